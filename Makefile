@@ -1,0 +1,49 @@
+# Each target sets up .venv, with all it needs, if it is not there.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ROOMS := grammar workflows activities runtime console taskflows tests benchmarks starter.py worker.py
+
+.PHONY: help demo test check fix bench lock replay screenshot clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/ready  ## run the hello example: real Temporal server, real (toy) model
+	@$(BIN)/python starter.py taskflows/examples/hello.yaml
+
+test: .venv/ready  ## all tests, cheapest first
+	@$(BIN)/pytest
+
+check: .venv/ready  ## format, lint, types, import rules
+	$(BIN)/ruff format --check $(ROOMS)
+	$(BIN)/ruff check $(ROOMS)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: .venv/ready  ## format, and mend what the linter can
+	$(BIN)/ruff check --fix $(ROOMS)
+	$(BIN)/ruff format $(ROOMS)
+
+bench: .venv/ready  ## side by side: raw Temporal and our fan-out; a prompt cold and warm
+	@$(BIN)/python -m benchmarks
+
+replay: .venv/ready  ## record the histories in tests/replay anew
+	@$(BIN)/python -m tests.replay.record
+
+lock: .venv/ready  ## resolve the dependencies anew
+	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -q uv
+	.venv/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --group model \
+		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements.lock
+
+clean:  ## remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.venv/ready: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "setting up .venv (once, about a minute)"
+	@$(PYTHON) -m venv .venv || { echo "the venv module of $(PYTHON) is missing; on Debian: apt install python3-venv"; exit 1; }
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
