@@ -1,0 +1,260 @@
+"""What the starter, the workflow and the activities say to each other."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field, JsonValue
+
+from grammar.models import ModelConfig, Personality, Task, Toolbox
+from grammar.values import ToolResult
+
+WORKFLOW = "TaskflowWorkflow"
+TASK_QUEUE = "taskflow"
+PREPARE = "prepare"
+RUN_AGENT = "run_agent"
+RUN_SHELL = "run_shell"
+
+# A page of rendered branches keeps well below Temporal's limit of 2 MB a payload.
+PAGE_BRANCHES = 200
+PAGE_CHARACTERS = 500_000
+
+
+class Bundle(BaseModel):
+    """One self-contained run: every document that the flow refers to. `hash`: SHA-256 of all else."""
+
+    name: str
+    source: str
+    globals: dict[str, JsonValue] = {}
+    tasks: list[Task]
+    personalities: dict[str, Personality] = {}
+    toolboxes: dict[str, Toolbox] = {}
+    prompts: dict[str, str] = {}
+    config: ModelConfig = ModelConfig()
+    hash: str = ""
+
+    def toolboxes_of(self, task: Task) -> dict[str, Toolbox]:
+        """The task's toolboxes, else the union over its agents, first seen first (GRAMMAR.md section 3)."""
+        names = task.toolboxes
+        if names is None:
+            names = tuple(name for agent in task.agents for name in self.personalities[agent].toolboxes)
+        return {name: self.toolboxes[name] for name in dict.fromkeys(names)}
+
+
+class ModelSpec(BaseModel):
+    """The model of one agent run. `name` None: the worker's default. `token`: the name of a variable."""
+
+    name: str | None = None
+    api_type: Literal["chat_completions", "responses"] = "chat_completions"
+    endpoint: str | None = None
+    token: str | None = None
+    settings: dict[str, JsonValue] = {}
+
+
+class Surroundings(BaseModel):
+    """What a task's templates may read on the worker, and `key`, which marks references to variables."""
+
+    globals: dict[str, JsonValue] = {}
+    env: dict[str, str] = {}
+    key: str
+
+
+class PrepareRequest(BaseModel):
+    """Asks whether a task runs, over which items, and with which prompts, from branch `offset` on."""
+
+    task: Task
+    surroundings: Surroundings
+    outputs: dict[str, JsonValue] = {}
+    result: ToolResult | None = None
+    prompts: dict[str, str] = {}
+    offset: int = 0
+
+
+class Branch(BaseModel):
+    """One deployment of a task. `index` counts from 0."""
+
+    index: int
+    item: JsonValue = None
+    prompt: str = ""
+
+
+class Page(BaseModel):
+    """The branches from `offset` on, as many as fit. `total` is None where the task does not fan out."""
+
+    skipped: str | None = None
+    total: int | None = None
+    branches: list[Branch] = []
+    secrets: list[str] = []
+    warnings: list[str] = []
+
+
+class AgentSpec(BaseModel):
+    """One agent; the first of a task is the primary one."""
+
+    name: str
+    personality: Personality
+
+
+class AgentRequest(BaseModel):
+    """One agent run. `secrets`: names of the variables that `env()` has handed out so far."""
+
+    prompt: str
+    agents: list[AgentSpec]
+    toolboxes: dict[str, Toolbox] = {}
+    model: ModelSpec = ModelSpec()
+    max_turns: int
+    blocked_tools: list[str] = []
+    headless: bool = False
+    exclude_from_context: bool = False
+    capture: Literal["tool_result", "response"] = "tool_result"
+    surroundings: Surroundings
+    secrets: list[str] = []
+
+
+class ShellRequest(BaseModel):
+    """One run of a bash script."""
+
+    script: str
+    surroundings: Surroundings
+    secrets: list[str] = []
+
+
+class Usage(BaseModel):
+    """What the model endpoint counted."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class Said(BaseModel):
+    """One entry of a transcript, for people: cut to a readable length."""
+
+    kind: Literal["message", "tool_call", "tool_output", "handoff", "shell"]
+    who: str
+    text: str
+
+
+class Progress(BaseModel):
+    """Heartbeat details: what an activity does now.
+
+    `said` holds the newest entries, the first of them number `first`; `tail` the end of the text being
+    written, `written` its length so far.
+    """
+
+    turn: int = 0
+    doing: str = ""
+    tokens: int = 0
+    first: int = 0
+    said: list[Said] = []
+    tail: str = ""
+    written: int = 0
+
+
+class Deployed(BaseModel):
+    """What one branch produced. `produced` tells a value that is null from none at all."""
+
+    value: JsonValue = None
+    produced: bool = False
+    tool_results: list[ToolResult] = []
+    said: list[Said] = []
+    first: int = 0
+    usage: Usage = Usage()
+    model: str = ""
+    secrets: list[str] = []
+    warnings: list[str] = []
+
+
+BranchStatus = Literal["running", "done", "failed", "cancelled"]
+TaskStatus = Literal["waiting", "running", "done", "failed", "skipped", "cancelled"]
+RunStatus = Literal["running", "completed", "completed_with_failures", "failed", "cancelled"]
+
+
+class Failure(BaseModel):
+    """Why a branch, a task or a run failed. `branch` None: the task as a whole."""
+
+    task: str
+    branch: int | None = None
+    type: str
+    message: str
+
+
+class TaskReport(BaseModel):
+    """How one task went."""
+
+    name: str
+    id: str | None = None
+    status: TaskStatus = "waiting"
+    required: bool = False
+    note: str = ""
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    started: datetime | None = None
+    ended: datetime | None = None
+    usage: Usage = Usage()
+    failures: list[Failure] = []
+    warnings: list[str] = []
+
+
+class RunReport(BaseModel):
+    """How the run went, as a whole: the workflow's result, its `status` query and `--json`."""
+
+    name: str
+    bundle: str
+    status: RunStatus = "running"
+    tasks: list[TaskReport] = []
+    usage: Usage = Usage()
+    outputs: dict[str, JsonValue] = {}
+    failure: Failure | None = None
+
+
+class BranchReport(BaseModel):
+    """One line of the manifest."""
+
+    task: str
+    index: int
+    status: BranchStatus
+    model: str = ""
+    usage: Usage = Usage()
+    error: str | None = None
+
+
+class Manifest(BaseModel):
+    """Everything known of a run but what its agents said: the `manifest` query."""
+
+    report: RunReport
+    branches: list[BranchReport] = []
+
+
+class Entry(BaseModel):
+    """One thing that happened, for a follower of the run. `number` counts from 0 over the run."""
+
+    number: int
+    task: str
+    kind: Literal["task_started", "branch_ended", "task_ended"]
+    branch: int | None = None
+    total: int | None = None
+    activity: str | None = None
+    status: str = ""
+    said: list[Said] = []
+    first: int = 0
+    note: str = ""
+
+
+class Journal(BaseModel):
+    """Entries from a number on: the `journal` query. Only the newest entries are kept."""
+
+    entries: list[Entry] = []
+    next: int = Field(default=0, description="the number to ask for next")
+
+
+def activity_id(task_index: int, branch: int) -> str:
+    """The id of a branch's activity, by which a follower finds the branch in a workflow's description."""
+    return f"task-{task_index + 1}-item-{branch + 1}"

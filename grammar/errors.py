@@ -1,0 +1,178 @@
+"""Every error this project raises, in one tree.
+
+TaskflowError
+├── UserError                  exit 2: nothing was started
+│   ├── InvalidFlow            every problem found in the files, each with file:line
+│   ├── ConnectionFailed       no Temporal server where one was configured
+│   ├── EmbeddedServerFailed   the embedded server did not start
+│   └── RunConflict            a run of that id is there already
+└── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
+    ├── ModelUnavailable         retried: connection, timeout, 5xx
+    │   └── RateLimited          retried after the delay that the server asks for: 429
+    ├── ToolboxFailed            retried: an MCP server did not start, or was lost
+    ├── ShellFailed              retried where the task has a `retry`: non-zero exit
+    ├── BadRequest               final: 400, 422
+    │   └── ContextTooLong       final
+    ├── TurnLimit                final
+    ├── UnknownTool              final: the model called a tool that does not exist
+    ├── ValueTooLarge            final: what a task produced does not fit into the history
+    ├── ModelAccess              final, ends the run: 401, 403, 404
+    └── FlowError                final, ends the run: the file itself is wrong
+        ├── TemplateFailed
+        │   └── MissingVariable
+        ├── NotIterable
+        └── NoValue
+
+What is retried, and what a failure ends, is GRAMMAR.md section 7; each class says its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class TaskflowError(Exception):
+    """Base of all errors that this project raises on purpose."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class UserError(TaskflowError):
+    """Something that the user can put right; its text says how. Nothing was started."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in one file. `line` counts from 1; 0 where there is none."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+
+
+class InvalidFlow(UserError):
+    """The files do not make a flow. Carries all problems at once."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class ConnectionFailed(UserError):
+    """No Temporal server answers where one was configured."""
+
+
+class EmbeddedServerFailed(UserError):
+    """The embedded Temporal server did not start."""
+
+
+class RunConflict(UserError):
+    """A run of that id is there already, and is not the same flow."""
+
+
+class TaskError(TaskflowError):
+    """A task, or one of its branches, failed. The class name is the error type in Temporal's history."""
+
+    retryable: ClassVar[bool] = False
+    ends_run: ClassVar[bool] = False
+
+
+class ModelUnavailable(TaskError):
+    """The model endpoint did not answer, or answered 5xx."""
+
+    retryable = True
+
+
+class RateLimited(ModelUnavailable):
+    """429. `retry_after`: seconds that the server asks for, if it does."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ToolboxFailed(TaskError):
+    """An MCP server did not start, hung at its start, or was lost."""
+
+    retryable = True
+
+
+class ShellFailed(TaskError):
+    """A script exited with another code than 0. Retried only if the task says so (its `retry`)."""
+
+    retryable = True
+
+
+class BadRequest(TaskError):
+    """400 or 422: the same request would fail again."""
+
+
+class ContextTooLong(BadRequest):
+    """The conversation does not fit into the model's context."""
+
+
+class TurnLimit(TaskError):
+    """The agent used up its `max_steps` turns."""
+
+
+class UnknownTool(TaskError):
+    """The model called a tool that no toolbox offers."""
+
+
+class ValueTooLarge(TaskError):
+    """What a task produced does not fit into the history."""
+
+
+class ModelAccess(TaskError):
+    """401, 403, 404: the key or the model name is wrong, for every branch alike."""
+
+    ends_run = True
+
+
+class FlowError(TaskError):
+    """The file itself is wrong; no retry can help."""
+
+    ends_run = True
+
+
+class TemplateFailed(FlowError):
+    """A template is malformed, uses a name that is not defined, or takes too long."""
+
+
+class MissingVariable(TemplateFailed):
+    """A template needs an environment variable that is not set. Its text is the variable's name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"environment variable {name} is not set on the worker")
+        self.name = name
+
+
+class NotIterable(FlowError):
+    """What a task should repeat over is not a list or a map."""
+
+
+class NoValue(FlowError):
+    """A task reads a result, and there is none."""
+
+
+# The type of a failure that no class above stands for: a fault of ours.
+BUG = "Bug"
+
+
+def _tree(root: type[TaskError]) -> Iterator[type[TaskError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _tree(child)
+
+
+def ends_run(name: str) -> bool:
+    """Whether a failure of that type (the class name, as Temporal's history has it) ends the whole run."""
+    kinds = {kind.__name__: kind for kind in _tree(TaskError)}
+    return name == BUG or (name in kinds and kinds[name].ends_run)

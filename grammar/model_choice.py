@@ -1,0 +1,26 @@
+"""Which model a task runs on, with which settings (GRAMMAR.md sections 3 and 6)."""
+
+from typing import Any
+
+from grammar.contracts import ModelSpec
+from grammar.models import ModelConfig, Task
+
+_OURS = ("api_type", "backend", "endpoint", "token")
+
+
+def choose(task: Task, config: ModelConfig) -> ModelSpec:
+    """The model of the task: a logical name of the config, or a provider's id; settings over those of the config."""
+    choice = task.models[0] if task.models else None
+    name = choice.model if choice else task.model
+    settings: dict[str, Any] = {
+        **config.model_settings.get(name or "", {}),
+        **task.model_settings,
+        **(choice.model_settings if choice else {}),
+    }
+    return ModelSpec(
+        name=config.models.get(name, name) if name else None,
+        api_type=settings.get("api_type", config.api_type),
+        endpoint=settings.get("endpoint"),
+        token=settings.get("token"),
+        settings={key: value for key, value in settings.items() if key not in _OURS},
+    )

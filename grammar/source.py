@@ -1,0 +1,264 @@
+"""A YAML file, read once: its data, and the line that any part of it stands on."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from grammar.errors import InvalidFlow, Problem
+from grammar.models import KINDS, Document
+
+D = TypeVar("D", bound=Document)
+
+HEADER = "seclab-taskflow-agent"
+MAX_BYTES = 16 * 1024 * 1024
+MAX_NODES = 1_000_000
+
+_TYPE_NAMES = {
+    dict: "a map",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "a boolean",
+}
+
+
+class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+    """YAML as JSON data: dates stay the text they were written as, keys are text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        self.flatten_mapping(node)
+        return {self._key(key): self.construct_object(value, deep=True) for key, value in node.value}
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be text", node.start_mark)
+        return str(node.value)
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One document: where it is, its data without the header, and its YAML nodes."""
+
+    path: Path
+    label: str
+    data: dict[str, Any]
+    root: yaml.MappingNode
+
+    def line(self, where: Sequence[str | int] = ()) -> int:
+        """The line of the part that `where` leads to, or of the nearest part above it."""
+        return _locate(self.root, where).start_mark.line + 1
+
+    def text_line(self, where: Sequence[str | int]) -> int:
+        """The line on which the text of that part starts: a block text starts below its `|`."""
+        node = _locate(self.root, where)
+        return int(node.start_mark.line) + 1 + (getattr(node, "style", None) in ("|", ">"))
+
+    def problem(self, where: Sequence[str | int], message: str) -> Problem:
+        """That part of the file is wrong."""
+        return Problem(self.label, self.line(where), field_name(where), message)
+
+    def parse(self, kind: str) -> Document:
+        """The document as data. Raises InvalidFlow with every problem in it."""
+        return self.validate(KINDS[kind], self.data)
+
+    def validate(self, model: type[D], data: Any, where: tuple[str | int, ...] = ()) -> D:
+        """`data`, which stands at `where`, as a `model`. Raises InvalidFlow."""
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            raise InvalidFlow([self.problem((*where, *_path(e["loc"])), _message(e)) for e in error.errors()]) from None
+
+
+def field_name(where: Sequence[str | int]) -> str:
+    """`taskflow[0].task.run` from its path."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
+    return text.removeprefix(".")
+
+
+def read(path: Path, label: str | None = None, kind: str | None = None) -> Source:
+    """Read and check the frame of one document; `kind` is what its referrer expects. Raises InvalidFlow."""
+    label = label or display(path)
+    root = _compose(_text(path, label), label)
+    _check_size(root, label)
+    if not isinstance(root, yaml.MappingNode):
+        raise InvalidFlow([Problem(label, 1, "", "a document must be a map of fields")])
+    _check_keys(root, label)
+    data = _construct(root, label)
+    source = Source(path, label, data, root)
+    _check_header(source, data.pop(HEADER, None), kind)
+    return source
+
+
+def display(path: Path) -> str:
+    """The path as a person would write it: relative to the working directory where it is below it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _text(path: Path, label: str) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InvalidFlow([Problem(label, 0, "", "larger than 16 MB; a taskflow document is a short text")])
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidFlow([Problem(label, 0, "", f"not UTF-8 text (byte {error.start})")]) from None
+    except OSError as error:
+        raise InvalidFlow([Problem(label, 0, "", f"cannot be read: {error.strerror}")]) from None
+
+
+def _compose(text: str, label: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_Loader)  # type: ignore[no-any-return]
+    except yaml.YAMLError as error:
+        raise InvalidFlow([_yaml_problem(error, label)]) from None
+    except RecursionError:
+        raise InvalidFlow([Problem(label, 0, "", "nested too deeply")]) from None
+
+
+def _construct(root: yaml.MappingNode, label: str) -> dict[str, Any]:
+    loader = _Loader("")
+    try:
+        data = loader.construct_document(root)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise InvalidFlow([_yaml_problem(error, label)]) from None
+    except RecursionError:
+        raise InvalidFlow([Problem(label, 0, "", "nested too deeply")]) from None
+    finally:
+        loader.dispose()
+    return data  # type: ignore[no-any-return]
+
+
+def _yaml_problem(error: Exception, label: str) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    if isinstance(error, yaml.reader.ReaderError):
+        return Problem(label, 0, "", f"not YAML: {error.reason} at character {error.position}")
+    text = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return Problem(label, mark.line + 1 if mark else 0, "", f"not YAML: {text}")
+
+
+def _check_size(root: yaml.Node | None, label: str) -> None:
+    """Aliases multiply: a few lines can stand for billions of values, or for themselves."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = MAX_NODES + 1  # while it is being counted: an alias to itself is endless
+            sizes[id(node)] = 1 + sum(size(child) for child in _children(node))
+        return sizes[id(node)]
+
+    try:
+        if root is not None and size(root) > MAX_NODES:
+            raise InvalidFlow([Problem(label, 1, "", "its aliases make it endless or far too large")])
+    except RecursionError:
+        raise InvalidFlow([Problem(label, 1, "", "nested too deeply")]) from None
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _check_keys(root: yaml.Node, label: str) -> None:
+    problems: list[Problem] = []
+    seen: set[int] = set()
+
+    def visit(node: yaml.Node) -> None:
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            problems.extend(_repeated_keys(node, label))
+        for child in _children(node):
+            visit(child)
+
+    visit(root)
+    if problems:
+        raise InvalidFlow(problems)
+
+
+def _repeated_keys(node: yaml.MappingNode, label: str) -> list[Problem]:
+    names: set[Any] = set()
+    problems = []
+    for key, _ in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name is not None and name != "<<" and name in names:
+            problems.append(Problem(label, key.start_mark.line + 1, name, "is written twice; keep one"))
+        names.add(name)
+    return problems
+
+
+def _check_header(source: Source, header: Any, kind: str | None) -> None:
+    if header is None:
+        return
+    if not isinstance(header, dict):
+        raise InvalidFlow([source.problem((HEADER,), "must be a map with `version` and `filetype`")])
+    version, filetype = header.get("version"), header.get("filetype")
+    if isinstance(version, bool) or str(version) not in ("1", "1.0"):
+        raise InvalidFlow([source.problem((HEADER, "version"), f"version {version!r} is not supported; use 1.0")])
+    if filetype not in KINDS:
+        known = ", ".join(KINDS)
+        raise InvalidFlow([source.problem((HEADER, "filetype"), f"{filetype!r} is not one of {known}")])
+    if kind and filetype != kind:
+        message = f"is a {filetype}, but a {kind} is needed here"
+        raise InvalidFlow([source.problem((HEADER, "filetype"), message)])
+
+
+def _locate(root: yaml.Node, where: Sequence[str | int]) -> yaml.Node:
+    node = root
+    for step in where:
+        child = _child(node, step)
+        if child is None:
+            break
+        node = child
+    return node
+
+
+def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        return next((value for key, value in node.value if key.value == str(step)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step]  # type: ignore[no-any-return]
+    return None
+
+
+def _path(loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """pydantic adds the branch of a union to its path; such steps are not in the file."""
+    return tuple(step for step in loc if not isinstance(step, str) or not _union_step(step))
+
+
+def _union_step(step: str) -> bool:
+    return step in ("bool", "[key]") or step.startswith(("dict[", "list[", "function-", "json-or-python"))
+
+
+def _message(error: Any) -> str:
+    got = _TYPE_NAMES.get(type(error["input"]), type(error["input"]).__name__)
+    wanted = {
+        "string_type": f"must be text, not {got}",
+        "bool_type": f"must be true or false, not {got}",
+        "bool_parsing": f"must be true or false, not {error['input']!r}",
+        "int_type": f"must be a whole number, not {got}",
+        "int_parsing": f"must be a whole number, not {error['input']!r}",
+        "int_from_float": f"must be a whole number, not {error['input']!r}",
+        "float_parsing": f"must be a number, not {error['input']!r}",
+        "tuple_type": f"must be a list, not {got}",
+        "list_type": f"must be a list, not {got}",
+        "dict_type": f"must be a map, not {got}",
+        "model_type": f"must be a map, not {got}",
+        "missing": "is required",
+        "too_short": "must not be empty",
+    }.get(error["type"])
+    return wanted or str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")

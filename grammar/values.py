@@ -1,0 +1,57 @@
+"""Tool results read as values, and values read as items (GRAMMAR.md section 5)."""
+
+import json
+
+from pydantic import BaseModel, JsonValue
+
+from grammar.errors import NotIterable, NoValue
+
+SHOWN = 200
+
+
+class ToolResult(BaseModel):
+    """What one tool call, or one shell script, gave."""
+
+    tool_name: str
+    text: str = ""
+    structured: JsonValue = None
+
+
+def read(result: ToolResult) -> JsonValue:
+    """`structured`, else the text as JSON. Raises ValueError for text that is none."""
+    if result.structured is not None:
+        return result.structured
+    return json.loads(result.text, parse_constant=_not_json)  # type: ignore[no-any-return]
+
+
+def read_or_text(result: ToolResult) -> JsonValue:
+    """The value that `outputs.<id>` holds: the raw text where it is not JSON."""
+    try:
+        return read(result)
+    except (ValueError, RecursionError):
+        return result.text
+
+
+def read_to_repeat(result: ToolResult | None) -> JsonValue:
+    """The value an implicit `repeat_prompt` runs over. Raises NoValue, NotIterable."""
+    if result is None:
+        raise NoValue("repeat_prompt has nothing to repeat over: no earlier task produced a result (or write `over`)")
+    try:
+        return read(result)
+    except (ValueError, RecursionError):
+        shown = result.text[:SHOWN]
+        raise NotIterable(f"repeat_prompt: the last result ({result.tool_name}) is not JSON: {shown!r}") from None
+
+
+def items_of(value: JsonValue) -> list[JsonValue]:
+    """The items of a list, or the keys of a map. Raises NotIterable."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return list(value)
+    kind = {str: "text", bool: "a boolean", int: "a number", float: "a number"}.get(type(value), "null")
+    raise NotIterable(f"can repeat over a list or a map, not over {kind}: {json.dumps(value)[:SHOWN]}")
+
+
+def _not_json(constant: str) -> JsonValue:
+    raise ValueError(f"{constant} is not JSON")
