@@ -1,0 +1,1 @@
+"""Every touch of the outside world: models, MCP servers, shells, the environment."""

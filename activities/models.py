@@ -1,0 +1,85 @@
+"""Model clients: one per endpoint and key in a worker, shared by all agent runs."""
+
+import os
+from typing import Any
+
+from agents import Model, ModelSettings, OpenAIChatCompletionsModel, OpenAIResponsesModel
+from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
+
+from activities.local_model import LocalModel
+from grammar import endpoint
+from grammar.contracts import ModelSpec
+from grammar.endpoint import Endpoint
+from grammar.errors import BadRequest, ModelAccess
+
+_KNOWN_SETTINGS = set(ModelSettings.__dataclass_fields__)
+
+
+class Models:
+    """Hands out models. One per worker."""
+
+    def __init__(self, local: LocalModel) -> None:
+        self._local = local
+        self._clients: dict[Endpoint, AsyncOpenAI] = {}
+
+    async def model(self, spec: ModelSpec) -> tuple[Model, str]:
+        """The model of a task, and its name for the record. Raises ModelAccess where its `token` is not set."""
+        if spec.token and not os.environ.get(spec.token):
+            raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
+        chosen = endpoint.choose(spec, os.environ)
+        client = await self._client(chosen)
+        if chosen.url is None:
+            return OpenAIChatCompletionsModel(self._local.name, client), self._local.name
+        name = endpoint.model_name(spec, os.environ)
+        kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
+        return kind(name, client), name
+
+    def keys(self) -> dict[str, str]:
+        """The keys in use, to be hidden wherever they show up."""
+        return {f"key {number}": made.key for number, made in enumerate(self._clients) if made.key}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.close()
+        self._local.close()
+
+    async def _client(self, chosen: Endpoint) -> AsyncOpenAI:
+        if chosen not in self._clients:
+            url = chosen.url or await self._local.url()
+            self._clients.setdefault(chosen, _connect(url, chosen))
+        return self._clients[chosen]
+
+
+def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
+    """The settings that go to the model (GRAMMAR.md section 6). Raises BadRequest for values the SDK refuses."""
+    chosen: dict[str, Any] = dict(spec.settings)
+    if spec.api_type == "chat_completions":
+        chosen.setdefault("temperature", float(os.environ.get("MODEL_TEMP") or 0))
+    if with_tools:
+        chosen.setdefault("tool_choice", "auto")
+        chosen.setdefault("parallel_tool_calls", bool(os.environ.get("MODEL_PARALLEL_TOOL_CALLS")))
+    known = {name: value for name, value in chosen.items() if name in _KNOWN_SETTINGS}
+    extra = {name: value for name, value in chosen.items() if name not in _KNOWN_SETTINGS}
+    try:
+        return ModelSettings(include_usage=True, **known).resolve(ModelSettings(extra_args=extra or None))
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"model_settings: {error}".splitlines()[0]) from None
+
+
+def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
+    headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
+    hooks = {} if chosen.key else {"request": [_without_key]}
+    # Retries are Temporal's: one layer of them, which people can see.
+    return AsyncOpenAI(
+        base_url=url,
+        api_key=chosen.key or "none",
+        max_retries=0,
+        default_headers=headers,
+        http_client=DefaultAsyncHttpx2Client(event_hooks=hooks),
+    )
+
+
+async def _without_key(request: Any) -> None:
+    """The client insists on a key; an endpoint that has none of its own gets none."""
+    request.headers.pop("Authorization", None)

@@ -1,0 +1,118 @@
+"""Templates are untrusted: they render in a process of their own, with a time and a memory limit."""
+
+import asyncio
+import os
+import pickle
+import resource
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, ParamSpec, TypeVar
+
+from grammar.errors import TemplateFailed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TIMEOUT = 20.0
+MEMORY = 1024**3
+_LENGTH = struct.Struct("!Q")
+
+
+class Renderer:
+    """Runs pure functions over templates in a child process, one at a time. One renderer per worker."""
+
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self._timeout = timeout
+        self._child: asyncio.subprocess.Process | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._busy = False
+
+    async def warm_up(self) -> None:
+        """Start the process now, so that the first task does not wait for it."""
+        async with self._one_at_a_time:
+            self._child = self._child or await _start()
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work`. Raises TemplateFailed where it takes too long or too much memory."""
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    answer = await self._ask(pickle.dumps((work, args, kwargs)))
+            except TimeoutError:
+                raise TemplateFailed(f"a template took more than {self._timeout:g} s") from None
+            except (asyncio.IncompleteReadError, ConnectionError):
+                raise TemplateFailed("a template took too much memory") from None
+            finally:
+                await self._replace_if_stuck()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer  # type: ignore[no-any-return]
+
+    async def close(self) -> None:
+        """End the process."""
+        async with self._one_at_a_time:
+            await self._end()
+
+    async def _ask(self, request: bytes) -> object:
+        self._busy = True
+        child = self._child = self._child or await _start()
+        assert child.stdin and child.stdout
+        child.stdin.write(_LENGTH.pack(len(request)) + request)
+        await child.stdin.drain()
+        (length,) = _LENGTH.unpack(await child.stdout.readexactly(_LENGTH.size))
+        answer = pickle.loads(await child.stdout.readexactly(length))
+        self._busy = False
+        return answer  # type: ignore[no-any-return]
+
+    async def _replace_if_stuck(self) -> None:
+        """A child that did not answer, or whose answer nobody waited for, cannot be asked again."""
+        if self._busy:
+            await self._end()
+
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child and child.returncode is None:
+            child.kill()
+            await child.wait()
+
+
+async def _start() -> asyncio.subprocess.Process:
+    root = str(Path(__file__).resolve().parent.parent)
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "activities.render",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+        env={**os.environ, "PYTHONPATH": path}, limit=2**20,
+    )  # fmt: skip
+
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """The child: ends with its parent, whose end closes the pipe."""
+    import grammar.preparation  # noqa: F401  (so that the first request does not wait for it)
+
+    while header := requests.read(_LENGTH.size):
+        work, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
+        answer = pickle.dumps(_outcome(work, args, kwargs))
+        answers.write(_LENGTH.pack(len(answer)) + answer)
+        answers.flush()
+
+
+def _outcome(work: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+    try:
+        return work(*args, **kwargs)
+    except MemoryError:
+        return TemplateFailed("a template took too much memory")
+    except TemplateFailed as error:
+        return TemplateFailed(str(error))
+
+
+def _limit() -> None:
+    if sys.platform == "linux":
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
+if __name__ == "__main__":
+    _limit()
+    _serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,63 @@
+"""What happens in an activity, as it happens, for people."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from grammar.contracts import Progress, Said
+
+SHOWN = 2_000
+RECENT = 8
+TAIL = 600
+KEPT = 200
+
+Kind = Literal["message", "tool_call", "tool_output", "handoff", "shell"]
+
+
+class Transcript:
+    """Gathers entries. `redact` goes over every text before it is kept."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
+        self._said: list[Said] = []
+        self.first = 0
+        self.turn = 0
+        self.tokens = 0
+        self.doing = ""
+        self._stream = ""
+
+    def say(self, kind: Kind, who: str, text: str) -> None:
+        """Add an entry, cut to a readable length; the oldest go where there are too many to keep."""
+        text = self._redact(text)
+        if len(text) > SHOWN:
+            text = f"{text[:SHOWN]}… ({len(text):,} characters)"
+        self._said.append(Said(kind=kind, who=who, text=text))
+        if len(self._said) > KEPT:
+            del self._said[0]
+            self.first += 1
+
+    def stream(self, delta: str) -> None:
+        """More of the text that is being written now."""
+        self._stream += delta
+
+    def end_stream(self) -> None:
+        """That text is complete, and comes as an entry."""
+        self._stream = ""
+
+    @property
+    def said(self) -> list[Said]:
+        """The entries kept."""
+        return list(self._said)
+
+    def progress(self) -> Progress:
+        """The newest entries, and the tail of the text being written."""
+        recent = self._said[-RECENT:]
+        stream = self._redact(self._stream)
+        return Progress(
+            turn=self.turn,
+            doing=self.doing,
+            tokens=self.tokens,
+            first=self.first + len(self._said) - len(recent),
+            said=recent,
+            tail=stream[-TAIL:],
+            written=len(stream),
+        )

@@ -1,0 +1,131 @@
+"""The activities of a task: what each is asked, and how Temporal retries it (GRAMMAR.md section 8)."""
+
+from datetime import timedelta
+from typing import Any, TypedDict
+
+from pydantic import JsonValue
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+from grammar import contracts, model_choice
+from grammar.contracts import (
+    AgentRequest,
+    AgentSpec,
+    Branch,
+    Bundle,
+    Deployed,
+    Page,
+    PrepareRequest,
+    ShellRequest,
+    Surroundings,
+)
+from grammar.models import Retry, Task
+from grammar.references import short_name
+from grammar.values import ToolResult
+
+AGENT_ATTEMPTS = 5
+SHELL_ATTEMPTS = 1
+PREPARE_TIMEOUT = timedelta(minutes=2)
+
+
+def retry_policy(task: Task) -> RetryPolicy:
+    """The task's `retry`. A shell task is retried only where the file says so."""
+    retry = task.retry or Retry()
+    default = SHELL_ATTEMPTS if task.run is not None and task.retry is None else AGENT_ATTEMPTS
+    return RetryPolicy(
+        maximum_attempts=retry.maximum_attempts or default,
+        initial_interval=timedelta(seconds=retry.initial_interval),
+        backoff_coefficient=retry.backoff_coefficient,
+        maximum_interval=timedelta(seconds=retry.maximum_interval),
+        non_retryable_error_types=list(retry.non_retryable_error_types),
+    )
+
+
+class Timeouts(TypedDict):
+    """Temporal's timeouts of an activity."""
+
+    start_to_close_timeout: timedelta
+    schedule_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+
+
+def timeouts(task: Task) -> Timeouts:
+    """The task's timeouts, as the SDK takes them."""
+    return {
+        "start_to_close_timeout": timedelta(seconds=task.start_to_close_timeout),
+        "schedule_to_close_timeout": timedelta(seconds=task.schedule_to_close_timeout),
+        "heartbeat_timeout": timedelta(seconds=task.heartbeat_timeout),
+    }
+
+
+async def prepare(
+    task: Task,
+    source: ToolResult | None,
+    offset: int,
+    bundle: Bundle,
+    surroundings: Surroundings,
+    outputs: dict[str, JsonValue],
+) -> Page:
+    """A page of the task's branches, from `offset` on."""
+    request = PrepareRequest(
+        task=task,
+        surroundings=surroundings,
+        outputs=outputs,
+        result=source,
+        prompts=bundle.prompts,
+        offset=offset,
+    )
+    page: Page = await workflow.execute_activity(
+        contracts.PREPARE,
+        request,
+        result_type=Page,
+        start_to_close_timeout=PREPARE_TIMEOUT,
+        retry_policy=RetryPolicy(maximum_attempts=AGENT_ATTEMPTS),
+        summary=f"prepare {task.name}" + (f", from item {offset + 1}" if offset else ""),
+    )
+    return page
+
+
+async def deploy(
+    task: Task,
+    branch: Branch,
+    bundle: Bundle,
+    surroundings: Surroundings,
+    secrets: list[str],
+    activity_id: str,
+    summary: str,
+) -> Deployed:
+    """Run one branch of the task."""
+    name, request = _request(task, branch, bundle, surroundings, secrets)
+    deployed: Deployed = await workflow.execute_activity(
+        name,
+        request,
+        activity_id=activity_id,
+        result_type=Deployed,
+        retry_policy=retry_policy(task),
+        summary=summary,
+        # The run is not over before what it started is.
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        **timeouts(task),
+    )
+    return deployed
+
+
+def _request(
+    task: Task, branch: Branch, bundle: Bundle, surroundings: Surroundings, secrets: list[str]
+) -> tuple[str, Any]:
+    if task.run is not None:
+        return contracts.RUN_SHELL, ShellRequest(script=task.run, surroundings=surroundings, secrets=secrets)
+    return contracts.RUN_AGENT, AgentRequest(
+        prompt=branch.prompt,
+        agents=[AgentSpec(name=short_name(name), personality=bundle.personalities[name]) for name in task.agents],
+        toolboxes=bundle.toolboxes_of(task),
+        model=model_choice.choose(task, bundle.config),
+        max_turns=task.turns,
+        blocked_tools=list(task.blocked_tools),
+        headless=task.headless,
+        exclude_from_context=task.exclude_from_context,
+        capture=task.capture,
+        surroundings=surroundings,
+        secrets=secrets,
+    )

@@ -1,0 +1,51 @@
+"""What a failed activity means for its branch, its task and the run (GRAMMAR.md section 7)."""
+
+import temporalio.exceptions
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    TimeoutType,
+    is_cancelled_exception,
+)
+
+from grammar.contracts import Failure
+from grammar.errors import ends_run
+from grammar.models import Task
+from workflows.record import TaskRecord
+
+_TIMEOUTS = {
+    TimeoutType.START_TO_CLOSE: "an attempt took longer than start_to_close_timeout",
+    TimeoutType.SCHEDULE_TO_CLOSE: "not done within schedule_to_close_timeout",
+    TimeoutType.SCHEDULE_TO_START: "no worker took it in time",
+    TimeoutType.HEARTBEAT: "its worker was lost (no heartbeat within heartbeat_timeout)",
+}
+
+
+class RunEnded(Exception):  # noqa: N818
+    """The run fails here."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def understood(task: str, branch: int | None, error: ActivityError) -> Failure:
+    """Type and message of what ended an activity. Raises the error again where it was cancelled."""
+    if is_cancelled_exception(error):
+        raise error
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return Failure(task=task, branch=branch, type=cause.type or "Error", message=cause.message)
+    if isinstance(cause, temporalio.exceptions.TimeoutError):
+        message = _TIMEOUTS.get(cause.type, "timed out") if cause.type is not None else "timed out"
+        return Failure(task=task, branch=branch, type="Timeout", message=message)
+    return Failure(task=task, branch=branch, type=type(cause).__name__, message=str(cause or error))
+
+
+def judge(task: Task, record: TaskRecord) -> None:
+    """Raise RunEnded where a failure ends the run, or the task was required."""
+    ending = next((failure for failure in record.failures if ends_run(failure.type)), None)
+    if ending is None and task.must_complete and record.failures:
+        ending = record.failures[0]
+    if ending:
+        raise RunEnded(ending)
