@@ -1,0 +1,41 @@
+"""What went wrong before or beside a run, told in lines; never a traceback."""
+
+import json as json_format
+import traceback
+from datetime import datetime
+from pathlib import Path
+
+from rich.text import Text
+
+from console.screen import Screen
+from grammar.errors import InvalidFlow, Problem, UserError
+
+
+def tell_warnings(view: Screen, warnings: list[Problem]) -> None:
+    """One line each."""
+    for warning in warnings:
+        view.err.print(Text(f"warning: {warning}", "yellow"))
+
+
+def tell_problems(view: Screen, error: UserError, json: bool) -> None:
+    """One line each, and nothing was started."""
+    for line in str(error).splitlines():
+        view.err.print(Text(f"error: {line}", "red"))
+    if json:
+        problems = [vars(problem) for problem in error.problems] if isinstance(error, InvalidFlow) else []
+        tell_json({"status": "bad_input", "exit_code": error.exit_code, "message": str(error), "problems": problems})
+
+
+def tell_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None) -> None:
+    """A fault of ours: one line, and a file with the details."""
+    details = (folder or Path.cwd()) / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
+    details.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    message = f"{type(error).__name__}: {error}".splitlines()[0]
+    view.err.print(Text(f"bug: {message}; this is a fault of taskflow, not of your file. Details: {details}", "red"))
+    if json:
+        tell_json({"status": "bug", "exit_code": 3, "message": message, "details": str(details)})
+
+
+def tell_json(document: object) -> None:
+    """The one JSON document on stdout."""
+    print(json_format.dumps(document, indent=2, default=str))

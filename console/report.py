@@ -1,0 +1,75 @@
+"""The end of a run, for a person and as JSON."""
+
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from grammar.contracts import RunReport, TaskReport
+
+EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0}
+_STYLES = {
+    "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
+    "running": "blue",
+    "done": "green", "skipped": "yellow", "waiting": "dim",
+}  # fmt: skip
+
+
+def summarise(console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None) -> None:
+    """Print a table of tasks, what failed, and where to look."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("task", "status", "items", "time", "tokens"):
+        table.add_column(column)
+    for task in report.tasks:
+        table.add_row(
+            task.name,
+            Text(task.status, _STYLES.get(task.status, "red")),
+            _items(task),
+            _time(task),
+            _tokens(task),
+        )
+    console.print()
+    console.print(table)
+    for task in report.tasks:
+        for failure in task.failures:
+            where = (
+                f"{failure.task}, item {failure.branch + 1}"
+                if failure.branch is not None and task.total > 1
+                else failure.task
+            )
+            console.print(Text(f"✗ {where}: {failure.type}: {failure.message}", "red"))
+        for warning in task.warnings:
+            console.print(Text(f"! {task.name}: {warning}", "yellow"))
+    status = Text(report.status.replace("_", " "), _STYLES[report.status])
+    tokens = report.usage.input_tokens + report.usage.output_tokens
+    console.print(
+        Text.assemble(status, f" in {spoken(took)}, {tokens:,} tokens, {report.usage.requests:,} model requests")
+    )
+    console.print(Text(f"run {run_id}" + (f"  {url}" if url else ""), "dim"))
+
+
+def spoken(duration: timedelta) -> str:
+    """`1.2 s`, `3 min 5 s`, `2 h 10 min`."""
+    seconds = duration.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _items(task: TaskReport) -> str:
+    if task.total <= 1:
+        return ""
+    return f"{task.done}/{task.total}" + (f" ({task.failed} failed)" if task.failed else "")
+
+
+def _time(task: TaskReport) -> str:
+    return spoken(task.ended - task.started) if task.started and task.ended else ""
+
+
+def _tokens(task: TaskReport) -> str:
+    total = task.usage.input_tokens + task.usage.output_tokens
+    return f"{total:,}" if total else ""

@@ -1,0 +1,1 @@
+"""How a process meets Temporal: connection, data converter, embedded server, sandbox, exit."""

@@ -1,0 +1,93 @@
+"""Which Temporal server this process talks to, and a client for it.
+
+What is configured by Temporal's own client configuration (environment, profile, config file) comes first, then a server
+that somebody else runs on localhost:7233, and then the embedded one (embedded.py).
+"""
+
+import asyncio
+import re
+
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from temporalio.service import RPCError, RPCStatusCode
+
+from grammar.errors import ConnectionFailed
+from runtime.embedded import Server, is_ours
+from runtime.keeper import MARK, PORT
+from runtime.sdk_log import sdk_runtime
+
+CONNECT_SECONDS = 5.0
+LOCAL_SECONDS = 2.0
+LOCAL = f"localhost:{PORT}"
+
+
+def configured() -> ClientConnectConfig | None:
+    """What TEMPORAL_ADDRESS, TEMPORAL_PROFILE or the config file says; None where there is no address in it."""
+    try:
+        config = ClientConfigProfile.load().to_client_connect_config()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ConnectionFailed(f"Temporal's client configuration is wrong: {error}") from error
+    return config if "target_host" in config else None
+
+
+def to_embedded(server: Server) -> ClientConnectConfig:
+    """How to connect to the embedded server."""
+    return ClientConnectConfig(target_host=server.address)
+
+
+async def local_server() -> ClientConnectConfig | None:
+    """The server that somebody else runs on localhost:7233. Embedded ones, ours or not, are not for joining here."""
+    if is_ours(LOCAL) or not await _listens(PORT):
+        return None
+    config = ClientConnectConfig(target_host=LOCAL)
+    try:
+        async with asyncio.timeout(LOCAL_SECONDS):
+            client = await Client.connect(**config, runtime=sdk_runtime())
+            request = ListSearchAttributesRequest(namespace="default")
+            known = await client.operator_service.list_search_attributes(request)
+    except (RuntimeError, RPCError, TimeoutError):
+        return None  # whatever listens there is not a Temporal server with a default namespace
+    return None if MARK in known.custom_attributes or is_ours(LOCAL) else config
+
+
+async def connect(config: ClientConnectConfig, converter: DataConverter) -> Client:
+    """A client that has reached its server and namespace. Raises ConnectionFailed after some 5 s."""
+    address, namespace = config["target_host"], config.get("namespace", "default")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            client = await Client.connect(**config, data_converter=converter, runtime=sdk_runtime())
+            await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=namespace))
+    except TimeoutError as error:
+        raise ConnectionFailed(f"no Temporal server answers at {address} within {CONNECT_SECONDS:.0f} s") from error
+    except RPCError as error:
+        if error.status == RPCStatusCode.PERMISSION_DENIED:  # some keys may run workflows, but not describe
+            return client
+        raise ConnectionFailed(_refused(address, namespace, error)) from error
+    except (RuntimeError, ValueError) as error:
+        raise ConnectionFailed(f"no Temporal server answers at {address}: {_reason(str(error))}") from error
+    return client
+
+
+def _refused(address: str, namespace: str, error: RPCError) -> str:
+    if error.status == RPCStatusCode.NOT_FOUND:
+        return f"the Temporal server at {address} has no namespace `{namespace}`"
+    return f"the Temporal server at {address} refuses: {error.message}"
+
+
+def _reason(text: str) -> str:
+    """The sentence inside the SDK's nested error text: `... Os { code: 111, message: "Connection refused" }`."""
+    sentences = re.findall(r'(?:message|error): "([^"]+)"', text)
+    return sentences[0] if sentences else text.removeprefix("Failed client connect: ")
+
+
+async def _listens(port: int) -> bool:
+    try:
+        async with asyncio.timeout(1):
+            _, writer = await asyncio.open_connection("localhost", port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True

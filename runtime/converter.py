@@ -1,0 +1,31 @@
+"""How values become payloads: pydantic JSON, and big ones in files."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, ExternalStorage
+
+from runtime.payloads import FileStorageDriver
+from runtime.state import state_dir
+
+
+def payload_dir(*, embedded: bool) -> Path | None:
+    """Where big payloads are kept; None = nowhere, they must fit into the history.
+
+    For the embedded server: beside its database. For any other, starter and workers may be on several machines:
+    only where TASKFLOW_PAYLOAD_DIR names a directory that all of them share.
+    """
+    if embedded:
+        return state_dir() / "payloads"
+    shared = os.environ.get("TASKFLOW_PAYLOAD_DIR")
+    return Path(shared).expanduser().absolute() if shared else None
+
+
+def data_converter(payloads: Path | None) -> DataConverter:
+    """The data converter of all clients; payloads of 256 KiB and more go to files under `payloads`."""
+    if payloads is None:
+        return pydantic_data_converter
+    storage = ExternalStorage(drivers=[FileStorageDriver(payloads)])
+    return dataclasses.replace(pydantic_data_converter, external_storage=storage)

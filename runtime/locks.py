@@ -1,0 +1,68 @@
+"""File locks between processes. The kernel drops a lock when its holder dies, however it dies.
+
+Standard library only: the keeper loads this.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class Lock:
+    """A held lock. It ends with `release()`, or with the last process that holds its descriptor."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - held for as long as the lock is
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def take(self, mode: int) -> None:
+        fcntl.flock(self._file, mode)
+
+    def names(self, path: Path) -> bool:
+        """Whether `path` is still the file that is locked."""
+        try:
+            return os.path.samestat(os.fstat(self.fileno()), path.stat())
+        except FileNotFoundError:
+            return False
+
+    def release(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def acquire(path: Path, *, shared: bool = False) -> Lock:
+    """Wait for the lock; for ever, if need be."""
+    lock = Lock(path)
+    lock.take(fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    return lock
+
+
+def attempt(path: Path, *, shared: bool = False) -> Lock | None:
+    """The lock, or None where another holder is in the way."""
+    lock = Lock(path)
+    try:
+        lock.take((fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.release()
+        return None
+    return lock
+
+
+def is_held(path: Path, *, shared: bool = False) -> bool:
+    """Whether somebody holds the lock exclusively; with `shared`, whether anybody holds it at all."""
+    lock = attempt(path, shared=not shared)
+    if lock is None:
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,74 @@
+"""Payload storage in files, named by the hash of what they hold."""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from temporalio.api.common.v1 import Payload
+from temporalio.converter import (
+    StorageDriver,
+    StorageDriverClaim,
+    StorageDriverRetrieveContext,
+    StorageDriverStoreContext,
+)
+
+from grammar.errors import TaskflowError
+
+
+class FileStorageDriver(StorageDriver):
+    """Keeps each payload in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed.
+
+    A missing or damaged file raises TaskflowError, in a workflow a task failure: the run waits, and goes on when the
+    file is back or when a worker that has it takes over. (An ApplicationError would end the run.)
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def name(self) -> str:
+        return "taskflow-files"
+
+    async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
+        return list(await asyncio.gather(*(asyncio.to_thread(self._store, payload) for payload in payloads)))
+
+    async def retrieve(
+        self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
+    ) -> list[Payload]:
+        return list(await asyncio.gather(*(asyncio.to_thread(self._retrieve, claim) for claim in claims)))
+
+    def _path(self, digest: str) -> Path:
+        return self._directory / digest[:2] / digest
+
+    def _store(self, payload: Payload) -> StorageDriverClaim:
+        content = payload.SerializeToString(deterministic=True)
+        digest = hashlib.sha256(content).hexdigest()
+        if not (path := self._path(digest)).exists():
+            _write(path, content)
+        return StorageDriverClaim({"sha256": digest})
+
+    def _retrieve(self, claim: StorageDriverClaim) -> Payload:
+        path = self._path(claim.claim_data["sha256"])
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise TaskflowError(
+                f"the payload file {path} is missing: it was deleted, or is on another machine"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != path.name:
+            raise TaskflowError(
+                f"the payload file {path} is damaged: its content does not have the hash it is named by"
+            )
+        return Payload.FromString(content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """On the disk whole or not at all, also after a power failure."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
+        unfinished.write(content)
+        unfinished.flush()
+        os.fsync(unfinished.fileno())
+    os.replace(unfinished.name, path)

@@ -1,0 +1,80 @@
+"""What is known about the running embedded server: one file, written by its keeper.
+
+Standard library only: the keeper loads this.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Files:
+    """The embedded server's files in a state directory."""
+
+    state: Path
+
+    @property
+    def database(self) -> Path:
+        return self.state / "temporal.db"
+
+    @property
+    def log(self) -> Path:
+        return self.state / "server.log"
+
+    @property
+    def record(self) -> Path:
+        return self.state / "server.json"
+
+    @property
+    def lease(self) -> Path:
+        """Lock: shared by all who use the server; the keeper waits for it exclusively."""
+        return self.state / "lease.lock"
+
+    @property
+    def keeper(self) -> Path:
+        """Lock: held by the one keeper."""
+        return self.state / "keeper.lock"
+
+    @property
+    def start(self) -> Path:
+        """Lock: held while somebody looks for the keeper, or starts one; makes `record` the present keeper's."""
+        return self.state / "start.lock"
+
+    @property
+    def owner(self) -> Path:
+        """Lock: held by whoever has the database open, the server process included; its text is that pid."""
+        return self.state / "database.lock"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A server that answers, or did: process ids and ports on 127.0.0.1."""
+
+    pid: int
+    keeper_pid: int
+    port: int
+    ui_port: int
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def ui_url(self) -> str:
+        return f"http://localhost:{self.ui_port}"
+
+    def write(self, path: Path) -> None:
+        shown = asdict(self) | {"address": self.address, "ui_url": self.ui_url}
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(shown))
+        os.replace(unfinished, path)
+
+    @staticmethod
+    def read(path: Path) -> "Record | None":
+        try:
+            known = json.loads(path.read_text())
+            return Record(*(int(known[name]) for name in ("pid", "keeper_pid", "port", "ui_port")))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None

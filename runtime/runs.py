@@ -1,0 +1,212 @@
+"""Runs as a client sees them: started once, found again by id, followed to their end."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from grammar.contracts import WORKFLOW, Bundle, Entry, Journal, Progress, RunReport
+from grammar.errors import BUG, RunConflict
+
+POLL = 0.3
+QUERY_TIMEOUT = 5.0
+STUCK_AFTER = 3
+Handle = WorkflowHandle[object, RunReport]
+
+
+@dataclass(frozen=True)
+class Live:
+    """An activity that is running or waits for its next attempt."""
+
+    attempt: int
+    progress: Progress | None
+    last_failure: str
+
+
+@dataclass
+class Update:
+    """What is new of a run. `live`: by activity id. `stuck`: the workflow's code fails, and no task goes on."""
+
+    entries: list[Entry] = field(default_factory=list)
+    live: dict[str, Live] = field(default_factory=dict)
+    stuck: bool = False
+    closed: bool = False
+
+
+def new_id(flow: str) -> str:
+    """An id that says which flow, and when it was started."""
+    return f"{flow}-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
+
+
+async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str) -> Handle:
+    """Start the run. A run of that id and the same bundle that is still open is joined. Raises RunConflict."""
+    try:
+        return await client.start_workflow(
+            WORKFLOW,
+            bundle,
+            id=run_id,
+            task_queue=task_queue,
+            result_type=RunReport,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            static_summary=f"taskflow {bundle.name}"[:200],
+            static_details=_details(bundle),
+            memo={"bundle": bundle.hash, "flow": bundle.source},
+        )
+    except WorkflowAlreadyStartedError:
+        return await _join(client, bundle, run_id)
+
+
+async def queue_of(client: Client, run_id: str) -> str | None:
+    """The task queue of the run of that id, if it is open."""
+    try:
+        found = await client.get_workflow_handle(run_id).describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    return found.task_queue if found.status == WorkflowExecutionStatus.RUNNING else None
+
+
+async def open_runs(client: Client) -> AsyncIterator[tuple[str, str]]:
+    """(id, task queue) of each open run."""
+    async for found in client.list_workflows(f'WorkflowType="{WORKFLOW}" AND ExecutionStatus="Running"'):
+        yield found.id, found.task_queue
+
+
+async def wait_closed(client: Client, run_id: str) -> None:
+    """Return when the run is closed, or there is none of that id."""
+    try:
+        await client.get_workflow_handle(run_id).result()
+    except WorkflowFailureError:
+        return
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+
+
+async def has_worker(client: Client, task_queue: str) -> bool:
+    """Whether any worker has polled the task queue of late (the server remembers for some minutes)."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    return bool((await client.workflow_service.describe_task_queue(request)).pollers)
+
+
+async def follow(client: Client, handle: Handle, hear: Callable[[Update], None]) -> None:
+    """Tell what is new of the run until it is closed. A server that is away for a while is waited for."""
+    after = 0
+    while True:
+        try:
+            description = await handle.describe()
+            journal = await _journal(handle, after)
+        except RPCError:
+            await asyncio.sleep(POLL)
+            continue
+        after = journal.next
+        closed = description.status != WorkflowExecutionStatus.RUNNING
+        hear(Update(journal.entries, await _live(client, description), _is_stuck(description), closed))
+        if closed:
+            return
+        await asyncio.sleep(POLL)
+
+
+async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
+    """How the run ended. Never raises for a run that failed."""
+    try:
+        return await handle.result()
+    except WorkflowFailureError as error:
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.details:
+            return RunReport.model_validate(cause.details[0])
+        return await _last_known(handle, bundle, cause)
+
+
+def took(description: WorkflowExecutionDescription) -> float:
+    """Seconds from start to end, or until now."""
+    end = description.close_time or datetime.now(UTC)
+    return (end - description.start_time).total_seconds()
+
+
+def is_bug(report: RunReport) -> bool:
+    """Whether the run failed by a fault of ours."""
+    return report.failure is not None and report.failure.type == BUG
+
+
+async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
+    handle: Handle = client.get_workflow_handle(run_id, result_type=RunReport)
+    found = await handle.describe()
+    if found.status != WorkflowExecutionStatus.RUNNING:
+        status = found.status.name.lower() if found.status else "closed"
+        raise RunConflict(f"run {run_id} has already ended ({status}); choose another --id")
+    if (await found.memo()).get("bundle") != bundle.hash:
+        raise RunConflict(
+            f"run {run_id} is open with another version of the flow; choose another --id, or cancel it first"
+        )
+    return handle
+
+
+async def _journal(handle: Handle, after: int) -> Journal:
+    """What the workflow recorded; nothing new as long as no worker answers."""
+    try:
+        async with asyncio.timeout(QUERY_TIMEOUT):
+            found: Journal = await handle.query("journal", after, result_type=Journal)
+            return found
+    except (TimeoutError, WorkflowQueryFailedError):
+        return Journal(next=after)
+    except RPCError as error:
+        if error.status in (
+            RPCStatusCode.FAILED_PRECONDITION,
+            RPCStatusCode.DEADLINE_EXCEEDED,
+            RPCStatusCode.CANCELLED,
+        ):
+            return Journal(next=after)
+        raise
+
+
+def _is_stuck(description: WorkflowExecutionDescription) -> bool:
+    return description.raw_description.pending_workflow_task.attempt >= STUCK_AFTER
+
+
+async def _live(client: Client, description: WorkflowExecutionDescription) -> dict[str, Live]:
+    live = {}
+    for one in description.raw_description.pending_activities:
+        payloads = list(one.heartbeat_details.payloads)
+        progress = (await client.data_converter.decode(payloads, [Progress]))[0] if payloads else None
+        live[one.activity_id] = Live(one.attempt, progress, one.last_failure.message)
+    return live
+
+
+async def _last_known(handle: Handle, bundle: Bundle, cause: BaseException | None) -> RunReport:
+    """The report of a run that was ended from outside: as the workflow last knew it, else just its status."""
+    status = (await handle.describe()).status
+    cancelled = status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED)
+    try:
+        async with asyncio.timeout(QUERY_TIMEOUT):
+            report: RunReport = await handle.query("status", result_type=RunReport)
+    except (TimeoutError, WorkflowQueryFailedError, RPCError):
+        report = RunReport(name=bundle.name, bundle=bundle.hash)
+    return report.model_copy(update={"status": "cancelled" if cancelled else "failed"})
+
+
+def _details(bundle: Bundle) -> str:
+    tasks = "\n".join(f"{number}. {task.name}" for number, task in enumerate(bundle.tasks, 1))
+    return f"**{bundle.source}**, bundle `{bundle.hash[:12]}`\n\n{tasks}"

@@ -1,0 +1,49 @@
+"""When a process should end: signals, and a stdin that nobody writes to any more."""
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from collections.abc import Awaitable
+
+
+def on_signals(*numbers: signal.Signals) -> asyncio.Event:
+    """An event that any of the signals sets. A second one of them ends the process at once."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if event.is_set():
+            os._exit(130)
+        event.set()
+
+    for number in numbers:
+        loop.add_signal_handler(number, stop)
+    return event
+
+
+def ignore(*numbers: signal.Signals) -> None:
+    """Let the signals pass: a terminal sends them to the whole group."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+
+
+async def stdin_closed() -> None:
+    """Return when the other end of stdin is closed; at once where stdin is not a pipe."""
+    kind = os.fstat(sys.stdin.fileno()).st_mode
+    if not (stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)):
+        return
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await reader.read()
+
+
+async def first(*awaitables: Awaitable[object]) -> None:
+    """Return when any of them is done; the others are cancelled. Raises what the first one raises."""
+    tasks = [asyncio.ensure_future(one) for one in awaitables]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()

@@ -1,0 +1,202 @@
+"""The worker: everything that runs taskflows, registered in one flat list.
+
+python worker.py              serve the task queue until SIGINT or SIGTERM
+python worker.py --run ID     serve one run of the embedded server until it ends
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from dotenv import load_dotenv
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.agent import AgentRuns
+from activities.local_model import LocalModel
+from activities.models import Models
+from activities.prepare import Prepare
+from activities.render import Renderer
+from activities.shell import Shell
+from console.problems import tell_bug, tell_problems
+from console.screen import screen
+from grammar.contracts import TASK_QUEUE
+from grammar.errors import UserError
+from runtime import presence, runs, stopping
+from runtime.exit import leave
+from runtime.place import Place, place
+from runtime.sandbox import workflow_runner
+from runtime.state import state_dir
+from workflows.taskflow import TaskflowWorkflow
+
+log = logging.getLogger("worker")
+
+# Live progress, and a crash loses no more than this.
+HEARTBEATS = timedelta(seconds=1)
+LOOK_FOR_RUNS = 2.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one worker does at once, and how long running activities get when it is told to stop (seconds)."""
+
+    activities: int = 100
+    workflow_tasks: int = 50
+    grace: float = 30.0
+
+
+@asynccontextmanager
+async def serving(client: Client, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
+    """A worker that polls the task queue for as long as the body runs."""
+    renderer = Renderer()
+    models = Models(LocalModel())
+    worker = Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[TaskflowWorkflow],
+        activities=[
+            Prepare(renderer).prepare,
+            AgentRuns(renderer, models).run_agent,
+            Shell(renderer).run_shell,
+        ],
+        workflow_runner=workflow_runner(),
+        max_concurrent_activities=limits.activities,
+        max_concurrent_workflow_tasks=limits.workflow_tasks,
+        graceful_shutdown_timeout=timedelta(seconds=limits.grace),
+        max_heartbeat_throttle_interval=HEARTBEATS,
+        default_heartbeat_throttle_interval=HEARTBEATS,
+    )
+    await renderer.warm_up()
+    try:
+        async with worker:
+            yield worker
+    finally:
+        await models.close()
+        await renderer.close()
+
+
+async def serve(task_queue: str, limits: Limits) -> None:
+    """Serve the task queue, and runs of the embedded server that nobody serves, until told to stop."""
+    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
+    async with AsyncExitStack() as stack:
+        here = await stack.enter_async_context(place())
+        if here.embedded:
+            stack.callback(presence.serve_as_worker().release)
+        await stack.enter_async_context(serving(here.client, task_queue, limits))
+        tell(here, task_queue)
+        if here.embedded:
+            adopting = asyncio.create_task(adopt(here.client, limits))
+            stack.callback(adopting.cancel)
+        await stop.wait()
+        print("stopping: running activities get their time", file=sys.stderr, flush=True)
+
+
+async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
+    """Serve one run until it has ended and whoever started this process is done with it."""
+    stop = stopping.on_signals(signal.SIGTERM)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    done_with = asyncio.create_task(stopping.stdin_closed())
+    async with place() as here:
+        lock = await presence.wait_for_run(task_queue, stop)
+        if lock is None:
+            return
+        try:
+            async with serving(here.client, task_queue, limits):
+                await stopping.first(stop.wait(), ended(here.client, run_id, done_with))
+        finally:
+            lock.release()
+
+
+async def ended(client: Client, run_id: str, done_with: asyncio.Task[None]) -> None:
+    """Return when nobody follows the run any more and it is closed, or was never started."""
+    await done_with
+    await runs.wait_closed(client, run_id)
+
+
+async def adopt(client: Client, limits: Limits) -> None:
+    """Serve every open run whose own task queue nobody serves: its starter is gone."""
+    adopted: set[asyncio.Task[None]] = set()
+    try:
+        while True:
+            async for run_id, task_queue in runs.open_runs(client):
+                if task_queue != TASK_QUEUE and (lock := presence.serve_run(task_queue)):
+                    log.warning("serving run %s, which nobody serves", run_id)
+                    adopted.add(asyncio.create_task(serve_adopted(client, run_id, task_queue, lock, limits)))
+            adopted = {task for task in adopted if not task.done()}
+            await asyncio.sleep(LOOK_FOR_RUNS)
+    finally:
+        for task in adopted:
+            task.cancel()
+
+
+async def serve_adopted(client: Client, run_id: str, task_queue: str, lock: presence.RunLock, limits: Limits) -> None:
+    """Serve the run until it is closed."""
+    try:
+        async with serving(client, task_queue, limits):
+            await runs.wait_closed(client, run_id)
+    finally:
+        lock.release()
+
+
+def tell(here: Place, task_queue: str) -> None:
+    """Say what is served, and where to look."""
+    ui = f", Web UI {here.ui_url}" if here.ui_url else ""
+    print(f"serving task queue {task_queue} at {here.address}{ui}", file=sys.stderr, flush=True)
+
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def command(
+    task_queue: Annotated[str, typer.Option(help="The task queue to serve.")] = TASK_QUEUE,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run", metavar="ID", help="Serve one run of the embedded server until it ends."),
+    ] = None,
+    max_concurrent_activities: Annotated[int, typer.Option(min=1, help="Activities at once.")] = Limits.activities,
+    max_concurrent_workflow_tasks: Annotated[
+        int, typer.Option(min=2, help="Workflow tasks at once.")
+    ] = Limits.workflow_tasks,
+    graceful_shutdown_timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds that running activities get when told to stop.")
+    ] = Limits.grace,
+    debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
+) -> None:
+    """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
+    load_dotenv(Path.cwd() / ".env")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    if not debug:
+        # A failed attempt is in the run's history, where it belongs.
+        logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
+        logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
+    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
+    view = screen(json=False)
+    try:
+        asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
+    except UserError as error:
+        tell_problems(view, error, json=False)
+        leave(error.exit_code)
+    except Exception as error:  # the edge of the process: the details go to a file
+        tell_bug(view, error, json=False, folder=state_dir())
+        leave(3)
+    leave(0)
+
+
+def main() -> None:
+    """The console script."""
+    app(prog_name="taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py")
+
+
+if __name__ == "__main__":
+    main()
