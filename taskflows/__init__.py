@@ -1,0 +1,1 @@
+"""Runnable documents. Start with `examples/hello.yaml`."""

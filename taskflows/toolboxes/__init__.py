@@ -1,0 +1,1 @@
+"""The built-in toolboxes: MCP servers, and the documents that say how to run them."""
