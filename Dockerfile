@@ -1,0 +1,23 @@
+# The worker: serves the task queue of the Temporal server that TEMPORAL_ADDRESS names.
+FROM python:3.12-slim
+
+RUN apt-get update && apt-get install -y --no-install-recommends bash git procps && rm -rf /var/lib/apt/lists/*
+RUN useradd --create-home --uid 1000 taskflow
+WORKDIR /app
+
+COPY requirements.lock ./
+RUN pip install --no-cache-dir --no-deps -r requirements.lock
+COPY pyproject.toml README.md LICENSE starter.py worker.py ./
+COPY grammar ./grammar
+COPY workflows ./workflows
+COPY activities ./activities
+COPY runtime ./runtime
+COPY console ./console
+COPY taskflows ./taskflows
+RUN pip install --no-cache-dir --no-deps --no-build-isolation .
+
+USER taskflow
+# Flows, and what they work on, are mounted here.
+WORKDIR /work
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["pgrep", "-f", "taskflow-worker"]
+CMD ["taskflow-worker"]
