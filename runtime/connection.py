@@ -1,6 +1,6 @@
 """Which Temporal server this process talks to, and a client for it.
 
-What is configured by Temporal's own client configuration (environment, profile, config file) comes first, then a server
+What Temporal's own client configuration says (environment, profile, config file) comes first, then a server
 that somebody else runs on localhost:7233, and then the embedded one (embedded.py).
 """
 
@@ -25,7 +25,7 @@ LOCAL = f"localhost:{PORT}"
 
 
 def configured() -> ClientConnectConfig | None:
-    """What TEMPORAL_ADDRESS, TEMPORAL_PROFILE or the config file says; None where there is no address in it."""
+    """What TEMPORAL_ADDRESS, TEMPORAL_PROFILE or the config file says; None where that is no address."""
     try:
         config = ClientConfigProfile.load().to_client_connect_config()
     except (RuntimeError, ValueError, OSError) as error:
@@ -39,7 +39,7 @@ def to_embedded(server: Server) -> ClientConnectConfig:
 
 
 async def local_server() -> ClientConnectConfig | None:
-    """The server that somebody else runs on localhost:7233. Embedded ones, ours or not, are not for joining here."""
+    """The server that somebody else runs on localhost:7233; an embedded one, of whatever user, is not meant."""
     if is_ours(LOCAL) or not await _listens(PORT):
         return None
     config = ClientConnectConfig(target_host=LOCAL)
@@ -78,7 +78,7 @@ def _refused(address: str, namespace: str, error: RPCError) -> str:
 
 
 def _reason(text: str) -> str:
-    """The sentence inside the SDK's nested error text: `... Os { code: 111, message: "Connection refused" }`."""
+    """The sentence inside the SDK's nested text: `... Os { code: 111, message: "Connection refused" }`."""
     sentences = re.findall(r'(?:message|error): "([^"]+)"', text)
     return sentences[0] if sentences else text.removeprefix("Failed client connect: ")
 

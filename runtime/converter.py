@@ -14,8 +14,8 @@ from runtime.state import state_dir
 def payload_dir(*, embedded: bool) -> Path | None:
     """Where big payloads are kept; None = nowhere, they must fit into the history.
 
-    For the embedded server: beside its database. For any other, starter and workers may be on several machines:
-    only where TASKFLOW_PAYLOAD_DIR names a directory that all of them share.
+    For the embedded server: beside its database. For any other, starter and workers may be on several
+    machines: only where TASKFLOW_PAYLOAD_DIR names a directory that all of them share.
     """
     if embedded:
         return state_dir() / "payloads"

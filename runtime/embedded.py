@@ -1,8 +1,8 @@
 """The embedded Temporal server: one per state directory, shared by all starters and workers that need it.
 
-Who needs the server holds a lease, a shared file lock. The first one starts a keeper (keeper.py), which runs the
-server and ends it when the last lease is gone. Nothing here loads Temporal's SDK, so that the server can start
-while the caller imports it.
+Who needs the server holds a lease, a shared file lock. The first one starts a keeper (keeper.py), which runs
+the server and ends it when the last lease is gone. Nothing here loads Temporal's SDK, so that the server can
+start while the caller imports it.
 """
 
 import asyncio
@@ -62,6 +62,7 @@ class Lease:
         return self._joined.result(timeout=0)
 
     def release(self) -> None:
+        """Returns at once; the server of the last lease ends within some seconds. May be called again."""
         self._released.set()
         if self._lock is not None:
             self._lock.release()
@@ -69,12 +70,14 @@ class Lease:
     def _keep(self) -> None:
         self._lock = acquire(self._files.lease, shared=True)  # waits while a keeper is ending its server
         if self._released.is_set():
-            return self._lock.release()
+            self._lock.release()
+            return
         try:
             self._joined.set_result(join(self._files))
         except (EmbeddedServerFailed, OSError) as error:
-            return self._joined.set_exception(error)
-        self._watch()
+            self._joined.set_exception(error)
+        else:
+            self._watch()
 
     def _watch(self) -> None:
         """A keeper that is lost while the server is needed is replaced."""
@@ -85,7 +88,8 @@ class Lease:
             try:
                 join(self._files)
             except (EmbeddedServerFailed, OSError) as error:
-                return _log.error("The embedded server was lost: %s", error)
+                _log.error("The embedded server was lost: %s", error)
+                return
 
 
 def begin() -> Lease:
@@ -158,7 +162,7 @@ def _start_keeper(files: Files, lock: Lock) -> None:
         *map(str, ports),
     ]
     files.record.unlink(missing_ok=True)
-    with open(files.log, "ab") as log:
+    with files.log.open("ab") as log:
         keeper = subprocess.Popen(
             command,
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},

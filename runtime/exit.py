@@ -9,8 +9,8 @@ from typing import NoReturn
 def leave(code: int) -> NoReturn:
     """Flush and end, without the interpreter's finalisation.
 
-    In a process that has run a worker, finalisation races with the SDK's native threads and now and then aborts.
-    Nothing after this runs: no `atexit`, no `finally`.
+    In a process that has run a worker, finalisation races with the SDK's native threads and now and then
+    aborts. Nothing after this runs: no `atexit`, no `finally`.
     """
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):

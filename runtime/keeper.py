@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -25,6 +26,7 @@ from runtime.record import Files, Record
 PORT, UI_PORT = 7233, 8233
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+LINGER_SECONDS = 1.0
 QUICK_SECONDS = 10.0
 QUICK_DEATHS = 5
 LOG_BYTES = 10 * 1024 * 1024
@@ -53,7 +55,7 @@ def free_port(preferred: int) -> int:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """Linux: for the child to call, so that it does not outlive its keeper. Elsewhere `claim_database` cleans up."""
+    """Linux: for the child to call, so that it ends with its keeper. Elsewhere `claim_database` cleans up."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
@@ -68,19 +70,18 @@ def die_with_parent() -> Callable[[], None] | None:
 
 
 def claim_database(path: Path) -> Lock:
-    """The exclusive right to the database. A server that outlived its keeper still has it: that one is ended."""
+    """The exclusive right to the database. A server that outlived its keeper still has it, and is ended."""
     if lock := attempt(path):
         return lock
-    try:
+    with suppress(ValueError, ProcessLookupError):
         os.kill(int(path.read_text()), signal.SIGKILL)
-    except (ValueError, ProcessLookupError):
-        pass
     return acquire(path)
 
 
 def open_log(path: Path) -> int:
+    """A descriptor to append to; a log of more than LOG_BYTES is put aside first."""
     if path.exists() and path.stat().st_size > LOG_BYTES:
-        os.replace(path, path.with_suffix(".log.old"))
+        path.replace(path.with_suffix(".log.old"))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
@@ -111,7 +112,13 @@ class Keeper:
         return 1
 
     def _await_unused(self) -> None:
-        self._lease = acquire(self._files.lease)  # to the end: newcomers wait until this process is gone
+        """The last lease is gone, and for a moment longer: the next of many runs in a row can still join."""
+        lease = None
+        while lease is None:
+            acquire(self._files.lease).release()
+            time.sleep(LINGER_SECONDS)
+            lease = attempt(self._files.lease)
+        self._lease = lease  # to the end: newcomers wait until this process is gone
         self._end()
 
     def _end(self) -> None:
@@ -143,7 +150,7 @@ class Keeper:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[self._owner.fileno()],
-            preexec_fn=self._before_exec,  # noqa: PLW1509 - one system call, and our threads hold no locks
+            preexec_fn=self._before_exec,  # one system call, and our threads hold no locks
         )
         os.truncate(self._owner.fileno(), 0)
         os.write(self._owner.fileno(), str(server.pid).encode())
@@ -172,9 +179,11 @@ class Keeper:
         """Copies the server's output to the log. It names its address once it serves, and not before."""
         assert server.stdout is not None
         with server.stdout as output:
+            ready = False
             for line in output:
                 os.write(self._log, line)
-                if b"Server:" in line:
+                if not ready and b"Server:" in line:
+                    ready = True
                     self._events.put(READY)
         self._events.put(DIED)
 
@@ -188,6 +197,7 @@ class Keeper:
 
 
 def main() -> None:
+    """The keeper's process. All its files are for this user alone."""
     os.umask(0o077)
     state, binary, port, ui_port = sys.argv[1:]
     sys.exit(Keeper(Files(Path(state)), binary, int(port), int(ui_port)).keep())

@@ -14,12 +14,14 @@ class Lock:
     """A held lock. It ends with `release()`, or with the last process that holds its descriptor."""
 
     def __init__(self, path: Path) -> None:
-        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - held for as long as the lock is
+        self._file = path.open("a+b", buffering=0)  # open for as long as the lock is held
 
     def fileno(self) -> int:
+        """The descriptor; a process that inherits it holds the lock as well."""
         return self._file.fileno()
 
     def take(self, mode: int) -> None:
+        """`mode` is flock's."""
         fcntl.flock(self._file, mode)
 
     def names(self, path: Path) -> bool:
@@ -30,6 +32,7 @@ class Lock:
             return False
 
     def release(self) -> None:
+        """May be called again."""
         self._file.close()
 
     def __enter__(self) -> Self:

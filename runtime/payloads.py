@@ -21,14 +21,15 @@ from grammar.errors import TaskflowError
 class FileStorageDriver(StorageDriver):
     """Keeps each payload in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed.
 
-    A missing or damaged file raises TaskflowError, in a workflow a task failure: the run waits, and goes on when the
-    file is back or when a worker that has it takes over. (An ApplicationError would end the run.)
+    A missing or damaged file raises TaskflowError, in a workflow a task failure: the run waits, and goes on
+    when the file is back, or when a worker that has it takes over. (An ApplicationError would end the run.)
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def name(self) -> str:
+        """Part of every reference in a history: must stay as it is."""
         return "taskflow-files"
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
@@ -37,6 +38,7 @@ class FileStorageDriver(StorageDriver):
     async def retrieve(
         self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
     ) -> list[Payload]:
+        """One payload per claim, in order. Raises TaskflowError."""
         return list(await asyncio.gather(*(asyncio.to_thread(self._retrieve, claim) for claim in claims)))
 
     def _path(self, digest: str) -> Path:
@@ -71,4 +73,4 @@ def _write(path: Path, content: bytes) -> None:
         unfinished.write(content)
         unfinished.flush()
         os.fsync(unfinished.fileno())
-    os.replace(unfinished.name, path)
+    Path(unfinished.name).replace(path)

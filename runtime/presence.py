@@ -31,6 +31,7 @@ class RunLock:
         self._path, self._lock = path, lock
 
     def release(self) -> None:
+        """Let another process serve the run."""
         if self._lock.names(self._path):
             self._path.unlink()  # while it is locked: who waits for it sees that the name is another file's
         self._lock.release()

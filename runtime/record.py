@@ -4,7 +4,6 @@ Standard library only: the keeper loads this.
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,14 +16,17 @@ class Files:
 
     @property
     def database(self) -> Path:
+        """Temporal's SQLite database; with `-wal` and `-shm` beside it."""
         return self.state / "temporal.db"
 
     @property
     def log(self) -> Path:
+        """What the server and the keeper print."""
         return self.state / "server.log"
 
     @property
     def record(self) -> Path:
+        """The present Record; there while the server answers."""
         return self.state / "server.json"
 
     @property
@@ -39,7 +41,7 @@ class Files:
 
     @property
     def start(self) -> Path:
-        """Lock: held while somebody looks for the keeper, or starts one; makes `record` the present keeper's."""
+        """Lock: held to look for the keeper, or to start one; so `record` is the present keeper's."""
         return self.state / "start.lock"
 
     @property
@@ -59,20 +61,24 @@ class Record:
 
     @property
     def address(self) -> str:
+        """gRPC, `host:port`."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def ui_url(self) -> str:
+        """The Web UI."""
         return f"http://localhost:{self.ui_port}"
 
     def write(self, path: Path) -> None:
+        """Readers see the old record or the new one, whole."""
         shown = asdict(self) | {"address": self.address, "ui_url": self.ui_url}
         unfinished = path.with_suffix(".tmp")
         unfinished.write_text(json.dumps(shown))
-        os.replace(unfinished, path)
+        unfinished.replace(path)
 
     @staticmethod
     def read(path: Path) -> "Record | None":
+        """None where there is none."""
         try:
             known = json.loads(path.read_text())
             return Record(*(int(known[name]) for name in ("pid", "keeper_pid", "port", "ui_port")))

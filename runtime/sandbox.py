@@ -19,8 +19,8 @@ PASSTHROUGH = (
     "typing_inspection",
     "typing_extensions",
 )
-"""Modules that workflows may use and that hold no state of a run. Loaded once, not once per workflow: some import
-lazily, which the sandbox refuses, and all are slow to load again."""
+"""Modules that workflows may use and that hold no state of a run. Loaded once, not once per workflow: some
+import lazily, which the sandbox refuses, and all are slow to load again."""
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:

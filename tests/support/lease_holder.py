@@ -1,0 +1,29 @@
+"""A process with a lease on the embedded server: prints what it got, as JSON, and waits for its stdin to end."""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+
+from grammar.errors import EmbeddedServerFailed
+from runtime.embedded import hold
+from runtime.exit import leave
+from runtime.record import Files, Record
+from runtime.state import state_dir
+
+
+async def main() -> int:
+    try:
+        lease = await hold()
+    except EmbeddedServerFailed as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return 2
+    record = Record.read(Files(state_dir()).record)
+    assert record is not None
+    print(json.dumps(asdict(lease.server) | asdict(record)), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    lease.release()
+    return 0
+
+
+leave(asyncio.run(main()))

@@ -1,0 +1,54 @@
+"""A real Temporal dev server for tests, one per pytest process, on free ports."""
+
+import os
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runtime.keeper import die_with_parent, free_port
+
+
+@dataclass(frozen=True)
+class DevServer:
+    """Where a test's server answers (`host:port`), its Web UI's URL and its SQLite database."""
+
+    address: str
+    ui_url: str
+    database: Path
+
+
+@pytest.fixture(scope="session")
+def dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    """Session-scoped: tests share it, and keep apart by workflow ids and task queues."""
+    port, ui_port = free_port(0), free_port(0)
+    server = DevServer(
+        f"127.0.0.1:{port}",
+        f"http://localhost:{ui_port}",
+        tmp_path_factory.mktemp("temporal") / "temporal.db",
+    )
+    process = _start(server, port, ui_port)
+    try:
+        yield server
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _start(server: DevServer, port: int, ui_port: int) -> subprocess.Popen[bytes]:
+    binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
+    command = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"]
+    command += ["--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(server.database)]
+    process = subprocess.Popen(
+        command,
+        env={"PATH": os.environ["PATH"], "HOME": str(server.database.parent)},
+        stdout=subprocess.PIPE,
+        preexec_fn=die_with_parent(),
+    )
+    assert process.stdout is not None
+    if not any(b"Server:" in line for line in process.stdout):
+        raise RuntimeError(f"the dev server at {server.address} did not start")
+    return process
