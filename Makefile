@@ -32,7 +32,7 @@ replay: .venv/ready  ## record the histories in tests/replay anew
 	@$(BIN)/python -m tests.replay.record
 
 lock: .venv/ready  ## resolve the dependencies anew
-	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -q uv
+	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -qq uv
 	.venv/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --group model \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements.lock
 
@@ -40,10 +40,12 @@ clean:  ## remove .venv and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/ready: pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "Python 3.11 or newer is needed; say which: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "the venv module of $(PYTHON) is missing; on Debian: apt install python3-venv"; exit 1; }
 	@echo "setting up .venv (once, about a minute)"
-	@$(PYTHON) -m venv .venv || { echo "the venv module of $(PYTHON) is missing; on Debian: apt install python3-venv"; exit 1; }
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps -r requirements.lock
-	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@

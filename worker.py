@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.agent import AgentRuns
+from activities.in_step import InStep
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.prepare import Prepare
@@ -66,7 +67,7 @@ async def serving(client: Client, task_queue: str, limits: Limits = Limits()) ->
         workflows=[TaskflowWorkflow],
         activities=[
             Prepare(renderer).prepare,
-            AgentRuns(renderer, models).run_agent,
+            AgentRuns(renderer, models, InStep()).run_agent,
             Shell(renderer).run_shell,
         ],
         workflow_runner=workflow_runner(),

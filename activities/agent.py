@@ -20,6 +20,7 @@ from temporalio import activity
 from activities import captured, model_errors
 from activities.failures import reported
 from activities.heartbeat import beating
+from activities.in_step import InStep
 from activities.models import Models, settings
 from activities.narration import narrate
 from activities.render import Renderer
@@ -37,8 +38,9 @@ set_tracing_disabled(True)
 class AgentRuns:
     """The `run_agent` activity."""
 
-    def __init__(self, renderer: Renderer, models: Models) -> None:
+    def __init__(self, renderer: Renderer, models: Models, in_step: InStep) -> None:
         self._renderer = renderer
+        self._in_step = in_step
         self._models = models
         self._toolboxes = Toolboxes(renderer)
 
@@ -47,11 +49,13 @@ class AgentRuns:
         """Run the agent to its end, with signs of life and progress on the way."""
         secrets = Secrets(request.secrets, request.surroundings.key)
         redact = _redactor(secrets, self._models.keys)
-        with reported(redact):
+        with reported(redact), self._in_step.running():
             transcript = Transcript(redact)
             transcript.doing = "starting"
             async with beating(transcript.progress):
-                return await self._deploy(request, secrets, transcript)
+                deployed = await self._deploy(request, secrets, transcript)
+                await self._in_step.wait()
+                return deployed
 
     async def _deploy(self, request: AgentRequest, secrets: Secrets, transcript: Transcript) -> Deployed:
         resolved = await self._resolve(request, secrets)

@@ -1,6 +1,6 @@
 """Side by side in one run: raw Temporal and our agent fan-out; one prompt cold (embedded) and warm (running worker).
 
-    python -m benchmarks [--items N] [--limit N]
+python -m benchmarks [--items N] [--limit N]
 """
 
 import argparse

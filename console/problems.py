@@ -38,4 +38,4 @@ def tell_bug(view: Screen, error: Exception, json: bool, folder: Path | None = N
 
 def tell_json(document: object) -> None:
     """The one JSON document on stdout."""
-    print(json_format.dumps(document, indent=2, default=str))
+    print(json_format.dumps(document, indent=2, ensure_ascii=False, default=str))

@@ -59,13 +59,17 @@ class Surroundings(BaseModel):
 
 
 class PrepareRequest(BaseModel):
-    """Asks whether a task runs, over which items, and with which prompts, from branch `offset` on."""
+    """Asks whether a task runs, over which items, and with which prompts, from branch `offset` on.
+
+    `secrets`: names of the variables that `env()` has handed out so far, as in all requests.
+    """
 
     task: Task
     surroundings: Surroundings
     outputs: dict[str, JsonValue] = {}
     result: ToolResult | None = None
     prompts: dict[str, str] = {}
+    secrets: list[str] = []
     offset: int = 0
 
 
@@ -95,7 +99,7 @@ class AgentSpec(BaseModel):
 
 
 class AgentRequest(BaseModel):
-    """One agent run. `secrets`: names of the variables that `env()` has handed out so far."""
+    """One agent run."""
 
     prompt: str
     agents: list[AgentSpec]

@@ -48,7 +48,8 @@ class _Preparation:
         surroundings = request.surroundings
         task_env, used = environment(surroundings, process)
         self.environ = Environ(process, task_env)
-        self.environ.used.update(used)
+        # What comes back out of earlier results must not be written down in plain either.
+        self.environ.used.update({name: process[name] for name in request.secrets if process.get(name)} | used)
         self.key = surroundings.key
         self.task: Task = request.task
         self.request = request

@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from grammar.contracts import WORKFLOW, Bundle, Entry, Journal, Progress, RunReport
 from grammar.errors import BUG, RunConflict
 
-POLL = 0.3
+POLL = 0.5
 QUERY_TIMEOUT = 5.0
 STUCK_AFTER = 3
 Handle = WorkflowHandle[object, RunReport]

@@ -37,7 +37,8 @@ def retry_policy(task: Task) -> RetryPolicy:
         initial_interval=timedelta(seconds=retry.initial_interval),
         backoff_coefficient=retry.backoff_coefficient,
         maximum_interval=timedelta(seconds=retry.maximum_interval),
-        non_retryable_error_types=list(retry.non_retryable_error_types),
+        # The SDK's own: what does not fit into the history would not fit the next time either.
+        non_retryable_error_types=["PayloadsTooLarge", *retry.non_retryable_error_types],
     )
 
 
@@ -65,6 +66,7 @@ async def prepare(
     bundle: Bundle,
     surroundings: Surroundings,
     outputs: dict[str, JsonValue],
+    secrets: list[str],
 ) -> Page:
     """A page of the task's branches, from `offset` on."""
     request = PrepareRequest(
@@ -73,6 +75,7 @@ async def prepare(
         outputs=outputs,
         result=source,
         prompts=bundle.prompts,
+        secrets=secrets,
         offset=offset,
     )
     page: Page = await workflow.execute_activity(
@@ -80,7 +83,7 @@ async def prepare(
         request,
         result_type=Page,
         start_to_close_timeout=PREPARE_TIMEOUT,
-        retry_policy=RetryPolicy(maximum_attempts=AGENT_ATTEMPTS),
+        retry_policy=RetryPolicy(maximum_attempts=AGENT_ATTEMPTS, non_retryable_error_types=["PayloadsTooLarge"]),
         summary=f"prepare {task.name}" + (f", from item {offset + 1}" if offset else ""),
     )
     return page

@@ -131,7 +131,9 @@ class TaskflowWorkflow:
         self._tell()
 
     async def _prepare(self, task: Task, source: ToolResult | None, offset: int) -> Page:
-        page = await deployment.prepare(task, source, offset, self._bundle, self._surroundings(task), self._outputs)
+        page = await deployment.prepare(
+            task, source, offset, self._bundle, self._surroundings(task), self._outputs, sorted(self._secrets)
+        )
         self._secrets.update(page.secrets)
         return page
 

@@ -20,7 +20,20 @@ def test_every_server_has_a_health_check(name: str) -> None:
     assert SERVICES[name]["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
 
 
-@pytest.mark.parametrize(("name", "needs"), [("temporal", "postgresql"), ("temporal-ui", "temporal"), ("worker", "temporal")])
+def test_the_server_is_healthy_once_it_has_the_namespace() -> None:
+    assert SERVICES["temporal"]["healthcheck"]["test"][1:7] == [
+        "temporal",
+        "operator",
+        "namespace",
+        "describe",
+        "-n",
+        "default",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "needs"), [("temporal", "postgresql"), ("temporal-ui", "temporal"), ("worker", "temporal")]
+)
 def test_each_waits_for_what_it_needs(name: str, needs: str) -> None:
     assert SERVICES[name]["depends_on"][needs]["condition"] == "service_healthy"
 

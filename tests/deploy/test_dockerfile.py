@@ -1,4 +1,4 @@
-"""The image's install steps, run outside Docker: the same files, the same pip commands, in an environment of their own."""
+"""The image's install steps, run outside Docker: the same files and pip commands, in an environment of their own."""
 
 import json
 import re
@@ -39,7 +39,8 @@ def test_install_steps(tmp_path: Path) -> None:
     for step in steps:
         subprocess.run(f".venv/bin/{step} -q", shell=True, cwd=tmp_path, check=True, timeout=240)
     shutil.rmtree(tmp_path / "grammar")  # the installed one must do
-    told = subprocess.run([".venv/bin/taskflow-worker", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    worker = [".venv/bin/taskflow-worker", "--help"]
+    told = subprocess.run(worker, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Serve taskflow runs" in told.stdout
 
 

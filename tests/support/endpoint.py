@@ -1,6 +1,6 @@
 """A scripted OpenAI-compatible HTTP endpoint, driven by rules. Everything around it is real.
 
-    python -m tests.support.endpoint --rules rules.yaml --port 0 --port-file F
+python -m tests.support.endpoint --rules rules.yaml --port 0 --port-file F
 """
 
 import argparse

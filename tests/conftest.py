@@ -1,0 +1,18 @@
+"""Fixtures that more than one rung of the ladder uses."""
+
+import pytest
+
+from tests.support.server import DevServer, dev_server
+
+__all__ = ["DevServer", "dev_server"]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person who runs the tests has configured must not reach them."""
+    for name in (
+        "AI_API_ENDPOINT", "AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL_TEMP",
+        "COPILOT_DEFAULT_MODEL", "MODEL_PARALLEL_TOOL_CALLS", "TASKFLOW_PATH", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE",
+        "TASKFLOW_STATE_DIR",
+    ):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)

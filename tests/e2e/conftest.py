@@ -1,0 +1,148 @@
+"""Processes of starter.py and worker.py, as a person starts them, in a place of their own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.endpoint import Rule, ScriptedEndpoint
+from tests.support.server import DevServer
+
+ROOT = Path(__file__).parents[2]
+BRIEF = "personality: You are brief.\n"
+
+
+@dataclass
+class Ended:
+    """A process that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+@dataclass
+class Desk:
+    """A working directory with its own state directory, and the commands run there."""
+
+    folder: Path
+    env: dict[str, str]
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        return Path(self.env["TASKFLOW_STATE_DIR"])
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def popen(self, program: str, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / program), *arguments],
+            cwd=self.folder,
+            env=self.env | env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.running.append(process)
+        return process
+
+    def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        return self.popen("starter.py", *arguments, **env)
+
+    def run(self, *arguments: str, timeout: float = 60, **env: str) -> Ended:
+        return end(self.start(*arguments, **env), timeout)
+
+    def worker(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
+        """A worker that serves already."""
+        process = self.popen("worker.py", *arguments, **env)
+        assert process.stderr
+        while "serving task queue" not in (line := process.stderr.readline()):
+            assert line, "the worker ended"
+        return process
+
+    def temporal(self, *arguments: str, address: str) -> str:
+        """What Temporal's own CLI says."""
+        command = [str(Path(sys.executable).parent / "temporal"), *arguments, "--address", address]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of this desk, whoever started it."""
+        mine = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("TASKFLOW_STATE_DIR") == str(self.state):
+                    mine.append(process)
+        return mine
+
+    def kill_all(self) -> None:
+        """`kill -9` to starter, worker, keeper and server alike."""
+        while found := [one for one in self.processes() if one.status() != psutil.STATUS_ZOMBIE]:
+            for process in found:
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(signal.SIGKILL)
+            psutil.wait_procs(found, timeout=10)
+            for started in self.running:
+                started.poll()
+
+
+def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
+    """Wait for the process's end."""
+    out, err = process.communicate(timeout=timeout)
+    return Ended(process.returncode, out, err)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """No server is configured: the embedded one is used."""
+    names = ("PATH", "HOME", "LANG", "USER", "TERM")
+    env = {name: os.environ[name] for name in names if name in os.environ}
+    env |= {"TASKFLOW_STATE_DIR": str(tmp_path / "state"), "COLUMNS": "200", "PYTHONWARNINGS": "default"}
+    (tmp_path / "brief.yaml").write_text(BRIEF)
+    desk = Desk(tmp_path, env)
+    yield desk
+    desk.kill_all()
+    for process in desk.running:
+        process.communicate()
+
+
+@pytest.fixture
+def remote(desk: Desk, dev_server: DevServer) -> Desk:
+    """A desk whose configured server is one that somebody else runs."""
+    desk.env["TEMPORAL_ADDRESS"] = dev_server.address
+    return desk
+
+
+Scripted = Callable[[list[Rule]], ScriptedEndpoint]
+
+
+@pytest.fixture
+def scripted(desk: Desk) -> Iterator[Scripted]:
+    """A scripted endpoint, configured at the desk."""
+    with contextlib.ExitStack() as stack:
+
+        def start(rules: list[Rule]) -> ScriptedEndpoint:
+            endpoint = stack.enter_context(ScriptedEndpoint(rules))
+            desk.env |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "key-of-the-tests"}
+            return endpoint
+
+        yield start

@@ -1,0 +1,98 @@
+"""What goes wrong at the endpoint, seen from the terminal and in Temporal's history."""
+
+import pytest
+
+from tests.e2e.conftest import Desk, Scripted
+from tests.support.endpoint import Rule, When
+from tests.support.server import DevServer
+
+FLOW = """
+taskflow:
+  - task:
+      name: ask
+      must_complete: true
+      agents: [./brief.yaml]
+      user_prompt: hi
+      start_to_close_timeout: 2s
+      retry: {maximum_attempts: 6, initial_interval: 100ms}
+"""
+
+
+def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scripted: Scripted) -> None:
+    """429, 500, a dropped connection and a timeout, each once."""
+    remote.write("flow.yaml", FLOW)
+    endpoint = scripted(
+        [
+            Rule(times=1, status=429, headers={"retry-after": "0.2"}, message="slow down"),
+            Rule(times=1, status=500, message="overloaded"),
+            Rule(times=1, drop="before"),
+            Rule(times=1, drop="middle"),
+            Rule(times=1, hang=True),
+            Rule(text="at last"),
+        ]
+    )
+    remote.worker()
+    run_id = str(remote.folder)
+    ended = remote.run("flow.yaml", "--id", run_id)
+    assert ended.code == 0, ended.err
+    assert "at last" in ended.out
+    assert "attempt 2 after: 429 slow down" in ended.out
+    assert [one.rule for one in endpoint.requests] == [0, 1, 2, 3, 4, 5]
+    shown = remote.temporal("workflow", "show", "-w", run_id, "-o", "json", address=dev_server.address)
+    assert '"attempt": 6' in shown
+    assert "workflow" in remote.temporal("workflow", "list", address=dev_server.address).lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(400, "BadRequest"), (422, "BadRequest"), (401, "ModelAccess"), (404, "ModelAccess")]
+)
+def test_final_faults_fail_at_once(desk: Desk, scripted: Scripted, status: int, kind: str) -> None:
+    desk.write("flow.yaml", FLOW)
+    endpoint = scripted([Rule(status=status, message="the provider says why: key-of-the-tests")])
+    ended = desk.run("flow.yaml", "--json")
+    assert (ended.code, ended.json["status"]) == (1, "failed")
+    assert len(endpoint.requests) == 1
+    failure = ended.json["failure"]
+    assert (failure["type"], failure["branch"]) == (kind, 0)
+    assert failure["message"].startswith(f"{status} the provider says why")
+    assert "key-of-the-tests" not in ended.out + ended.err
+
+
+OPTIONAL = """
+taskflow:
+  - task: {name: asks, agents: [./brief.yaml], user_prompt: hi}
+  - task: {name: after, run: echo after}
+"""
+
+
+def test_a_failed_optional_task_is_not_called_a_success(desk: Desk, scripted: Scripted) -> None:
+    desk.write("flow.yaml", OPTIONAL)
+    scripted([Rule(status=400, message="no")])
+    ended = desk.run("flow.yaml")
+    assert ended.code == 4
+    assert "✓ after done" in ended.out
+    assert "completed with failures" in ended.out
+
+
+def test_a_wrong_key_ends_the_run_even_in_an_optional_task(desk: Desk, scripted: Scripted) -> None:
+    desk.write("flow.yaml", OPTIONAL)
+    scripted([Rule(status=401, message="wrong key")])
+    ended = desk.run("flow.yaml")
+    assert ended.code == 1
+    assert "after" not in ended.out.split("task ")[0]
+
+
+def test_a_template_fault_ends_the_run_before_any_model_call(desk: Desk, scripted: Scripted) -> None:
+    desk.write(
+        "flow.yaml",
+        """
+taskflow:
+  - task: {id: list, run: "echo '[{}, 1]'"}
+  - task: {repeat_prompt: true, agents: [./brief.yaml], user_prompt: "{{ result.name }}"}
+""",
+    )
+    endpoint = scripted([Rule(when=When())])
+    ended = desk.run("flow.yaml")
+    assert ended.code == 1
+    assert "TemplateFailed: user_prompt: undefined name" in ended.out
+    assert not endpoint.requests

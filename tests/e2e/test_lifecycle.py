@@ -1,0 +1,108 @@
+"""Servers, workers and starters, side by side and one after the other."""
+
+import signal
+
+import pytest
+
+from tests.e2e.conftest import Desk, end
+from tests.support.server import DevServer
+from tests.support.waiting import until
+
+QUICK = "taskflow:\n  - task: {run: echo quick}\n"
+HELD = """
+taskflow:
+  - task: {name: held, run: "touch held; while [ ! -e go ]; do sleep 0.05; done; echo went on"}
+"""
+
+
+def test_second_starter_ends_first(desk: Desk) -> None:
+    desk.write("quick.yaml", QUICK)
+    desk.write("held.yaml", HELD)
+    first = desk.start("held.yaml")
+    until(lambda: (desk.folder / "held").exists())
+    assert desk.run("quick.yaml").code == 0
+    (desk.folder / "go").touch()
+    assert end(first).code == 0
+
+
+def test_first_starter_ends_first(desk: Desk) -> None:
+    desk.write("quick.yaml", HELD.replace("touch held; ", "").replace("-e go", "-e held"))
+    desk.write("held.yaml", HELD)
+    first, second = desk.start("quick.yaml"), desk.start("held.yaml")
+    assert end(first).code == 0
+    (desk.folder / "go").touch()
+    ended = end(second)
+    assert (ended.code, "went on" in ended.out) == (0, True)
+
+
+def test_nothing_is_left_behind(desk: Desk) -> None:
+    desk.write("quick.yaml", QUICK)
+    assert desk.run("quick.yaml").code == 0
+    until(lambda: not desk.processes())
+
+
+def test_interrupted_without_a_terminal_cancels(desk: Desk) -> None:
+    desk.write("held.yaml", HELD)
+    starter = desk.start("held.yaml", "--json")
+    until(lambda: (desk.folder / "held").exists())
+    starter.send_signal(signal.SIGINT)
+    ended = end(starter)
+    assert (ended.code, ended.json["status"], ended.json["tasks"][0]["status"]) == (130, "cancelled", "cancelled")
+    until(lambda: not desk.processes())
+
+
+def test_detached_run_goes_on(desk: Desk) -> None:
+    desk.write("held.yaml", HELD)
+    assert desk.run("held.yaml", "--detach", "--id", "held").code == 0
+    until(lambda: (desk.folder / "held").exists())
+    (desk.folder / "go").touch()
+    until(lambda: not desk.processes(), 40)
+    again = desk.run("held.yaml", "--id", "held")
+    assert again.code == 2
+    assert "error: run held has already ended (completed); choose another --id" in again.err
+
+
+def test_keep_holds_the_server_until_interrupted(desk: Desk) -> None:
+    desk.write("quick.yaml", QUICK)
+    starter = desk.start("quick.yaml", "--keep")
+    assert starter.stdout
+    while "Ctrl-C to end" not in (line := starter.stdout.readline()):
+        assert line
+    assert any("runtime.keeper" in one.cmdline() for one in desk.processes())
+    starter.send_signal(signal.SIGINT)
+    assert end(starter).code == 0
+    until(lambda: not desk.processes())
+
+
+def test_no_worker_is_told(remote: Desk, dev_server: DevServer) -> None:
+    remote.write("quick.yaml", QUICK)
+    starter = remote.start("quick.yaml", "--id", str(remote.folder))
+    assert starter.stdout
+    while "no worker serves" not in (line := starter.stdout.readline()):
+        assert line
+    assert f"TEMPORAL_ADDRESS={dev_server.address} python worker.py" in line
+    remote.worker()
+    assert end(starter).code == 0
+
+
+def test_worker_stops_gracefully(remote: Desk) -> None:
+    """Told to stop, it lets the running activity finish, and takes no new one."""
+    remote.write("held.yaml", HELD)
+    worker = remote.worker("--task-queue", "taskflow")
+    starter = remote.start("held.yaml", "--id", str(remote.folder))
+    until(lambda: (remote.folder / "held").exists())
+    worker.send_signal(signal.SIGTERM)
+    assert worker.stderr
+    assert "running activities get their time" in worker.stderr.readline()
+    (remote.folder / "go").touch()
+    assert worker.wait(timeout=40) == 0
+    remote.worker()
+    ended = end(starter)
+    assert (ended.code, ended.out.count("went on")) == (0, 1)
+
+
+@pytest.mark.parametrize("program", ["starter.py", "worker.py"])
+def test_help(desk: Desk, program: str) -> None:
+    ended = end(desk.popen(program, "--help"))
+    assert (ended.code, ended.err) == (0, "")
+    assert program in ended.out
