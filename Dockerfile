@@ -18,6 +18,6 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
 USER taskflow
 # Flows, and what they work on, are mounted here.
-WORKDIR /work
+WORKDIR /flows
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["pgrep", "-f", "taskflow-worker"]
 CMD ["taskflow-worker"]

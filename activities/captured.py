@@ -43,7 +43,7 @@ def unwrapped(structured: Any, text: str) -> JsonValue:
     except ValueError:
         pass
     inner = structured["result"]
-    return None if isinstance(inner, str) else inner  # type: ignore[no-any-return]
+    return None if isinstance(inner, str) else inner
 
 
 def _tool_result(call: ToolCallItem, output: ToolCallOutputItem) -> ToolResult:

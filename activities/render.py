@@ -8,7 +8,7 @@ import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar, cast
 
 from grammar.errors import TemplateFailed
 
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 TIMEOUT = 20.0
 MEMORY = 1024**3
+_ROOT = str(Path(__file__).resolve().parent.parent)
 _LENGTH = struct.Struct("!Q")
 
 
@@ -48,7 +49,7 @@ class Renderer:
                 await self._replace_if_stuck()
         if isinstance(answer, Exception):
             raise answer
-        return answer  # type: ignore[no-any-return]
+        return cast(T, answer)
 
     async def close(self) -> None:
         """End the process."""
@@ -62,9 +63,9 @@ class Renderer:
         child.stdin.write(_LENGTH.pack(len(request)) + request)
         await child.stdin.drain()
         (length,) = _LENGTH.unpack(await child.stdout.readexactly(_LENGTH.size))
-        answer = pickle.loads(await child.stdout.readexactly(length))
+        answer: object = pickle.loads(await child.stdout.readexactly(length))
         self._busy = False
-        return answer  # type: ignore[no-any-return]
+        return answer
 
     async def _replace_if_stuck(self) -> None:
         """A child that did not answer, or whose answer nobody waited for, cannot be asked again."""
@@ -79,8 +80,7 @@ class Renderer:
 
 
 async def _start() -> asyncio.subprocess.Process:
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "activities.render",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,

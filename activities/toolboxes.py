@@ -105,13 +105,13 @@ async def _server(resolved: Resolved, toolbox: Toolbox, blocked: list[str]) -> A
         try:
             try:
                 async with asyncio.timeout(START_TIMEOUT):
-                    await server.connect()
+                    await server.connect()  # type: ignore[no-untyped-call]
                     await server.list_tools()
             except Exception as error:  # whatever a foreign server does at its start is its failure
                 raise ToolboxFailed(_why(resolved.name, "did not start", error, stderr)) from None
             yield server
         finally:
-            await server.cleanup()
+            await server.cleanup()  # type: ignore[no-untyped-call]
 
 
 class StdioServer(MCPServerStdio):

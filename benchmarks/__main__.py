@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -113,7 +114,7 @@ def prompt(work: Path) -> float:
 
 
 async def row(
-    name: str, seconds: float, items: int, handle: WorkflowHandle[object, object], worker: subprocess.Popen[str]
+    name: str, seconds: float, items: int, handle: WorkflowHandle[Any, Any], worker: subprocess.Popen[str]
 ) -> Row:
     events = sum([1 async for _ in handle.fetch_history_events()])
     status = Path(f"/proc/{worker.pid}/status").read_text()

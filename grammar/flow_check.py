@@ -58,7 +58,7 @@ def _check_names(place: Place, task: Task, known: dict[str, set[str]], library: 
         for complaint in template_check.undefined(task.user_prompt, known):
             library.complain(place.source, place.where("user_prompt"), complaint)
     for name, value in task.env.items():
-        complaints = [template_check.syntax(value)]
+        complaints: list[template_check.Complaint | None] = [template_check.syntax(value)]
         if complaints == [None]:
             complaints = list(template_check.undefined(value, {"globals": known["globals"]}))
         for complaint in filter(None, complaints):

@@ -13,7 +13,7 @@ GUIDELINES = (
 
 
 def system_prompt(personality: Personality, server_prompts: Iterable[str]) -> str:
-    """Personality, important guidelines, additional guidelines, primary task: each only if there is something to say."""
+    """Personality, guidelines, the toolboxes' guidelines, primary task: each only if there is something to say."""
     parts = [
         personality.personality.strip(),
         _section("Important Guidelines", [f"- {line}" for line in GUIDELINES]),

@@ -61,7 +61,7 @@ class Library:
             return
         for include in template_check.includes(template):
             if include.name is None:
-                message = "an include must name its prompt as plain text: what only the template computes cannot be found ahead"
+                message = "an include must name its prompt as plain text: a computed name cannot be found ahead"
                 self.complain(referrer, where, template_check.Complaint(include.line, message))
             elif include.name not in self.prompts:
                 self._include(include, referrer, where)

@@ -73,8 +73,8 @@ def _included(node: nodes.Node) -> Iterator[Include]:
     optional = bool(getattr(node, "ignore_missing", False))
     choices = template.items if isinstance(template, nodes.Tuple | nodes.List) else [template]
     for choice in choices:
-        constant = isinstance(choice, nodes.Const) and isinstance(choice.value, str)
-        yield Include(node.lineno, choice.value if constant else None, optional or len(choices) > 1)
+        value = choice.value if isinstance(choice, nodes.Const) else None
+        yield Include(node.lineno, value if isinstance(value, str) else None, optional or len(choices) > 1)
 
 
 def _read(node: nodes.Node) -> tuple[str, str] | None:

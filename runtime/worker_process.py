@@ -5,7 +5,6 @@ ended and its stdin is closed, which happens when the starter has seen enough, o
 """
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
@@ -44,7 +43,7 @@ class WorkerProcess:
 
     async def _spawn(self) -> None:
         with self.log.open("ab") as log:
-            os.chmod(self.log, 0o600)
+            self.log.chmod(0o600)
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log
             )

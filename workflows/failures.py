@@ -21,7 +21,7 @@ _TIMEOUTS = {
 }
 
 
-class RunEnded(Exception):  # noqa: N818
+class RunEnded(Exception):
     """The run fails here."""
 
     def __init__(self, failure: Failure) -> None:

@@ -88,7 +88,7 @@ class TaskflowWorkflow:
         if first.skipped:
             record.skip(first.skipped)
             return
-        if task.repeat_prompt and task.over is None:
+        if task.repeat_prompt and task.over is None and self._stack:
             self._stack.pop()
         record.expect(first.total)
         if first.total == 0:

@@ -54,9 +54,9 @@ class JsonFile:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-                os.replace(file.name, self.path)
+                Path(file.name).replace(self.path)
             except BaseException:
-                os.unlink(file.name)
+                Path(file.name).unlink()
                 raise
 
 

@@ -68,7 +68,8 @@ class Memcache:
 
     def memcache_add_state(self, key: str, value: Value) -> str:
         """Add to the value stored under a key: a list grows by the item or items given, a text is
-        continued, a number is summed. An unknown key starts with the value given."""
+        continued, a number is summed. An unknown key starts with the value given.
+        """
         with self._store.writing() as entries:
             entries[key] = _added(entries[key], value, key) if key in entries else value
         return f"Added to the value under the key `{key}`."

@@ -11,7 +11,8 @@ from tests.e2e.conftest import ROOT, Desk
 FILES = {
     "yaml.yaml": "taskflow:\n  - task: [1\n",
     "reference.yaml": "taskflow:\n  - task:\n      agents: [nobody.here]\n      user_prompt: hi\n",
-    "undefined.yaml": "taskflow:\n  - task:\n      agents: [./brief.yaml]\n      user_prompt: |\n        hi\n        {{ globals.who }}\n",
+    "undefined.yaml": "taskflow:\n  - task:\n      agents: [./brief.yaml]\n      user_prompt: |\n        hi\n"
+    "        {{ globals.who }}\n",
     "type.yaml": "taskflow:\n  - task:\n      run: ls\n      async_limit: five\n",
     "pending.yaml": "taskflow:\n  - task:\n      uses: some.flow\n",
 }
@@ -33,7 +34,7 @@ def test_one_line_and_exit_2(desk: Desk, name: str, says: str) -> None:
         desk.write(file, text)
     start = time.monotonic()
     ended = desk.run(name)
-    assert time.monotonic() - start < 10  # 2 s on an idle machine; see the README of benchmarks for the figure
+    assert time.monotonic() - start < 10  # 0.4 s on an idle machine; this only guards against a server start
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(says)
     assert len(ended.err.splitlines()) == 1
@@ -63,7 +64,8 @@ def test_unknown_fields_are_warned_of(desk: Desk) -> None:
 
 def test_the_starter_loads_no_agents() -> None:
     """Loading the agents SDK takes longer than all else that the starter does."""
-    code = "import starter, sys; print([m for m in ('agents', 'openai', 'mcp', 'activities', 'workflows') if m in sys.modules])"
+    heavy = ("agents", "openai", "mcp", "activities", "workflows")
+    code = f"import starter, sys; print([name for name in {heavy} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
 

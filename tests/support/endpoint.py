@@ -77,8 +77,8 @@ class Asked:
 
     @property
     def messages(self) -> list[Json]:
-        given = self.body.get("messages", self.body.get("input", []))
-        return [{"role": "user", "content": given}] if isinstance(given, str) else given
+        given = self.body.get("messages") or self.body.get("input") or []
+        return [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
 
     @property
     def prompt(self) -> str:

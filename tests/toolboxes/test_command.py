@@ -54,12 +54,6 @@ async def test_without_a_folder_the_state_is_in_the_home_directory(name: str, tm
 
 
 def test_echo_loads_none_of_what_only_the_others_need() -> None:
-    script = (
-        "import sys; from taskflows.toolboxes.echo import build_server; build_server(); print(*sys.modules)"
-    )
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    assert not {"sqlite3", "filelock", "platformdirs", "jinja2", "temporalio", "agents"} & set(
-        loaded.stdout.split()
-    )
+    script = "import sys; from taskflows.toolboxes.echo import build_server; build_server(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert not {"sqlite3", "filelock", "platformdirs", "jinja2", "temporalio", "agents"} & set(loaded.stdout.split())

@@ -23,9 +23,7 @@ def env(backend: str, tmp_path: Path) -> dict[str, str]:
     return {"MEMCACHE_BACKEND": backend, "MEMCACHE_STATE_DIR": str(tmp_path / "state")}
 
 
-@pytest.mark.parametrize(
-    "value", ["text", "", "true", "[1, 2]", 7, -0.5, True, None, [], {"a": [1, None, "ü"]}]
-)
+@pytest.mark.parametrize("value", ["text", "", "true", "[1, 2]", 7, -0.5, True, None, [], {"a": [1, None, "ü"]}])
 async def test_a_value_comes_back_as_it_was(env: dict[str, str], value: JsonValue) -> None:
     async with toolbox("memcache", **env) as box:
         await box.call("memcache_set_state", key="k", value=value)
@@ -100,9 +98,7 @@ async def test_two_processes_lose_nothing(env: dict[str, str]) -> None:
     assert sorted(kept) == sorted(f"{who}{i}" for who in ("one", "other") for i in range(WRITES))
 
 
-async def test_a_damaged_file_is_reported_and_left_alone(
-    backend: str, env: dict[str, str], tmp_path: Path
-) -> None:
+async def test_a_damaged_file_is_reported_and_left_alone(backend: str, env: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "state" / FILES[backend]
     file.parent.mkdir()
     damaged = b'{"k": [1, 2' + b"\x00 no database either" * 60

@@ -1,0 +1,129 @@
+"""The workflow on the time-skipping server, with activities faked by name."""
+
+import sysconfig
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio import activity
+from temporalio.client import WorkflowFailureError, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from grammar import contracts
+from grammar.contracts import AgentRequest, Branch, Bundle, Deployed, Page, PrepareRequest, RunReport, ShellRequest
+from grammar.models import Personality, Task
+from grammar.values import ToolResult
+from runtime.sandbox import workflow_runner
+from workflows.taskflow import TaskflowWorkflow
+
+Agent = Callable[[AgentRequest], Awaitable[Deployed] | Deployed]
+
+
+def said(text: str) -> Deployed:
+    """What an agent gives that called one tool."""
+    return Deployed(value=text, produced=True, tool_results=[ToolResult(tool_name="tool", text=text)], model="m")
+
+
+@dataclass
+class Fakes:
+    """The activities. `pages`: task name -> items, one prompt each. `agent`, `shell`: what a deployment gives."""
+
+    items: dict[str, list[Any]] = field(default_factory=dict)
+    skipped: set[str] = field(default_factory=set)
+    page_size: int = 200
+    agent: Agent = field(default=lambda request: said(request.prompt))
+    shell: Callable[[ShellRequest], Deployed] = field(default=lambda request: said(request.script))
+    prepared: list[PrepareRequest] = field(default_factory=list)
+    deployed: list[str] = field(default_factory=list)
+    running: int = 0
+    most_running: int = 0
+
+    @activity.defn(name=contracts.PREPARE)
+    async def prepare(self, request: PrepareRequest) -> Page:
+        self.prepared.append(request)
+        name = request.task.name or ""
+        if name in self.skipped:
+            return Page(skipped="its condition is not met")
+        if name not in self.items:
+            return Page(branches=[Branch(index=0, prompt=name)])
+        items = self.items[name]
+        page = list(enumerate(items))[request.offset : request.offset + self.page_size]
+        return Page(total=len(items), branches=[Branch(index=i, item=x, prompt=f"{name} {x}") for i, x in page])
+
+    @activity.defn(name=contracts.RUN_AGENT)
+    async def run_agent(self, request: AgentRequest) -> Deployed:
+        self.deployed.append(request.prompt)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            given = self.agent(request)
+            return given if isinstance(given, Deployed) else await given
+        finally:
+            self.running -= 1
+
+    @activity.defn(name=contracts.RUN_SHELL)
+    async def run_shell(self, request: ShellRequest) -> Deployed:
+        self.deployed.append(request.script)
+        return self.shell(request)
+
+
+@dataclass
+class Stage:
+    """Runs tasks through the real workflow."""
+
+    env: WorkflowEnvironment
+    fakes: Fakes
+    queue: str
+    handle: WorkflowHandle[Any, RunReport] | None = None
+
+    async def start(self, *tasks: Task) -> WorkflowHandle[Any, RunReport]:
+        bundle = Bundle(
+            name="flow", source="flow.yaml", tasks=list(tasks), personalities={"who": Personality()}, hash="h"
+        )
+        self.handle = await self.env.client.start_workflow(
+            contracts.WORKFLOW, bundle, id=self.queue, task_queue=self.queue, result_type=RunReport
+        )
+        return self.handle
+
+    async def run(self, *tasks: Task) -> RunReport:
+        """The report of the run, whether it failed or not."""
+        handle = await self.start(*tasks)
+        try:
+            return await handle.result()
+        except WorkflowFailureError as error:
+            assert isinstance(error.cause, ApplicationError), error.cause
+            return RunReport.model_validate(error.cause.details[0])
+
+
+def ask(name: str, **fields: Any) -> Task:
+    """An agent task."""
+    return Task(name=name, agents=("who",), user_prompt="x", **fields)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    path = str(Path(sysconfig.get_path("scripts")) / "temporal-test-server")
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=path, data_converter=pydantic_data_converter
+    ) as env:
+        yield env
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(environment: WorkflowEnvironment) -> AsyncIterator[Stage]:
+    fakes, queue = Fakes(), str(uuid.uuid4())
+    async with Worker(
+        environment.client,
+        task_queue=queue,
+        workflows=[TaskflowWorkflow],
+        activities=[fakes.prepare, fakes.run_agent, fakes.run_shell],
+        workflow_runner=workflow_runner(),
+    ):
+        yield Stage(environment, fakes, queue)

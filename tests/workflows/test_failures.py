@@ -1,0 +1,129 @@
+"""What a failure ends, what is retried, and when (GRAMMAR.md sections 7 and 8)."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError, CancelledError
+
+from grammar.contracts import AgentRequest, Deployed, RunReport
+from grammar.models import Retry, Task
+from tests.workflows.conftest import Stage, ask, said
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def failing(kind: str, times: int = 1000, *, final: bool = True, prompt: str = "") -> object:
+    """An agent that fails so many times (with that prompt), and then answers."""
+    left = [times]
+
+    def answer(request: AgentRequest) -> Deployed:
+        if prompt in request.prompt and left[0] > 0:
+            left[0] -= 1
+            raise ApplicationError("no good", type=kind, non_retryable=final)
+        return said(request.prompt)
+
+    return answer
+
+
+async def test_optional_failure_does_not_stop_the_run(stage: Stage) -> None:
+    stage.fakes.agent = failing("BadRequest", prompt="a")  # type: ignore[assignment]
+    report = await stage.run(ask("a", id="gone"), ask("end"))
+    assert report.status == "completed_with_failures"
+    assert [task.status for task in report.tasks] == ["failed", "done"]
+    assert report.outputs == {}
+    failure = report.tasks[0].failures[0]
+    assert (failure.type, failure.message, failure.branch) == ("BadRequest", "no good", 0)
+
+
+async def test_required_failure_fails_the_run(stage: Stage) -> None:
+    stage.fakes.agent = failing("BadRequest")  # type: ignore[assignment]
+    report = await stage.run(ask("a", must_complete=True), ask("end"))
+    assert (report.status, [task.status for task in report.tasks]) == ("failed", ["failed", "waiting"])
+    assert report.failure and report.failure.task == "a"
+
+
+async def test_failed_branch_stands_in_the_list_with_its_error(stage: Stage) -> None:
+    stage.fakes.items = {"each": [1, 2]}
+    stage.fakes.agent = failing("BadRequest", prompt="each 1")  # type: ignore[assignment]
+    report = await stage.run(ask("each", id="x", over="x", async_=True))
+    assert report.outputs["x"] == [
+        {"model": "m", "item": 1, "result": None, "error": "no good"},
+        {"model": "m", "item": 2, "result": "each 2"},
+    ]
+
+
+@pytest.mark.parametrize("kind", ["ModelAccess", "TemplateFailed", "Bug"])
+async def test_some_failures_end_the_run_and_start_no_further_branch(stage: Stage, kind: str) -> None:
+    stage.fakes.items = {"each": [1, 2, 3]}
+    stage.fakes.agent = failing(kind, prompt="each 1")  # type: ignore[assignment]
+    report = await stage.run(ask("each", over="x"), ask("end"))
+    assert (report.status, stage.fakes.deployed) == ("failed", ["each 1"])
+
+
+async def test_retried_as_the_file_says(stage: Stage) -> None:
+    stage.fakes.agent = failing("ModelUnavailable", 4, final=False)  # type: ignore[assignment]
+    retry = Retry(maximum_attempts=5, initial_interval=60.0, backoff_coefficient=2.0, maximum_interval=180.0)
+    report = await stage.run(ask("a", retry=retry))
+    assert (report.status, len(stage.fakes.deployed)) == ("completed", 5)
+    ended, started = report.tasks[0].ended, report.tasks[0].started
+    assert ended and started
+    waited = ended - started
+    assert timedelta(seconds=60 + 120 + 180 + 180) <= waited < timedelta(seconds=600), waited
+
+
+@pytest.mark.parametrize(
+    ("task", "attempts"),
+    [
+        (ask("a"), 5),
+        (Task(name="a", run="false"), 1),
+        (Task(name="a", run="false", retry=Retry(maximum_attempts=3)), 3),
+        (ask("a", retry=Retry(non_retryable_error_types=("ModelUnavailable",))), 1),
+    ],
+)
+async def test_attempts(stage: Stage, task: Task, attempts: int) -> None:
+    stage.fakes.agent = failing("ModelUnavailable", final=False)  # type: ignore[assignment]
+    stage.fakes.shell = failing("ModelUnavailable", final=False)  # type: ignore[assignment]
+    if task.run:
+        stage.fakes.shell = lambda request: _fail()
+    report = await stage.run(task)
+    assert (report.status, len(stage.fakes.deployed)) == ("completed_with_failures", attempts)
+
+
+def _fail() -> Deployed:
+    raise ApplicationError("exit code 1", type="ModelUnavailable")
+
+
+async def test_timeout_is_told_in_words(stage: Stage) -> None:
+    async def forever(request: AgentRequest) -> Deployed:
+        await asyncio.Event().wait()
+        return said("never")
+
+    stage.fakes.agent = forever
+    report = await stage.run(
+        ask("a", start_to_close_timeout=1.0, heartbeat_timeout=600.0, retry=Retry(maximum_attempts=1))
+    )
+    failure = report.tasks[0].failures[0]
+    assert (failure.type, failure.message) == ("Timeout", "an attempt took longer than start_to_close_timeout")
+
+
+async def test_cancelled(stage: Stage) -> None:
+    started = asyncio.Event()
+
+    async def until_cancelled(request: AgentRequest) -> Deployed:
+        started.set()
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(0.05)
+
+    stage.fakes.agent = until_cancelled
+    handle = await stage.start(ask("a"), ask("end"))
+    await asyncio.wait_for(started.wait(), 20)
+    await handle.cancel()
+    with pytest.raises(WorkflowFailureError) as caught:
+        await handle.result()
+    assert isinstance(caught.value.cause, CancelledError)
+    report = await handle.query("status", result_type=RunReport)
+    assert (report.status, [task.status for task in report.tasks]) == ("cancelled", ["cancelled", "waiting"])
