@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ class Session:
         self._view = view
         self._run_id = wish.run_id or runs.new_id(flow.name)
         self._told_stuck = False
+        self._asking = False
+        self._untold: deque[runs.Update] = deque()
         self._narrator = Narrator(view.out, [task.name or "" for task in flow.tasks])
 
     async def run(self) -> int:
@@ -150,9 +153,19 @@ class Session:
     async def _wants_to_detach(self) -> bool:
         if not sys.stdin.isatty():
             return False
-        return await asyncio.to_thread(ask.detach_or_cancel, self._view.err, self._run_id)
+        self._asking = True
+        try:
+            return await asyncio.to_thread(ask.detach_or_cancel, self._view.err, self._run_id)
+        finally:
+            self._asking = False
 
     def _hear(self, update: runs.Update) -> None:
+        """Tell what is new; while a question is open, keep it for afterwards."""
+        self._untold.append(update)
+        while self._untold and not self._asking:
+            self._tell(self._untold.popleft())
+
+    def _tell(self, update: runs.Update) -> None:
         if update.stuck and not self._told_stuck:
             self._told_stuck = True
             self._narrator.note(

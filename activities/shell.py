@@ -74,7 +74,7 @@ async def _run(script: str, env: Mapping[str, str], transcript: Transcript) -> R
     )  # fmt: skip
     try:
         stdout, stderr = await asyncio.gather(
-            _read(process.stdout, transcript.stream), _read(process.stderr, transcript.stream)
+            _read(process.stdout, transcript.stream), _read(process.stderr, lambda text: None)
         )
         return Run(await process.wait(), stdout, stderr)
     finally:

@@ -83,7 +83,7 @@ class Narrator:
     def _say(self, heard: _Heard, label: str, said: list[Said], first: int) -> None:
         for number, one in enumerate(said, first):
             if number >= heard.entries:
-                self._told(one, label, heard.streamed if one.kind == "message" else 0)
+                self._told(one, label, heard.streamed if one.kind in ("message", "shell") else 0)
                 heard.entries = number + 1
                 heard.streamed = 0
 
@@ -91,7 +91,7 @@ class Narrator:
         if already:
             self._finish_stream(said.text[already:])
             return
-        lines = said.text.splitlines() or [""]
+        lines = said.text.splitlines()
         if len(lines) > SHOWN_LINES:
             lines = [*lines[:SHOWN_LINES], f"… ({len(lines) - SHOWN_LINES} more lines)"]
         for line in lines:
@@ -131,7 +131,7 @@ def branch_label(branch: int | None, total: int | None) -> str:
 
 def activity_label(activity_id: str) -> str:
     """`item 3` from an activity's id; nothing for what is not a branch."""
-    number = activity_id.rpartition("-item-")[2]
+    number = activity_id.rpartition("-item-")[2] if "-item-" in activity_id else ""
     return f"item {number}" if number.isdigit() else ""
 
 

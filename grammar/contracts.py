@@ -259,6 +259,6 @@ class Journal(BaseModel):
     next: int = Field(default=0, description="the number to ask for next")
 
 
-def activity_id(task_index: int, branch: int) -> str:
-    """The id of a branch's activity, by which a follower finds the branch in a workflow's description."""
-    return f"task-{task_index + 1}-item-{branch + 1}"
+def activity_id(task_index: int, branch: int | None) -> str:
+    """The id of a branch's activity, by which a follower finds it in a workflow's description. None: no fan-out."""
+    return f"task-{task_index + 1}" + (f"-item-{branch + 1}" if branch is not None else "")

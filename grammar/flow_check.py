@@ -58,14 +58,13 @@ def _check_names(place: Place, task: Task, known: dict[str, set[str]], library: 
         for complaint in template_check.undefined(task.user_prompt, known):
             library.complain(place.source, place.where("user_prompt"), complaint)
     for name, value in task.env.items():
-        complaints: list[template_check.Complaint | None] = [template_check.syntax(value)]
-        if complaints == [None]:
-            complaints = list(template_check.undefined(value, {"globals": known["globals"]}))
-        for complaint in filter(None, complaints):
-            library.complain(place.source, place.where("env", name), complaint)
+        wrong = template_check.syntax(value)
+        faults = [wrong] if wrong else template_check.undefined(value, {"globals": known["globals"]})
+        for fault in faults:
+            library.complain(place.source, place.where("env", name), fault)
     for field, expression in (("if", task.if_), ("over", task.over)):
-        if expression is not None and (complaint := template_check.syntax("{{ (" + expression + ") }}")):
-            library.complain(place.source, place.where(field), complaint)
+        if expression is not None and (malformed := template_check.syntax("{{ (" + expression + ") }}")):
+            library.complain(place.source, place.where(field), malformed)
 
 
 def check_tools(task: Task, source: Source, where: Where, library: Library) -> None:

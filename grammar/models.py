@@ -90,11 +90,24 @@ class Retry(Document):
         return self
 
 
+_ALLOWED = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
+
+
+def _known_apis(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    for name, allowed in _ALLOWED.items():
+        if name in settings and settings[name] not in allowed:
+            raise ValueError(f"{name} {settings[name]!r} is not supported; use {' or '.join(allowed)}")
+    return settings
+
+
+Settings = Annotated[dict[str, JsonValue], AfterValidator(_known_apis)]
+
+
 class ModelChoice(Document):
     """One entry of `models`."""
 
     model: str
-    model_settings: dict[str, JsonValue] = {}
+    model_settings: Settings = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -113,7 +126,7 @@ class Task(Document):
     user_prompt: str | None = None
     run: str | None = None
     model: str | None = None
-    model_settings: dict[str, JsonValue] = {}
+    model_settings: Settings = {}
     models: tuple[ModelChoice, ...] = ()
     completion: Literal["all", "any"] = "all"
     model_concurrency: int = Field(default=0, ge=0)
@@ -219,7 +232,7 @@ class ModelConfig(Document):
     api_type: Literal["chat_completions", "responses"] = "chat_completions"
     backend: Literal["openai_agents"] = "openai_agents"
     models: dict[str, str] = {}
-    model_settings: dict[str, dict[str, JsonValue]] = {}
+    model_settings: dict[str, Settings] = {}
 
     @field_validator("model_settings", mode="before")
     @classmethod

@@ -121,7 +121,7 @@ def _text(path: Path, label: str) -> str:
 
 def _compose(text: str, label: str) -> yaml.Node | None:
     try:
-        return yaml.compose(text, Loader=_Loader)  # type: ignore[no-any-return]
+        return yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise InvalidFlow([_yaml_problem(error, label)]) from None
     except RecursionError:

@@ -67,6 +67,10 @@ class TaskRecord:
         self.fans_out = total is not None
         self.total = 1 if total is None else total
 
+    def activity_id(self, branch: Branch) -> str:
+        """The id of the branch's activity."""
+        return activity_id(self._index, branch.index if self.fans_out else None)
+
     def begin(self, branch: Branch) -> None:
         """A branch is deployed. Its prompt need not be kept."""
         self._branches[branch.index] = branch.model_copy(update={"prompt": ""})
@@ -87,8 +91,7 @@ class TaskRecord:
         self._ended_branch(branch, status="failed", note=failure.message)
 
     def _ended_branch(self, branch: Branch, **fields: object) -> None:
-        activity = activity_id(self._index, branch.index)
-        self._entry(self, "branch_ended", branch=branch.index, activity=activity, **fields)
+        self._entry(self, "branch_ended", branch=branch.index, activity=self.activity_id(branch), **fields)
 
     def fail_whole(self, failure: Failure) -> None:
         """The task failed before any branch ran."""

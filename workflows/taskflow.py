@@ -16,7 +16,6 @@ from grammar.contracts import (
     Page,
     RunReport,
     Surroundings,
-    activity_id,
 )
 from grammar.models import Task
 from grammar.values import ToolResult
@@ -120,7 +119,7 @@ class TaskflowWorkflow:
                 self._bundle,
                 self._surroundings(task),
                 sorted(self._secrets),
-                activity_id(index, branch.index),
+                record.activity_id(branch),
                 summary.of_branch(record.name, branch.index, record.total, task, self._bundle.config),
             )
         except ActivityError as error:

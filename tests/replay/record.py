@@ -75,13 +75,15 @@ async def record() -> None:
             "MEMCACHE_STATE_DIR": folder,
         }  # fmt: skip
         binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
-        async with await WorkflowEnvironment.start_local(
-            dev_server_existing_path=binary, dev_server_log_level="error", data_converter=data_converter(None)
-        ) as env:
-            async with worker.serving(env.client, TASK_QUEUE):
-                for name, path in _cases(Path(folder)).items():
-                    if not (HISTORIES / f"{name}.json").exists():
-                        await _record(env, name, path)
+        async with (
+            await WorkflowEnvironment.start_local(
+                dev_server_existing_path=binary, dev_server_log_level="error", data_converter=data_converter(None)
+            ) as env,
+            worker.serving(env.client, TASK_QUEUE),
+        ):
+            for name, path in _cases(Path(folder)).items():
+                if not (HISTORIES / f"{name}.json").exists():
+                    await _record(env, name, path)
 
 
 def _cases(folder: Path) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 server = MCPServer("tests", log_level="WARNING")
 
@@ -20,7 +21,8 @@ def lookup(key: str) -> dict[str, Any]:
 @server.tool(structured_output=False)
 def fail(message: str) -> str:
     """Fail."""
-    raise ValueError(message)
+    # Of any other exception the client is told no more than the tool's name.
+    raise ToolError(message)
 
 
 @server.tool(structured_output=False)

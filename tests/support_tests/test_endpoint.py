@@ -97,7 +97,7 @@ async def test_streamed_response(client: AsyncOpenAI, endpoint: ScriptedEndpoint
     assert final.usage and final.usage.total_tokens == 10
     assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == "a longer text"
     assert [event.snapshot for event in events if event.type == "response.output_text.delta"][-1] == "a longer text"
-    assert (endpoint.requests[0].prompt, endpoint.requests[0].system) == ("hello", "\nbe brief")
+    assert (endpoint.requests[0].prompt, endpoint.requests[0].system) == ("hello", "be brief")
 
 
 async def test_streamed_response_with_calls(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
@@ -119,7 +119,8 @@ async def test_a_round_of_two_calls_is_one_turn(client: AsyncOpenAI, endpoint: S
     a, b = {"call_id": "a"}, {"call_id": "b"}
     one_round: Any = [*HELLO, call | a, call | b, result | a, result | b]
     await client.responses.create(model="m", input=one_round)
-    await client.responses.create(model="m", input=[*one_round, call | {"call_id": "c"}, result | {"call_id": "c"}])
+    another: Any = [call | {"call_id": "c"}, result | {"call_id": "c"}]
+    await client.responses.create(model="m", input=one_round + another)
     assert [one.turn for one in endpoint.requests] == [1, 2]
 
 

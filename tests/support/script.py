@@ -1,0 +1,243 @@
+"""What a scripted endpoint is asked, the rules that say what it answers, and the answers as OpenAI's API words them."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Json = dict[str, Any]
+
+
+class _Scripted(BaseModel):
+    # A misspelt field would be a rule that fits everything, or one that answers "ok".
+    model_config = ConfigDict(extra="forbid")
+
+
+class When(_Scripted):
+    """What a request must be like; what is not said does not matter. `turn`: the model's rounds so far."""
+
+    prompt: str | None = None
+    system: str | None = None
+    turn: int | None = None
+    model: str | None = None
+    tool_result: str | None = None
+
+    def fits(self, asked: "Asked") -> bool:
+        return (
+            (self.prompt is None or re.search(self.prompt, asked.prompt) is not None)
+            and (self.system is None or self.system in asked.system)
+            and (self.turn is None or self.turn == asked.turn)
+            and (self.model is None or self.model == asked.body.get("model"))
+            and (self.tool_result is None or self.tool_result in asked.tool_result)
+        )
+
+
+class Call(_Scripted):
+    """A tool call that the model makes."""
+
+    name: str
+    arguments: Json = {}
+
+
+class Rule(_Scripted):
+    """One answer. `times`: how often it may be given. `$PROMPT` in `text` stands for the prompt."""
+
+    when: When = When()
+    times: int | None = None
+    text: str = "ok"
+    tool_calls: list[Call] = []
+    status: int = 200
+    headers: dict[str, str] = {}
+    message: str = "scripted error"
+    code: str | None = None
+    drop: Literal["before", "middle"] | None = None
+    hang: bool = False
+    delay: float = 0
+    usage: tuple[int, int] = (10, 5)
+
+
+@dataclass
+class Asked:
+    """One request, as it was recorded. `end` is 0 as long as it is in flight, `status` until it is answered."""
+
+    path: str
+    headers: dict[str, str]
+    body: Json
+    start: float = field(default_factory=time.monotonic)
+    end: float = 0
+    rule: int | None = None
+    status: int = 0
+
+    @property
+    def messages(self) -> list[Json]:
+        given = self.body.get("messages") or self.body.get("input") or []
+        return [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
+
+    @property
+    def prompt(self) -> str:
+        return next((_text(one) for one in reversed(self.messages) if one.get("role") == "user"), "")
+
+    @property
+    def system(self) -> str:
+        said = [_text(one) for one in self.messages if one.get("role") in ("system", "developer")]
+        return "\n".join([*said, self.body.get("instructions") or ""])
+
+    @property
+    def turn(self) -> int:
+        # What the model said in one round stands together: two calls are two items of the Responses API.
+        said = (one.get("role") == "assistant" or one.get("type") == "function_call" for one in self.messages)
+        return sum(by_model for by_model, _ in groupby(said))
+
+    @property
+    def tool_result(self) -> str:
+        results = [one for one in self.messages if one.get("role") == "tool" or "output" in one]
+        return str(results[-1].get("content") or results[-1].get("output")) if results else ""
+
+    @property
+    def tools(self) -> list[str]:
+        return [tool.get("function", tool)["name"] for tool in self.body.get("tools", [])]
+
+
+def _text(message: Json) -> str:
+    content = message.get("content") or ""
+    return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
+
+
+def _said(asked: Asked, rule: Rule) -> str:
+    return "" if rule.tool_calls else rule.text.replace("$PROMPT", asked.prompt)
+
+
+def _call_id(asked: Asked, index: int) -> str:
+    return f"call_{asked.turn}_{index}"
+
+
+def completion(asked: Asked, rule: Rule) -> Json:
+    calls = [
+        {
+            "id": _call_id(asked, index),
+            "type": "function",
+            "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+        }
+        for index, call in enumerate(rule.tool_calls)
+    ]
+    message = {"role": "assistant", "content": _said(asked, rule) or None} | ({"tool_calls": calls} if calls else {})
+    return {
+        **_frame(asked, "chat.completion"),
+        "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}],
+        "usage": _usage(rule),
+    }
+
+
+def chunks(asked: Asked, rule: Rule) -> Iterator[Json]:
+    frame = _frame(asked, "chat.completion.chunk")
+
+    def chunk(delta: Json, finish: str | None = None) -> Json:
+        return {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+    yield chunk({"role": "assistant", "content": ""})
+    said = _said(asked, rule)
+    for part in (said[: len(said) // 2], said[len(said) // 2 :]):
+        if part:
+            yield chunk({"content": part})
+    for index, call in enumerate(rule.tool_calls):
+        function = {"name": call.name, "arguments": json.dumps(call.arguments)}
+        yield chunk(
+            {"tool_calls": [{"index": index, "id": _call_id(asked, index), "type": "function", "function": function}]}
+        )
+    yield chunk({}, "tool_calls" if rule.tool_calls else "stop")
+    if (asked.body.get("stream_options") or {}).get("include_usage"):
+        yield {**frame, "choices": [], "usage": _usage(rule)}
+
+
+def _frame(asked: Asked, kind: str) -> Json:
+    return {"id": "scripted", "object": kind, "created": 0, "model": asked.body.get("model", "scripted")}
+
+
+def _usage(rule: Rule) -> Json:
+    given, made = rule.usage
+    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+
+
+def response(asked: Asked, rule: Rule) -> Json:
+    given, made = rule.usage
+    return {
+        "id": "resp_scripted",
+        "object": "response",
+        "created_at": 0,
+        "model": asked.body.get("model", "scripted"),
+        "status": "completed",
+        "output": _output(asked, rule),
+        "parallel_tool_calls": False,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": given,
+            "output_tokens": made,
+            "total_tokens": given + made,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0},
+        },
+    }
+
+
+def _output(asked: Asked, rule: Rule) -> list[Json]:
+    if rule.tool_calls:
+        return [
+            {
+                "type": "function_call",
+                "id": f"fc_{index}",
+                "call_id": _call_id(asked, index),
+                "name": call.name,
+                "arguments": json.dumps(call.arguments),
+                "status": "completed",
+            }
+            for index, call in enumerate(rule.tool_calls)
+        ]
+    part = {"type": "output_text", "text": _said(asked, rule), "annotations": [], "logprobs": []}
+    return [{"type": "message", "id": "msg_0", "role": "assistant", "status": "completed", "content": [part]}]
+
+
+def response_events(asked: Asked, rule: Rule) -> Iterator[Json]:
+    whole = response(asked, rule)
+    events: list[Json] = [{"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}}]
+    for index, item in enumerate(whole["output"]):
+        place = {"item_id": item["id"], "output_index": index}
+        message = item["type"] == "message"
+        empty: Json = {"content": []} if message else {"arguments": ""}
+        events.append(
+            {
+                "type": "response.output_item.added",
+                "output_index": index,
+                "item": {**item, "status": "in_progress", **empty},
+            }
+        )
+        events += _text_events(place, item["content"][0]) if message else _call_events(place, item)
+        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
+    events.append({"type": "response.completed", "response": whole})
+    for number, event in enumerate(events):
+        yield {**event, "sequence_number": number}
+
+
+def _text_events(place: Json, part: Json) -> list[Json]:
+    at = {**place, "content_index": 0}
+    text = part["text"]
+    halves = [half for half in (text[: len(text) // 2], text[len(text) // 2 :]) if half]
+    return [
+        {"type": "response.content_part.added", **at, "part": {**part, "text": ""}},
+        *({"type": "response.output_text.delta", **at, "delta": half, "logprobs": []} for half in halves),
+        {"type": "response.output_text.done", **at, "text": text, "logprobs": []},
+        {"type": "response.content_part.done", **at, "part": part},
+    ]
+
+
+def _call_events(place: Json, item: Json) -> list[Json]:
+    kind = "response.function_call_arguments"
+    return [
+        {"type": f"{kind}.delta", **place, "delta": item["arguments"]},
+        {"type": f"{kind}.done", **place, "name": item["name"], "arguments": item["arguments"]},
+    ]
