@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-ROOMS := grammar workflows activities runtime console taskflows tests benchmarks starter.py worker.py
+ROOMS := grammar workflows activities runtime console taskflows tests benchmarks docs starter.py worker.py
 
 .PHONY: help demo test check fix bench lock replay screenshot clean
 
@@ -30,6 +30,9 @@ bench: .venv/ready  ## side by side: raw Temporal and our fan-out; a prompt cold
 
 replay: .venv/ready  ## record the histories in tests/replay anew
 	@$(BIN)/python -m tests.replay.record
+
+screenshot: .venv/ready  ## take the picture in the README anew (needs Chromium)
+	@$(BIN)/python docs/screenshot.py
 
 lock: .venv/ready  ## resolve the dependencies anew
 	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -qq uv

@@ -76,6 +76,8 @@ class Session:
             handle = await runs.start(here.client, self._bundle, self._run_id, task_queue)
             self._tell_started(here)
             if self._wish.detach:
+                if served:  # the server must not end between us and the worker
+                    await presence.until_served(task_queue)
                 return self._detached()
             return await self._follow(here, handle, served, task_queue)
 

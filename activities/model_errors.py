@@ -29,6 +29,8 @@ _TOO_LONG = (
 
 def understood(error: Exception) -> TaskError:
     """The failure that an exception of the SDK, the client or the connection means."""
+    if ours := _ours(error):
+        return ours
     if isinstance(error, openai.APIStatusError):
         return _status(error)
     if isinstance(error, UserError):
@@ -40,6 +42,15 @@ def understood(error: Exception) -> TaskError:
     cause = one_line(str(error.__cause__ or ""))
     said = one_line(str(error)) or type(error).__name__
     return ModelUnavailable(f"the model endpoint failed: {said}" + (f" ({cause})" if cause else ""))
+
+
+def _ours(error: BaseException | None) -> TaskError | None:
+    """The TaskError that the SDK wrapped in errors of its own."""
+    while error:
+        if isinstance(error, TaskError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def misbehaved(error: ModelBehaviorError) -> TaskError:

@@ -9,9 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from agents import ModelBehaviorError, RunContextWrapper, UserError
 from agents.mcp import MCPServer, MCPServerStdio, MCPServerStdioParams, create_static_tool_filter
 from agents.mcp.util import MCPToolCustomDataContext
-from mcp import stdio_client
+from mcp import MCPError, stdio_client
+from mcp.types import INVALID_PARAMS
 
 from activities.failures import one_line
 from activities.render import Renderer
@@ -131,8 +133,17 @@ class StdioServer(MCPServerStdio):
             client_session_timeout_seconds=toolbox.session_timeout,
             tool_filter=create_static_tool_filter(blocked_tool_names=blocked) if blocked else None,
             custom_data_extractor=_keep_structure,
+            failure_error_function=self._failed,
         )
         self._stderr = stderr
+
+    def _failed(self, _: RunContextWrapper[Any], error: Exception) -> str:
+        """Arguments that do not fit go back to the model; a server that is lost fails the attempt (section 5, 7)."""
+        if isinstance(error, ModelBehaviorError | UserError) or (
+            isinstance(error, MCPError) and error.code == INVALID_PARAMS
+        ):
+            return one_line(str(error))
+        raise ToolboxFailed(_why(self.name, "was lost", error, self._stderr)) from None
 
     def create_streams(self) -> Any:
         """As the SDK does, but with our file for stderr."""
@@ -147,7 +158,8 @@ def environment(process: Mapping[str, str], toolbox: Mapping[str, str]) -> dict[
 
 
 def _keep_structure(context: MCPToolCustomDataContext) -> dict[str, Any]:
-    return {"tool_name": context.tool_name, "structured": context.structured_content}
+    structured = context.structured_content
+    return {"tool_name": context.tool_name, "structured": dict(structured) if structured is not None else None}
 
 
 def _why(name: str, what: str, error: BaseException, stderr: IO[bytes]) -> str:

@@ -100,7 +100,7 @@ class Narrator:
     def _stream(self, activity: str, label: str, new: str) -> None:
         if self._open_line != activity:
             self._close_line()
-            self.console.print(f"  {label}", end="", markup=False)
+            self.console.print(f"  {label}: " if label else "  ", end="", markup=False)
             self._open_line = activity
         self.console.print(new.replace("\n", "\n  "), end="", markup=False)
 

@@ -19,6 +19,8 @@ def tell_warnings(view: Screen, warnings: list[Problem]) -> None:
 
 def tell_problems(view: Screen, error: UserError, json: bool) -> None:
     """One line each, and nothing was started."""
+    if isinstance(error, InvalidFlow):
+        tell_warnings(view, error.warnings)
     for line in str(error).splitlines():
         view.err.print(Text(f"error: {line}", "red"))
     if json:

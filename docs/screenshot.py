@@ -65,9 +65,8 @@ def photograph(address: str, profile: Path) -> None:
 
 def main() -> None:
     PICTURE.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        with finished_run(Path(scratch) / "state") as address:
-            photograph(address, Path(scratch) / "profile")
+    with tempfile.TemporaryDirectory() as scratch, finished_run(Path(scratch) / "state") as address:
+        photograph(address, Path(scratch) / "profile")
     print(f"wrote {PICTURE.relative_to(ROOT)}: look at it before you commit it")
 
 

@@ -14,7 +14,7 @@ from grammar.contracts import Bundle
 from grammar.errors import InvalidFlow, Problem
 from grammar.library import Library
 from grammar.models import ModelConfig, Task, Taskflow
-from grammar.references import Search, is_path
+from grammar.references import Search, is_path, short_name
 from grammar.source import Source, display, read
 
 
@@ -62,7 +62,7 @@ def from_personality(name: str, prompt: str, order: Order) -> Loaded:
     flow = Taskflow(taskflow=(task,))
     flow_check.check_tools(task, command_line, (), library)
     library.raise_problems()
-    bundle = _bundle(Path(name), command_line, flow, {**order.overrides, "prompt": prompt}, config, library)
+    bundle = _bundle(Path(short_name(name)), command_line, flow, {**order.overrides, "prompt": prompt}, config, library)
     return Loaded(bundle, library.warnings)
 
 

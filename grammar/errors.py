@@ -58,10 +58,11 @@ class Problem:
 
 
 class InvalidFlow(UserError):
-    """The files do not make a flow. Carries all problems at once."""
+    """The files do not make a flow. Carries all problems at once, and warnings that may explain them."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], warnings: list[Problem] | None = None) -> None:
         self.problems = sorted(set(problems))
+        self.warnings = warnings or []
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -30,7 +30,7 @@ class Library:
     def raise_problems(self) -> None:
         """Raise InvalidFlow if anything was wrong."""
         if self.problems:
-            raise InvalidFlow(self.problems)
+            raise InvalidFlow(self.problems, self.warnings)
 
     def personality(self, name: str, referrer: Source, where: Where) -> None:
         """Take in a personality and the toolboxes that it names."""

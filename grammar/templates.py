@@ -136,6 +136,8 @@ def explain(error: Exception) -> str:
         return f"template line {error.lineno}: {error.message}"
     if isinstance(error, jinja2.TemplateNotFound):
         return f"include of {error.name}: no such prompt"
+    if isinstance(error, MemoryError):
+        return "takes too much memory"
     if isinstance(error, SecurityError):
         return f"not allowed in a template: {error}"
     if isinstance(error, jinja2.UndefinedError):

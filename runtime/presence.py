@@ -48,6 +48,13 @@ def serve_run(name: str) -> RunLock | None:
     return None
 
 
+async def until_served(name: str) -> None:
+    """Return when some process serves the run's task queue."""
+    while lock := serve_run(name):
+        lock.release()
+        await asyncio.sleep(POLL_SECONDS)
+
+
 async def wait_for_run(name: str, stop: asyncio.Event) -> RunLock | None:
     """Take the run's task queue as soon as the process that serves it is gone; None once `stop` is set."""
     while not stop.is_set():

@@ -1,0 +1,59 @@
+"""Activities in Temporal's own test environment, with what a worker would give them."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.agent import AgentRuns
+from activities.in_step import InStep
+from activities.local_model import LocalModel
+from activities.models import Models
+from activities.render import Renderer
+from activities.shell import Shell
+from grammar.contracts import AgentRequest, AgentSpec, Deployed, ShellRequest, Surroundings
+from grammar.models import Personality
+from tests.support.endpoint import Rule, ScriptedEndpoint
+
+KEY = "k1"
+SERVER = Path(__file__).parents[1] / "support/mcp_server.py"
+
+
+@dataclass
+class Bench:
+    """Runs one activity at a time."""
+
+    renderer: Renderer
+    models: Models
+    env: ActivityEnvironment
+
+    async def shell(self, script: str, **env: str) -> Deployed:
+        request = ShellRequest(script=script, surroundings=Surroundings(env=env, key=KEY))
+        return await self.env.run(Shell(self.renderer).run_shell, request)
+
+    async def agent(self, prompt: str = "hi", **fields: Any) -> Deployed:
+        surroundings = Surroundings(env=fields.pop("env", {}), key=KEY)
+        agents = fields.pop("agents", [AgentSpec(name="brief", personality=Personality(personality="Be brief."))])
+        request = AgentRequest(
+            **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
+        )
+        return await self.env.run(AgentRuns(self.renderer, self.models, InStep()).run_agent, request)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    renderer, models = Renderer(), Models(LocalModel())
+    yield Bench(renderer, models, ActivityEnvironment())
+    await models.close()
+    await renderer.close()
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEndpoint]:
+    with ScriptedEndpoint([Rule(text="an answer")]) as endpoint:
+        monkeypatch.setenv("AI_API_ENDPOINT", endpoint.url)
+        monkeypatch.setenv("AI_API_TOKEN", "the-key-of-the-tests")
+        yield endpoint
