@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STEP = 0.02
+STEP = 0.03
 
 
 class InStep:

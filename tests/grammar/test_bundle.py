@@ -1,0 +1,191 @@
+"""From files to a bundle: references, defaults, warnings, problems (GRAMMAR.md sections 1 to 3)."""
+
+from pathlib import Path
+
+import pytest
+
+from grammar.bundle import Loaded, Order, from_personality, load
+from grammar.errors import InvalidFlow
+
+HEADER = 'seclab-taskflow-agent: {version: "1.0", filetype: %s}\n'
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def flow(here: Path, text: str, **order: object) -> Loaded:
+    write(here, "who.yaml", HEADER % "personality" + "personality: Somebody\n")
+    return load(Order(str(write(here, "flow.yaml", text)), **order))  # type: ignore[arg-type]
+
+
+def problems(here: Path, text: str) -> list[str]:
+    with pytest.raises(InvalidFlow) as caught:
+        flow(here, text)
+    return [str(problem).replace(f"{here}/", "") for problem in caught.value.problems]
+
+
+def test_a_whole_bundle(here: Path) -> None:
+    write(here, "box.yaml", "server_params: {kind: stdio, command: x}\n")
+    write(here, "lib/prompts/one.yaml", "prompt: One {% include 'lib.prompts.two' %}\n")
+    write(here, "lib/prompts/two.yaml", "prompt: Two {{ globals.a }}\n")
+    loaded = flow(
+        here,
+        """
+globals: {a: 1, b: 2}
+defaults: {max_steps: 7, headless: true}
+taskflow:
+  - task: {agents: [who], toolboxes: [./box.yaml], user_prompt: "{% include 'lib.prompts.one' %}"}
+  - task: {run: ls, max_steps: 3}
+""",
+        overrides={"b": "x", "c": "y"},
+    )
+    bundle = loaded.bundle
+    assert bundle.globals == {"a": 1, "b": "x", "c": "y"}
+    assert [(task.name, task.max_steps, task.headless) for task in bundle.tasks] == [
+        ("task-1", 7, True),
+        ("task-2", 3, True),
+    ]
+    assert set(bundle.personalities) == {"who"}
+    assert set(bundle.toolboxes) == {"./box.yaml"}
+    assert set(bundle.prompts) == {"lib.prompts.one", "lib.prompts.two"}
+    assert loaded.warnings == []
+
+
+def test_all_problems_at_once_with_their_lines(here: Path) -> None:
+    assert problems(
+        here,
+        """taskflow:
+  - task:
+      id: x
+      agents: [nobody]
+      user_prompt: |
+        hi
+        {{ globals.a }}
+  - task:
+      id: x
+      run: ls
+""",
+    ) == [
+        "flow.yaml:4: taskflow[0].task.agents[0]: no personality 'nobody' found (looked in TASKFLOW_PATH, --path, "
+        "here, beside the flow, and in installed packages)",
+        "flow.yaml:7: taskflow[0].task.user_prompt: globals.a is not defined: add it under `globals`, "
+        "or give -g a=VALUE",
+        "flow.yaml:9: taskflow[1].task.id: 'x' is used by an earlier task too",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ("{}", "a task needs a `user_prompt` or a `run`"),
+        ("{run: a, user_prompt: b, agents: [who]}", "a task has `run` or `user_prompt`, not both"),
+        ("{user_prompt: b}", "no agent: name at least one personality"),
+        ("{run: a, id: 1a}", "use a Python identifier"),
+        ("{run: a, retry: {maximum_attempts: 0}}", "greater than or equal to 1"),
+        ("{run: a, start_to_close_timeout: soon}", "write a duration as 30s, 5m, 2h, 1d"),
+        ("{run: a, capture: all}", "'tool_result' or 'response'"),
+        ("{run: a, over: '[1'}", "unexpected"),
+        ("{user_prompt: '{{ a.b', agents: [who]}", "user_prompt: "),
+        ("{user_prompt: \"{% include 'a' ~ 'b' %}\", agents: [who]}", "must name its prompt as plain text"),
+        ("{user_prompt: \"{% include 'no.where' %}\", agents: [who]}", "no prompt 'no.where' found"),
+        ("{user_prompt: '{{ outputs.later }}', agents: [who]}", "outputs.later is not defined: no earlier task"),
+        ("{user_prompt: '{{ inputs.x }}', agents: [who]}", "inputs.x is not defined: add it under `inputs`"),
+        ("{user_prompt: '{{ nothing }}', agents: [who]}", "nothing is not defined: a template reads"),
+        ("{run: a, uses: b}", "`uses` is not supported yet"),
+        ("{run: a, outputs: {type: object}}", "`outputs` is not supported yet"),
+        ("{run: a, models: [a, b]}", "`models` is not supported yet"),
+        ("{run: a, completion: any}", "`completion` is not supported yet"),
+        ("{run: a, on_failure: park}", "`on_failure` is not supported yet"),
+        ("{run: a, model: x, models: [y]}", "a task has `model` or `models`, not both"),
+    ],
+)
+def test_one_problem(here: Path, task: str, says: str) -> None:
+    (problem,) = problems(here, f"taskflow:\n  - task: {task}\n")
+    assert problem.startswith("flow.yaml:2: taskflow[0].task")
+    assert says in problem
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["{{ globals.x | default('d') }}", "{% if globals.x is defined %}{{ globals.x }}{% endif %}", "{{ env('X') }}"],
+)
+def test_what_may_be_missing_is_no_problem(here: Path, prompt: str) -> None:
+    assert flow(here, f'taskflow:\n  - task: {{agents: [who], user_prompt: "{prompt}"}}\n').warnings == []
+
+
+def test_unknown_fields_are_warned_of_with_the_closest_known_one(here: Path) -> None:
+    loaded = flow(here, "taskflow:\n  - task:\n      run: ls\n      must_compelte: true\nsurprise: 1\n")
+    assert [(one.line, one.field, one.message) for one in loaded.warnings] == [
+        (5, "surprise", "unknown field, ignored"),
+        (4, "taskflow[0].task.must_compelte", "unknown field, ignored; did you mean `must_complete`?"),
+    ]
+
+
+def test_confirm_needs_headless_or_a_blocked_tool(here: Path) -> None:
+    write(here, "box.yaml", "server_params: {kind: stdio, command: x}\nconfirm: [wipe]\n")
+    task = "taskflow:\n  - task: {agents: [who], user_prompt: a, toolboxes: [./box.yaml]%s}\n"
+    (problem,) = problems(here, task % "")
+    assert "wipe of ./box.yaml asks for confirmation" in problem
+    assert flow(here, task % ", headless: true")
+    assert flow(here, task % ", blocked_tools: [wipe]")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("server_params: {kind: stdio}\n", "box.yaml:1: server_params: a stdio server needs a `command`"),
+        ("server_params: {kind: sse, url: x}\n", "box.yaml:1: server_params.kind: `kind: sse` is not supported yet"),
+        ("server_prompt: x\n", "box.yaml:1: server_params: is required"),
+        (HEADER % "prompt" + "server_params: {}\n", "is a prompt, but a toolbox is needed here"),
+    ],
+)
+def test_a_wrong_toolbox_is_told_in_its_own_file(here: Path, text: str, says: str) -> None:
+    write(here, "box.yaml", text)
+    (problem,) = problems(here, "taskflow:\n  - task: {agents: [who], user_prompt: a, toolboxes: [./box.yaml]}\n")
+    assert says in problem
+
+
+def test_cyclic_includes_end(here: Path) -> None:
+    write(here, "a.yaml", "prompt: \"{% include 'b' %}\"\n")
+    write(here, "b.yaml", "prompt: \"{% include 'a' %}\"\n")
+    loaded = flow(here, "taskflow:\n  - task: {agents: [who], user_prompt: \"{% include 'a' %}\"}\n")
+    assert set(loaded.bundle.prompts) == {"a", "b"}
+
+
+def test_hash_is_of_the_content_not_of_the_place(here: Path) -> None:
+    text = "taskflow:\n  - task: {run: ls}\n"
+    first = flow(here, text).bundle.hash
+    assert load(Order(str(write(here, "elsewhere/flow.yaml", text)))).bundle.hash == first
+    assert flow(here, text.replace("ls", "pwd")).bundle.hash != first
+    assert flow(here, text, overrides={"a": "b"}).bundle.hash != first
+
+
+def test_no_environment_in_a_bundle(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "hunter2-long")
+    loaded = flow(here, "taskflow:\n  - task: {run: ls, env: {A: \"{{ env('SECRET') }}\"}}\n")
+    assert "hunter2-long" not in loaded.bundle.model_dump_json()
+
+
+def test_personality_mode(here: Path) -> None:
+    loaded = from_personality("seclab_taskflow_agent.personalities.assistant", "a {{ b }}", Order(""))
+    assert (loaded.bundle.name, loaded.bundle.globals) == ("assistant", {"prompt": "a {{ b }}"})
+
+
+def test_model_config(here: Path) -> None:
+    write(here, "models.yaml", "models: {fast: gpt-x}\nmodel_settings: {fast: {temperature: 1}}\n")
+    text = "model_config: ./models.yaml\ntaskflow:\n  - task: {run: ls}\n"
+    assert flow(here, text).bundle.config.models == {"fast": "gpt-x"}
+    write(here, "other.yaml", "models: {fast: other}\n")
+    assert flow(here, text, model_config="other").bundle.config.models == {"fast": "other"}
+    write(here, "models.yaml", "models: {}\nmodel_settings: {fast: {}}\n")
+    assert "model_settings for fast, which `models` does not name" in problems(here, text)[0]
