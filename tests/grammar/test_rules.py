@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from grammar import errors
 from grammar.contracts import ModelSpec
@@ -23,9 +24,9 @@ TEXT = st.text(alphabet='ab⟦⟧:|kenv"\n\\é', max_size=20)
 
 
 @given(st.recursive(TEXT, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)), TEXT)
-def test_what_is_hidden_comes_back(value: object, secret: str) -> None:
+def test_what_is_hidden_comes_back(value: JsonValue, secret: str) -> None:
     secrets = {"A": "abab" + secret, "B": "ab" + secret + "cdef"}
-    hidden = hide(value, secrets, "1x2y")  # type: ignore[type-var]
+    hidden = hide(value, secrets, "1x2y")
     assert reveal(hidden, secrets, "1x2y") == value
 
 
@@ -52,7 +53,7 @@ def test_hidden_in_json_too() -> None:
     ],
 )
 def test_endpoint_and_key(spec: dict[str, str], environ: dict[str, str], url: str | None, key: str | None) -> None:
-    chosen = choose(ModelSpec(**spec), environ)  # type: ignore[arg-type]
+    chosen = choose(ModelSpec(**spec), environ)
     assert (chosen.url, chosen.key) == (url, key)
     assert is_embedded(environ) is (not environ)
 
@@ -63,7 +64,7 @@ def test_model_choice() -> None:
     )
     spec = choose_model(Task(model="fast", model_settings={"temperature": 0}), config)
     assert (spec.name, spec.api_type, spec.settings) == ("gpt-x", "responses", {"temperature": 0, "top_p": 0.5})
-    assert choose_model(Task(models=("fast",)), config).name == "gpt-x"  # type: ignore[arg-type]
+    assert choose_model(Task(models=("fast",)), config).name == "gpt-x"
     assert choose_model(Task(model="an-id"), config).name == "an-id"
     assert choose_model(Task(), config).name is None
 
