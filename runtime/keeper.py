@@ -113,13 +113,19 @@ class Keeper:
 
     def _await_unused(self) -> None:
         """The last lease is gone, and for a moment longer: the next of many runs in a row can still join."""
+        try:
+            self._lease = self._last_lease()  # to the end: newcomers wait until this process is gone
+        except OSError:
+            os.write(self._log, b"The state directory was removed: nobody can find this server any more.\n")
+        self._end()
+
+    def _last_lease(self) -> Lock:
         lease = None
         while lease is None:
             acquire(self._files.lease).release()
             time.sleep(LINGER_SECONDS)
             lease = attempt(self._files.lease)
-        self._lease = lease  # to the end: newcomers wait until this process is gone
-        self._end()
+        return lease
 
     def _end(self) -> None:
         self._unused.set()

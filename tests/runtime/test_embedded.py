@@ -1,6 +1,7 @@
 """The embedded server: real processes, real kills."""
 
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -117,6 +118,15 @@ async def test_database_survives_the_death_of_all(holder: Start) -> None:
         os.kill(pid, signal.SIGKILL)
     second = holder()
     assert await has_workflow(second, "kept")
+
+
+def test_server_ends_when_its_state_directory_is_removed(holder: Start, state: Path) -> None:
+    user = holder()
+    server, keeper = user.got["pid"], user.got["keeper_pid"]
+    user.leave()
+    shutil.rmtree(state)  # while the keeper waits for another user
+    until(lambda: gone(server) and gone(keeper))
+    state.mkdir(mode=0o700)
 
 
 def test_keeper_and_server_are_out_of_reach_of_the_terminal(holder: Start) -> None:
