@@ -40,14 +40,6 @@ class Resolved:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass
-class Opened:
-    """The servers of one agent run, and what a person should hear about them."""
-
-    servers: list[MCPServer] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
 def resolve(name: str, params: ServerParams, surroundings: Surroundings, environ: Environ) -> Resolved | TemplateFailed:
     """Render the texts of `server_params`. An `env` entry whose variable is missing is dropped with a warning."""
     templates = Templates({"globals": surroundings.globals}, environ, {}, surroundings.key)
