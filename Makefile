@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-ROOMS := grammar workflows activities runtime console taskflows tests benchmarks docs starter.py worker.py
+ROOMS := grammar workflows activities runtime console commands taskflows tests benchmarks docs starter.py worker.py
 
 .PHONY: help demo test check fix bench lock replay screenshot clean
 

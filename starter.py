@@ -7,202 +7,21 @@ python starter.py -p PERSONALITY "prompt"
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from dotenv import load_dotenv
-from rich.text import Text
 
-from console import ask
-from console.narrator import Narrator, activity_label
-from console.problems import tell_bug, tell_json, tell_problems, tell_warnings
-from console.report import EXIT_CODES, summarise
-from console.screen import Screen, screen
-from grammar import bundle, endpoint
+from commands.run import Session, Wish
+from console.problems import tell_bug, tell_problems, tell_warnings
+from console.screen import screen
+from grammar import bundle
 from grammar.bundle import Loaded, Order
-from grammar.contracts import TASK_QUEUE, Bundle, RunReport
 from grammar.errors import InvalidFlow, Problem, UserError
-from runtime import presence, runs, stopping
 from runtime.exit import leave
-from runtime.place import Place, place
 from runtime.state import state_dir
-from runtime.worker_process import WorkerProcess
-
-NO_WORKER_AFTER = 5.0
-TOY_MODEL = (
-    "no model is configured, so a 135M toy model on this machine answers; "
-    "for a real one set AI_API_ENDPOINT and AI_API_TOKEN (or OPENAI_API_KEY)"
-)
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How the run is to be started and shown."""
-
-    run_id: str | None = None
-    detach: bool = False
-    keep: bool = False
-    json: bool = False
-
-
-class Session:
-    """One run, from its start to what is printed at its end."""
-
-    def __init__(self, flow: Bundle, wish: Wish, view: Screen) -> None:
-        self._bundle = flow
-        self._wish = wish
-        self._view = view
-        self._run_id = wish.run_id or runs.new_id(flow.name)
-        self._told_stuck = False
-        self._asking = False
-        self._untold: deque[runs.Update] = deque()
-        self._narrator = Narrator(view.out, [task.name or "" for task in flow.tasks])
-
-    async def run(self) -> int:
-        """Start or join the run, and follow it. Returns the exit code."""
-        async with AsyncExitStack() as stack:
-            here = await stack.enter_async_context(place())
-            task_queue = await self._task_queue(here)
-            served = await stack.enter_async_context(self._served(here, task_queue))
-            handle = await runs.start(here.client, self._bundle, self._run_id, task_queue)
-            self._tell_started(here)
-            if self._wish.detach:
-                if served:  # the server must not end between us and the worker
-                    await presence.until_served(task_queue)
-                return self._detached()
-            return await self._follow(here, handle, served, task_queue)
-
-    async def _task_queue(self, here: Place) -> str:
-        """The queue of the open run of that id; else the shared one where a worker serves it, or one of its own."""
-        if open_queue := await runs.queue_of(here.client, self._run_id):
-            return open_queue
-        return f"taskflow/{self._run_id}" if here.embedded and not presence.worker_present() else TASK_QUEUE
-
-    @asynccontextmanager
-    async def _served(self, here: Place, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
-        """A worker process of our own for the block, where the embedded server has no other for this run."""
-        if not here.embedded or (task_queue == TASK_QUEUE and presence.worker_present()):
-            yield None
-            return
-        if endpoint.is_embedded(os.environ) and any(task.run is None for task in self._bundle.tasks):
-            self._narrator.note(TOY_MODEL)
-        worker = WorkerProcess(self._run_id, task_queue)
-        await worker.start()
-        try:
-            yield worker
-        finally:
-            worker.let_go()
-
-    async def _follow(self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str) -> int:
-        interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
-        following = asyncio.create_task(runs.follow(here.client, handle, self._hear))
-        watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
-        while not following.done():
-            asked = asyncio.create_task(interrupted.wait())
-            await asyncio.wait({following, asked}, return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
-            if interrupted.is_set() and not following.done():
-                if await self._wants_to_detach():
-                    following.cancel()
-                    return self._detached()
-                self._narrator.note("cancelling")
-                await handle.cancel()
-                interrupted.clear()
-                await following
-        watching.cancel()
-        await following
-        return await self._end(here, handle, served, interrupted)
-
-    async def _end(
-        self, here: Place, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
-    ) -> int:
-        report = await runs.outcome(handle, self._bundle)
-        took = timedelta(seconds=runs.took(await handle.describe()))
-        url = here.run_url(self._run_id)
-        code = 3 if runs.is_bug(report) else EXIT_CODES[report.status]
-        summarise(self._view.out, report, took, self._run_id, url)
-        if code == 3:
-            self._narrator.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
-        if self._wish.json:
-            tell_json(self._document(report, took, url, code))
-        if self._wish.keep and here.ui_url and not interrupted.is_set():
-            self._narrator.note(f"Web UI {here.ui_url}; Ctrl-C to end")
-            await interrupted.wait()
-        if served:
-            await served.stop()
-        return code
-
-    async def _watch_for_worker(self, here: Place, task_queue: str, served: WorkerProcess | None) -> None:
-        """Say what to start where nobody would do the work."""
-        if served:
-            return
-        await asyncio.sleep(NO_WORKER_AFTER)
-        if not await runs.has_worker(here.client, task_queue):
-            self._narrator.note(
-                f"no worker serves task queue {task_queue} at {here.address}; the run waits. "
-                f"Start one: TEMPORAL_ADDRESS={here.address} python worker.py"
-            )
-
-    async def _wants_to_detach(self) -> bool:
-        if not sys.stdin.isatty():
-            return False
-        self._asking = True
-        try:
-            return await asyncio.to_thread(ask.detach_or_cancel, self._view.err, self._run_id)
-        finally:
-            self._asking = False
-
-    def _hear(self, update: runs.Update) -> None:
-        """Tell what is new; while a question is open, keep it for afterwards."""
-        self._untold.append(update)
-        while self._untold and not self._asking:
-            self._tell(self._untold.popleft())
-
-    def _tell(self, update: runs.Update) -> None:
-        if update.stuck and not self._told_stuck:
-            self._told_stuck = True
-            self._narrator.note(
-                f"the worker cannot go on with this run; its log says why ({state_dir() / 'worker.log'})",
-                "red",
-            )
-        for entry in update.entries:
-            self._narrator.entry(entry)
-        for activity, live in update.live.items():
-            label = activity_label(activity)
-            if live.attempt > 1:
-                self._narrator.retried(activity, label, live.attempt, live.last_failure)
-            if live.progress:
-                self._narrator.live(activity, label, live.progress, alone=len(update.live) == 1)
-
-    def _tell_started(self, here: Place) -> None:
-        url = here.run_url(self._run_id)
-        self._view.out.print(Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim"))
-
-    def _detached(self) -> int:
-        self._narrator.note(
-            f"run {self._run_id} goes on; follow it again with the same command and --id {self._run_id}"
-        )
-        if self._wish.json:
-            tell_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
-        return 0
-
-    def _document(self, report: RunReport, took: timedelta, url: str | None, code: int) -> dict[str, object]:
-        return {
-            "run_id": self._run_id,
-            **report.model_dump(mode="json"),
-            "seconds": round(took.total_seconds(), 3),
-            "url": url,
-            "exit_code": code,
-        }
 
 
 def load(flow: str | None, personality: str | None, order: Order) -> Loaded:

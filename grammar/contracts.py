@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
-from grammar.models import ModelConfig, Personality, Task, Toolbox
+from grammar.models import ModelConfig, Personality, Schema, Task, Toolbox
 from grammar.values import ToolResult
 
 WORKFLOW = "TaskflowWorkflow"
@@ -98,30 +98,6 @@ class AgentSpec(BaseModel):
     personality: Personality
 
 
-class AgentRequest(BaseModel):
-    """One agent run."""
-
-    prompt: str
-    agents: list[AgentSpec]
-    toolboxes: dict[str, Toolbox] = {}
-    model: ModelSpec = ModelSpec()
-    max_turns: int
-    blocked_tools: list[str] = []
-    headless: bool = False
-    exclude_from_context: bool = False
-    capture: Literal["tool_result", "response"] = "tool_result"
-    surroundings: Surroundings
-    secrets: list[str] = []
-
-
-class ShellRequest(BaseModel):
-    """One run of a bash script."""
-
-    script: str
-    surroundings: Surroundings
-    secrets: list[str] = []
-
-
 class Usage(BaseModel):
     """What the model endpoint counted."""
 
@@ -135,6 +111,65 @@ class Usage(BaseModel):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
         )
+
+
+class PendingCall(BaseModel):
+    """A tool call that waits for a person's yes. `id`: the model's id of the call."""
+
+    id: str
+    tool: str
+    toolbox: str
+    arguments: str
+
+
+class Verdict(BaseModel):
+    """What a person said about one call. `reason` is told to the agent with a no."""
+
+    id: str
+    approved: bool
+    reason: str = ""
+
+
+class Leg(BaseModel):
+    """An agent run that was left off: its serialised state, and the calls that it waits for."""
+
+    state: JsonValue
+    calls: list[PendingCall]
+    usage: Usage
+
+
+class AgentRequest(BaseModel):
+    """One agent run, or its next leg.
+
+    `task`: names the task within the run; toolboxes with `lifetime: task` are shared among its branches.
+    `leg`: where the run was left off, with what a person said since in `verdicts`.
+    """
+
+    task: str = ""
+    prompt: str
+    agents: list[AgentSpec]
+    toolboxes: dict[str, Toolbox] = {}
+    model: ModelSpec = ModelSpec()
+    max_turns: int
+    blocked_tools: list[str] = []
+    headless: bool = False
+    exclude_from_context: bool = False
+    capture: Literal["tool_result", "response"] = "tool_result"
+    outputs: Schema | None = None
+    outputs_retries: int = 1
+    leg: Leg | None = None
+    verdicts: list[Verdict] = []
+    surroundings: Surroundings
+    secrets: list[str] = []
+
+
+class ShellRequest(BaseModel):
+    """One run of a bash script."""
+
+    script: str
+    outputs: Schema | None = None
+    surroundings: Surroundings
+    secrets: list[str] = []
 
 
 class Said(BaseModel):
@@ -162,7 +197,10 @@ class Progress(BaseModel):
 
 
 class Deployed(BaseModel):
-    """What one branch produced. `produced` tells a value that is null from none at all."""
+    """What one branch produced. `produced` tells a value that is null from none at all.
+
+    `leg`: it is not over, but waits for a person.
+    """
 
     value: JsonValue = None
     produced: bool = False
@@ -173,6 +211,7 @@ class Deployed(BaseModel):
     model: str = ""
     secrets: list[str] = []
     warnings: list[str] = []
+    leg: Leg | None = None
 
 
 BranchStatus = Literal["running", "done", "failed", "cancelled"]

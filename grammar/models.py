@@ -103,6 +103,10 @@ def _known_apis(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
 Settings = Annotated[dict[str, JsonValue], AfterValidator(_known_apis)]
 
 
+Schema = dict[str, JsonValue] | bool
+"""A JSON Schema (2020-12)."""
+
+
 class ModelChoice(Document):
     """One entry of `models`."""
 
@@ -130,7 +134,7 @@ class Task(Document):
     models: tuple[ModelChoice, ...] = ()
     completion: Literal["all", "any"] = "all"
     model_concurrency: int = Field(default=0, ge=0)
-    outputs: dict[str, JsonValue] | bool | None = None
+    outputs: Schema | None = None
     outputs_retries: int = Field(default=1, ge=0)
     capture: Literal["tool_result", "response"] = "tool_result"
     repeat_prompt: bool = False

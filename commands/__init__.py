@@ -1,0 +1,1 @@
+"""What `starter.py` can be asked to do, one module each."""
