@@ -2,21 +2,23 @@
 
 python starter.py FLOW [-g KEY=VALUE]...
 python starter.py -p PERSONALITY "prompt"
+python starter.py --lint FLOW...
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from dotenv import load_dotenv
 
-from commands.run import Session, Wish
+from commands import dry_run as dry
 from console.problems import tell_bug, tell_problems, tell_warnings
-from console.screen import screen
+from console.screen import Screen, screen
 from grammar import bundle
 from grammar.bundle import Loaded, Order
 from grammar.errors import InvalidFlow, Problem, UserError
@@ -24,12 +26,17 @@ from runtime.exit import leave
 from runtime.state import state_dir
 
 
-def load(flow: str | None, personality: str | None, order: Order) -> Loaded:
+def only(words: list[str], personality: str | None) -> str:
+    """The one FLOW, or the one prompt, that a run takes. Raises InvalidFlow."""
+    if len(words) == 1:
+        return words[0]
+    one = 'one prompt, in quotes: -p PERSONALITY "prompt"' if personality else "one taskflow: starter.py FLOW"
+    raise InvalidFlow([Problem("command line", 0, "", f"give {one}")])
+
+
+def load(personality: str | None, order: Order) -> Loaded:
     """The bundle that the command line asks for. Raises InvalidFlow."""
-    if flow is None:
-        missing = 'give a prompt: -p PERSONALITY "prompt"' if personality else "give a taskflow: starter.py FLOW"
-        raise InvalidFlow([Problem("command line", 0, "", missing)])
-    return bundle.from_personality(personality, flow, order) if personality else bundle.load(order)
+    return bundle.from_personality(personality, order.flow, order) if personality else bundle.load(order)
 
 
 def overrides(given: list[str]) -> dict[str, str]:
@@ -43,13 +50,29 @@ def overrides(given: list[str]) -> dict[str, str]:
     return pairs
 
 
+def tool(asked: list[str], words: list[str], order: Order, view: Screen, json: bool) -> int:
+    """What is asked for instead of a run. Returns the exit code. Raises InvalidFlow."""
+    from commands import lint, list_models, sample, schema  # the slow ones load what they need themselves
+
+    match asked:
+        case ["--lint"]:
+            return lint.run(words, order, view, json)
+        case ["--schema"]:
+            return schema.run(words)
+        case ["--list-models"]:
+            return list_models.run(words, order, view, json)
+        case ["--sample"]:
+            return sample.run()
+    raise InvalidFlow([Problem("command line", 0, "", f"give one of {' and '.join(asked)}, not both")])
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command(no_args_is_help=True)
 def command(
-    flow: Annotated[
-        str | None,
+    words: Annotated[
+        list[str] | None,
         typer.Argument(metavar="FLOW", help="A taskflow: a path, or a dotted name. With -p: the prompt."),
     ] = None,
     personality: Annotated[
@@ -74,6 +97,22 @@ def command(
         bool, typer.Option("--keep", help="Hold the embedded server and its Web UI open until Ctrl-C.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print nothing but one JSON result on stdout.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Run it on scripted answers and placeholders: no model, no scripts.")
+    ] = False,
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", metavar="FILE", help="What a dry run answers; else FLOW.dry.yaml beside FLOW.yaml."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a file that has an unknown field.")] = False,
+    lint: Annotated[bool, typer.Option("--lint", help="Check each FLOW and all it refers to; run nothing.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of a document kind: FLOW is the kind.")
+    ] = False,
+    list_models: Annotated[
+        bool, typer.Option("--list-models", help="Tell which models FLOW uses, or which the endpoint offers.")
+    ] = False,
+    sample: Annotated[bool, typer.Option("--sample", help="Print a commented taskflow to start from.")] = False,
 ) -> None:
     """Run a taskflow as a Temporal workflow, and follow it to its end.
 
@@ -83,8 +122,18 @@ def command(
     view = screen(json)
     load_dotenv(Path.cwd() / ".env")
     try:
-        loaded = load(flow, personality, Order(flow or "", overrides(globals_ or []), model_config, tuple(path or [])))
+        modes = {"--lint": lint, "--schema": schema, "--list-models": list_models, "--sample": sample}
+        order = Order("", overrides(globals_ or []), model_config, tuple(path or []), strict)
+        if asked := [name for name, given in modes.items() if given]:
+            leave(tool(asked, words or [], order, view, json))
+        dry.check(dry_run, rules)
+        order = replace(order, flow=only(words or [], personality))
+        loaded = load(personality, order)
+        if dry_run:
+            loaded = dry.rehearsed(loaded, order, personality, rules)
         tell_warnings(view, loaded.warnings)
+        from commands.run import Session, Wish  # loads Temporal's client
+
         leave(asyncio.run(Session(loaded.bundle, Wish(run_id, detach, keep, json), view).run()))
     except UserError as error:
         tell_problems(view, error, json)

@@ -26,6 +26,7 @@ from activities.agent import AgentRuns
 from activities.in_step import InStep
 from activities.local_model import LocalModel
 from activities.models import Models
+from activities.pool import Pool
 from activities.prepare import Prepare
 from activities.render import Renderer
 from activities.shell import Shell
@@ -61,13 +62,14 @@ async def serving(client: Client, task_queue: str, limits: Limits = Limits()) ->
     """A worker that polls the task queue for as long as the body runs."""
     renderer = Renderer()
     models = Models(LocalModel())
+    pool = Pool()
     worker = Worker(
         client,
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
         activities=[
             Prepare(renderer).prepare,
-            AgentRuns(renderer, models, InStep()).run_agent,
+            AgentRuns(renderer, models, InStep(), pool).run_agent,
             Shell(renderer).run_shell,
         ],
         workflow_runner=workflow_runner(),
@@ -82,6 +84,7 @@ async def serving(client: Client, task_queue: str, limits: Limits = Limits()) ->
         async with worker:
             yield worker
     finally:
+        await pool.close()
         await models.close()
         await renderer.close()
 

@@ -2,34 +2,31 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 
-from agents import (
-    Agent,
-    MaxTurnsExceeded,
-    ModelBehaviorError,
-    RunConfig,
-    Runner,
-    RunResultStreaming,
-    ToolExecutionConfig,
-    set_tracing_disabled,
-)
+from agents import Agent, Model, Tool, set_tracing_disabled
 from agents.extensions.handoff_prompt import prompt_with_handoff_instructions
 from agents.mcp import MCPServer
 from temporalio import activity
 
-from activities import captured, model_errors
+from activities.constraint import constraint
+from activities.conversation import Conversation
 from activities.failures import reported
+from activities.fit import misfits
 from activities.heartbeat import beating
 from activities.in_step import InStep
 from activities.models import Models, settings
-from activities.narration import narrate
+from activities.pool import Pool
+from activities.rehearsals import Rehearsals
 from activities.render import Renderer
+from activities.scripted_model import rehearsed
 from activities.secrets import Secrets
-from activities.toolboxes import Resolved, Toolboxes, serving
+from activities.toolboxes import Resolved, Toolboxes
 from activities.transcript import Transcript
 from grammar import contracts, preparation
-from grammar.contracts import AgentRequest, Deployed, Usage
+from grammar.contracts import AgentRequest, Deployed
 from grammar.instructions import system_prompt
+from grammar.values import ToolResult
 
 # Traces would go to a third party, prompts and all.
 set_tracing_disabled(True)
@@ -38,11 +35,12 @@ set_tracing_disabled(True)
 class AgentRuns:
     """The `run_agent` activity."""
 
-    def __init__(self, renderer: Renderer, models: Models, in_step: InStep) -> None:
+    def __init__(self, renderer: Renderer, models: Models, in_step: InStep, pool: Pool) -> None:
         self._renderer = renderer
         self._in_step = in_step
         self._models = models
-        self._toolboxes = Toolboxes(renderer)
+        self._toolboxes = Toolboxes(renderer, pool)
+        self._rehearsals = Rehearsals(renderer)
 
     @activity.defn(name=contracts.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> Deployed:
@@ -59,21 +57,12 @@ class AgentRuns:
 
     async def _deploy(self, request: AgentRequest, secrets: Secrets, transcript: Transcript) -> Deployed:
         resolved = await self._resolve(request, secrets)
-        async with serving(resolved, request.toolboxes, request.blocked_tools) as servers:
-            agent, model = await self._agent(request, servers)
-            result = Runner.run_streamed(
-                agent, secrets.reveal(request.prompt), max_turns=_turns(request), run_config=_config()
-            )
-            try:
-                await narrate(result, transcript)
-            except MaxTurnsExceeded:
-                if not request.exclude_from_context:
-                    raise model_errors.turn_limit(request.max_turns) from None
-            except ModelBehaviorError as error:
-                raise model_errors.misbehaved(error) from None
-            except model_errors.OUTSIDE as error:
-                raise model_errors.understood(error) from None
-        return _deployed(request, result, model, secrets, transcript, [w for one in resolved for w in one.warnings])
+        async with self._toolboxes.serving(resolved, request) as servers:
+            agent, model = await self._agent(request, servers, transcript)
+            fits = partial(misfits, self._renderer, request.outputs)
+            conversation = Conversation(agent, request, secrets, transcript, fits)
+            await conversation.run()
+        return _deployed(conversation, model, secrets, transcript, [w for one in resolved for w in one.warnings])
 
     async def _resolve(self, request: AgentRequest, secrets: Secrets) -> list[Resolved]:
         process = dict(os.environ)
@@ -91,9 +80,11 @@ class AgentRuns:
             return {}, {}
         return await self._renderer(preparation.environment, request.surroundings, process)
 
-    async def _agent(self, request: AgentRequest, servers: list[MCPServer]) -> tuple[Agent, str]:
+    async def _agent(
+        self, request: AgentRequest, servers: list[MCPServer], transcript: Transcript
+    ) -> tuple[Agent, str]:
         """The primary agent, with the others as its handoff targets."""
-        model, name = await self._models.model(request.model)
+        model, name, tools = await self._model(request, transcript)
         chosen = settings(request.model, with_tools=bool(servers))
         hints = [toolbox.server_prompt for toolbox in request.toolboxes.values()]
         several = len(request.agents) > 1
@@ -106,21 +97,20 @@ class AgentRuns:
                     instructions=prompt_with_handoff_instructions(text) if several else text,
                     model=model,
                     model_settings=chosen,
+                    tools=tools,
                     mcp_servers=servers,
+                    output_type=constraint(request),
                     tool_use_behavior="stop_on_first_tool" if request.exclude_from_context else "run_llm_again",
                 )
             )
         made[0].handoffs = list(made[1:])
         return made[0], name
 
-
-def _turns(request: AgentRequest) -> int:
-    return 1 if request.exclude_from_context else request.max_turns
-
-
-def _config() -> RunConfig:
-    # One tool call after the other: their results count in the order in which the model asked (section 5).
-    return RunConfig(tracing_disabled=True, tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1))
+    async def _model(self, request: AgentRequest, transcript: Transcript) -> tuple[Model, str, list[Tool]]:
+        """The model, its name for the record, and what tools it brings along."""
+        if request.rehearsal:
+            return await rehearsed(request, request.rehearsal, self._rehearsals, transcript)
+        return *await self._models.model(request.model), []
 
 
 def _redactor(secrets: Secrets, keys: Callable[[], dict[str, str]]) -> Callable[[str], str]:
@@ -133,24 +123,19 @@ def _redactor(secrets: Secrets, keys: Callable[[], dict[str, str]]) -> Callable[
 
 
 def _deployed(
-    request: AgentRequest,
-    result: RunResultStreaming,
-    model: str,
-    secrets: Secrets,
-    transcript: Transcript,
-    warnings: list[str],
+    conversation: Conversation, model: str, secrets: Secrets, transcript: Transcript, warnings: list[str]
 ) -> Deployed:
-    tool_results = captured.tool_results(result.new_items)
-    produced, value = captured.value(request.capture, tool_results, result.final_output)
-    counted = result.context_wrapper.usage
-    return Deployed(
-        value=secrets.hide(value),
-        produced=produced,
-        tool_results=[one.model_validate(secrets.hide(one.model_dump())) for one in tool_results],
+    """What the run gave; where it waits for a person, what it takes to go on."""
+    told = Deployed(
         said=transcript.said,
         first=transcript.first,
-        usage=Usage(requests=counted.requests, input_tokens=counted.input_tokens, output_tokens=counted.output_tokens),
+        usage=conversation.usage,
         model=model,
         secrets=secrets.names,
         warnings=warnings,
     )
+    if conversation.waits:
+        return told.model_copy(update={"leg": conversation.leg()})
+    produced, value = conversation.value()
+    results = [ToolResult.model_validate(secrets.hide(one.model_dump())) for one in conversation.tool_results]
+    return told.model_copy(update={"produced": produced, "value": secrets.hide(value), "tool_results": results})

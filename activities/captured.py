@@ -7,6 +7,7 @@ from typing import Any
 from agents.items import RunItem, ToolCallItem, ToolCallOutputItem
 from pydantic import JsonValue
 
+from grammar.contracts import AgentRequest
 from grammar.values import ToolResult, read_or_text
 
 
@@ -18,10 +19,25 @@ def tool_results(items: Sequence[RunItem]) -> list[ToolResult]:
 
 
 def value(capture: str, results: list[ToolResult], final_output: object) -> tuple[bool, JsonValue]:
-    """Whether the task produced a value, and which."""
+    """Whether the task produced a value, and which: read as JSON where it is JSON."""
     if capture == "response":
-        return (True, str(final_output)) if final_output is not None else (False, None)
+        final = ToolResult(tool_name="response", text=str(final_output))
+        return (True, read_or_text(final)) if final_output is not None else (False, None)
     return (True, read_or_text(results[-1])) if results else (False, None)
+
+
+def repair_prompt(wrong: Sequence[str], request: AgentRequest) -> str:
+    """What the agent is told when its value breaks the schema."""
+    how = (
+        "Answer again with the whole corrected JSON value and nothing else: no explanation, no code fence."
+        if request.capture == "response"
+        else "Call the tool again so that its result fits."
+    )
+    problems = "\n".join(f"- {one}" for one in wrong)
+    schema = json.dumps(request.outputs, ensure_ascii=False)
+    return (
+        f"The result does not fit what is asked for:\n{problems}\n\n{how} It must satisfy this JSON Schema:\n{schema}"
+    )
 
 
 def text_of(output: object) -> str:

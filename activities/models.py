@@ -62,7 +62,9 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
     known = {name: value for name, value in chosen.items() if name in _KNOWN_SETTINGS}
     extra = {name: value for name, value in chosen.items() if name not in _KNOWN_SETTINGS}
     try:
-        return ModelSettings(include_usage=True, **known).resolve(ModelSettings(extra_args=extra or None))
+        # What the SDK has no field for goes to the endpoint as it is.
+        body = {**extra, **(known.pop("extra_body", None) or {})}
+        return ModelSettings(include_usage=True, extra_body=body or None, **known)
     except (TypeError, ValueError) as error:
         raise BadRequest(f"model_settings: {error}".splitlines()[0]) from None
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from temporalio import activity
 
 from activities.failures import reported
+from activities.fit import misfits, refuse
 from activities.heartbeat import beating
+from activities.rehearsals import Rehearsals
 from activities.render import Renderer
 from activities.secrets import Secrets
 from activities.transcript import Transcript
@@ -29,6 +31,7 @@ class Shell:
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
+        self._rehearsals = Rehearsals(renderer)
 
     @activity.defn(name=contracts.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> Deployed:
@@ -39,8 +42,16 @@ class Shell:
             secrets.add(used)
             transcript = Transcript(secrets.hide)
             async with beating(transcript.progress):
-                run = await _run(request.script, environment(os.environ, rendered), transcript)
-            return _deployed(run, secrets, transcript)
+                run = await self._run(request, environment(os.environ, rendered), transcript)
+            deployed = _deployed(run, secrets, transcript)
+            refuse(await misfits(self._renderer, request.outputs, deployed.value))
+            return deployed
+
+    async def _run(self, request: ShellRequest, env: Mapping[str, str], transcript: Transcript) -> "Run":
+        """Run the script. In a dry run it is not, unless a rule says so."""
+        if request.rehearsal and (told := await self._rehearsals.output(request, request.rehearsal, transcript)):
+            return Run(told.exit_code, told.stdout.encode(), told.stderr.encode())
+        return await _run(request.script, env, transcript)
 
 
 class Run:

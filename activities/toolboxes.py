@@ -1,33 +1,26 @@
-"""MCP servers for one agent run: started, offered to the agent, ended."""
+"""The toolboxes of one agent run: resolved, their servers had from the pool, offered to the agent."""
 
-import asyncio
 import os
-import sysconfig
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 from agents import ModelBehaviorError, RunContextWrapper, UserError
-from agents.mcp import MCPServer, MCPServerStdio, MCPServerStdioParams, create_static_tool_filter
+from agents.mcp import MCPServer
 from agents.mcp.util import MCPToolCustomDataContext
-from mcp import MCPError, stdio_client
-from mcp.types import INVALID_PARAMS
+from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, Tool
+from temporalio import activity
 
 from activities.failures import one_line
+from activities.pool import Pool
 from activities.render import Renderer
-from grammar.contracts import Surroundings
+from activities.servers import Server, ServerSpec
+from activities.tool_names import Names, offered
+from grammar.contracts import AgentRequest, Surroundings
 from grammar.errors import MissingVariable, TemplateFailed, ToolboxFailed
 from grammar.models import ServerParams, Toolbox
 from grammar.templates import Environ, Templates
-
-PASSED_ON = (
-    "HOME", "PATH", "LOGNAME", "SHELL", "TERM", "USER",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-)  # fmt: skip
-START_TIMEOUT = 60.0
-STDERR_TAIL = 1_000
 
 
 @dataclass(frozen=True)
@@ -35,38 +28,17 @@ class Resolved:
     """A toolbox's parameters with their templates rendered. They may hold secrets: for use only."""
 
     name: str
-    params: ServerParams
+    params: ServerParams = field(repr=False)
     used: dict[str, str] = field(default_factory=dict, repr=False)
     warnings: tuple[str, ...] = ()
 
 
-def resolve(name: str, params: ServerParams, surroundings: Surroundings, environ: Environ) -> Resolved | TemplateFailed:
-    """Render the texts of `server_params`. An `env` entry whose variable is missing is dropped with a warning."""
-    templates = Templates({"globals": surroundings.globals}, environ, {}, surroundings.key)
-    warnings: list[str] = []
-
-    def text(template: str | None) -> str | None:
-        return templates.render(template) if template and "{" in template else template
-
-    try:
-        env = {}
-        for variable, template in params.env.items():
-            try:
-                env[variable] = text(template) or ""
-            except MissingVariable as missing:
-                warnings.append(f"{name}: env {variable} left out: {missing.name} is not set on the worker")
-        args = tuple(text(arg) or "" for arg in params.args)
-        update = {"command": text(params.command), "args": args, "env": env}
-    except TemplateFailed as error:
-        return TemplateFailed(f"toolbox {name}: {error}")
-    return Resolved(name, params.model_copy(update=update), environ.used, tuple(warnings))
-
-
 class Toolboxes:
-    """Opens the toolboxes of an agent run. One per worker."""
+    """Opens the toolboxes of agent runs. One per worker."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(self, renderer: Renderer, pool: Pool) -> None:
         self._renderer = renderer
+        self._pool = pool
 
     async def resolve(
         self, toolboxes: Mapping[str, Toolbox], surroundings: Surroundings, task_env: Mapping[str, str]
@@ -81,83 +53,159 @@ class Toolboxes:
             found.append(resolved)
         return found
 
-
-@asynccontextmanager
-async def serving(
-    resolved: list[Resolved], toolboxes: Mapping[str, Toolbox], blocked: list[str]
-) -> AsyncIterator[list[MCPServer]]:
-    """The servers, started side by side; all are ended afterwards. Raises ToolboxFailed."""
-    async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(_server(one, toolboxes[one.name], blocked)) for one in resolved]
-        yield list(servers)
+    @asynccontextmanager
+    async def serving(self, resolved: Sequence[Resolved], request: AgentRequest) -> AsyncIterator[list[MCPServer]]:
+        """The servers as this run sees them, given back afterwards. Raises ToolboxFailed."""
+        specs = [ServerSpec(one.name, one.params, request.toolboxes[one.name].session_timeout) for one in resolved]
+        task = f"{activity.info().workflow_run_id}/{request.task}"
+        async with self._pool.servers(specs, task) as servers:
+            yield list(_views(dict(zip(request.toolboxes, servers, strict=True)), request))
 
 
-@asynccontextmanager
-async def _server(resolved: Resolved, toolbox: Toolbox, blocked: list[str]) -> AsyncIterator[MCPServer]:
-    with tempfile.TemporaryFile() as stderr:
-        server = StdioServer(resolved, toolbox, blocked, stderr)
-        try:
+def resolve(name: str, params: ServerParams, surroundings: Surroundings, environ: Environ) -> Resolved | TemplateFailed:
+    """Render the texts of `server_params`."""
+    try:
+        return _Resolving(name, surroundings, environ).resolved(params)
+    except TemplateFailed as error:
+        return TemplateFailed(f"toolbox {name}: {error}")
+
+
+class _Resolving:
+    def __init__(self, name: str, surroundings: Surroundings, environ: Environ) -> None:
+        self._name = name
+        self._environ = environ
+        self._templates = Templates({"globals": surroundings.globals}, environ, {}, surroundings.key)
+        self._warnings: list[str] = []
+
+    def resolved(self, params: ServerParams) -> Resolved:
+        update = {
+            "command": self._text(params.command),
+            "args": tuple(self._text(arg) or "" for arg in params.args),
+            "env": self._env(params.env),
+            "url": self._text(params.url),
+            "headers": {name: self._header(name, text) for name, text in params.headers.items()},
+            "optional_headers": self._optional(params.optional_headers),
+        }
+        return Resolved(self._name, params.model_copy(update=update), self._environ.used, tuple(self._warnings))
+
+    def _text(self, template: str | None) -> str | None:
+        return self._templates.render(template) if template and "{" in template else template
+
+    def _env(self, env: Mapping[str, str]) -> dict[str, str]:
+        """An entry whose variable is missing is left out with a warning."""
+        found = {}
+        for variable, template in env.items():
             try:
-                async with asyncio.timeout(START_TIMEOUT):
-                    await server.connect()  # type: ignore[no-untyped-call]
-                    await server.list_tools()
-            except Exception as error:  # whatever a foreign server does at its start is its failure
-                raise ToolboxFailed(_why(resolved.name, "did not start", error, stderr)) from None
-            yield server
-        finally:
-            await server.cleanup()  # type: ignore[no-untyped-call]
+                found[variable] = self._text(template) or ""
+            except MissingVariable as missing:
+                self._warnings.append(f"{self._name}: env {variable} left out: {missing.name} is not set on the worker")
+        return found
+
+    def _optional(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """A header whose variable is missing is left out."""
+        found = {}
+        for name, template in headers.items():
+            try:
+                found[name] = self._checked(name, self._text(template) or "")
+            except MissingVariable:
+                continue
+        return found
+
+    def _header(self, name: str, template: str) -> str:
+        try:
+            return self._checked(name, self._text(template) or "")
+        except MissingVariable as missing:
+            raise TemplateFailed(f"header {name}: {missing}") from None
+
+    def _checked(self, name: str, value: str) -> str:
+        """An HTTP library that refuses a value quotes it in its error: what no header can hold ends here."""
+        value = value.strip()
+        if not (value.isascii() and value.isprintable()):
+            raise TemplateFailed(f"header {name}: its value holds characters that a header cannot have")
+        return value
 
 
-class StdioServer(MCPServerStdio):
-    """A server process whose stderr goes into a file of ours, and whose results keep their structure."""
+def _views(servers: Mapping[str, Server], request: AgentRequest) -> Iterable[MCPServer]:
+    """What this run may see of each server, and under which names."""
+    blocked = set(request.blocked_tools)
+    tools = {name: [tool for tool in server.tools if tool.name not in blocked] for name, server in servers.items()}
+    names = offered({name: [tool.name for tool in several] for name, several in tools.items()})
+    for name, server in servers.items():
+        confirm = () if request.headless else request.toolboxes[name].confirm
+        yield ServerView(name, server, tools[name], names[name], confirm)
 
-    def __init__(self, resolved: Resolved, toolbox: Toolbox, blocked: list[str], stderr: IO[bytes]) -> None:
-        params = resolved.params
+
+class ServerView(MCPServer):
+    """A server as one agent run sees it: which of its tools, under which names, and which need a person's yes.
+
+    Others may use the same server at the same time, and see it differently.
+    """
+
+    def __init__(self, name: str, server: Server, tools: Sequence[Tool], names: Names, confirm: Sequence[str]) -> None:
+        asked = [seen for seen, own in names.items() if own in confirm]
         super().__init__(
-            MCPServerStdioParams(
-                command=params.command or "",
-                args=list(params.args),
-                env=environment(os.environ, params.env),
-                encoding_error_handler="replace",
-            ),
-            name=resolved.name,
-            cache_tools_list=True,
-            client_session_timeout_seconds=toolbox.session_timeout,
-            tool_filter=create_static_tool_filter(blocked_tool_names=blocked) if blocked else None,
+            require_approval={"always": {"tool_names": asked}},
+            failure_error_function=_told,
             custom_data_extractor=_keep_structure,
-            failure_error_function=self._failed,
         )
-        self._stderr = stderr
+        self._name = name
+        self._server = server
+        self._names = names
+        seen = {own: seen for seen, own in names.items()}
+        self._tools = [tool.model_copy(update={"name": seen[tool.name]}) for tool in tools]
 
-    def _failed(self, _: RunContextWrapper[Any], error: Exception) -> str:
-        """Arguments that do not fit go back to the model; a server that is lost fails the attempt (section 5, 7)."""
-        if isinstance(error, ModelBehaviorError | UserError) or (
-            isinstance(error, MCPError) and error.code == INVALID_PARAMS
-        ):
-            return one_line(str(error))
-        raise ToolboxFailed(_why(self.name, "was lost", error, self._stderr)) from None
+    @property
+    def name(self) -> str:
+        """The toolbox's reference: the same in every process, so that an interrupted run finds its tools again."""
+        return self._name
 
-    def create_streams(self) -> Any:
-        """As the SDK does, but with our file for stderr."""
-        return stdio_client(self.params, errlog=self._stderr)  # type: ignore[arg-type]
+    async def connect(self) -> None:
+        """The pool has connected it."""
+
+    async def cleanup(self) -> None:
+        """The pool ends it."""
+
+    async def list_tools(self, run_context: object = None, agent: object = None) -> list[Tool]:
+        """The tools that this run may use."""
+        return [tool.model_copy(deep=True) for tool in self._tools]
+
+    async def call_tool(
+        self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
+    ) -> CallToolResult:
+        """Call a tool by the name that the model sees."""
+        try:
+            return await self._server.call(self._names[tool_name], arguments, meta)
+        except ToolboxFailed as error:
+            raise _Lost(error) from None
+        except Exception as error:  # the call's own: the server still answers, and the model is told
+            raise UserError(one_line(str(error) or type(error).__name__)) from None
+
+    async def list_prompts(self) -> ListPromptsResult:
+        """None: an agent uses tools alone."""
+        return ListPromptsResult(prompts=[])
+
+    async def get_prompt(self, name: str, arguments: dict[str, Any] | None = None) -> GetPromptResult:
+        """None, as list_prompts says."""
+        raise UserError(f"there is no prompt {name}")
 
 
-def environment(process: Mapping[str, str], toolbox: Mapping[str, str]) -> dict[str, str]:
-    """What a server process sees: no key of ours. Commands of this installation are found last on PATH."""
-    passed = {name: process[name] for name in PASSED_ON if name in process}
-    path = os.pathsep.join(filter(None, [passed.get("PATH"), sysconfig.get_path("scripts")]))
-    return {**passed, "PATH": path, **toolbox}
+class _Lost(UserError):
+    """Takes a ToolboxFailed through the SDK, which hands on its own UserError as it is, unlogged."""
+
+    def __init__(self, failure: ToolboxFailed) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
+def _told(_: RunContextWrapper[Any], error: Exception) -> str:
+    """Arguments that do not fit go back to the model; a server that is lost fails the attempt (section 5, 7)."""
+    if isinstance(error, _Lost):
+        raise error.failure from None
+    if isinstance(error, ModelBehaviorError | UserError):
+        return one_line(str(error))
+    raise error
 
 
 def _keep_structure(context: MCPToolCustomDataContext) -> dict[str, Any]:
     structured = context.structured_content
     return {"tool_name": context.tool_name, "structured": dict(structured) if structured is not None else None}
-
-
-def _why(name: str, what: str, error: BaseException, stderr: IO[bytes]) -> str:
-    stderr.seek(0, os.SEEK_END)
-    stderr.seek(max(0, stderr.tell() - STDERR_TAIL))
-    tail = stderr.read().decode(errors="replace").strip()
-    reason = f"no answer within {START_TIMEOUT:g} s" if isinstance(error, TimeoutError) else str(error)
-    said = one_line(reason) or type(error).__name__
-    return f"toolbox {name} {what}: {said}" + (f"\n{tail}" if tail else "")

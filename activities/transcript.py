@@ -10,7 +10,7 @@ RECENT = 8
 TAIL = 600
 KEPT = 200
 
-Kind = Literal["message", "tool_call", "tool_output", "handoff", "shell"]
+Kind = Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
 
 
 class Transcript:
@@ -25,11 +25,11 @@ class Transcript:
         self.doing = ""
         self._stream = ""
 
-    def say(self, kind: Kind, who: str, text: str) -> None:
-        """Add an entry, cut to a readable length; the oldest go where there are too many to keep."""
+    def say(self, kind: Kind, who: str, text: str, shown: int = SHOWN) -> None:
+        """Add an entry, cut to a readable length, `shown`; the oldest go where there are too many to keep."""
         text = self._redact(text)
-        if len(text) > SHOWN:
-            text = f"{text[:SHOWN]}… ({len(text):,} characters)"
+        if len(text) > shown:
+            text = f"{text[:shown]}… ({len(text):,} characters)"
         self._said.append(Said(kind=kind, who=who, text=text))
         if len(self._said) > KEPT:
             del self._said[0]

@@ -9,10 +9,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from rich.text import Text
 
+from commands import dry_run
+from commands.approvals import Approvals
 from console import ask
+from console.ask import Answer
 from console.narrator import Narrator, activity_label
 from console.problems import tell_json
 from console.report import EXIT_CODES, summarise
@@ -51,11 +55,14 @@ class Session:
         self._run_id = wish.run_id or runs.new_id(flow.name)
         self._told_stuck = False
         self._asking = False
+        self._approvals: Approvals | None = None
         self._untold: deque[runs.Update] = deque()
         self._narrator = Narrator(view.out, [task.name or "" for task in flow.tasks])
 
     async def run(self) -> int:
         """Start or join the run, and follow it. Returns the exit code."""
+        if self._bundle.script:
+            self._narrator.note(dry_run.notice(self._bundle))
         async with AsyncExitStack() as stack:
             here = await stack.enter_async_context(place())
             task_queue = await self._task_queue(here)
@@ -80,7 +87,8 @@ class Session:
         if not here.embedded or (task_queue == TASK_QUEUE and presence.worker_present()):
             yield None
             return
-        if endpoint.is_embedded(os.environ) and any(task.run is None for task in self._bundle.tasks):
+        asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
+        if asks_model and endpoint.is_embedded(os.environ):
             self._narrator.note(TOY_MODEL)
         worker = WorkerProcess(self._run_id, task_queue)
         await worker.start()
@@ -91,23 +99,43 @@ class Session:
 
     async def _follow(self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str) -> int:
         interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
+        self._approvals = Approvals(self._view, self._narrator, handle, partial(self._how_to_approve, here))
         following = asyncio.create_task(runs.follow(here.client, handle, self._hear))
         watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
-        while not following.done():
-            asked = asyncio.create_task(interrupted.wait())
-            await asyncio.wait({following, asked}, return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
-            if interrupted.is_set() and not following.done():
-                if await self._wants_to_detach():
-                    following.cancel()
-                    return self._detached()
-                self._narrator.note("cancelling")
-                await handle.cancel()
-                interrupted.clear()
-                await following
-        watching.cancel()
+        leaving = asyncio.create_task(self._wants_to_leave(interrupted))
+        await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not following.done():
+            if leaving.result() == "detach":
+                following.cancel()
+                return self._detached()
+            self._narrator.note("cancelling")
+            await handle.cancel()
         await following
+        leaving.cancel()
+        watching.cancel()
         return await self._end(here, handle, served, interrupted)
+
+    async def _wants_to_leave(self, interrupted: asyncio.Event) -> Answer:
+        """`detach` or `cancel`, when the person says so: after Ctrl-C, or where a question offers it."""
+        assert self._approvals
+        answering = asyncio.create_task(self._approvals.answer())
+        while True:
+            asked = asyncio.create_task(interrupted.wait())
+            await asyncio.wait({answering, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if answering.done():
+                return answering.result()
+            interrupted.clear()
+            if not self._approvals.asking:
+                answering.cancel()
+                return "detach" if await self._wants_to_detach() else "cancel"
+            self._view.err.print("\nanswer above: yes, no, detach or cancel")
+
+    def _how_to_approve(self, here: Place, call: str) -> str:
+        return (
+            f"temporal workflow signal --address {here.address} --namespace {here.client.namespace} "
+            f"--workflow-id {self._run_id} --name approve --input '\"{call}\"' (or reject)"
+        )
 
     async def _end(
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
@@ -151,8 +179,10 @@ class Session:
     def _hear(self, update: runs.Update) -> None:
         """Tell what is new; while a question is open, keep it for afterwards."""
         self._untold.append(update)
-        while self._untold and not self._asking:
+        while self._untold and not self._asking and not (self._approvals and self._approvals.asking):
             self._tell(self._untold.popleft())
+        if self._approvals:
+            self._approvals.hear(update.approvals)
 
     def _tell(self, update: runs.Update) -> None:
         if update.stuck and not self._told_stuck:
@@ -185,6 +215,7 @@ class Session:
     def _document(self, report: RunReport, took: timedelta, url: str | None, code: int) -> dict[str, object]:
         return {
             "run_id": self._run_id,
+            "dry_run": self._bundle.script is not None,
             **report.model_dump(mode="json"),
             "seconds": round(took.total_seconds(), 3),
             "url": url,

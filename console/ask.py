@@ -1,7 +1,15 @@
 """Questions to the person at the terminal."""
 
+import json
+from typing import Literal, cast
+
 from rich.console import Console
 from rich.prompt import Prompt
+from rich.text import Text
+
+from grammar.contracts import Approval
+
+Answer = Literal["yes", "no", "detach", "cancel"]
 
 
 def detach_or_cancel(console: Console, run_id: str) -> bool:
@@ -17,3 +25,28 @@ def detach_or_cancel(console: Console, run_id: str) -> bool:
     except (EOFError, KeyboardInterrupt):
         return False
     return answer == "detach"
+
+
+def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
+    """Whether the agent may make the call, and why not. End of input detaches: nobody is there."""
+    where = f"{approval.task}, {approval.branch}" if approval.branch else approval.task
+    console.print()
+    console.print(Text(f"{where}: the agent wants to call {approval.tool} of {approval.toolbox} with", "bold yellow"))
+    console.print(Text(_readable(approval.arguments)))
+    try:
+        answer = Prompt.ask("allow it?", choices=["yes", "no", "detach", "cancel"], console=console)
+        reason = (
+            Prompt.ask("why not (told to the agent)", default="", show_default=False, console=console)
+            if answer == "no"
+            else ""
+        )
+    except (EOFError, KeyboardInterrupt):
+        return "detach", ""
+    return cast(Answer, answer), reason.strip()
+
+
+def _readable(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments), indent=2, ensure_ascii=False)
+    except ValueError:
+        return arguments

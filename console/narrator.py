@@ -1,14 +1,22 @@
 """A run told as it goes: tasks, items, what each agent says, tool calls, shell output."""
 
+import re
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.text import Text
 
-from grammar.contracts import Entry, Progress, Said
+from grammar.contracts import Approval, Entry, Progress, Said
 
-_STYLES = {"tool_call": "cyan", "tool_output": "dim", "handoff": "magenta", "shell": "", "message": ""}
-_SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": ""}
+_STYLES = {
+    "tool_call": "cyan",
+    "tool_output": "dim",
+    "handoff": "magenta",
+    "shell": "",
+    "message": "",
+    "prompt": "blue",
+}
+_SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
 _TASK_SIGNS = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -42,6 +50,10 @@ class Narrator:
             self._line(Text.assemble(("▶ ", "bold blue"), (self._numbered(entry.task), "bold")))
         elif entry.kind == "branch_ended":
             self._branch(entry)
+        elif entry.kind == "leg_ended":
+            self._ended(entry)
+        elif entry.approval:
+            self._approval(entry, entry.approval)
         else:
             self._task_ended(entry)
 
@@ -67,13 +79,26 @@ class Narrator:
         self._line(Text(text, style=style))
 
     def _branch(self, entry: Entry) -> None:
-        label = branch_label(entry.branch, entry.total)
-        heard = self._heard.pop(entry.activity or "", _Heard())
-        self._say(heard, label, entry.said, entry.first)
+        label = entry.label
+        self._ended(entry)
         if entry.status == "failed":
             self._line(Text(f"  ✗ {label + ': ' if label else ''}{entry.note}", style="red"))
         elif label:
             self._line(Text(f"  ✓ {label}", style="green"))
+
+    def _ended(self, entry: Entry) -> None:
+        """What an activity said that has not been printed yet."""
+        heard = self._heard.pop(entry.activity or "", _Heard())
+        self._say(heard, entry.label, entry.said, entry.first)
+
+    def _approval(self, entry: Entry, approval: Approval) -> None:
+        who = f"{entry.label}: " if entry.label else ""
+        if entry.kind == "approval_asked":
+            text = f"  ? {who}{approval.tool}({approval.arguments}) of {approval.toolbox} waits for approval"
+            self._line(Text(f"{text}: {approval.id}", style="bold yellow"))
+        else:
+            reason = f": {entry.note}" if entry.note else ""
+            self._line(Text(f"  {approval.id} {entry.status}{reason}", style="yellow"))
 
     def _task_ended(self, entry: Entry) -> None:
         sign, style = _TASK_SIGNS.get(entry.status, ("·", ""))
@@ -92,7 +117,7 @@ class Narrator:
             self._finish_stream(said.text[already:])
             return
         lines = said.text.splitlines()
-        if len(lines) > SHOWN_LINES:
+        if len(lines) > SHOWN_LINES and said.kind != "prompt":
             lines = [*lines[:SHOWN_LINES], f"… ({len(lines) - SHOWN_LINES} more lines)"]
         for line in lines:
             self._line(Text(f"  {_prefix(said, label)}{_SIGNS[said.kind]}{line}", style=_STYLES[said.kind]))
@@ -124,15 +149,10 @@ class Narrator:
         return f"{number}{task}"
 
 
-def branch_label(branch: int | None, total: int | None) -> str:
-    """`item 3 of 50`; nothing where there is only one."""
-    return f"item {branch + 1} of {total}" if branch is not None and total and total > 1 else ""
-
-
 def activity_label(activity_id: str) -> str:
-    """`item 3` from an activity's id; nothing for what is not a branch."""
-    number = activity_id.rpartition("-item-")[2] if "-item-" in activity_id else ""
-    return f"item {number}" if number.isdigit() else ""
+    """`item 3, model 2` from an activity's id; nothing for a task that does not fan out."""
+    found = re.findall(r"-(item|model)-(\d+)", activity_id)
+    return ", ".join(f"{kind} {number}" for kind, number in found)
 
 
 def _prefix(said: Said, label: str) -> str:

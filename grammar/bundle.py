@@ -2,30 +2,36 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import JsonValue
 
-from grammar import flow_check
+from grammar import flow_check, tasks
 from grammar.contracts import Bundle
 from grammar.errors import InvalidFlow, Problem
-from grammar.library import Library
+from grammar.library import Library, Need
 from grammar.models import ModelConfig, Task, Taskflow
 from grammar.references import Search, is_path, short_name
 from grammar.source import Source, display, read
+from grammar.tasks import Written
 
 
 @dataclass(frozen=True)
 class Order:
-    """What the command line asks for. `overrides`: globals given with -g."""
+    """What the command line asks for. `overrides`: globals given with -g.
+
+    `strict`: unknown fields are errors. `only_lint`: nothing runs, so more may come from elsewhere.
+    """
 
     flow: str
     overrides: dict[str, str] = field(default_factory=dict)
     model_config: str | None = None
     paths: tuple[Path, ...] = ()
+    strict: bool = False
+    only_lint: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,39 +40,43 @@ class Loaded:
 
     bundle: Bundle
     warnings: list[Problem]
+    needs: list[Need] = field(default_factory=list)
 
 
 def load(order: Order) -> Loaded:
     """The bundle of a taskflow file or dotted name. Raises InvalidFlow with every problem at once."""
-    path = _find_flow(order)
-    library = Library(Search(order.paths, path.parent))
+    path = find(order)
+    library = Library(Search(order.paths, path.parent), order.strict)
     source = read(path, label=order.flow if is_path(order.flow) else display(path), kind="taskflow")
-    flow = _parse_flow(source, library)
+    library.warn_unknown(source, source.data, Taskflow, ())
+    written = tasks.tasks_of(source, library)
+    flow = tasks.merged(written, source)
+    library.open = _open(order, flow)
     globals_ = {**flow.globals, **order.overrides}
     config = _config(order, flow, source, library)
-    for index, task in enumerate(flow.taskflow):
-        _resolve_task(flow_check.Place(source, index), task, library)
-    flow_check.check(source, flow, globals_, library)
+    resolved = tuple(_resolve(task, place, library) for task, place in zip(flow.taskflow, written, strict=True))
+    flow = flow.model_copy(update={"taskflow": resolved})
+    flow_check.check(written, flow, globals_, config, library)
     library.raise_problems()
     bundle = _bundle(path, source, flow, globals_, config, library)
-    return Loaded(bundle, library.warnings)
+    return Loaded(bundle, library.warnings, library.needs)
 
 
 def from_personality(name: str, prompt: str, order: Order) -> Loaded:
     """The bundle of one agent run: `-p PERSONALITY "prompt"`. The prompt is not a template."""
-    library = Library(Search(order.paths, Path.cwd()))
-    command_line = _command_line()
-    library.personality(name, command_line, ())
-    config = _config(order, None, command_line, library)
+    library = Library(Search(order.paths, Path.cwd()), order.strict)
+    asked = command_line()
+    name = library.personality(name, asked, ())
+    config = _config(order, None, asked, library)
     task = Task(name=name, agents=(name,), user_prompt="{{ globals.prompt }}", must_complete=True, capture="response")
     flow = Taskflow(taskflow=(task,))
-    flow_check.check_tools(task, command_line, (), library)
     library.raise_problems()
-    bundle = _bundle(Path(short_name(name)), command_line, flow, {**order.overrides, "prompt": prompt}, config, library)
+    bundle = _bundle(Path(short_name(name)), asked, flow, {**order.overrides, "prompt": prompt}, config, library)
     return Loaded(bundle, library.warnings)
 
 
-def _find_flow(order: Order) -> Path:
+def find(order: Order) -> Path:
+    """The file that the command line names. Raises InvalidFlow."""
     path = Search(order.paths).find(order.flow)
     if path is None:
         hint = (
@@ -78,65 +88,51 @@ def _find_flow(order: Order) -> Path:
     return path
 
 
-def _parse_flow(source: Source, library: Library) -> Taskflow:
-    """The taskflow, with `defaults` put under every task."""
-    data = dict(source.data)
-    defaults = data.get("defaults") or {}
-    tasks = data.get("taskflow") or []
-    problems: list[Problem] = []
-    if isinstance(defaults, dict):
-        problems += _problems_of(source, defaults, ("defaults",))
-    if isinstance(tasks, list):
-        data["taskflow"] = [_task_data(source, entry, i, defaults, problems) for i, entry in enumerate(tasks)]
-    if problems:
-        raise InvalidFlow(problems)
-    flow = source.validate(Taskflow, data)
-    library.warn_unknown(source, source.data, Taskflow, ())
-    for i, entry in enumerate(tasks):
-        library.warn_unknown(source, entry["task"], Task, ("taskflow", i, "task"))
-    return flow
+def linting(order: Order, flow: str) -> Order:
+    """An order to look at a flow that is not going to run."""
+    return replace(order, flow=flow, only_lint=True)
 
 
-def _task_data(source: Source, entry: Any, index: int, defaults: Any, problems: list[Problem]) -> Any:
-    where = ("taskflow", index)
-    task = entry.get("task") if isinstance(entry, dict) else None
-    if not isinstance(task, dict):
-        problems.append(source.problem(where, "must be `- task:` with the task's fields below it"))
-        return {}
-    problems += _problems_of(source, task, (*where, "task"))
-    merged = {**defaults, **task} if isinstance(defaults, dict) else task
-    return {"name": f"task-{index + 1}", **{k: v for k, v in merged.items() if v is not None}}
+def model_config(order: Order) -> ModelConfig:
+    """The model config that -m names. Raises InvalidFlow."""
+    library = Library(Search(order.paths, Path.cwd()), order.strict)
+    config = _config(order, None, command_line(), library)
+    library.raise_problems()
+    return config
 
 
-def _problems_of(source: Source, data: dict[str, Any], where: tuple[str | int, ...]) -> list[Problem]:
-    try:
-        source.validate(Task, data, where)
-    except InvalidFlow as invalid:
-        return invalid.problems
-    return []
+def _open(order: Order, flow: Taskflow) -> frozenset[str]:
+    """What may still come from elsewhere: from -g, and for a single task from the one that uses it."""
+    if not order.only_lint:
+        return frozenset()
+    return frozenset({"globals", "inputs", "agents", "result"} if len(flow.taskflow) == 1 else {"globals"})
 
 
 def _config(order: Order, flow: Taskflow | None, source: Source, library: Library) -> ModelConfig:
     if order.model_config:
-        return library.config(order.model_config, _command_line(), ("-m",))
+        return library.config(order.model_config, command_line(), ("-m",))
     if flow and flow.model_config_:
         return library.config(flow.model_config_, source, ("model_config",))
     return ModelConfig()
 
 
-def _command_line() -> Source:
+def command_line() -> Source:
     """The command line as the place that refers to documents."""
     root = yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark("", 0, -1, 0, None, 0))
     return Source(Path.cwd() / "command-line", "command line", {}, root)
 
 
-def _resolve_task(place: "flow_check.Place", task: Task, library: Library) -> None:
-    for i, name in enumerate(task.agents):
-        library.personality(name, place.source, place.where("agents", i))
-    for i, name in enumerate(task.toolboxes or ()):
-        library.toolbox(name, place.source, place.where("toolboxes", i))
+def _resolve(task: Task, written: Written, library: Library) -> Task:
+    """The task with its references as the bundle names them."""
+    names: dict[str, Any] = {
+        "agents": tuple(library.personality(name, *written.at("agents", i)) for i, name in enumerate(task.agents))
+    }
+    if task.toolboxes is not None:
+        boxes = (library.toolbox(name, *written.at("toolboxes", i)) for i, name in enumerate(task.toolboxes))
+        names["toolboxes"] = tuple(boxes)
     if task.user_prompt is not None:
-        library.prompts_of(task.user_prompt, place.source, place.where("user_prompt"))
+        library.prompts_of(written.data["user_prompt"], *written.at("user_prompt"))
+    return task.model_copy(update=names)
 
 
 def _bundle(

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from grammar.models import ModelConfig, Personality, Schema, Task, Toolbox
+from grammar.script import Rehearsal, Script
 from grammar.values import ToolResult
 
 WORKFLOW = "TaskflowWorkflow"
@@ -20,7 +21,10 @@ PAGE_CHARACTERS = 500_000
 
 
 class Bundle(BaseModel):
-    """One self-contained run: every document that the flow refers to. `hash`: SHA-256 of all else."""
+    """One self-contained run: every document that the flow refers to. `hash`: SHA-256 of all else.
+
+    `script`: what answers in a dry run.
+    """
 
     name: str
     source: str
@@ -30,6 +34,7 @@ class Bundle(BaseModel):
     toolboxes: dict[str, Toolbox] = {}
     prompts: dict[str, str] = {}
     config: ModelConfig = ModelConfig()
+    script: Script | None = None
     hash: str = ""
 
     def toolboxes_of(self, task: Task) -> dict[str, Toolbox]:
@@ -74,9 +79,10 @@ class PrepareRequest(BaseModel):
 
 
 class Branch(BaseModel):
-    """One deployment of a task. `index` counts from 0."""
+    """One deployment of a task. `index` counts from 0; `choice`: which of the task's models, also from 0."""
 
     index: int
+    choice: int = 0
     item: JsonValue = None
     prompt: str = ""
 
@@ -131,15 +137,21 @@ class Verdict(BaseModel):
 
 
 class Leg(BaseModel):
-    """An agent run that was left off: its serialised state, and the calls that it waits for."""
+    """An agent run that was left off where it waits for a person.
 
-    state: JsonValue
+    `state`: the SDK's RunState as JSON. `tool_results`, `usage` and `repairs`: of what came before that state's
+    conversation began.
+    """
+
+    state: dict[str, JsonValue]
     calls: list[PendingCall]
-    usage: Usage
+    tool_results: list[ToolResult] = []
+    usage: Usage = Usage()
+    repairs: int = 0
 
 
 class AgentRequest(BaseModel):
-    """One agent run, or its next leg.
+    """One agent run, or its next leg. `rehearsal`: what answers in place of the model.
 
     `task`: names the task within the run; toolboxes with `lifetime: task` are shared among its branches.
     `leg`: where the run was left off, with what a person said since in `verdicts`.
@@ -159,15 +171,17 @@ class AgentRequest(BaseModel):
     outputs_retries: int = 1
     leg: Leg | None = None
     verdicts: list[Verdict] = []
+    rehearsal: Rehearsal | None = None
     surroundings: Surroundings
     secrets: list[str] = []
 
 
 class ShellRequest(BaseModel):
-    """One run of a bash script."""
+    """One run of a bash script. `rehearsal`: what answers in its place."""
 
     script: str
     outputs: Schema | None = None
+    rehearsal: Rehearsal | None = None
     surroundings: Surroundings
     secrets: list[str] = []
 
@@ -175,7 +189,7 @@ class ShellRequest(BaseModel):
 class Said(BaseModel):
     """One entry of a transcript, for people: cut to a readable length."""
 
-    kind: Literal["message", "tool_call", "tool_output", "handoff", "shell"]
+    kind: Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
     who: str
     text: str
 
@@ -214,7 +228,26 @@ class Deployed(BaseModel):
     leg: Leg | None = None
 
 
-BranchStatus = Literal["running", "done", "failed", "cancelled"]
+class Approval(BaseModel):
+    """A tool call that waits for a person. `id`: what `approve` and `reject` are given."""
+
+    id: str
+    task: str
+    branch: str = ""
+    tool: str
+    toolbox: str
+    arguments: str
+    since: datetime
+
+
+class Rejection(BaseModel):
+    """The input of `reject` where the agent is to be told why."""
+
+    id: str
+    reason: str = ""
+
+
+BranchStatus = Literal["running", "waiting", "done", "failed", "cancelled"]
 TaskStatus = Literal["waiting", "running", "done", "failed", "skipped", "cancelled"]
 RunStatus = Literal["running", "completed", "completed_with_failures", "failed", "cancelled"]
 
@@ -256,6 +289,7 @@ class RunReport(BaseModel):
     usage: Usage = Usage()
     outputs: dict[str, JsonValue] = {}
     failure: Failure | None = None
+    approvals: list[Approval] = []
 
 
 class BranchReport(BaseModel):
@@ -263,6 +297,7 @@ class BranchReport(BaseModel):
 
     task: str
     index: int
+    label: str = ""
     status: BranchStatus
     model: str = ""
     usage: Usage = Usage()
@@ -281,23 +316,33 @@ class Entry(BaseModel):
 
     number: int
     task: str
-    kind: Literal["task_started", "branch_ended", "task_ended"]
+    kind: Literal["task_started", "leg_ended", "branch_ended", "task_ended", "approval_asked", "approval_given"]
     branch: int | None = None
+    label: str = ""
     total: int | None = None
     activity: str | None = None
     status: str = ""
     said: list[Said] = []
     first: int = 0
     note: str = ""
+    approval: Approval | None = None
 
 
 class Journal(BaseModel):
-    """Entries from a number on: the `journal` query. Only the newest entries are kept."""
+    """Entries from a number on, and the approvals that are open: the `journal` query. The newest entries are kept."""
 
     entries: list[Entry] = []
+    approvals: list[Approval] = []
     next: int = Field(default=0, description="the number to ask for next")
 
 
-def activity_id(task_index: int, branch: int | None) -> str:
-    """The id of a branch's activity, by which a follower finds it in a workflow's description. None: no fan-out."""
-    return f"task-{task_index + 1}" + (f"-item-{branch + 1}" if branch is not None else "")
+def activity_id(task_index: int, item: int | None, model: int | None = None, leg: int = 1) -> str:
+    """The id of a branch's activity, by which a follower finds it in a workflow's description.
+
+    `item`, `model`: counted from 0, None where the task has no items, or one model.
+    """
+    parts = [f"task-{task_index + 1}"]
+    parts += [f"item-{item + 1}"] if item is not None else []
+    parts += [f"model-{model + 1}"] if model is not None else []
+    parts += [f"leg-{leg}"] if leg > 1 else []
+    return "-".join(parts)

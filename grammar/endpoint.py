@@ -14,18 +14,20 @@ DEFAULT_MODEL = "gpt-4.1"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model is asked. `url` None: the embedded model. `key` is a secret."""
+    """Where a model is asked. `url` None: the embedded model. `variable`: what holds its key, which is a secret."""
 
     url: str | None
     key: str | None = None
     copilot: bool = False
+    variable: str | None = None
 
 
 def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
     """The endpoint of a model, and the key that belongs to its host."""
     configured = _configured(environ)
     url = spec.endpoint or configured
-    return Endpoint(url, _key(spec, url, configured, environ), copilot=_host(url) == _host(COPILOT))
+    variable = _variable(spec, url, configured, environ)
+    return Endpoint(url, environ.get(variable or ""), _host(url) == _host(COPILOT), variable)
 
 
 def is_embedded(environ: Mapping[str, str]) -> bool:
@@ -36,6 +38,12 @@ def is_embedded(environ: Mapping[str, str]) -> bool:
 def model_name(spec: ModelSpec, environ: Mapping[str, str]) -> str:
     """The provider's id of the model."""
     return spec.name or environ.get("COPILOT_DEFAULT_MODEL") or DEFAULT_MODEL
+
+
+def shown(url: str | None) -> str | None:
+    """The URL, without a password that stands in it."""
+    parts = urlsplit(url or "")
+    return url and parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _configured(environ: Mapping[str, str]) -> str | None:
@@ -49,12 +57,12 @@ def _configured(environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _key(spec: ModelSpec, url: str | None, configured: str | None, environ: Mapping[str, str]) -> str | None:
+def _variable(spec: ModelSpec, url: str | None, configured: str | None, environ: Mapping[str, str]) -> str | None:
     if spec.token:
-        return environ.get(spec.token)
+        return spec.token
     if url is None or _host(url) != _host(configured):
         return None
-    return next((environ[name] for name in KEYS if environ.get(name)), None)
+    return next((name for name in KEYS if environ.get(name)), None)
 
 
 def _host(url: str | None) -> tuple[str, str | None, int | None]:

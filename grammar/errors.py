@@ -5,7 +5,8 @@ TaskflowError
 │   ├── InvalidFlow            every problem found in the files, each with file:line
 │   ├── ConnectionFailed       no Temporal server where one was configured
 │   ├── EmbeddedServerFailed   the embedded server did not start
-│   └── RunConflict            a run of that id is there already
+│   ├── RunConflict            a run of that id is there already
+│   └── ApprovalNotOpen        no such run, or no such call waits for approval in it
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
     │   └── RateLimited          retried after the delay that the server asks for: 429
@@ -15,6 +16,7 @@ TaskflowError
     │   └── ContextTooLong       final
     ├── TurnLimit                final
     ├── UnknownTool              final: the model called a tool that does not exist
+    ├── OutputsInvalid           final: what a task produced breaks its `outputs`
     ├── ValueTooLarge            final: what a task produced does not fit into the history
     ├── ModelAccess              final, ends the run: 401, 403, 404
     └── FlowError                final, ends the run: the file itself is wrong
@@ -78,6 +80,10 @@ class RunConflict(UserError):
     """A run of that id is there already, and is not the same flow."""
 
 
+class ApprovalNotOpen(UserError):
+    """The call does not wait for a person: no such run, no such call, or it has been decided."""
+
+
 class TaskError(TaskflowError):
     """A task, or one of its branches, failed. The class name is the error type in Temporal's history."""
 
@@ -125,6 +131,10 @@ class TurnLimit(TaskError):
 
 class UnknownTool(TaskError):
     """The model called a tool that no toolbox offers."""
+
+
+class OutputsInvalid(TaskError):
+    """What a task produced is not what its `outputs` ask for."""
 
 
 class ValueTooLarge(TaskError):

@@ -1,58 +1,105 @@
 """The documents that a flow refers to, each read once. Problems and warnings are gathered on the way."""
 
 import difflib
+import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from grammar import template_check
 from grammar.errors import InvalidFlow, Problem
 from grammar.models import Document, ModelConfig, Personality, Prompt, ServerParams, Toolbox
-from grammar.references import Search
-from grammar.source import HEADER, Source, read
+from grammar.references import Search, is_path
+from grammar.source import HEADER, Source, field_name, read
 
 D = TypeVar("D", bound=Document)
+T = TypeVar("T")
 Where = tuple[str | int, ...]
 
 
-class Library:
-    """Resolves references. A document that is missing or malformed is noted, and the rest goes on."""
+@dataclass(frozen=True)
+class Need:
+    """An environment variable that a template needs, and where it says so."""
 
-    def __init__(self, search: Search) -> None:
+    variable: str
+    where: Problem
+
+
+class Library:
+    """Resolves references. A document that is missing or malformed is noted, and the rest goes on.
+
+    `strict`: an unknown field is a problem. `open`: what may still come from elsewhere: `globals` by -g; `inputs`,
+    `agents` and `result` by a task that uses this one.
+    """
+
+    def __init__(self, search: Search, strict: bool = False, open_: frozenset[str] = frozenset()) -> None:
         self.search = search
+        self.strict = strict
+        self.open = open_
         self.personalities: dict[str, Personality] = {}
         self.toolboxes: dict[str, Toolbox] = {}
         self.prompts: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self._failed: set[tuple[str, str]] = set()
+        self.needs: list[Need] = []
+        self._read: dict[tuple[str, Path], Source | None] = {}
+        self._parsed: dict[tuple[type[Document], Path], Document | None] = {}
 
     def raise_problems(self) -> None:
         """Raise InvalidFlow if anything was wrong."""
         if self.problems:
             raise InvalidFlow(self.problems, self.warnings)
 
-    def personality(self, name: str, referrer: Source, where: Where) -> None:
-        """Take in a personality and the toolboxes that it names."""
-        if name in self.personalities:
-            return
-        if found := self._load(name, "personality", Personality, referrer, where):
-            self.personalities[name] = found
-            for i, toolbox in enumerate(found.toolboxes):
-                self.toolbox(toolbox, self.sources[name], ("toolboxes", i))
+    def document(self, name: str, kind: str, referrer: Source, where: Where) -> Source | None:
+        """The document that a reference means, read once; None, with the problem noted, where it cannot be had."""
+        path = self.search.find(name, referrer.path)
+        if path is None:
+            looked = "looked in TASKFLOW_PATH, --path, here, beside the flow, and in installed packages"
+            self.problems.append(referrer.problem(where, f"no {kind} {name!r} found ({looked})"))
+            return None
+        if (kind, path) not in self._read:
+            self._read[kind, path] = self._gather(lambda: read(path, kind=kind))
+        return self._read[kind, path]
 
-    def toolbox(self, name: str, referrer: Source, where: Where) -> None:
-        """Take in a toolbox."""
-        if name in self.toolboxes:
-            return
-        if found := self._load(name, "toolbox", Toolbox, referrer, where):
+    def personality(self, name: str, referrer: Source, where: Where) -> str:
+        """Take in a personality and the toolboxes that it names. Returns its name within the bundle."""
+        source = self.document(name, "personality", referrer, where)
+        name = self._name(name, source)
+        if source and name not in self.personalities and (found := self._valid(source, Personality)):
+            boxes = tuple(self.toolbox(one, source, ("toolboxes", i)) for i, one in enumerate(found.toolboxes))
+            self.personalities[name] = found.model_copy(update={"toolboxes": boxes})
+            self.sources[name] = source
+        return name
+
+    def toolbox(self, name: str, referrer: Source, where: Where) -> str:
+        """Take in a toolbox. Returns its name within the bundle."""
+        source = self.document(name, "toolbox", referrer, where)
+        name = self._name(name, source)
+        if source and name not in self.toolboxes and (found := self._valid(source, Toolbox)):
             self.toolboxes[name] = found
-            params = self.sources[name].data.get("server_params", {})
-            self.warn_unknown(self.sources[name], params, ServerParams, ("server_params",))
+            self.sources[name] = source
+            self.warn_unknown(source, source.data.get("server_params", {}), ServerParams, ("server_params",))
+            self._check_server(found.server_params, source)
+        return name
 
     def config(self, name: str, referrer: Source, where: Where) -> ModelConfig:
         """A model config; an empty one where it cannot be had."""
-        return self._load(name, "model_config", ModelConfig, referrer, where) or ModelConfig()
+        source = self.document(name, "model_config", referrer, where)
+        return (source and self._valid(source, ModelConfig)) or ModelConfig()
+
+    def take_in(self, kind: str, name: str, referrer: Source) -> None:
+        """Take in a document of any kind but a taskflow."""
+        match kind:
+            case "personality":
+                self.personality(name, referrer, ())
+            case "toolbox":
+                self.toolbox(name, referrer, ())
+            case "model_config":
+                self.config(name, referrer, ())
+            case "prompt":
+                self._include(template_check.Include(1, name), referrer, ())
 
     def prompts_of(self, template: str, referrer: Source, where: Where) -> None:
         """Check a template's syntax, and take in the prompts that it includes, and those that they include."""
@@ -63,14 +110,22 @@ class Library:
             if include.name is None:
                 message = "an include must name its prompt as plain text: a computed name cannot be found ahead"
                 self.complain(referrer, where, template_check.Complaint(include.line, message))
-            elif include.name not in self.prompts:
+            else:
                 self._include(include, referrer, where)
 
     def complain(self, source: Source, where: Where, complaint: template_check.Complaint) -> None:
-        """Note a fault in the template at that place."""
-        line = source.text_line(where) + complaint.line - 1
-        field = source.problem(where, "").field
-        self.problems.append(Problem(source.label, line, field, complaint.message))
+        """Note a fault in the template at that place; one that may never be reached as a warning."""
+        self.note(_in_text(source, where, complaint.line, complaint.message), complaint.certain)
+
+    def note(self, problem: Problem, certain: bool) -> None:
+        """Note what is wrong, or may be."""
+        found = self.problems if certain else self.warnings
+        found += [] if problem in found else [problem]
+
+    def need(self, variable: template_check.Read, source: Source, where: Where) -> None:
+        """Note that a template needs that environment variable."""
+        message = f"needs the environment variable {variable.key}"
+        self.needs.append(Need(variable.key or "", _in_text(source, where, variable.line, message)))
 
     def warn_unknown(self, source: Source, data: Any, model: type[Document], where: Where) -> None:
         """Warn of keys that the grammar does not have, with the closest one that it has."""
@@ -79,37 +134,57 @@ class Library:
             if key not in known and key != HEADER:
                 close = difflib.get_close_matches(key, known, n=1)
                 hint = f"; did you mean `{close[0]}`?" if close else ""
-                self.warnings.append(source.problem((*where, key), f"unknown field, ignored{hint}"))
+                ignored = "unknown field" if self.strict else "unknown field, ignored"
+                self.note(source.problem((*where, key), ignored + hint), self.strict)
+
+    def _check_server(self, params: ServerParams, source: Source) -> None:
+        """The templates of a toolbox. Which globals there are is the flow's affair."""
+        scope = template_check.Scope({}, frozenset({"globals", "env"}))
+        for steps, text in params.templates():
+            where = ("server_params", *steps)
+            faults = [fault] if (fault := template_check.syntax(text)) else template_check.undefined(text, scope)
+            for complaint in faults:
+                self.complain(source, where, complaint)
+            if steps[0] not in ("env", "optional_headers"):  # an entry whose variable is missing is left out
+                for variable in template_check.outline(text).variables:
+                    self.need(variable, source, where)
 
     def _include(self, include: template_check.Include, referrer: Source, where: Where) -> None:
         name = include.name or ""
         if include.optional and self.search.find(name, referrer.path) is None:
             return
-        if found := self._load(name, "prompt", Prompt, referrer, where):
-            self.prompts[name] = found.prompt
-            self.prompts_of(found.prompt, self.sources[name], ("prompt",))
+        source = self.document(name, "prompt", referrer, where)
+        if source is None:
+            return
+        if name in self.sources and self.sources[name].path != source.path:
+            message = f"include of {name!r} means another file in {self.sources[name].label}; use a dotted name"
+            self.complain(referrer, where, template_check.Complaint(include.line, message))
+        elif name not in self.prompts and (found := self._valid(source, Prompt)):
+            self.prompts[name], self.sources[name] = found.prompt, source
+            self.prompts_of(found.prompt, source, ("prompt",))
 
-    def _load(self, name: str, kind: str, model: type[D], referrer: Source, where: Where) -> D | None:
-        if (kind, name) in self._failed:
-            return None
-        path = self.search.find(name, referrer.path)
-        if path is None:
-            looked = "looked in TASKFLOW_PATH, --path, here, beside the flow, and in installed packages"
-            self.problems.append(referrer.problem(where, f"no {kind} {name!r} found ({looked})"))
-            return None
-        found = self._gather(lambda: self._read(name, path, kind, model), kind, name)
-        return found if isinstance(found, model) else None
+    def _name(self, name: str, source: Source | None) -> str:
+        """A dotted name as it is; for a path, the one from the flow's directory, wherever the referrer lies."""
+        if source is None or not is_path(name):
+            return name
+        return Path(os.path.relpath(source.path, self.search.anchor or Path.cwd())).as_posix()
 
-    def _read(self, name: str, path: Any, kind: str, model: type[D]) -> D:
-        source = read(path, kind=kind)
-        self.sources[name] = source
-        self.warn_unknown(source, source.data, model, ())
-        return source.validate(model, source.data)
+    def _valid(self, source: Source, model: type[D]) -> D | None:
+        """The document; None, with the problems noted once, where it is malformed."""
+        key = (model, source.path)
+        if key not in self._parsed:
+            self.warn_unknown(source, source.data, model, ())
+            self._parsed[key] = self._gather(lambda: source.validate(model, source.data))
+        return cast(D | None, self._parsed[key])
 
-    def _gather(self, step: Callable[[], Document], kind: str, name: str) -> Document | None:
+    def _gather(self, step: Callable[[], T]) -> T | None:
         try:
             return step()
         except InvalidFlow as invalid:
-            self._failed.add((kind, name))
             self.problems += invalid.problems
             return None
+
+
+def _in_text(source: Source, where: Where, line: int, message: str) -> Problem:
+    """A problem in that line of the text which stands there."""
+    return Problem(source.label, source.text_line(where) + line - 1, field_name(where), message)

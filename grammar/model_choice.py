@@ -8,9 +8,9 @@ from grammar.models import ModelConfig, Task
 _OURS = ("api_type", "backend", "endpoint", "token")
 
 
-def choose(task: Task, config: ModelConfig) -> ModelSpec:
-    """The model of the task: a logical name of the config, or a provider's id; settings over those of the config."""
-    choice = task.models[0] if task.models else None
+def choose(task: Task, config: ModelConfig, index: int = 0) -> ModelSpec:
+    """The task's model number `index`: a logical name of the config, or a provider's id; settings over the config's."""
+    choice = task.choices[index]
     name = choice.model if choice else task.model
     settings: dict[str, Any] = {
         **config.model_settings.get(name or "", {}),

@@ -1,6 +1,7 @@
 """The documents a person writes, as data (GRAMMAR.md sections 1, 3 and 8)."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -10,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -44,8 +46,8 @@ def _identifier(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
-Text = Annotated[str, BeforeValidator(_scalar_text)]
+Seconds = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema({"type": ["string", "number"]})]
+Text = Annotated[str, BeforeValidator(_scalar_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
 Identifier = Annotated[str, AfterValidator(_identifier)]
 
 
@@ -90,11 +92,11 @@ class Retry(Document):
         return self
 
 
-_ALLOWED = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
+ALLOWED_SETTINGS = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
 
 
 def _known_apis(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    for name, allowed in _ALLOWED.items():
+    for name, allowed in ALLOWED_SETTINGS.items():
         if name in settings and settings[name] not in allowed:
             raise ValueError(f"{name} {settings[name]!r} is not supported; use {' or '.join(allowed)}")
     return settings
@@ -103,7 +105,15 @@ def _known_apis(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
 Settings = Annotated[dict[str, JsonValue], AfterValidator(_known_apis)]
 
 
-Schema = dict[str, JsonValue] | bool
+def _map_or_boolean(value: object) -> object:
+    if not isinstance(value, dict | bool):
+        raise ValueError("must be a JSON Schema: a map, or true or false")
+    return value
+
+
+Schema = Annotated[
+    dict[str, JsonValue] | bool, BeforeValidator(_map_or_boolean), WithJsonSchema({"type": ["object", "boolean"]})
+]
 """A JSON Schema (2020-12)."""
 
 
@@ -160,7 +170,9 @@ class Task(Document):
 
     @property
     def concurrency(self) -> int:
-        """How many branches run at once."""
+        """How many branches run at once; with several models, that is for `model_concurrency` to say."""
+        if len(self.choices) > 1:
+            return self.model_concurrency or len(self.choices)
         return self.async_limit if self.async_ else 1
 
     @property
@@ -169,9 +181,19 @@ class Task(Document):
         return self.max_steps or self.TURNS
 
     @property
-    def fans_out(self) -> bool:
+    def repeats(self) -> bool:
         """Whether it runs once per item."""
         return self.repeat_prompt or self.over is not None
+
+    @property
+    def choices(self) -> tuple[ModelChoice | None, ...]:
+        """The models it runs on, each once per item; None: what `model` says. A shell script runs on none."""
+        return self.models if self.models and self.run is None else (None,)
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether its value is a list with an entry per branch."""
+        return self.repeats or len(self.choices) > 1
 
 
 class Taskflow(Document):
@@ -212,6 +234,14 @@ class ServerParams(Document):
         if self.kind != "stdio" and not self.url:
             raise ValueError(f"a {self.kind} server needs a `url`")
         return self
+
+    def templates(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every text that is a template, and the path to it."""
+        singles = (("command", self.command), ("url", self.url))
+        yield from (((field,), text) for field, text in singles if text is not None)
+        yield from ((("args", index), text) for index, text in enumerate(self.args))
+        for field, texts in (("env", self.env), ("headers", self.headers), ("optional_headers", self.optional_headers)):
+            yield from (((field, name), text) for name, text in texts.items())
 
 
 class Toolbox(Document):

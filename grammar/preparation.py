@@ -103,7 +103,7 @@ class _Preparation:
     def _prompt(self, item: JsonValue) -> str:
         if self.task.user_prompt is None:
             return ""
-        names = {"result": item} if self.task.fans_out else {}
+        names = {"result": item} if self.task.repeats else {}
         with _naming("user_prompt"):
             return self.templates.record(self.task.user_prompt, **names)
 

@@ -1,7 +1,7 @@
 """A YAML file, read once: its data, and the line that any part of it stands on."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,12 +48,13 @@ _Loader.yaml_implicit_resolvers = {
 
 @dataclass(frozen=True)
 class Source:
-    """One document: where it is, its data without the header, and its YAML nodes."""
+    """One document: where it is, its data without the header, and its YAML nodes. `filetype`: what its header says."""
 
     path: Path
     label: str
     data: dict[str, Any]
     root: yaml.MappingNode
+    filetype: str | None = None
 
     def line(self, where: Sequence[str | int] = ()) -> int:
         """The line of the part that `where` leads to, or of the nearest part above it."""
@@ -96,8 +97,7 @@ def read(path: Path, label: str | None = None, kind: str | None = None) -> Sourc
     _check_keys(root, label)
     data = _construct(root, label)
     source = Source(path, label, data, root)
-    _check_header(source, data.pop(HEADER, None), kind)
-    return source
+    return replace(source, filetype=_check_header(source, data.pop(HEADER, None), kind))
 
 
 def display(path: Path) -> str:
@@ -201,20 +201,22 @@ def _repeated_keys(node: yaml.MappingNode, label: str) -> list[Problem]:
     return problems
 
 
-def _check_header(source: Source, header: Any, kind: str | None) -> None:
+def _check_header(source: Source, header: Any, kind: str | None) -> str | None:
+    """The file type that the header names. Raises InvalidFlow."""
     if header is None:
-        return
+        return None
     if not isinstance(header, dict):
         raise InvalidFlow([source.problem((HEADER,), "must be a map with `version` and `filetype`")])
     version, filetype = header.get("version"), header.get("filetype")
     if isinstance(version, bool) or str(version) not in ("1", "1.0"):
         raise InvalidFlow([source.problem((HEADER, "version"), f"version {version!r} is not supported; use 1.0")])
-    if filetype not in KINDS:
+    if not isinstance(filetype, str) or filetype not in KINDS:
         known = ", ".join(KINDS)
         raise InvalidFlow([source.problem((HEADER, "filetype"), f"{filetype!r} is not one of {known}")])
     if kind and filetype != kind:
         message = f"is a {filetype}, but a {kind} is needed here"
         raise InvalidFlow([source.problem((HEADER, "filetype"), message)])
+    return filetype
 
 
 def _locate(root: yaml.Node, where: Sequence[str | int]) -> yaml.Node:

@@ -1,22 +1,41 @@
 """What can be known of a template before anything runs: its syntax, its includes, the names it reads."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
+from jinja2.utils import pass_context
 
 from grammar.templates import NAMES, Sandbox, explain
 
-_BUILT_IN = {*NAMES, "env"}
+MAX_CHARACTERS = 256 * 1024
+TAGS = ("{{", "{%", "{#")
+
+_KEYED = ("globals", "inputs", "outputs")
+# What is evaluated of each of these for certain; "": nothing.
+_FIRST = (
+    ((nodes.If, nodes.CondExpr), "test"),
+    (nodes.For, "iter"),
+    ((nodes.And, nodes.Or), "left"),
+    ((nodes.Filter, nodes.Call), "node"),
+    ((nodes.Test, nodes.Macro, nodes.CallBlock, nodes.Assign, nodes.Include), ""),
+)
+_OPTIONAL = ("default", "d", "defined", "undefined")
 
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong with a template. `line` counts from 1 in the template's text."""
+    """What is wrong with a template. `line` counts from 1 in the template's text.
+
+    `certain`: it fails whenever the template renders, not only in a branch that may never be reached.
+    """
 
     line: int
     message: str
+    certain: bool = True
 
 
 @dataclass(frozen=True)
@@ -26,91 +45,212 @@ class Include:
     line: int
     name: str | None
     optional: bool = False
+    certain: bool = True
+
+
+@dataclass(frozen=True)
+class Read:
+    """A name that the template reads: `globals.x` is (`globals`, `x`), `result` is (`result`, None)."""
+
+    line: int
+    name: str
+    key: str | None
+    certain: bool
+
+    @property
+    def path(self) -> tuple[str, str | None]:
+        """The name and the key."""
+        return self.name, self.key
+
+    def __str__(self) -> str:
+        return self.name if self.key is None else f"{self.name}.{self.key}"
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a template reads. `guarded`: what it tests for being defined, or has a default for.
+
+    `variables`: what `env()` must find.
+    """
+
+    reads: tuple[Read, ...] = ()
+    guarded: frozenset[tuple[str, str | None]] = frozenset()
+    includes: tuple[Include, ...] = ()
+    variables: tuple[Read, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a template finds: the keys of `globals`, `inputs` and `outputs`, and which other names there are.
+
+    `open`: names whose keys may come from elsewhere. `hints`: what to do about a name, or a key, that is not there.
+    """
+
+    keys: Mapping[str, Iterable[str]]
+    names: frozenset[str] = frozenset({*NAMES, "env"})
+    open: frozenset[str] = frozenset()
+    hints: Mapping[tuple[str, str | None], str] = field(default_factory=dict)
+
+
+class _Inert(Sandbox):
+    """Compiles, and works out nothing on the way: Jinja evaluates constant expressions when it compiles."""
+
+    intercepted_binops = frozenset(Sandbox.default_binop_table)
+    intercepted_unops = frozenset(Sandbox.default_unop_table)
+
+    def __init__(self) -> None:
+        super().__init__({}, finalize=_never)
+        self.optimized = False
+        self.filters = dict.fromkeys(self.filters, _never)
+        self.tests = dict.fromkeys(self.tests, _never)
+
+
+@pass_context
+def _never(*_: Any) -> str:
+    return ""
+
+
+_INERT = _Inert()
 
 
 def syntax(template: str) -> Complaint | None:
-    """The template's syntax error, if it has one."""
+    """What keeps the template from being compiled: its syntax, or a filter or test that does not exist."""
+    found = _outline(template)
+    return found if isinstance(found, Complaint) else None
+
+
+def includes(template: str) -> tuple[Include, ...]:
+    """Every document that the template includes."""
+    return outline(template).includes
+
+
+def outline(template: str) -> Outline:
+    """What the template reads. Empty for one that cannot be compiled."""
+    found = _outline(template)
+    return found if isinstance(found, Outline) else Outline()
+
+
+def parsed(template: str) -> nodes.Template | None:
+    """The template's tree; None for one that says nothing, or cannot be compiled."""
+    if isinstance(_outline(template), Complaint) or not any(tag in template for tag in TAGS):
+        return None
+    return _INERT.parse(template)
+
+
+def undefined(template: str, scope: Scope) -> list[Complaint]:
+    """Names that nothing defines."""
+    found = outline(template)
+    return [complaint for read in found.reads if (complaint := missing(read, scope, found.guarded))]
+
+
+def missing(read: Read, scope: Scope, guarded: Iterable[tuple[str, str | None]] = ()) -> Complaint | None:
+    """What is wrong with reading that name, if anything is."""
+    if read.path in guarded or (read.name, None) in guarded:
+        return None
+    if read.name in scope.names and (read.key is None or read.key in scope.keys.get(read.name, (read.key,))):
+        return None
+    certain = read.certain and read.name not in scope.open
+    return Complaint(read.line, f"{read} is not defined{_hint(read, scope)}", certain)
+
+
+def _hint(read: Read, scope: Scope) -> str:
+    if hint := scope.hints.get(read.path) or scope.hints.get((read.name, None)):
+        return f": {hint}"
+    if read.key is None or read.name not in scope.names:
+        known = [f"{name}()" if name == "env" else name for name in (*NAMES, "env") if name in scope.names]
+        return f": a template reads {', '.join(known)} here"
+    if read.name == "globals":
+        return f": add it under `globals`, or give -g {read.key}=VALUE"
+    return ": add it under `inputs`" if read.name == "inputs" else ": no earlier task has that `id`"
+
+
+@lru_cache(maxsize=512)
+def _outline(template: str) -> Outline | Complaint:
+    if not any(tag in template for tag in TAGS):
+        return Outline()
+    if len(template) > MAX_CHARACTERS:
+        return Complaint(1, f"a template has at most {MAX_CHARACTERS:,} characters, and this one {len(template):,}")
     try:
-        Sandbox({}).parse(template)
+        tree = _INERT.parse(template)
+        undeclared = meta.find_undeclared_variables(tree) - set(_INERT.globals)
+        return _described(list(_walk(tree)), undeclared)
     except jinja2.TemplateSyntaxError as error:
         return Complaint(error.lineno, explain(error).partition(": ")[2])
-    except RecursionError:
+    except (RecursionError, MemoryError):
         return Complaint(1, "nested too deeply")
-    return None
+    except (ValueError, OverflowError) as error:  # a number with thousands of digits
+        return Complaint(1, explain(error))
 
 
-def includes(template: str) -> list[Include]:
-    """Every document that the template includes. The template must parse."""
-    tree = Sandbox({}).parse(template)
+def _described(found: list[tuple[nodes.Node, bool]], undeclared: set[str]) -> Outline:
     kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
-    return [include for node in tree.find_all(kinds) for include in _included(node)]
+    return Outline(
+        tuple(read for node, sure in found if (read := _read(node, sure)) and read.name in undeclared),
+        frozenset(_guarded(node for node, _ in found)),
+        tuple(include for node, sure in found if isinstance(node, kinds) for include in _included(node, sure)),
+        tuple(read for node, sure in found if (read := _variable(node, sure))) if "env" in undeclared else (),
+    )
 
 
-def undefined(template: str, known: Mapping[str, set[str]]) -> list[Complaint]:
-    """Names that nothing defines. `known`: the keys of `globals`, `inputs` and `outputs`. The template must parse."""
-    tree = Sandbox({}).parse(template)
-    guarded = set(_guarded(tree))
-    found = [
-        Complaint(node.lineno, f"{_dotted(node)} is not defined{_hint(node, known)}")
-        for node in tree.find_all((nodes.Getattr, nodes.Getitem))
-        if (read := _read(node)) and read[0] in known and read[1] not in known[read[0]] and read not in guarded
-    ]
-    return found + _unknown_names(tree)
+def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, bool]]:
+    """Every node in the template's order, and whether rendering the template always evaluates it."""
+    left = [(tree, True)]
+    while left:
+        node, sure = left.pop()
+        yield node, sure
+        always = _always(node)
+        children = [(child, sure and (always is None or child in always)) for child in node.iter_child_nodes()]
+        left += reversed(children)
 
 
-def _unknown_names(tree: nodes.Template) -> list[Complaint]:
-    undeclared = meta.find_undeclared_variables(tree) - _BUILT_IN - set(Sandbox({}).globals)
-    undeclared -= {node.name for guard in _guards(tree) for node in guard.find_all(nodes.Name)}
-    first = {node.name: node.lineno for node in reversed(list(tree.find_all(nodes.Name)))}
-    known = "globals, inputs, outputs, result and env()"
-    return [
-        Complaint(first.get(name, 1), f"{name} is not defined: a template reads {known}") for name in sorted(undeclared)
-    ]
+def _always(node: nodes.Node) -> list[nodes.Node] | None:
+    """The children that are evaluated whenever the node is; None: all of them."""
+    first = next((name for kinds, name in _FIRST if isinstance(node, kinds)), None)
+    child = getattr(node, first, None) if first else None
+    if isinstance(node, nodes.Filter) and node.name in _OPTIONAL:
+        child = None
+    return None if first is None else [child] if child is not None else []
 
 
-def _included(node: nodes.Node) -> Iterator[Include]:
+def _included(node: nodes.Node, sure: bool) -> Iterator[Include]:
     template = getattr(node, "template", None)
     optional = bool(getattr(node, "ignore_missing", False))
     choices = template.items if isinstance(template, nodes.Tuple | nodes.List) else [template]
     for choice in choices:
         value = choice.value if isinstance(choice, nodes.Const) else None
-        yield Include(node.lineno, value if isinstance(value, str) else None, optional or len(choices) > 1)
+        name = value if isinstance(value, str) else None
+        sure = sure and len(choices) == 1 and isinstance(node, nodes.Include)
+        yield Include(node.lineno, name, optional or len(choices) > 1, sure)
 
 
-def _read(node: nodes.Node) -> tuple[str, str] | None:
-    """(`globals`, `x`) for `globals.x` and `globals['x']`."""
+def _read(node: nodes.Node, sure: bool) -> Read | None:
+    """`globals.x` and `globals['x']`; a name that stands alone."""
+    if isinstance(node, nodes.Name) and node.ctx == "load" and node.name not in _KEYED:
+        return Read(node.lineno, node.name, None, sure)
     if not isinstance(node, nodes.Getattr | nodes.Getitem) or not isinstance(node.node, nodes.Name):
         return None
+    if node.node.name not in _KEYED:
+        return None
     if isinstance(node, nodes.Getattr):
-        return node.node.name, node.attr
+        return Read(node.lineno, node.node.name, node.attr, sure)
     if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str):
-        return node.node.name, node.arg.value
+        return Read(node.lineno, node.node.name, node.arg.value, sure)
     return None
 
 
-def _guards(tree: nodes.Template) -> Iterator[nodes.Expr]:
+def _guarded(found: Iterable[nodes.Node]) -> Iterator[tuple[str, str | None]]:
     """What is tested for being defined, or has a default: it may be missing."""
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        if node.name in ("default", "d", "defined", "undefined") and node.node is not None:
-            yield node.node
+    for node in found:
+        if isinstance(node, nodes.Filter | nodes.Test) and node.name in _OPTIONAL and node.node is not None:
+            for inner, _ in _walk(node.node):
+                if read := _read(inner, True):
+                    yield read.path
 
 
-def _guarded(tree: nodes.Template) -> Iterator[tuple[str, str]]:
-    for guard in _guards(tree):
-        for node in (guard, *guard.find_all((nodes.Getattr, nodes.Getitem))):
-            if read := _read(node):
-                yield read
-
-
-def _dotted(node: nodes.Node) -> str:
-    read = _read(node)
-    return f"{read[0]}.{read[1]}" if read else ""
-
-
-def _hint(node: nodes.Node, known: Mapping[str, set[str]]) -> str:
-    read = _read(node)
-    if read and read[0] == "globals":
-        return f": add it under `globals`, or give -g {read[1]}=VALUE"
-    if read and read[0] == "outputs":
-        return ": no earlier task has that `id`"
-    return ": add it under `inputs`"
+def _variable(node: nodes.Node, sure: bool) -> Read | None:
+    """The variable that an `env('X')` needs: one without a default, and not said to be optional."""
+    if not isinstance(node, nodes.Call) or not isinstance(node.node, nodes.Name) or node.node.name != "env":
+        return None
+    if len(node.args) != 1 or node.kwargs or not isinstance(node.args[0], nodes.Const):
+        return None
+    return Read(node.lineno, "env", str(node.args[0].value), sure)

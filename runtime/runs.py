@@ -16,13 +16,15 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.contracts import WORKFLOW, Bundle, Entry, Journal, Progress, RunReport
-from grammar.errors import BUG, RunConflict
+from grammar.contracts import WORKFLOW, Approval, Bundle, Entry, Journal, Progress, Rejection, RunReport, Verdict
+from grammar.errors import BUG, ApprovalNotOpen, RunConflict
 
 POLL = 0.5
 QUERY_TIMEOUT = 5.0
@@ -44,6 +46,7 @@ class Update:
     """What is new of a run. `live`: by activity id. `stuck`: the workflow's code fails, and no task goes on."""
 
     entries: list[Entry] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
     live: dict[str, Live] = field(default_factory=dict)
     stuck: bool = False
     closed: bool = False
@@ -65,9 +68,9 @@ async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str) ->
             result_type=RunReport,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            static_summary=f"taskflow {bundle.name}"[:200],
+            static_summary=(f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200],
             static_details=_details(bundle),
-            memo={"bundle": bundle.hash, "flow": bundle.source},
+            memo={"bundle": bundle.hash, "flow": bundle.source} | ({"dry_run": True} if bundle.script else {}),
         )
     except WorkflowAlreadyStartedError:
         return await _join(client, bundle, run_id)
@@ -123,7 +126,9 @@ async def follow(client: Client, handle: Handle, hear: Callable[[Update], None])
             continue
         after = journal.next
         closed = description.status != WorkflowExecutionStatus.RUNNING
-        hear(Update(journal.entries, await _live(client, description), _is_stuck(description), closed))
+        hear(
+            Update(journal.entries, journal.approvals, await _live(client, description), _is_stuck(description), closed)
+        )
         if closed:
             return
         await asyncio.sleep(POLL)
@@ -138,6 +143,27 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
         if isinstance(cause, ApplicationError) and cause.details:
             return RunReport.model_validate(cause.details[0])
         return await _last_known(handle, bundle, cause)
+
+
+async def decide(handle: Handle, verdict: Verdict) -> None:
+    """Tell the run what a person said about a call. Raises ApprovalNotOpen.
+
+    Where no worker answers, it is left as a signal, which the next worker takes in.
+    """
+    name, said = (
+        ("approve", verdict.id) if verdict.approved else ("reject", Rejection(id=verdict.id, reason=verdict.reason))
+    )
+    try:
+        async with asyncio.timeout(QUERY_TIMEOUT):
+            await handle.execute_update(name, said)
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        await handle.signal(name, said)
+    except WorkflowUpdateFailedError as error:
+        raise ApprovalNotOpen(str(error.cause)) from None
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise ApprovalNotOpen(f"there is no open run {handle.id}") from None
 
 
 def took(description: WorkflowExecutionDescription) -> float:

@@ -1,13 +1,13 @@
 """The activities of a task: what each is asked, and how Temporal retries it (GRAMMAR.md section 8)."""
 
 from datetime import timedelta
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from pydantic import JsonValue
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from grammar import contracts, model_choice
+from grammar import contracts, model_choice, script
 from grammar.contracts import (
     AgentRequest,
     AgentSpec,
@@ -18,9 +18,11 @@ from grammar.contracts import (
     PrepareRequest,
     ShellRequest,
     Surroundings,
+    activity_id,
 )
 from grammar.models import Retry, Task
 from grammar.references import short_name
+from grammar.script import Rehearsal
 from grammar.values import ToolResult
 
 AGENT_ATTEMPTS = 5
@@ -89,21 +91,13 @@ async def prepare(
     return page
 
 
-async def deploy(
-    task: Task,
-    branch: Branch,
-    bundle: Bundle,
-    surroundings: Surroundings,
-    secrets: list[str],
-    activity_id: str,
-    summary: str,
-) -> Deployed:
-    """Run one branch of the task."""
-    name, request = _request(task, branch, bundle, surroundings, secrets)
+async def deploy(task: Task, asked: AgentRequest | ShellRequest, activity: str, summary: str) -> Deployed:
+    """Run one branch of the task, or its next leg."""
+    name = contracts.RUN_SHELL if isinstance(asked, ShellRequest) else contracts.RUN_AGENT
     deployed: Deployed = await workflow.execute_activity(
         name,
-        request,
-        activity_id=activity_id,
+        asked,
+        activity_id=activity,
         result_type=Deployed,
         retry_policy=retry_policy(task),
         summary=summary,
@@ -114,21 +108,39 @@ async def deploy(
     return deployed
 
 
-def _request(
-    task: Task, branch: Branch, bundle: Bundle, surroundings: Surroundings, secrets: list[str]
-) -> tuple[str, Any]:
+def request(
+    task: Task, index: int, branch: Branch, bundle: Bundle, surroundings: Surroundings, secrets: list[str]
+) -> AgentRequest | ShellRequest:
+    """What the activity of a branch is asked. `index`: of the task."""
+    rehearsal = _rehearsal(task, index, branch, bundle)
     if task.run is not None:
-        return contracts.RUN_SHELL, ShellRequest(script=task.run, surroundings=surroundings, secrets=secrets)
-    return contracts.RUN_AGENT, AgentRequest(
+        return ShellRequest(
+            script=task.run, outputs=task.outputs, rehearsal=rehearsal, surroundings=surroundings, secrets=secrets
+        )
+    return AgentRequest(
+        task=activity_id(index, None),
         prompt=branch.prompt,
         agents=[AgentSpec(name=short_name(name), personality=bundle.personalities[name]) for name in task.agents],
-        toolboxes=bundle.toolboxes_of(task),
-        model=model_choice.choose(task, bundle.config),
+        toolboxes=bundle.toolboxes_of(task) if rehearsal is None or rehearsal.needs_toolboxes else {},
+        model=model_choice.choose(task, bundle.config, branch.choice),
         max_turns=task.turns,
         blocked_tools=list(task.blocked_tools),
         headless=task.headless,
         exclude_from_context=task.exclude_from_context,
         capture=task.capture,
+        outputs=task.outputs,
+        outputs_retries=task.outputs_retries,
+        rehearsal=rehearsal,
         surroundings=surroundings,
         secrets=secrets,
     )
+
+
+def _rehearsal(task: Task, index: int, branch: Branch, bundle: Bundle) -> Rehearsal | None:
+    """What answers for the branch in a dry run."""
+    if bundle.script is None:
+        return None
+    choice = task.choices[branch.choice]
+    named = choice.model if choice else task.model
+    models = (named, model_choice.choose(task, bundle.config, branch.choice).name)
+    return script.rehearsal(bundle.script, task, index, branch.index // len(task.choices), models)

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from grammar.contracts import (
+    Approval,
     Branch,
     BranchReport,
     Bundle,
@@ -19,10 +20,12 @@ from grammar.contracts import (
     TaskReport,
     TaskStatus,
     Usage,
+    Verdict,
     activity_id,
 )
 from grammar.errors import ends_run
 from grammar.models import Task
+from workflows.approvals import Approvals
 
 ENTRIES = 500
 FAILURES_TOLD = 20
@@ -37,10 +40,10 @@ class TaskRecord:
         self.task = task
         self.status: TaskStatus = "waiting"
         self.note = ""
+        self.items = 1
         self.total = 0
-        self.fans_out = False
         self.model = ""
-        self.failures: list[Failure] = []
+        self._whole: list[Failure] = []
         self.warnings: list[str] = []
         self.usage = Usage()
         self.stopped = False
@@ -51,6 +54,8 @@ class TaskRecord:
         self._branches: dict[int, Branch] = {}
         self._deployed: dict[int, Deployed] = {}
         self._errors: dict[int, Failure] = {}
+        self._legs: dict[int, int] = {}
+        self._waiting: set[int] = set()
 
     def start(self) -> None:
         """It runs now."""
@@ -64,12 +69,21 @@ class TaskRecord:
 
     def expect(self, total: int | None) -> None:
         """How many branches there will be; None: it does not fan out."""
-        self.fans_out = total is not None
-        self.total = 1 if total is None else total
+        self.items = 1 if total is None else total
+        self.total = self.items * len(self.task.choices)
 
-    def activity_id(self, branch: Branch) -> str:
+    def activity_id(self, branch: Branch, leg: int = 1) -> str:
         """The id of the branch's activity."""
-        return activity_id(self._index, branch.index if self.fans_out else None)
+        models = len(self.task.choices)
+        item = branch.index // models if self.task.repeats else None
+        return activity_id(self._index, item, branch.choice if models > 1 else None, leg)
+
+    def label(self, branch: Branch) -> str:
+        """`item 3 of 50, gpt-4.1`; nothing where there is only one."""
+        item = f"item {branch.index // len(self.task.choices) + 1} of {self.items}" if self.items > 1 else ""
+        choice = self.task.choices[branch.choice]
+        model = choice.model if choice and len(self.task.choices) > 1 else ""
+        return ", ".join(filter(None, [item, model]))
 
     def begin(self, branch: Branch) -> None:
         """A branch is deployed. Its prompt need not be kept."""
@@ -86,20 +100,61 @@ class TaskRecord:
     def fail(self, branch: Branch, failure: Failure) -> None:
         """A branch failed for good."""
         self._errors[branch.index] = failure
-        self.failures.append(failure)
         self.stopped = self.stopped or ends_run(failure.type)
         self._ended_branch(branch, status="failed", note=failure.message)
 
     def _ended_branch(self, branch: Branch, **fields: object) -> None:
-        self._entry(self, "branch_ended", branch=branch.index, activity=self.activity_id(branch), **fields)
+        self._entry(
+            self,
+            "branch_ended",
+            branch=branch.index,
+            label=self.label(branch),
+            activity=self.activity_id(branch, self._legs.get(branch.index, 1)),
+            **fields,
+        )
+
+    def wait(self, branch: Branch, deployed: Deployed) -> int:
+        """A leg of a branch ended, and the branch waits for a person. Returns the number of the next leg."""
+        leg = self._legs.get(branch.index, 1)
+        self._legs[branch.index] = leg + 1
+        self._waiting.add(branch.index)
+        self._entry(
+            self,
+            "leg_ended",
+            branch=branch.index,
+            label=self.label(branch),
+            activity=self.activity_id(branch, leg),
+            said=deployed.said,
+            first=deployed.first,
+        )
+        return leg + 1
+
+    def go_on(self, branch: Branch) -> None:
+        """The person has spoken."""
+        self._waiting.discard(branch.index)
 
     def fail_whole(self, failure: Failure) -> None:
         """The task failed before any branch ran."""
-        self.failures.append(failure)
+        self._whole.append(failure)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """What failed. With `completion: any`, an item failed only if all its models did, or the run ends by it."""
+        errors = list(self._errors.values())
+        if self.task.completion == "any":
+            errors = [one for one in errors if ends_run(one.type) or not self._any_model(one.branch or 0)]
+        return [*self._whole, *errors]
+
+    def _any_model(self, branch: int) -> bool:
+        models = len(self.task.choices)
+        first = branch - branch % models
+        return any(index in self._deployed for index in range(first, first + models))
 
     def close(self) -> None:
         """It is over."""
         self._ended = self._now()
+        if forgiven := self.failed - len(self.failures) + len(self._whole):
+            self.warnings.append(f"{forgiven} of {self.total} branches failed; `completion: any` asks for one model")
         if self.status == "running":
             self.status = "failed" if self.failures else "done"
         note = self.note or (self.failures[0].message if self.failures else "")
@@ -158,7 +213,8 @@ class TaskRecord:
         return BranchReport(
             task=self.name,
             index=index,
-            status="failed" if error else "done" if deployed else "running",
+            label=self.label(self._branches[index]),
+            status="failed" if error else "done" if deployed else "waiting" if index in self._waiting else "running",
             model=deployed.model if deployed else "",
             usage=deployed.usage if deployed else Usage(),
             error=error.message if error else None,
@@ -174,6 +230,7 @@ class Record:
         self._count = 0
         self._status: RunStatus = "running"
         self._failure: Failure | None = None
+        self.approvals = Approvals(now, self._told)
         self.tasks = [TaskRecord(index, task, now, self._note) for index, task in enumerate(bundle.tasks)]
 
     def start(self, index: int) -> TaskRecord:
@@ -206,6 +263,7 @@ class Record:
             usage=sum((task.usage for task in self.tasks), Usage()),
             outputs=outputs,
             failure=self._failure,
+            approvals=self.approvals.open,
         )
 
     def branches(self) -> list[BranchReport]:
@@ -214,11 +272,27 @@ class Record:
 
     def journal(self, after: int) -> Journal:
         """Entries from a number on, as far as they are still kept."""
-        return Journal(entries=[entry for entry in self._entries if entry.number >= after], next=self._count)
+        entries = [entry for entry in self._entries if entry.number >= after]
+        return Journal(entries=entries, approvals=self.approvals.open, next=self._count)
+
+    def _told(self, approval: Approval, verdict: Verdict | None) -> None:
+        if verdict is None:
+            self._write(task=approval.task, kind="approval_asked", label=approval.branch, approval=approval)
+        else:
+            status, note = ("approved", "") if verdict.approved else ("rejected", verdict.reason)
+            self._write(
+                task=approval.task,
+                kind="approval_given",
+                label=approval.branch,
+                approval=approval,
+                status=status,
+                note=note,
+            )
 
     def _note(self, task: TaskRecord, kind: str, **fields: object) -> None:
-        entry = Entry.model_validate(
-            {"number": self._count, "task": task.name, "kind": kind, "total": task.total, **fields}
-        )
+        self._write(task=task.name, kind=kind, total=task.total, **fields)
+
+    def _write(self, **fields: object) -> None:
+        entry = Entry.model_validate({"number": self._count, **fields})
         self._entries.append(entry)
         self._count += 1

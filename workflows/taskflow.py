@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from itertools import product
 
 from pydantic import JsonValue
 from temporalio import workflow
@@ -11,18 +12,22 @@ from grammar.contracts import (
     WORKFLOW,
     Branch,
     Bundle,
+    Deployed,
     Journal,
+    Leg,
     Manifest,
     Page,
+    Rejection,
     RunReport,
     Surroundings,
+    Verdict,
 )
 from grammar.models import Task
 from grammar.values import ToolResult
 from workflows import deployment, failures, summary
 from workflows.failures import RunEnded
 from workflows.record import Record, TaskRecord
-from workflows.window import Job, sliding_window
+from workflows.window import Job, Places, sliding_window
 
 
 @workflow.defn(name=WORKFLOW)
@@ -70,6 +75,34 @@ class TaskflowWorkflow:
         """What happened since, for a follower: entries numbered from `after` on."""
         return self._record.journal(after)
 
+    @workflow.signal
+    def approve(self, call: str) -> None:
+        """Let the agent make the call of that id. An id that is not open is ignored: it may have been decided."""
+        self._record.approvals.decide(Verdict(id=call, approved=True))
+
+    @workflow.signal
+    def reject(self, call: str | Rejection) -> None:
+        """Refuse the call of that id; with a map of `id` and `reason`, tell the agent why."""
+        self._record.approvals.decide(_no(call))
+
+    @workflow.update(name="approve")
+    def approve_now(self, call: str) -> None:
+        """As the signal; refused where no such call is open."""
+        self._record.approvals.decide(Verdict(id=call, approved=True))
+
+    @approve_now.validator
+    def _check_approve(self, call: str) -> None:
+        self._record.approvals.check(call)
+
+    @workflow.update(name="reject")
+    def reject_now(self, call: str | Rejection) -> None:
+        """As the signal; refused where no such call is open."""
+        self._record.approvals.decide(_no(call))
+
+    @reject_now.validator
+    def _check_reject(self, call: str | Rejection) -> None:
+        self._record.approvals.check(_no(call).id)
+
     async def _run_task(self, index: int, task: Task) -> None:
         record = self._record.start(index)
         self._tell()
@@ -92,42 +125,59 @@ class TaskflowWorkflow:
         record.expect(first.total)
         if first.total == 0:
             record.note = "nothing to do: no items"
-        jobs = self._jobs(index, task, record, first, source)
+        jobs = self._branches(index, task, record, first, source)
         await sliding_window(jobs, task.concurrency)
         self._publish(task, record)
 
-    async def _jobs(
+    async def _branches(
         self, index: int, task: Task, record: TaskRecord, page: Page, source: ToolResult | None
     ) -> AsyncIterator[Job]:
-        """The branches in item order, fetched a page at a time, as long as another one may start."""
+        """The branches in item-then-model order, fetched a page at a time, as long as another one may start."""
+        models = len(task.choices)
         while True:
-            for branch in page.branches:
+            for item, choice in product(page.branches, range(models)):
                 if record.stopped:
                     return
+                branch = item.model_copy(update={"index": item.index * models + choice, "choice": choice})
                 yield partial(self._run_branch, index, task, record, branch)
             done = page.branches[-1].index + 1 if page.branches else 0
             if page.total is None or done >= page.total:
                 return
             page = await self._prepare(task, source, done)
 
-    async def _run_branch(self, index: int, task: Task, record: TaskRecord, branch: Branch) -> None:
+    async def _run_branch(self, index: int, task: Task, record: TaskRecord, branch: Branch, places: Places) -> None:
         record.begin(branch)
         try:
-            deployed = await deployment.deploy(
-                task,
-                branch,
-                self._bundle,
-                self._surroundings(task),
-                sorted(self._secrets),
-                record.activity_id(branch),
-                summary.of_branch(record.name, branch.index, record.total, task, self._bundle.config),
-            )
+            deployed = await self._legs(index, task, record, branch, places)
         except ActivityError as error:
             record.fail(branch, failures.understood(record.name, branch.index, error))
         else:
-            self._secrets.update(deployed.secrets)
             record.succeed(branch, deployed)
         self._tell()
+
+    async def _legs(self, index: int, task: Task, record: TaskRecord, branch: Branch, places: Places) -> Deployed:
+        """Deploy the branch; where it waits for a person, go on with what was said, until it has its result."""
+        request = deployment.request(task, index, branch, self._bundle, self._surroundings(task), sorted(self._secrets))
+        leg = 1
+        while True:
+            line = summary.of_branch(record.name, branch, record.items, task, self._bundle.config, leg)
+            deployed = await deployment.deploy(task, request, record.activity_id(branch, leg), line)
+            self._secrets.update(deployed.secrets)
+            if deployed.leg is None:
+                return deployed
+            leg = record.wait(branch, deployed)
+            async with places.left():
+                verdicts = await self._ask(deployed.leg, record, branch)
+            record.go_on(branch)
+            request = request.model_copy(
+                update={"leg": deployed.leg, "verdicts": verdicts, "secrets": sorted(self._secrets)}
+            )
+
+    async def _ask(self, leg: Leg, record: TaskRecord, branch: Branch) -> list[Verdict]:
+        self._tell()
+        verdicts = await self._record.approvals.wait(leg, record.activity_id(branch), record.name, record.label(branch))
+        self._tell()
+        return verdicts
 
     async def _prepare(self, task: Task, source: ToolResult | None, offset: int) -> Page:
         page = await deployment.prepare(
@@ -139,13 +189,17 @@ class TaskflowWorkflow:
     def _publish(self, task: Task, record: TaskRecord) -> None:
         """Put results on the stack in item order, and the value under `outputs` (GRAMMAR.md section 5)."""
         done = record.results()
-        for _, deployed, _ in done:
+        for _, deployed, _ in done if len(task.choices) == 1 else ():
             self._stack.extend(deployed.tool_results if deployed else [])
         if task.id is None:
             return
-        if record.fans_out:
+        if task.fans_out:
             self._outputs[task.id] = [
-                {"model": record.model, "item": branch.item, "result": deployed.value if deployed else None}
+                {
+                    "model": _model(task, branch) or (deployed.model if deployed else record.model),
+                    "item": branch.item,
+                    "result": deployed.value if deployed else None,
+                }
                 | ({"error": error} if error else {})
                 for branch, deployed, error in done
             ]
@@ -157,3 +211,14 @@ class TaskflowWorkflow:
 
     def _tell(self) -> None:
         workflow.set_current_details(summary.of_run(self._record))
+
+
+def _no(call: str | Rejection) -> Verdict:
+    given = Rejection(id=call) if isinstance(call, str) else call
+    return Verdict(id=given.id, approved=False, reason=given.reason)
+
+
+def _model(task: Task, branch: Branch) -> str:
+    """The branch's model as the file names it."""
+    choice = task.choices[branch.choice]
+    return (choice.model if choice else task.model) or ""

@@ -2,31 +2,73 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from temporalio import workflow
 
-Job = Callable[[], Coroutine[Any, Any, None]]
+
+class Places:
+    """How many jobs may run at once. A job that waits for a person leaves its place to others meanwhile."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+
+    async def take(self) -> None:
+        """Wait for a free place."""
+        while self._free <= 0:
+            await workflow.wait_condition(lambda: self._free > 0)
+        self._free -= 1
+
+    def give(self) -> None:
+        """The place is free."""
+        self._free += 1
+
+    @asynccontextmanager
+    async def left(self) -> AsyncIterator[None]:
+        """The caller's place is free for the block; afterwards it waits for one."""
+        self.give()
+        try:
+            yield
+        except BaseException:
+            self._free -= 1
+            raise
+        await self.take()
+
+
+Job = Callable[[Places], Coroutine[Any, Any, None]]
 
 
 async def sliding_window(jobs: AsyncIterator[Job], limit: int) -> None:
     """Run all jobs, at most `limit` at once, started in order. The first exception ends the rest."""
-    running: set[asyncio.Task[None]] = set()
+    places = Places(limit)
+    running: list[asyncio.Task[None]] = []
     try:
-        async for job in jobs:
-            running.add(asyncio.create_task(job()))
-            if len(running) >= limit:
-                running = await _next(running)
-        while running:
-            running = await _next(running)
+        while True:
+            await places.take()
+            running = _still(running)
+            job = await anext(jobs, None)
+            if job is None:
+                places.give()
+                break
+            running.append(asyncio.create_task(_run(job, places)))
+        await asyncio.gather(*running)
     except BaseException:
         for task in running:
             task.cancel()
         raise
 
 
-async def _next(running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    done, still = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()
-    return set(still)
+async def _run(job: Job, places: Places) -> None:
+    try:
+        await job(places)
+    finally:
+        places.give()
+
+
+def _still(running: list[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
+    """Those that run. Raises what one of the others raised."""
+    for task in running:
+        if task.done():
+            task.result()
+    return [task for task in running if not task.done()]

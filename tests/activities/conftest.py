@@ -12,10 +12,11 @@ from activities.agent import AgentRuns
 from activities.in_step import InStep
 from activities.local_model import LocalModel
 from activities.models import Models
+from activities.pool import Pool
 from activities.render import Renderer
 from activities.shell import Shell
 from grammar.contracts import AgentRequest, AgentSpec, Deployed, ShellRequest, Surroundings
-from grammar.models import Personality
+from grammar.models import Personality, Schema
 from tests.support.endpoint import Rule, ScriptedEndpoint
 
 KEY = "k1"
@@ -28,10 +29,11 @@ class Bench:
 
     renderer: Renderer
     models: Models
+    pool: Pool
     env: ActivityEnvironment
 
-    async def shell(self, script: str, **env: str) -> Deployed:
-        request = ShellRequest(script=script, surroundings=Surroundings(env=env, key=KEY))
+    async def shell(self, script: str, outputs: Schema | None = None, **env: str) -> Deployed:
+        request = ShellRequest(script=script, outputs=outputs, surroundings=Surroundings(env=env, key=KEY))
         return await self.env.run(Shell(self.renderer).run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> Deployed:
@@ -40,13 +42,14 @@ class Bench:
         request = AgentRequest(
             **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
         )
-        return await self.env.run(AgentRuns(self.renderer, self.models, InStep()).run_agent, request)
+        return await self.env.run(AgentRuns(self.renderer, self.models, InStep(), self.pool).run_agent, request)
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    renderer, models = Renderer(), Models(LocalModel())
-    yield Bench(renderer, models, ActivityEnvironment())
+    renderer, models, pool = Renderer(), Models(LocalModel()), Pool()
+    yield Bench(renderer, models, pool, ActivityEnvironment())
+    await pool.close()
     await models.close()
     await renderer.close()
 

@@ -56,7 +56,7 @@ taskflow:
         ("task-2", 3, True),
     ]
     assert set(bundle.personalities) == {"who"}
-    assert set(bundle.toolboxes) == {"./box.yaml"}
+    assert set(bundle.toolboxes) == {"box.yaml"}
     assert set(bundle.prompts) == {"lib.prompts.one", "lib.prompts.two"}
     assert loaded.warnings == []
 
@@ -89,7 +89,7 @@ def test_all_problems_at_once_with_their_lines(here: Path) -> None:
     [
         ("{}", "a task needs a `user_prompt` or a `run`"),
         ("{run: a, user_prompt: b, agents: [who]}", "a task has `run` or `user_prompt`, not both"),
-        ("{user_prompt: b}", "no agent: name at least one personality"),
+        ("{user_prompt: b}", "no agent: name a personality under `agents`"),
         ("{run: a, id: 1a}", "use a Python identifier"),
         ("{run: a, retry: {maximum_attempts: 0}}", "greater than or equal to 1"),
         ("{run: a, start_to_close_timeout: soon}", "write a duration as 30s, 5m, 2h, 1d"),
@@ -101,10 +101,13 @@ def test_all_problems_at_once_with_their_lines(here: Path) -> None:
         ("{user_prompt: '{{ outputs.later }}', agents: [who]}", "outputs.later is not defined: no earlier task"),
         ("{user_prompt: '{{ inputs.x }}', agents: [who]}", "inputs.x is not defined: add it under `inputs`"),
         ("{user_prompt: '{{ nothing }}', agents: [who]}", "nothing is not defined: a template reads"),
-        ("{run: a, uses: b}", "`uses` is not supported yet"),
-        ("{run: a, outputs: {type: object}}", "`outputs` is not supported yet"),
-        ("{run: a, models: [a, b]}", "`models` is not supported yet"),
-        ("{run: a, completion: any}", "`completion` is not supported yet"),
+        ("{run: a, uses: b}", "no taskflow 'b' found"),
+        ("{run: a, outputs: {type: objekt}}", "outputs: not a JSON Schema: type: 'objekt' is not valid"),
+        ("{run: a, outputs: {$ref: 'http://x.test/y'}}", "$ref 'http://x.test/y' is not in the schema"),
+        ("{run: a, outputs: 7}", "outputs: must be a JSON Schema: a map, or true or false"),
+        ("{run: a, completion: some}", "'all' or 'any'"),
+        ("{user_prompt: '-p {{ 1 }} hi'}", "begin the prompt with `-p NAME` in plain text"),
+        ("{user_prompt: '-p nobody hi'}", "no personality 'nobody' found"),
         ("{run: a, on_failure: park}", "`on_failure` is not supported yet"),
         ("{run: a, model: x, models: [y]}", "a task has `model` or `models`, not both"),
     ],
@@ -131,20 +134,44 @@ def test_unknown_fields_are_warned_of_with_the_closest_known_one(here: Path) -> 
     ]
 
 
-def test_confirm_needs_headless_or_a_blocked_tool(here: Path) -> None:
-    write(here, "box.yaml", "server_params: {kind: stdio, command: x}\nconfirm: [wipe]\n")
-    task = "taskflow:\n  - task: {agents: [who], user_prompt: a, toolboxes: [./box.yaml]%s}\n"
-    (problem,) = problems(here, task % "")
-    assert "wipe of ./box.yaml asks for confirmation" in problem
-    assert flow(here, task % ", headless: true")
-    assert flow(here, task % ", blocked_tools: [wipe]")
+def test_a_prompt_that_begins_with_a_personality(here: Path) -> None:
+    (task,) = flow(
+        here, 'taskflow:\n  - task: {user_prompt: "-p who {{ globals.a }}\\nb"}\nglobals: {a: 1}\n'
+    ).bundle.tasks
+    assert (task.agents, task.user_prompt) == (("who",), "{{ globals.a }}\nb")
+
+
+def test_lines_of_a_prompt_that_begins_with_a_personality(here: Path) -> None:
+    (problem,) = problems(here, "taskflow:\n  - task:\n      user_prompt: |\n        -p who\n        {{ globals.a }}\n")
+    assert problem.startswith("flow.yaml:5: taskflow[0].task.user_prompt: globals.a is not defined")
+
+
+def test_paths_are_relative_to_the_file_that_holds_them(here: Path) -> None:
+    write(here, "lib/who.yaml", "personality: Who\ntoolboxes: [./box.yaml]\n")
+    write(here, "lib/box.yaml", "server_params: {kind: stdio, command: theirs}\n")
+    write(here, "box.yaml", "server_params: {kind: stdio, command: ours}\n")
+    bundle = flow(
+        here, "taskflow:\n  - task: {agents: [lib/who.yaml], user_prompt: a}\n"
+        "  - task: {agents: [who], user_prompt: a, toolboxes: [./box.yaml]}\n"
+    ).bundle  # fmt: skip
+    commands = [box.server_params.command for task in bundle.tasks for box in bundle.toolboxes_of(task).values()]
+    assert commands == ["theirs", "ours"]
+
+
+def test_one_include_name_cannot_mean_two_files(here: Path) -> None:
+    write(here, "a.yaml", "prompt: \"{% include 'lib/b.yaml' %}{% include './c.yaml' %}\"\n")
+    write(here, "lib/b.yaml", "prompt: \"{% include './c.yaml' %}\"\n")
+    write(here, "c.yaml", "prompt: c\n")
+    write(here, "lib/c.yaml", "prompt: lib c\n")
+    (problem,) = problems(here, "taskflow:\n  - task: {agents: [who], user_prompt: \"{% include 'a' %}\"}\n")
+    assert "include of './c.yaml' means another file" in problem
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("server_params: {kind: stdio}\n", "box.yaml:1: server_params: a stdio server needs a `command`"),
-        ("server_params: {kind: sse, url: x}\n", "box.yaml:1: server_params.kind: `kind: sse` is not supported yet"),
+        ("server_params: {kind: sse}\n", "box.yaml:1: server_params: a sse server needs a `url`"),
         ("server_prompt: x\n", "box.yaml:1: server_params: is required"),
         (HEADER % "prompt" + "server_params: {}\n", "is a prompt, but a toolbox is needed here"),
     ],

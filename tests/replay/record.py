@@ -89,7 +89,8 @@ async def record() -> None:
 def _cases(folder: Path) -> dict[str, Path]:
     for name, text in FLOWS.items():
         (folder / f"{name}.yaml").write_text(text)
-    return {path.stem: path for path in (*sorted(EXAMPLES.glob("*.yaml")), *sorted(folder.glob("*.yaml")))}
+    paths = (*sorted(EXAMPLES.glob("*.yaml")), *sorted(folder.glob("*.yaml")))
+    return {path.stem: path for path in paths if not path.name.endswith(".dry.yaml")}
 
 
 async def _record(env: WorkflowEnvironment, name: str, path: Path) -> None:

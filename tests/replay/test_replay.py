@@ -13,7 +13,8 @@ from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
-EXAMPLES = sorted((Path(__file__).parents[2] / "taskflows/examples").glob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "taskflows/examples"
+EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.endswith(".dry.yaml"))
 
 
 def replayer(kind: type) -> Replayer:

@@ -1,12 +1,22 @@
-"""A toolbox for tests: tools that answer, fail, hang, count, and die. Run by file path, over stdio."""
+"""A toolbox for tests: tools that answer, fail, hang, count, and die. Run by file path, over stdio.
 
+Arguments:
+`--transport sse|streamable --port N`   over HTTP, once `--delay` seconds have passed
+`--starts FILE`                         append this process's id to the file at the start
+`--start hang|exit`                     do so instead of serving
+`--more`                                offer tools that tell servers apart, too
+`--deaf`                                ignore that stdin closes, and SIGTERM
+"""
+
+import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 server = MCPServer("tests", log_level="WARNING")
@@ -53,5 +63,65 @@ def environ(name: str) -> str:
     return os.environ.get(name, "(not set)")
 
 
+def pid() -> str:
+    """The server's process id."""
+    return str(os.getpid())
+
+
+remembered: list[str] = []
+
+
+def remember(text: str) -> str:
+    """Keep a text in this process, and tell all that are kept."""
+    remembered.append(text)
+    return " ".join(remembered)
+
+
+def header(name: str, context: Context) -> str:
+    """A header of the request that carries this call."""
+    return (context.headers or {}).get(name, "(none)")
+
+
+def refuse() -> str:
+    """Raise what is no tool error."""
+    raise RuntimeError("an accident")
+
+
+def main() -> None:
+    """Serve as the arguments say."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--transport", default="stdio", choices=["stdio", "sse", "streamable"])
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--delay", type=float, default=0)
+    parser.add_argument("--starts", type=Path)
+    parser.add_argument("--start", choices=["hang", "exit"])
+    parser.add_argument("--more", action="store_true")
+    parser.add_argument("--deaf", action="store_true")
+    given = parser.parse_args()
+    if given.starts:
+        with given.starts.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+    if given.start:
+        print(f"told to {given.start}", file=sys.stderr, flush=True)
+        _misbehave(given.start)
+    time.sleep(given.delay)
+    for tool in (pid, remember, header, refuse) if given.more else ():
+        server.tool(structured_output=False)(tool)
+    if given.transport == "stdio":
+        server.run("stdio")
+    else:
+        server.run("sse" if given.transport == "sse" else "streamable-http", port=given.port)
+    if given.deaf:
+        _misbehave("hang")
+
+
+def _misbehave(how: str) -> None:
+    if how == "exit":
+        sys.exit(3)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(60)
+
+
 if __name__ == "__main__":
-    server.run("stdio")
+    main()

@@ -4,6 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def gone(pid: int) -> bool:
@@ -22,8 +25,9 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-async def until_async(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
-    """The same, for a condition that is awaited."""
+async def until_async(condition: Callable[[], Awaitable[T | None]], seconds: float = 20) -> T:
+    """The same, for a condition that is awaited. Returns what it gave."""
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not (found := await condition()):
             await asyncio.sleep(0.02)
+        return found

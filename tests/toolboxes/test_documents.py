@@ -9,7 +9,8 @@ from taskflows.toolboxes.__main__ import NAMES
 from tests.toolboxes.server_process import REPOSITORY
 from tests.toolboxes.test_interface import ARGUMENTS
 
-EXAMPLES = sorted((REPOSITORY / "taskflows" / "examples").glob("*.yaml"))
+FOLDER = REPOSITORY / "taskflows" / "examples"
+EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.endswith(".dry.yaml"))
 
 FLOW = """
 taskflow:

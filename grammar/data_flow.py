@@ -1,0 +1,207 @@
+"""What each task reads, against what is there by then (GRAMMAR.md sections 3 to 5): names, results, variables.
+
+An error is what can only fail. What fails in a branch that may never be reached, or may be meant, is a warning.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from grammar import template_check
+from grammar.library import Library
+from grammar.models import ModelConfig, Task
+from grammar.tasks import Written
+from grammar.template_check import Complaint, Outline, Scope
+
+_PROMPT = frozenset({"globals", "inputs", "outputs", "env"})
+_EXPRESSION = _PROMPT
+_ENV = frozenset({"globals", "env"})
+_NOT_REPEATING = "only a task with `repeat_prompt` or `over` has an item"
+
+
+def check(
+    tasks: Sequence[Written], parsed: Sequence[Task], globals_: Mapping[str, JsonValue], library: Library
+) -> None:
+    """Note in the library what no earlier task, no global and no input provides."""
+    before = _Before(frozenset(globals_), {task.id: i for i, task in reversed(list(enumerate(parsed))) if task.id})
+    for written, task in zip(tasks, parsed, strict=True):
+        _Check(written, task, before, library).check()
+        before = before.after(task, library)
+
+
+@dataclass(frozen=True)
+class _Before:
+    """What there is before a task. `all_ids`: of every task, with its index.
+
+    `results`: at most so many tool results to repeat over; None: any number.
+    """
+
+    globals_: frozenset[str]
+    all_ids: Mapping[str, int]
+    ids: frozenset[str] = frozenset()
+    skippable: frozenset[str] = frozenset()
+    results: int | None = 0
+
+    def after(self, task: Task, library: Library) -> "_Before":
+        """What there is after the task."""
+        mine = {task.id} if task.id else set()
+        return _Before(
+            self.globals_,
+            self.all_ids,
+            self.ids | mine,
+            self.skippable | mine if task.if_ is not None else self.skippable - mine,
+            self._results_after(task, library),
+        )
+
+    def _results_after(self, task: Task, library: Library) -> int | None:
+        if self.results is None or (len(task.choices) == 1 and _may_call_tools(task, library)):
+            return None
+        if task.run is not None:
+            return None if task.repeats else self.results + 1
+        taken = task.repeat_prompt and task.over is None and task.if_ is None
+        return max(0, self.results - taken)
+
+
+def _may_call_tools(task: Task, library: Library) -> bool:
+    """Whether its agents may have tools; also where a personality could not be read."""
+    if task.run is not None:
+        return False
+    if task.toolboxes is not None:
+        return bool(task.toolboxes)
+    known = [library.personalities.get(name) for name in task.agents]
+    return not known or any(one is None or one.toolboxes for one in known)
+
+
+class _Check:
+    """The templates of one task, and what it repeats over."""
+
+    def __init__(self, written: Written, task: Task, before: _Before, library: Library) -> None:
+        self._written = written
+        self._task = task
+        self._before = before
+        self._library = library
+        # What its condition reads is there, else the task is skipped.
+        self._met = frozenset(read.path for read in _expression(task.if_).reads)
+
+    def check(self) -> None:
+        self._condition()
+        self._over()
+        self._prompt()
+        self._env()
+        self._nothing_to_repeat()
+
+    def _scope(self, names: frozenset[str], skipped: frozenset[str] = frozenset()) -> Scope:
+        before = self._before
+        keys = {"globals": before.globals_, "inputs": frozenset(self._task.inputs), "outputs": before.ids - skipped}
+        hints: dict[tuple[str, str | None], str] = {
+            ("outputs", one): f"the task with that `id` comes later (task {index + 1})"
+            for one, index in before.all_ids.items()
+            if one not in before.ids
+        }
+        hints |= {("outputs", one): "the task with that `id` may be skipped, by its `if`" for one in skipped}
+        return Scope(keys, names, self._library.open, hints | {("result", None): _NOT_REPEATING})
+
+    def _condition(self) -> None:
+        outline = self._expression("if", self._task.if_)
+        for read in outline.reads:
+            if found := template_check.missing(read, self._scope(_EXPRESSION), outline.guarded):
+                message = f"{found.message}; the task is skipped"
+                self._complain("if", Complaint(found.line, message, certain=False))
+
+    def _over(self) -> None:
+        outline = self._expression("over", self._task.over)
+        self._reads("over", outline, _EXPRESSION)
+
+    def _expression(self, field: str, expression: str | None) -> Outline:
+        if expression is not None and (malformed := template_check.syntax(_as_template(expression))):
+            self._complain(field, malformed)
+        return _expression(expression)
+
+    def _prompt(self) -> None:
+        prompt = self._written.data.get("user_prompt")
+        if self._task.user_prompt is None or not isinstance(prompt, str):
+            return
+        names = _PROMPT | {"result"} if self._task.repeats else _PROMPT
+        outline = template_check.outline(prompt)
+        self._reads("user_prompt", outline, names)
+        for complaint in self._included(outline, names):
+            self._complain("user_prompt", complaint)
+        for read in outline.variables:
+            self._hint_unset(read)
+
+    def _reads(self, field: str, outline: Outline, names: frozenset[str]) -> None:
+        guarded = outline.guarded | self._met
+        for read in outline.reads:
+            if found := template_check.missing(read, self._scope(names), guarded):
+                self._complain(field, found)
+            elif self._task.if_ is None and read.name == "outputs" and read.certain:
+                maybe = template_check.missing(read, self._scope(names, self._before.skippable), guarded)
+                if maybe:
+                    self._complain(field, Complaint(maybe.line, maybe.message, certain=False))
+
+    def _included(self, outline: Outline, names: frozenset[str]) -> Iterator[Complaint]:
+        """What the prompts that it includes read, told at the include: they may fit elsewhere."""
+        scope, told = self._scope(names), set()
+        left = [(include, include.line, include.certain, outline.guarded | self._met) for include in outline.includes]
+        while left:
+            include, line, certain, guarded = left.pop()
+            if include.name is None or include.name in told or include.name not in self._library.prompts:
+                continue
+            told.add(include.name)
+            inner = template_check.outline(self._library.prompts[include.name])
+            guarded |= inner.guarded
+            for read in inner.reads:
+                if found := template_check.missing(read, scope, guarded):
+                    place = f"{self._library.sources[include.name].label}: " if include.name else ""
+                    yield Complaint(line, f"in the included {place}{found.message}", certain and found.certain)
+            left += [(one, line, certain and one.certain, guarded) for one in inner.includes]
+
+    def _env(self) -> None:
+        for name, value in self._task.env.items():
+            if malformed := template_check.syntax(value):
+                self._complain("env", malformed, name)
+            for found in template_check.undefined(value, self._scope(_ENV)):
+                self._complain("env", found, name)
+            for read in template_check.outline(value).variables:
+                self._hint_unset(read, "env", name)
+
+    def _nothing_to_repeat(self) -> None:
+        task = self._task
+        if not task.repeat_prompt or task.over is not None or self._before.results != 0:
+            return
+        message = (
+            "nothing to repeat over: no earlier task can have produced a result that is still there; "
+            "a `run` or a task with tools does, or write `over`"
+        )
+        problem = self._written.problem(message, "repeat_prompt")
+        self._library.note(problem, certain=task.if_ is None and "result" not in self._library.open)
+
+    def _complain(self, field: str, complaint: Complaint, *steps: str) -> None:
+        source, where = self._written.at(field, *steps)
+        certain = complaint.certain and (self._task.if_ is None or field == "if")
+        self._library.complain(source, where, replace(complaint, certain=certain))
+
+    def _hint_unset(self, read: template_check.Read, field: str = "user_prompt", *steps: str) -> None:
+        if field == "env" or read.key not in self._task.env:
+            self._library.need(read, *self._written.at(field, *steps))
+
+
+def _as_template(expression: str) -> str:
+    return "{{ (" + expression + ") }}"
+
+
+def _expression(expression: str | None) -> Outline:
+    return template_check.outline(_as_template(expression)) if expression is not None else Outline()
+
+
+def unlikely_model_names(task: Task, config: ModelConfig) -> Iterator[tuple[str, str]]:
+    """(field, warning) for a model that looks like a misspelt logical name; it may be a provider's id as well."""
+    logical = list(config.models)
+    named = [("model", task.model)] if task.model else []
+    named += [("models", choice.model) for choice in task.models]
+    for field, name in named:
+        close = difflib.get_close_matches(name[:100], logical, n=1, cutoff=0.75)
+        if name not in logical and close:
+            yield field, f"{name!r} is not in the model config, so it is a provider's id; did you mean {close[0]!r}?"

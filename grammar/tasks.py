@@ -1,0 +1,160 @@
+"""Tasks as they are written, with what `defaults` and `uses` put under them (GRAMMAR.md section 3)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from grammar.errors import InvalidFlow, Problem
+from grammar.library import Library, Where
+from grammar.models import Task, Taskflow
+from grammar.source import Source
+
+_PERSONALITY = re.compile(r"-p[ \t]+(\S+)[ \t]*\n?")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A task's fields, merged, and where each of them stands. `where`: the task itself, in `source`.
+
+    `whole`: what it uses was found.
+    """
+
+    source: Source
+    where: Where
+    data: dict[str, Any]
+    origins: dict[str, tuple[Source, Where]] = field(default_factory=dict)
+    whole: bool = True
+
+    def at(self, name: str, *steps: str | int) -> tuple[Source, Where]:
+        """The file and the path of a field, or of a part of it; of the task itself where the field is not written."""
+        name = "user_prompt" if name == "agents" and name not in self.data else name
+        source, where = self.origins.get(name, (self.source, self.where))
+        return source, (*where, name, *steps)
+
+    def problem(self, message: str, name: str, *steps: str | int) -> Problem:
+        """That field of the task is wrong."""
+        source, where = self.at(name, *steps)
+        return source.problem(where, message)
+
+    def over(self, below: "Written") -> "Written":
+        """The task with another's fields as its defaults. A field that says no more than the default gives way."""
+        data, origins = dict(below.data), dict(below.origins)
+        for name, value in self.data.items():
+            if name not in below.data or not _is_default(name, value):
+                data[name], origins[name] = value, self.origins[name]
+        return replace(self, data=data, origins=origins)
+
+    def on(self, below: "Written") -> "Written":
+        """The task over the file's `defaults`: whatever is written wins."""
+        return replace(self, data={**below.data, **self.data}, origins={**below.origins, **self.origins})
+
+
+def tasks_of(source: Source, library: Library) -> list[Written]:
+    """The flow's tasks. Raises InvalidFlow with every problem in the fields of all of them."""
+    problems: list[Problem] = []
+    tasks = list(_Reader(library, problems).tasks(source, ()))
+    if problems:
+        raise InvalidFlow([*problems, *library.problems])
+    return tasks
+
+
+class _Reader:
+    """Reads the tasks of one flow, and of the flows that they use."""
+
+    def __init__(self, library: Library, problems: list[Problem]) -> None:
+        self._library = library
+        self._problems = problems
+
+    def tasks(self, source: Source, using: tuple[Source, ...]) -> Iterator[Written]:
+        """The tasks of a file. `using`: the files whose `uses` led here, outermost first."""
+        defaults = self._defaults(source)
+        entries = source.data.get("taskflow")
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+            task = self._task(source, index, entry)
+            if task is None:
+                continue
+            yield self._complete(task, (*using, source)).on(defaults)
+
+    def _defaults(self, source: Source) -> Written:
+        data = source.data.get("defaults")
+        where: Where = ("defaults",)
+        if not isinstance(data, dict):
+            return Written(source, where, {})
+        return self._written(source, where, data)
+
+    def _task(self, source: Source, index: int, entry: Any) -> Written | None:
+        data = entry.get("task") if isinstance(entry, dict) else None
+        if not isinstance(data, dict):
+            message = "must be `- task:` with the task's fields below it"
+            self._problems.append(source.problem(("taskflow", index), message))
+            return None
+        return self._written(source, ("taskflow", index, "task"), data)
+
+    def _written(self, source: Source, where: Where, data: dict[str, Any]) -> Written:
+        given = {name: value for name, value in data.items() if value is not None}
+        try:
+            source.validate(Task, given, where)
+        except InvalidFlow as invalid:
+            self._problems += invalid.problems
+        self._library.warn_unknown(source, given, Task, where)
+        return Written(source, where, given, dict.fromkeys(given, (source, where)))
+
+    def _complete(self, task: Written, using: tuple[Source, ...]) -> Written:
+        """The task over what it uses."""
+        if task.data.get("uses") is None:
+            return task
+        below = self._used(task, using)
+        return task.over(below) if below else replace(task, whole=False)
+
+    def _used(self, task: Written, using: tuple[Source, ...]) -> Written | None:
+        """The task that `uses` names; it may use another one itself."""
+        reference = task.data.get("uses")
+        if not isinstance(reference, str):
+            return None
+        source, where = task.at("uses")
+        found = self._library.document(reference, "taskflow", source, where)
+        if found is None:
+            return None
+        if any(found.path == other.path for other in using):
+            chain = " uses ".join(one.label for one in (*using, found))
+            self._problems.append(source.problem(where, f"uses itself: {chain}"))
+            return None
+        return self._only_task(found, reference, (source, where), using)
+
+    def _only_task(
+        self, found: Source, reference: str, referrer: tuple[Source, Where], using: tuple[Source, ...]
+    ) -> Written | None:
+        known = len(self._problems)
+        tasks = list(self.tasks(found, using))
+        if len(tasks) == 1:
+            return tasks[0]
+        if len(self._problems) == known:
+            source, where = referrer
+            message = f"{reference!r} has {len(tasks)} tasks; only a taskflow with exactly one task can be used"
+            self._problems.append(source.problem(where, message))
+        return None
+
+
+def _is_default(name: str, value: Any) -> bool:
+    """Whether the value says just what the field says when it is not written."""
+    for attribute, known in Task.model_fields.items():
+        if name == (known.alias or attribute):
+            return bool(getattr(Task.model_validate({name: value}), attribute) == known.get_default())
+    return False
+
+
+def merged(tasks: list[Written], source: Source) -> Taskflow:
+    """The taskflow with its tasks put together. Raises InvalidFlow."""
+    data = {**source.data, "taskflow": [_task_data(task.data, index) for index, task in enumerate(tasks)]}
+    return source.validate(Taskflow, data)
+
+
+def _task_data(data: dict[str, Any], index: int) -> dict[str, Any]:
+    """The fields, with a name, and the agent that a prompt names by `-p NAME` at its start where there is no other."""
+    prompt = data.get("user_prompt")
+    named = _PERSONALITY.match(prompt) if isinstance(prompt, str) and not data.get("agents") else None
+    given = {"name": f"task-{index + 1}", **data}
+    if named is None or prompt is None or "{" in named[1]:
+        return given
+    return {**given, "agents": [named[1]], "user_prompt": prompt[named.end() :]}

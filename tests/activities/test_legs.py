@@ -1,0 +1,136 @@
+"""Agent runs that wait for a person, and go on in another process (GRAMMAR.md sections 6 and 9)."""
+
+import json
+from typing import Any
+
+import pytest
+
+from grammar.contracts import AgentSpec, Deployed, Leg, Verdict
+from grammar.models import Personality, Toolbox
+from tests.activities.conftest import Bench
+from tests.activities.test_agent import box, calls
+from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+
+
+def guarded(*tools: str, **fields: Any) -> dict[str, Toolbox]:
+    """The toolbox, with tools that need a yes."""
+    return {name: one.model_copy(update={"confirm": tools}) for name, one in box(**fields).items()}
+
+
+def recorded(deployed: Deployed) -> Leg:
+    """The leg as it comes back out of the history."""
+    assert deployed.leg
+    return Leg.model_validate_json(deployed.leg.model_dump_json())
+
+
+TWO = [Call(name="lookup", arguments={"key": "a"}), Call(name="slow", arguments={"seconds": 0})]
+
+
+async def test_a_call_that_needs_a_yes_ends_the_leg(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(*TWO)
+    deployed = await bench.agent(toolboxes=guarded("lookup"))
+    assert deployed.leg
+    (call,) = deployed.leg.calls
+    assert (call.tool, call.toolbox, json.loads(call.arguments)) == ("lookup", "tests.box", {"key": "a"})
+    assert (deployed.produced, len(endpoint.requests), deployed.usage.requests) == (False, 1, 1)
+
+
+@pytest.mark.parametrize("fields", [{"headless": True}, {"blocked_tools": ["lookup"]}])
+async def test_no_one_is_asked(bench: Bench, endpoint: ScriptedEndpoint, fields: dict[str, Any]) -> None:
+    endpoint.rules = calls(TWO[1] if "blocked_tools" in fields else TWO[0])
+    deployed = await bench.agent(toolboxes=guarded("lookup"), **fields)
+    assert (deployed.leg, deployed.produced) == (None, True)
+
+
+async def test_the_next_leg_goes_on_from_the_call(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(*TWO)
+    toolboxes = guarded("lookup")
+    leg = recorded(await bench.agent("go", toolboxes=toolboxes))
+    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    deployed = await bench.agent("go", toolboxes=toolboxes, leg=leg, verdicts=yes)
+    assert [one.tool_name for one in deployed.tool_results] == ["lookup", "slow"]
+    assert deployed.tool_results[0].structured == {"key": "a", "items": [1, 2]}
+    assert (len(endpoint.requests), deployed.usage.requests, deployed.usage.input_tokens) == (2, 2, 20)
+    assert [one["role"] for one in endpoint.requests[1].messages] == ["system", "user", "assistant", "tool", "tool"]
+
+
+async def test_a_no_is_told_as_the_tools_result(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(TWO[0])
+    toolboxes = guarded("lookup")
+    leg = recorded(await bench.agent(toolboxes=toolboxes))
+    no = [Verdict(id=leg.calls[0].id, approved=False, reason="too early")]
+    deployed = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=no)
+    assert "Tool call not allowed. Reason: too early" in endpoint.requests[1].tool_result
+    assert deployed.value == "Tool call not allowed. Reason: too early"
+
+
+async def test_several_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = [
+        Rule(when=When(turn=turn), tool_calls=[Call(name="lookup", arguments={"key": str(turn)})]) for turn in range(3)
+    ] + [Rule(text="done")]
+    toolboxes = guarded("lookup")
+    deployed = await bench.agent(toolboxes=toolboxes)
+    while deployed.leg:
+        leg = recorded(deployed)
+        yes = [Verdict(id=call.id, approved=True) for call in leg.calls]
+        deployed = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=yes)
+    assert [one.structured["key"] for one in deployed.tool_results] == ["0", "1", "2"]  # type: ignore[index, call-overload]
+    assert (len(endpoint.requests), deployed.usage.requests) == (4, 4)
+
+
+async def test_turns_count_over_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = [Rule(tool_calls=[TWO[0]])]
+    toolboxes = guarded("lookup")
+    leg = recorded(await bench.agent(toolboxes=toolboxes, max_turns=2))
+    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    leg = recorded(await bench.agent(toolboxes=toolboxes, max_turns=2, leg=leg, verdicts=yes))
+    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    with pytest.raises(Exception, match="no final result after 2 turns"):
+        await bench.agent(toolboxes=toolboxes, max_turns=2, leg=leg, verdicts=yes)
+    assert len(endpoint.requests) == 2
+
+
+async def test_a_leg_in_a_repair(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = [
+        Rule(when=When(turn=0), tool_calls=[TWO[1]]),
+        Rule(when=When(turn=1), text="a"),
+        Rule(when=When(turn=2), tool_calls=[TWO[0]]),
+        Rule(text="done"),
+    ]
+    schema: dict[str, Any] = {"type": "object"}
+    toolboxes = guarded("lookup")
+    leg = recorded(await bench.agent(toolboxes=toolboxes, outputs=schema))
+    assert (leg.repairs, leg.usage.requests, [one.tool_name for one in leg.tool_results]) == (1, 2, ["slow"])
+    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    deployed = await bench.agent(toolboxes=toolboxes, outputs=schema, leg=leg, verdicts=yes)
+    assert [one.tool_name for one in deployed.tool_results] == ["slow", "lookup"]
+    assert deployed.usage.requests == 4
+
+
+async def test_a_leg_after_a_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = [
+        Rule(when=When(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
+        Rule(when=When(system="I am second", turn=1), tool_calls=[TWO[0]]),
+        Rule(when=When(system="I am second"), text="done"),
+    ]
+    agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("first", "second")]
+    toolboxes = guarded("lookup")
+    leg = recorded(await bench.agent(agents=agents, toolboxes=toolboxes))
+    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    deployed = await bench.agent(agents=agents, toolboxes=toolboxes, leg=leg, verdicts=yes, capture="response")
+    assert deployed.value == "done"
+    assert "I am second" in endpoint.requests[-1].system
+
+
+async def test_no_secret_in_a_leg(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "hunter2-long")
+    endpoint.rules = calls(Call(name="lookup", arguments={"key": "hunter2-long"}))
+    toolboxes = guarded("lookup")
+    asked = {"secrets": ["SECRET"], "toolboxes": toolboxes}
+    deployed = await bench.agent("use ⟦env:SECRET:k1⟧", **asked)
+    assert "hunter2-long" not in deployed.model_dump_json()
+    leg = recorded(deployed)
+    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    deployed = await bench.agent("use ⟦env:SECRET:k1⟧", **asked, leg=leg, verdicts=yes)
+    assert "hunter2-long" in endpoint.requests[1].tool_result
+    assert "hunter2-long" not in deployed.model_dump_json()

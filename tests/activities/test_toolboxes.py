@@ -1,0 +1,329 @@
+"""MCP servers by every transport, as an agent run has them (GRAMMAR.md sections 1, 6 and 7)."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from activities.pool import Pool
+from activities.server_process import LARGEST_LOG, ServerLog
+from grammar.contracts import Surroundings, Verdict
+from tests.activities.boxes import (
+    box,
+    calls,
+    failure,
+    free_port,
+    http_box,
+    http_server,
+    listening,
+    one_by_one,
+    own_http_box,
+    started,
+)
+from tests.activities.conftest import KEY, SERVER, Bench
+from tests.support.endpoint import Call, Rule, ScriptedEndpoint
+from tests.support.waiting import gone, until, until_async
+
+PID = Call(name="pid")
+KINDS = ["sse", "streamable"]
+
+
+# Transports
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_headers_arrive(
+    bench: Bench, endpoint: ScriptedEndpoint, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "a-secret-of-mine\n")
+    endpoint.rules = calls(*(Call(name="header", arguments={"name": name}) for name in ("x-maybe", "x-not", "x-key")))
+    with http_server(kind) as (url, _):
+        toolboxes = http_box(
+            kind,
+            "{{ env('URL') }}",
+            headers={"X-Key": "Bearer {{ env('KEY') }}"},
+            optional_headers={"X-Maybe": "{{ globals.maybe }}{{ env('MORE', '!') }}", "X-Not": "{{ env('NOWHERE') }}"},
+        )
+        monkeypatch.setenv("URL", url)
+        deployed = await bench.agent(toolboxes=toolboxes, surroundings=surroundings(maybe="yes"))
+    assert "Bearer a-secret-of-mine" in endpoint.requests[1].tool_result
+    assert [one.text for one in deployed.tool_results][:2] == ["yes!", "(none)"]
+
+
+def surroundings(**globals_: Any) -> Surroundings:
+    return Surroundings(globals=globals_, env={}, key=KEY)
+
+
+@pytest.mark.parametrize("header", ["{{ env('NOWHERE') }}", "{{ env('BAD') }}"])
+async def test_a_header_that_cannot_be_is_an_error(
+    bench: Bench, endpoint: ScriptedEndpoint, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BAD", "two-secret\nlines-of-it")
+    error = await failure(bench, toolboxes=http_box("sse", "http://127.0.0.1:1/sse", headers={"X-Key": header}))
+    assert (error.type, error.non_retryable) == ("TemplateFailed", True)
+    assert error.message.startswith("toolbox tests.box: header X-Key: ")
+    assert "two-secret" not in error.message
+    assert not endpoint.requests
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_secret_in_an_error(
+    bench: Bench, endpoint: ScriptedEndpoint, kind: str, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("KEY", "a-secret-of-mine")
+    url = f"http://127.0.0.1:{free_port()}/" + "{{ env('KEY') }}"
+    error = await failure(bench, toolboxes=http_box(kind, url, headers={"X-Key": "{{ env('KEY') }}"}))
+    assert (error.type, error.non_retryable) == ("ToolboxFailed", False)
+    assert error.message.startswith("toolbox tests.box did not start: ")
+    assert "a-secret-of-mine" not in error.message + caplog.text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_redirect_takes_no_header_to_another_host(bench: Bench, endpoint: ScriptedEndpoint, kind: str) -> None:
+    asked: list[str | None] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.headers.get("X-Key"))
+            self.send_error(500)
+
+        do_GET = do_POST  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Redirecting(Elsewhere):
+        def do_POST(self) -> None:
+            self.send_response(307)
+            self.send_header("Location", f"http://127.0.0.1:{elsewhere.server_port}/mcp")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_POST  # noqa: N815
+
+    elsewhere, redirecting = HTTPServer(("127.0.0.1", 0), Elsewhere), HTTPServer(("127.0.0.1", 0), Redirecting)
+    for one in (elsewhere, redirecting):
+        Thread(target=one.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{redirecting.server_port}/mcp"
+    error = await failure(bench, toolboxes=http_box(kind, url, headers={"X-Key": "secret"}))
+    assert (error.type, asked) == ("ToolboxFailed", [])
+    for one in (elsewhere, redirecting):
+        one.shutdown()
+        one.server_close()
+
+
+async def test_timeout_is_the_time_to_connect(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for one in (first, second):  # the queue is full: another connection hangs
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/mcp"
+        begin = time.monotonic()
+        error = await failure(bench, toolboxes=http_box("streamable", url, timeout=0.5))
+    assert error.type == "ToolboxFailed"
+    assert time.monotonic() - begin < 10
+
+
+async def test_a_server_of_its_own_over_http(bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
+    log, port = tmp_path / "starts", free_port()
+    toolboxes = own_http_box(port, "--starts", str(log), "--delay", "0.5", env={"COLOUR": "{{ env('HUE', 'blue') }}"})
+    endpoint.rules = calls(
+        PID,
+        Call(name="environ", arguments={"name": "COLOUR"}),
+        Call(name="environ", arguments={"name": "AI_API_TOKEN"}),
+    )
+    deployed = await bench.agent(toolboxes=toolboxes)
+    (pid,) = started(log)
+    assert [one.text for one in deployed.tool_results] == [str(pid), "blue", "(not set)"]
+    assert gone(pid)
+    assert not listening(port)
+
+
+@pytest.mark.parametrize(("start", "says"), [("exit", "ended with exit code 3"), ("hang", "accepts no connection")])
+async def test_a_server_of_its_own_that_does_not_start(
+    bench: Bench, endpoint: ScriptedEndpoint, start: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("activities.server_process.ServerProcess.start.__defaults__", (2.0,))
+    log = tmp_path / "starts"
+    error = await failure(bench, toolboxes=own_http_box(free_port(), "--start", start, "--starts", str(log)))
+    assert error.type == "ToolboxFailed"
+    assert says in error.message
+    assert f"told to {start}" in error.message
+    assert all(map(gone, started(log)))
+
+
+async def test_a_port_that_is_taken(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    with http_server("streamable") as (url, _):
+        error = await failure(bench, toolboxes=own_http_box(int(url.split(":")[2].split("/")[0])))
+    assert "is taken: another process answers there" in error.message
+
+
+async def test_a_server_of_its_own_ends_with_a_killed_worker(tmp_path: Path) -> None:
+    log, port = tmp_path / "starts", free_port()
+    script = (
+        "import asyncio\n"
+        "from activities.servers import Server, ServerSpec\n"
+        "from tests.activities.boxes import box, own_http_box\n"
+        "async def main():\n"
+        f"    for boxes in (own_http_box({port}, '--starts', {str(log)!r}), box('--starts', {str(log)!r})):\n"
+        "        await Server(ServerSpec('x', boxes['tests.box'].server_params, 10)).start()\n"
+        "    print('up', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=SERVER.parents[2])
+    assert worker.stdout
+    assert await asyncio.to_thread(worker.stdout.readline) == b"up\n"
+    worker.kill()
+    worker.wait()
+    worker.stdout.close()
+    assert len(started(log)) == 2
+    until(lambda: all(map(gone, started(log))))
+
+
+@pytest.mark.parametrize("kind", ["stdio", "streamable", "own"])
+async def test_reconnecting(bench: Bench, endpoint: ScriptedEndpoint, kind: str, tmp_path: Path) -> None:
+    log = tmp_path / "starts"
+    endpoint.rules = one_by_one(*(Call(name="remember", arguments={"text": text}) for text in "ab"))
+    with http_server("streamable") as (url, _):
+        toolboxes = {
+            "stdio": box("--more", "--starts", str(log), reconnecting=True),
+            "streamable": http_box("streamable", url, reconnecting=True),
+            "own": own_http_box(free_port(), "--starts", str(log), reconnecting=True),
+        }[kind]
+        deployed = await bench.agent(toolboxes=toolboxes)
+    texts = [one.text for one in deployed.tool_results]
+    assert texts == (["a", "b"] if kind == "stdio" else ["a", "a b"])
+    assert len(started(log)) == {"stdio": 3, "streamable": 0, "own": 1}[kind]
+    assert all(map(gone, started(log)))
+
+
+# Failure
+
+
+async def test_a_server_that_hangs_at_its_start(endpoint: ScriptedEndpoint, bench: Bench, tmp_path: Path) -> None:
+    bench.pool, log = Pool(start_timeout=2), tmp_path / "starts"
+    begin = time.monotonic()
+    error = await failure(bench, toolboxes=box("--start", "hang", "--starts", str(log)))
+    assert error.type == "ToolboxFailed"
+    assert error.message.startswith("toolbox tests.box did not start: no answer within 2 s\n")
+    assert "told to hang" in error.message
+    assert time.monotonic() - begin < 10
+    assert all(map(gone, started(log)))
+
+
+@pytest.mark.parametrize("reconnecting", [False, True])
+async def test_a_call_that_takes_too_long(bench: Bench, endpoint: ScriptedEndpoint, reconnecting: bool) -> None:
+    endpoint.rules = calls(Call(name="slow", arguments={"seconds": 20}))
+    begin = time.monotonic()
+    error = await failure(bench, toolboxes=box(session=1, reconnecting=reconnecting))
+    assert error.message.startswith("toolbox tests.box was lost: ")
+    assert time.monotonic() - begin < 15
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_an_http_server_that_dies_in_a_call(bench: Bench, endpoint: ScriptedEndpoint, kind: str) -> None:
+    endpoint.rules = calls(Call(name="die"))
+    begin = time.monotonic()
+    with http_server(kind) as (url, _):
+        error = await failure(bench, toolboxes=http_box(kind, url))
+    assert (error.type, error.non_retryable) == ("ToolboxFailed", False)
+    assert time.monotonic() - begin < 30
+
+
+async def test_a_server_of_its_own_that_dies_in_a_call(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(Call(name="die"))
+    error = await failure(bench, toolboxes=own_http_box(free_port()))
+    assert error.message.startswith("toolbox tests.box was lost: ")
+    assert "dying as told" in error.message
+
+
+async def test_servers_start_side_by_side_and_fail_together(
+    bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path
+) -> None:
+    log = tmp_path / "starts"
+    slow = box("--delay", "30", "--starts", str(log), name="slow")
+    begin = time.monotonic()
+    error = await failure(bench, toolboxes={**slow, **box("--start", "exit")})
+    assert "told to exit" in error.message
+    assert time.monotonic() - begin < 15
+    assert all(map(gone, started(log)))
+
+
+@pytest.mark.parametrize("args", [("--more",), ("--start", "hang"), ("--deaf", "--more")])
+async def test_cancelling_ends_the_server(
+    bench: Bench, endpoint: ScriptedEndpoint, args: tuple[str, ...], tmp_path: Path
+) -> None:
+    log = tmp_path / "starts"
+    endpoint.rules = [Rule(hang=True)]
+    running = asyncio.create_task(bench.agent(toolboxes=box(*args, "--starts", str(log))))
+    until_done = (lambda: _true(started(log))) if "hang" in args else (lambda: _true(endpoint.requests))
+    await until_async(until_done)
+    begin = time.monotonic()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert all(map(gone, started(log)))
+    assert time.monotonic() - begin < 8
+
+
+async def _true(value: object) -> bool:
+    return bool(value)
+
+
+# Names, approval
+
+
+async def test_tools_of_the_same_name(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(Call(name="one_lookup", arguments={"key": "a"}), PID)
+    toolboxes = {**box("--more", name="a.one"), **box(name="b.two")}
+    deployed = await bench.agent(toolboxes=toolboxes, blocked_tools=["die", "fail"])
+    tools = endpoint.requests[0].tools
+    assert {"one_lookup", "two_lookup", "pid", "remember"} < set(tools)
+    assert not {"lookup", "one_die", "two_fail", "die"} & set(tools)
+    assert [one.tool_name for one in deployed.tool_results] == ["one_lookup", "pid"]
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoint, approved: bool) -> None:
+    made = Call(name="one_count", arguments={"path": "/dev/null", "text": "x"})
+    endpoint.rules = calls(made)
+    toolboxes = {**box(name="a.one", confirm=("count",)), **box(name="b.two")}
+    first = await bench.agent(toolboxes=toolboxes)
+    assert first.leg
+    (call,) = first.leg.calls
+    assert (call.tool, call.toolbox) == ("one_count", "a.one")
+    verdict = Verdict(id=call.id, approved=approved)
+    deployed = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[verdict])
+    assert (deployed.tool_results[0].text == "counted") is approved
+
+
+async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(Call(name="count", arguments={"path": "/dev/null", "text": "x"}))
+    assert (await bench.agent(toolboxes=box(confirm=("count",)), headless=True)).leg is None
+
+
+async def test_an_error_of_the_server_itself_goes_to_the_model(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = one_by_one(Call(name="refuse"), PID)
+    deployed = await bench.agent(toolboxes=box("--more"))
+    assert len(deployed.tool_results) == 2
+
+
+def test_a_log_keeps_its_newest_part() -> None:
+    log = ServerLog()
+    log.file.write(b"x" * (LARGEST_LOG + 1) + b"the end")
+    log.trim()
+    log.file.write(b"and on")
+    assert log.tail().endswith("the end\nand on")
+    assert log.file.seek(0, 2) < 2_000
+    log.close()

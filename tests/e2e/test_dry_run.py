@@ -1,0 +1,146 @@
+"""`--dry-run` as a person uses it: real Temporal, and no model, no script, no server that was not asked for."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Desk
+from tests.support.endpoint import ScriptedEndpoint
+
+FLOW = """
+taskflow:
+  - task:
+      id: found
+      agents: [brief.yaml]
+      toolboxes: [absent.yaml]
+      user_prompt: Find functions in {{ globals.repo }}.
+  - task:
+      id: judged
+      repeat_prompt: true
+      async: true
+      agents: [brief.yaml]
+      outputs:
+        type: object
+        properties: {verdict: {enum: [good, bad]}, line: {type: integer, minimum: 10}}
+        required: [verdict, line]
+      capture: response
+      user_prompt: |
+        Judge {{ result.name }} of {{ result.files[0].path }} with {{ env('SECRET_WORD') }}.
+  - task:
+      name: count
+      run: touch ran; echo 12
+  - task:
+      name: report
+      over: outputs.judged
+      agents: [brief.yaml]
+      user_prompt: "{{ result.item.name }} is {{ result.result.verdict }} at {{ result.result.line }}"
+globals:
+  repo: example
+"""
+ABSENT = "server_params: {kind: stdio, command: no-such-program}\n"
+
+
+@pytest.fixture
+def flow(desk: Desk) -> Path:
+    desk.write("absent.yaml", ABSENT)
+    desk.env["SECRET_WORD"] = "hunter2hunter2"
+    return desk.write("flow.yaml", FLOW)
+
+
+def test_the_wiring_is_seen_at_no_cost(desk: Desk, flow: Path) -> None:
+    with ScriptedEndpoint([]) as endpoint:
+        ended = desk.run(str(flow), "--dry-run", AI_API_ENDPOINT=endpoint.url)
+        assert endpoint.requests == []
+    assert ended.code == 0, ended.out + ended.err
+    assert "dry run: no model is asked" in ended.out
+    assert "toy model" not in ended.out
+    for line in (
+        "brief: ▷ Find functions in example.",
+        "item 1 of 2 brief: ▷ Judge name 1 of path 1 with ⟦",
+        "item 2 of 2 brief: ▷ Judge name 2 of path 1 with ⟦",
+        "bash: ▷ touch ran; echo 12",
+        "item 2 of 2 brief: ▷ name 2 is good at 10",
+        "0 tokens, 0 model requests",
+    ):
+        assert line in ended.out
+    assert "hunter2" not in ended.out + ended.err
+    assert not (desk.folder / "ran").exists()
+
+
+def test_json_says_that_it_was_one(desk: Desk, flow: Path) -> None:
+    ended = desk.run(str(flow), "--dry-run", "--json")
+    assert ended.json["dry_run"] is True
+    assert ended.json["outputs"]["judged"][1]["result"] == {"verdict": "good", "line": 10}
+
+
+def test_rules_beside_the_flow_answer_and_rehearse_a_retry(desk: Desk) -> None:
+    desk.write(
+        "flow.yaml",
+        """
+taskflow:
+  - task: {id: list, must_complete: true, run: 'echo "[1]" > ran; cat ran'}
+  - task:
+      id: ask
+      repeat_prompt: true
+      agents: [brief.yaml]
+      capture: response
+      retry: {initial_interval: 0.1s, maximum_interval: 0.2s}
+      user_prompt: What is {{ result }}?
+""",
+    )
+    desk.write(
+        "flow.dry.yaml",
+        """
+rules:
+  - {when: {task: list}, run: true}
+  - {when: {task: ask, attempt: 1}, error: {status: 503, message: overloaded}}
+  - {when: {prompt: "What is 1"}, text: one}
+""",
+    )
+    ended = desk.run("flow.yaml", "--dry-run", "--json")
+    assert ended.code == 0, ended.err
+    assert (desk.folder / "ran").read_text() == "[1]\n"
+    assert [entry["result"] for entry in ended.json["outputs"]["ask"]] == ["one"]
+
+
+def test_the_example_calls_its_tool(desk: Desk) -> None:
+    ended = desk.run(str(ROOT / "taskflows/examples/echo.yaml"), "--dry-run")
+    assert ended.code == 0, ended.out + ended.err
+    assert '→ echo_tool({"message":"Hello World"})' in ended.out
+    assert "← Echo: Hello World" in ended.out
+    assert "assistant: It answered: Echo: Hello World" in ended.out
+
+
+def test_a_personality(desk: Desk) -> None:
+    desk.write("rules.yaml", "rules:\n  - text: Good morning.\n")
+    ended = desk.run("-p", "./brief.yaml", "Say hello.", "--dry-run", "--rules", "rules.yaml")
+    assert ended.code == 0, ended.out + ended.err
+    assert "brief: ▷ Say hello." in ended.out
+    assert "brief: Good morning." in ended.out
+
+
+def test_a_wrong_rules_file_starts_nothing(desk: Desk, flow: Path) -> None:
+    desk.write("flow.dry.yaml", "rules:\n  - when: {task: fond}\n    text: x\n")
+    ended = desk.run(str(flow), "--dry-run")
+    assert ended.code == 2
+    assert "flow.dry.yaml:2: rules[0].when.task: no task has the name or id 'fond'; did you mean 'found'?" in ended.err
+    assert not desk.state.exists()
+
+
+def test_rules_without_dry_run_are_refused(desk: Desk, flow: Path) -> None:
+    ended = desk.run(str(flow), "--rules", "rules.yaml")
+    assert ended.code == 2
+    assert "--rules: goes with --dry-run" in ended.err
+
+
+def test_it_is_marked_in_temporal(remote: Desk, flow: Path) -> None:
+    address = remote.env["TEMPORAL_ADDRESS"]
+    worker = remote.worker()
+    ended = remote.run(str(flow), "--dry-run", "--id", f"dry-{flow.parent.name}")
+    assert ended.code == 0, ended.out + ended.err
+    described = json.loads(
+        remote.temporal("workflow", "describe", "-w", f"dry-{flow.parent.name}", "-o", "json", address=address)
+    )
+    assert "dry_run" in json.dumps(described)
+    assert worker.poll() is None

@@ -1,0 +1,160 @@
+"""Calls that wait for a person: legs, signals, updates (GRAMMAR.md sections 6 and 9)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
+
+from grammar.contracts import (
+    AgentRequest,
+    Approval,
+    Deployed,
+    Journal,
+    Leg,
+    Manifest,
+    PendingCall,
+    Rejection,
+    RunReport,
+)
+from tests.support.waiting import until_async
+from tests.workflows.conftest import Stage, ask, said
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Handle = WorkflowHandle[Any, RunReport]
+
+
+def asking(*tools: str, prompt: str = "") -> Any:
+    """An agent that asks for these calls in its first leg, and tells in its second what was said."""
+
+    def answer(request: AgentRequest) -> Deployed:
+        if prompt not in request.prompt:
+            return said(request.prompt)
+        if request.leg is None:
+            calls = [PendingCall(id=f"c{i}", tool=tool, toolbox="box", arguments="{}") for i, tool in enumerate(tools)]
+            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+        assert request.leg.state == {"turn": 1}
+        return said(" ".join(f"{one.id}:{one.approved}:{one.reason}" for one in request.verdicts))
+
+    return answer
+
+
+async def open_calls(handle: Handle, count: int) -> list[Approval]:
+    """The calls that wait, as soon as there are so many."""
+
+    async def found() -> list[Approval] | None:
+        report: RunReport = await handle.query("status", result_type=RunReport)
+        return report.approvals if len(report.approvals) == count else None
+
+    return await until_async(found)
+
+
+async def ended(stage: Stage, handle: Handle) -> RunReport:
+    """The report at the end. Time must not be skipped meanwhile: nothing but a person ends the wait."""
+    with stage.env.auto_time_skipping_disabled():
+        return await handle.result()
+
+
+async def test_approve_and_reject_by_signal(stage: Stage) -> None:
+    stage.fakes.agent = asking("wipe", "push")
+    handle = await stage.start(ask("t", id="x"))
+    wipe, push = await open_calls(handle, 2)
+    assert (wipe.id, wipe.tool, wipe.task, push.id) == ("task-1-call-1", "wipe", "t", "task-1-call-2")
+    await handle.signal("approve", wipe.id)
+    await handle.signal("reject", push.id)
+    assert (await ended(stage, handle)).outputs["x"] == "c0:True: c1:False:"
+
+
+async def test_approve_and_reject_by_update(stage: Stage) -> None:
+    stage.fakes.agent = asking("wipe", "push")
+    handle = await stage.start(ask("t", id="x"))
+    wipe, push = await open_calls(handle, 2)
+    await handle.execute_update("approve", wipe.id)
+    await handle.execute_update("reject", Rejection(id=push.id, reason="not today"))
+    report = await ended(stage, handle)
+    assert report.outputs["x"] == "c0:True: c1:False:not today"
+    assert report.approvals == []
+
+
+async def test_an_update_for_a_call_that_is_not_open_is_refused(stage: Stage) -> None:
+    stage.fakes.agent = asking("wipe")
+    handle = await stage.start(ask("t"))
+    (wipe,) = await open_calls(handle, 1)
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update("approve", "task-9-call-1")
+    assert "no call 'task-9-call-1' waits for approval (open: task-1-call-1)" in str(refused.value.cause)
+    await handle.signal("approve", "task-9-call-1")  # ignored
+    await handle.execute_update("approve", wipe.id)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await handle.execute_update("reject", wipe.id)
+    assert (await ended(stage, handle)).status == "completed"
+
+
+async def test_branches_that_wait_leave_their_place_to_others(stage: Stage) -> None:
+    stage.fakes.items = {"t": [1, 2, 3]}
+    stage.fakes.agent = asking("wipe", prompt="t 1")
+    handle = await stage.start(ask("t", id="x", over="x"))
+    (wipe,) = await open_calls(handle, 1)
+    assert wipe.branch == "item 1 of 3"
+
+    async def others_done() -> bool:
+        return stage.fakes.deployed[-1:] == ["t 3"]
+
+    await until_async(others_done)
+    manifest: Manifest = await handle.query("manifest", result_type=Manifest)
+    assert [branch.status for branch in manifest.branches] == ["waiting", "done", "done"]
+    await handle.execute_update("approve", wipe.id)
+    listed: Any = (await ended(stage, handle)).outputs["x"]
+    assert [one["result"] for one in listed] == ["c0:True:", "t 2", "t 3"]
+    assert stage.fakes.most_running == 1
+
+
+async def test_the_wait_may_last_for_days(stage: Stage) -> None:
+    stage.fakes.agent = asking("wipe")
+    handle = await stage.start(ask("t", id="x", schedule_to_close_timeout="1m"))
+    (wipe,) = await open_calls(handle, 1)
+    await stage.env.sleep(timedelta(days=30))
+    await handle.signal("approve", wipe.id)
+    assert (await ended(stage, handle)).status == "completed"
+
+
+async def test_a_second_leg_may_ask_again(stage: Stage) -> None:
+    def answer(request: AgentRequest) -> Deployed:
+        turn = len(request.verdicts) and request.leg and request.leg.state["turn"]
+        if turn == 2:
+            return said("done")
+        calls = [PendingCall(id="c", tool="wipe", toolbox="box", arguments="{}")]
+        return Deployed(leg=Leg(state={"turn": 2 if request.leg else 1}, calls=calls))
+
+    stage.fakes.agent = answer
+    handle = await stage.start(ask("t", id="x"))
+    for number in (1, 2):
+        (wipe,) = await open_calls(handle, 1)
+        assert wipe.id == f"task-1-call-{number}"
+        await handle.execute_update("approve", wipe.id)
+    assert (await ended(stage, handle)).outputs["x"] == "done"
+
+
+async def test_followers_hear_of_it(stage: Stage) -> None:
+    stage.fakes.agent = asking("wipe")
+    handle = await stage.start(ask("t"))
+    (wipe,) = await open_calls(handle, 1)
+    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    assert [entry.kind for entry in journal.entries] == ["task_started", "leg_ended", "approval_asked"]
+    assert journal.approvals == [wipe]
+    await handle.execute_update("reject", Rejection(id=wipe.id, reason="no"))
+    await ended(stage, handle)
+    journal = await handle.query("journal", 3, result_type=Journal)
+    given = journal.entries[0]
+    assert (given.kind, given.status, given.note) == ("approval_given", "rejected", "no")
+
+
+async def test_a_run_that_waits_can_be_cancelled(stage: Stage) -> None:
+    stage.fakes.agent = asking("wipe")
+    handle = await stage.start(ask("t"))
+    await open_calls(handle, 1)
+    await handle.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await ended(stage, handle)
+    report: RunReport = await handle.query("status", result_type=RunReport)
+    assert (report.status, report.approvals) == ("cancelled", [])

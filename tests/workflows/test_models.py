@@ -1,0 +1,130 @@
+"""One task on several models: `models`, `completion`, `model_concurrency` (GRAMMAR.md sections 3 and 5)."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from grammar.contracts import AgentRequest, Deployed
+from grammar.models import ModelChoice
+from tests.workflows.conftest import Stage, ask, said
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def named(request: AgentRequest) -> Deployed:
+    """An answer that says which model was asked what."""
+    name = request.model.name or ""
+    return said(f"{name}: {request.prompt}").model_copy(update={"model": name})
+
+
+def failing(*models: str, kind: str = "BadRequest") -> Any:
+    def answer(request: AgentRequest) -> Deployed:
+        if request.model.name in models:
+            raise ApplicationError("no good", type=kind, non_retryable=True)
+        return named(request)
+
+    return answer
+
+
+def entry(model: str, item: Any, prompt: str) -> dict[str, Any]:
+    return {"model": model, "item": item, "result": f"{model}: {prompt}"}
+
+
+MODELS = ("a", ModelChoice(model="b", model_settings={"temperature": 1}), "c")
+
+
+async def test_without_items_there_is_a_branch_per_model(stage: Stage) -> None:
+    seen: list[tuple[str | None, object]] = []
+
+    def answer(request: AgentRequest) -> Deployed:
+        seen.append((request.model.name, request.model.settings))
+        return named(request)
+
+    stage.fakes.agent = answer
+    report = await stage.run(ask("t", id="x", models=MODELS))
+    assert report.outputs["x"] == [entry(name, None, "t") for name in "abc"]
+    assert sorted(seen, key=str) == [("a", {}), ("b", {"temperature": 1}), ("c", {})]
+    assert (report.tasks[0].total, report.tasks[0].done) == (3, 3)
+
+
+async def test_items_times_models_in_item_then_model_order(stage: Stage) -> None:
+    stage.fakes.items = {"t": [1, 2]}
+    stage.fakes.agent = named
+    report = await stage.run(ask("t", id="x", over="x", models=("a", "b"), async_=True))
+    assert report.outputs["x"] == [entry(name, item, f"t {item}") for item in (1, 2) for name in "ab"]
+    assert report.tasks[0].total == 4
+    assert stage.handle
+    scheduled = [
+        event.activity_task_scheduled_event_attributes.activity_id
+        async for event in stage.handle.fetch_history_events()
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    assert sorted(scheduled)[-4:] == [f"task-1-item-{i}-model-{m}" for i in (1, 2) for m in (1, 2)]
+
+
+async def test_one_entry_is_the_same_as_model(stage: Stage) -> None:
+    stage.fakes.agent = named
+    report = await stage.run(ask("t", id="x", models=("a",)), ask("end", repeat_prompt=True))
+    assert report.outputs["x"] == "a: t"
+    assert stage.fakes.prepared[-1].result is not None
+
+
+async def test_several_models_push_nothing(stage: Stage) -> None:
+    stage.fakes.agent = named
+    await stage.run(ask("t", models=("a", "b")), ask("end"))
+    assert stage.fakes.prepared[-1].result is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [({}, 3), ({"model_concurrency": 1}, 1), ({"model_concurrency": 2}, 2), ({"model_concurrency": 9}, 3)],
+)
+async def test_how_many_models_run_at_once(stage: Stage, limit: dict[str, int], most: int) -> None:
+    stage.fakes.agent = _slow
+    await stage.run(ask("t", models=("a", "b", "c"), **limit))
+    assert stage.fakes.most_running == most
+
+
+async def test_the_limit_is_over_items_and_models(stage: Stage) -> None:
+    stage.fakes.items = {"t": [1, 2, 3, 4]}
+    stage.fakes.agent = _slow
+    await stage.run(ask("t", over="x", models=("a", "b"), model_concurrency=3, async_=True, async_limit=8))
+    assert stage.fakes.most_running == 3
+
+
+async def test_all_must_complete_unless_any_will_do(stage: Stage) -> None:
+    stage.fakes.agent = failing("b")
+    report = await stage.run(ask("all", id="x", models=("a", "b")), ask("any", models=("a", "b"), completion="any"))
+    assert [task.status for task in report.tasks] == ["failed", "done"]
+    assert report.outputs["x"] == [
+        entry("a", None, "all"),
+        {"model": "b", "item": None, "result": None, "error": "no good"},
+    ]
+    assert report.tasks[1].warnings == ["1 of 2 branches failed; `completion: any` asks for one model"]
+
+
+async def test_any_needs_one_model_for_each_item(stage: Stage) -> None:
+    stage.fakes.items = {"t": [1, 2]}
+
+    def answer(request: AgentRequest) -> Deployed:
+        if request.model.name == "b" or request.prompt == "t 2":
+            raise ApplicationError("no good", type="BadRequest", non_retryable=True)
+        return named(request)
+
+    stage.fakes.agent = answer
+    report = await stage.run(ask("t", over="x", models=("a", "b"), completion="any"))
+    assert [(task.status, task.failed) for task in report.tasks] == [("failed", 3)]
+    assert {failure.branch for failure in report.tasks[0].failures} == {2, 3}
+
+
+async def test_a_wrong_key_ends_the_run_even_so(stage: Stage) -> None:
+    stage.fakes.agent = failing("b", kind="ModelAccess")
+    report = await stage.run(ask("t", models=("a", "b"), completion="any"))
+    assert (report.status, report.failure and report.failure.type) == ("failed", "ModelAccess")
+
+
+async def _slow(request: AgentRequest) -> Deployed:
+    await asyncio.sleep(0.05)
+    return named(request)

@@ -1,0 +1,66 @@
+"""Tool calls that wait for a person's yes, and what was said (GRAMMAR.md sections 6 and 9)."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from temporalio import workflow
+
+from grammar.contracts import Approval, Leg, Verdict
+
+
+class Approvals:
+    """The open calls of a run. `told`: hears of each that is asked for, and of each that is decided."""
+
+    def __init__(self, now: Callable[[], datetime], told: Callable[[Approval, Verdict | None], None]) -> None:
+        self._now = now
+        self._told = told
+        self._open: dict[str, Approval] = {}
+        self._said: dict[str, Verdict] = {}
+        self._asked: dict[str, int] = {}
+
+    @property
+    def open(self) -> list[Approval]:
+        """In the order in which they were asked for."""
+        return list(self._open.values())
+
+    async def wait(self, leg: Leg, activity_id: str, task: str, branch: str) -> list[Verdict]:
+        """Ask for every call of the leg, and wait until each is decided."""
+        asked = [self._ask(activity_id, task, branch, call.tool, call.toolbox, call.arguments) for call in leg.calls]
+        try:
+            await workflow.wait_condition(lambda: all(one.id in self._said for one in asked))
+        finally:
+            for one in asked:
+                self._open.pop(one.id, None)
+        return [
+            self._said[one.id].model_copy(update={"id": call.id}) for one, call in zip(asked, leg.calls, strict=True)
+        ]
+
+    def decide(self, verdict: Verdict) -> bool:
+        """Take in what a person said. False where no such call is open: there is nothing to decide."""
+        approval = self._open.pop(verdict.id, None)
+        if approval is None:
+            return False
+        self._said[verdict.id] = verdict
+        self._told(approval, verdict)
+        return True
+
+    def check(self, call: str) -> None:
+        """Raise ValueError where no such call is open."""
+        if call not in self._open:
+            known = ", ".join(self._open) or "none"
+            raise ValueError(f"no call {call!r} waits for approval (open: {known})")
+
+    def _ask(self, activity_id: str, task: str, branch: str, tool: str, toolbox: str, arguments: str) -> Approval:
+        number = self._asked[activity_id] = self._asked.get(activity_id, 0) + 1
+        approval = Approval(
+            id=f"{activity_id}-call-{number}",
+            task=task,
+            branch=branch,
+            tool=tool,
+            toolbox=toolbox,
+            arguments=arguments,
+            since=self._now(),
+        )
+        self._open[approval.id] = approval
+        self._told(approval, None)
+        return approval
