@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROOMS := grammar workflows activities runtime console commands taskflows tests benchmarks docs starter.py worker.py
 
-.PHONY: help demo test check fix bench lock replay screenshot clean
+.PHONY: help demo test check fix bench lock replay screenshot compare clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ fix: .venv/ready  ## format, and mend what the linter can
 
 bench: .venv/ready  ## side by side: raw Temporal and our fan-out; a prompt cold and warm
 	@$(BIN)/python -m benchmarks
+
+compare: .venv/ready  ## the engine that these files were written for and ours, side by side (some minutes)
+	@$(BIN)/python -m benchmarks.compare
 
 replay: .venv/ready  ## record the histories in tests/replay anew
 	@$(BIN)/python -m tests.replay.record

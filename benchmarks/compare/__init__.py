@@ -1,0 +1,1 @@
+"""The existing engine (PyPI `seclab-taskflow-agent`) as a black box beside ours: same flows, same scripted model."""

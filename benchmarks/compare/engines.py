@@ -1,0 +1,157 @@
+"""How each engine is started on a case, in a scratch directory of its own."""
+
+import os
+import socket
+import sys
+import time
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.compare import existing
+from benchmarks.compare.cases import FLOWS, Case
+from benchmarks.compare.program import Ended, background, run
+from benchmarks.compare.scripted import Scripted
+
+ROOT = existing.ROOT
+SERVER = ROOT / "tests" / "support" / "mcp_server.py"
+DEFAULT_MODEL = "default-model"
+HEADER = 'seclab-taskflow-agent:\n  version: "1.0"\n  filetype: {}\n'
+
+
+class Engine(ABC):
+    """An engine, with a scripted endpoint of its own. Use it as a context manager."""
+
+    name: str
+
+    def __init__(self, scratch: Path) -> None:
+        self.scratch = scratch
+        self.endpoint = Scripted()
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.endpoint)
+        prepare(self.scratch, self._stack, self.endpoint.url)
+        self._start()
+        return self
+
+    def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._stack.close()
+
+    def run(self, case: Case, seconds: float = 90) -> Ended:
+        """Run the case to its end; `endpoint.requests` then says what was asked."""
+        self.endpoint.start_anew(case.rules)
+        return run(self.command(case), self.variables(case), self.scratch, seconds, case.typed)
+
+    def variables(self, case: Case) -> dict[str, str]:
+        """The environment of the engine's process."""
+        given = {name: value.replace("$SCRATCH", str(self.scratch)) for name, value in case.env.items()}
+        return self.env(case) | given
+
+    def _start(self) -> None:  # noqa: B027 - one of the two needs nothing
+        """Start what is to run beside all cases."""
+
+    @abstractmethod
+    def command(self, case: Case) -> list[str]: ...
+
+    @abstractmethod
+    def env(self, case: Case) -> dict[str, str]: ...
+
+    def _env(self, first: Path) -> dict[str, str]:
+        path = os.pathsep.join([str(self.scratch / "bin"), str(first), os.environ["PATH"]])
+        return {
+            "PATH": path,
+            "HOME": str(self.scratch),
+            "TERM": "dumb",
+            "AI_API_ENDPOINT": self.endpoint.url,
+            "AI_API_TOKEN": "compare",
+            "COPILOT_DEFAULT_MODEL": DEFAULT_MODEL,
+        }
+
+
+class Existing(Engine):
+    name = "existing"
+
+    def command(self, case: Case) -> list[str]:
+        what = ["-p", case.personality, case.prompt or ""] if case.personality else ["-t", f"flows.{case.flow}"]
+        return [str(existing.ENGINE.python), "-m", "seclab_taskflow_agent", *what, *case.args]
+
+    def env(self, case: Case) -> dict[str, str]:
+        return self._env(existing.ENGINE.bin) | {"LOG_DIR": str(self.scratch), "PYTHONWARNINGS": "ignore"}
+
+
+class Ours(Engine):
+    """A worker and its embedded server run beside the cases; a case with variables of its own brings its own."""
+
+    name = "ours"
+
+    def _start(self) -> None:
+        worker = [sys.executable, str(ROOT / "worker.py")]
+        self._stack.enter_context(background(worker, self._state("warm"), self.scratch, until="serving task queue"))
+
+    def command(self, case: Case) -> list[str]:
+        what = ["-p", case.personality, case.prompt or ""] if case.personality else [f"flows.{case.flow}"]
+        return [sys.executable, str(ROOT / "starter.py"), *what, *case.args]
+
+    def env(self, case: Case) -> dict[str, str]:
+        return self._state(f"cold-{case.flow}" if case.env else "warm")
+
+    def _state(self, name: str) -> dict[str, str]:
+        ours = {"TASKFLOW_STATE_DIR": str(self.scratch / name), "TASKFLOW_PATH": str(self.scratch)}
+        return self._env(Path(sys.executable).parent) | ours
+
+
+def prepare(scratch: Path, stack: ExitStack, url: str) -> None:
+    """The flows, the test server as a command, servers over HTTP, and the documents that name their ports."""
+    scratch.mkdir()
+    (scratch / "flows").symlink_to(FLOWS)
+    command = scratch / "bin" / "compare-tools"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{SERVER}" "$@"\n')
+    command.chmod(0o755)
+    made = scratch / "made"
+    made.mkdir()
+    settings = f"{{endpoint: {url.removesuffix('/v1')}/elsewhere, token: ELSEWHERE_KEY}}"
+    text = f"models: {{elsewhere: elsewhere-id}}\nmodel_settings: {{elsewhere: {settings}}}\n"
+    (made / "elsewhere.yaml").write_text(HEADER.format("model_config") + text)
+    for kind in ("sse", "streamable"):
+        port = free_port()
+        (made / f"{kind}.yaml").write_text(HEADER.format("toolbox") + over_http(kind, port, HEADERS))
+        serve = [sys.executable, str(SERVER), "--more", "--transport", kind, "--port", str(port)]
+        stack.enter_context(background(serve, dict(os.environ), ROOT))
+        wait_for_port(port)
+    port = free_port()
+    started = f"  command: compare-tools\n  args: [--transport, streamable, --port, '{port}']\n"
+    (made / "started.yaml").write_text(HEADER.format("toolbox") + over_http("streamable", port, started))
+
+
+HEADERS = """  headers:
+    X-Compare: "{{ env('COMPARE_HEADER') }}"
+  optional_headers:
+    X-Gone: "{{ env('COMPARE_MISSING') }}"
+"""
+
+
+def over_http(kind: str, port: int, more: str) -> str:
+    path = "sse" if kind == "sse" else "mcp"
+    return f"server_params:\n  kind: {kind}\n  url: http://127.0.0.1:{port}/{path}\n{more}"
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+def wait_for_port(port: int, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

@@ -1,0 +1,81 @@
+"""The memory of a run: all its processes, the daemons it started among them."""
+
+import os
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+EVERY = 0.1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All processes at one moment, in MB. PSS counts a page that several share once in all."""
+
+    pss: float = 0
+    rss: float = 0
+    processes: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+
+class Watch:
+    """Looks every 100 ms at the processes in whose environment `variable` is `value`, and at their descendants."""
+
+    def __init__(self, variable: str, value: str) -> None:
+        self._variable, self._value = variable, value
+        self._marked: dict[tuple[int, float], bool] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.peak = Sample()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(EVERY):
+            sample = _sample(self._processes())
+            if sample.pss > self.peak.pss:
+                self.peak = sample
+
+    def _processes(self) -> list[psutil.Process]:
+        found: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.pid != os.getpid() and self._is_marked(process):
+                    found |= {one.pid: one for one in (process, *process.children(recursive=True))}
+        return list(found.values())
+
+    def _is_marked(self, process: psutil.Process) -> bool:
+        key = (process.pid, process.create_time())
+        if not self._marked.get(key):  # between fork and exec it still has its parent's environment
+            self._marked[key] = process.environ().get(self._variable) == self._value
+        return self._marked[key]
+
+
+def _sample(processes: list[psutil.Process]) -> Sample:
+    each: dict[str, tuple[float, float]] = {}
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            each[f"{process.pid} {_name(process)}"] = _memory(process.pid)
+    return Sample(sum(pss for pss, _ in each.values()), sum(rss for _, rss in each.values()), each)
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    """(PSS, RSS) in MB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
+    return sizes["Pss"], sizes["Rss"]
+
+
+def _name(process: psutil.Process) -> str:
+    words = [Path(word).name for word in process.cmdline()[:4]]
+    return " ".join(words)[:60]

@@ -1,0 +1,99 @@
+"""Programs of other projects and of this one: run to their end, or for the length of a block."""
+
+import os
+import pty
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+TIMED_OUT = -1
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended. `code` is -1 where it had to be stopped."""
+
+    code: int
+    said: str
+    seconds: float
+
+
+def run(command: list[str], env: dict[str, str], cwd: Path, seconds: float, typed: str | None = None) -> Ended:
+    """Run it, at most so long. With `typed`, in a terminal into which that line and an empty one are typed."""
+    begun = time.monotonic()
+    code, said = _in_terminal(command, env, cwd, seconds, typed) if typed else _run(command, env, cwd, seconds)
+    return Ended(code, said, time.monotonic() - begun)
+
+
+def _run(command: list[str], env: dict[str, str], cwd: Path, seconds: float) -> tuple[int, str]:
+    with tempfile.TemporaryFile() as out:  # a file: a daemon that the program leaves behind holds no pipe open
+        program = subprocess.Popen(
+            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+        code = _wait(program, seconds)
+        out.seek(0)
+        return code, out.read().decode(errors="replace")
+
+
+def _in_terminal(command: list[str], env: dict[str, str], cwd: Path, seconds: float, typed: str) -> tuple[int, str]:
+    master, slave = pty.openpty()
+    program = subprocess.Popen(
+        command, env=env, cwd=cwd, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+    )
+    os.close(slave)
+    said: list[bytes] = []
+    listening = threading.Thread(target=_listen, args=(master, said), daemon=True)
+    listening.start()
+    os.write(master, f"{typed}\n\n".encode())
+    code = _wait(program, seconds)
+    listening.join(1)
+    os.close(master)
+    return code, b"".join(said).decode(errors="replace")
+
+
+def _listen(master: int, said: list[bytes]) -> None:
+    with suppress(OSError):  # the terminal is gone with its last program
+        while heard := os.read(master, 65536):
+            said.append(heard)
+
+
+def _wait(program: subprocess.Popen[bytes], seconds: float) -> int:
+    try:
+        return program.wait(seconds)
+    except subprocess.TimeoutExpired:
+        stop(program)
+        return TIMED_OUT
+
+
+@contextmanager
+def background(
+    command: list[str], env: dict[str, str], cwd: Path, until: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program beside the block; the block begins once it has said `until`."""
+    with tempfile.TemporaryFile() as out:
+        program = subprocess.Popen(command, env=env, cwd=cwd, stdout=out, stderr=out, start_new_session=True)
+        try:
+            deadline = time.monotonic() + 60
+            while until.encode() not in os.pread(out.fileno(), 1 << 20, 0):
+                if program.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{command} did not start: {os.pread(out.fileno(), 1 << 16, 0).decode()}")
+                time.sleep(0.05)
+            yield program
+        finally:
+            stop(program)
+
+
+def stop(program: subprocess.Popen[bytes]) -> None:
+    """End it and what it started in its group."""
+    for told in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, told)
+        with suppress(subprocess.TimeoutExpired):
+            program.wait(10)
+            return

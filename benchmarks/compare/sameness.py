@@ -1,0 +1,133 @@
+"""What is compared of a run, and what is taken out first because it differs everywhere (differences.yaml)."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.compare.program import TIMED_OUT, Ended
+from benchmarks.compare.scripted import HANDOFF
+from tests.support.script import Asked
+
+Aspects = dict[str, Any]
+OUTPUTS = "OUTPUTS "
+NOT_PARAMETERS = {"messages", "input", "tools", "instructions"}
+COMPLETED, WITH_FAILURES = 0, 4
+
+
+def observed(requests: list[Asked], ended: Ended, *, in_order: bool, peak: int | None) -> Aspects:
+    """The aspects of one run, one list entry per request."""
+    if not in_order:
+        requests = sorted(requests, key=lambda one: (one.prompt, str(one.body.get("model")), one.turn))
+    said = [one.prompt for one in requests]
+    return {
+        "prompts": [prompt for prompt in said if not prompt.startswith(OUTPUTS)],
+        "outputs": [json.loads(prompt.removeprefix(OUTPUTS)) for prompt in said if prompt.startswith(OUTPUTS)],
+        "system": [one.system for one in requests],
+        "tools": [[_tool(tool) for tool in one.body.get("tools") or []] for one in requests],
+        "results": [one.tool_result for one in requests],
+        "parameters": [_parameters(one) for one in requests],
+        "ending": ended.code,
+        "peak": peak,
+    }
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool.get("function", tool)
+    return {key: function.get(key) for key in ("name", "description", "parameters", "strict")}
+
+
+def _parameters(asked: Asked) -> dict[str, Any]:
+    given = {key: value for key, value in asked.body.items() if key not in NOT_PARAMETERS}
+    return given | {"path": asked.path, "authorization": asked.headers.get("authorization")}
+
+
+def tool_names(aspects: Aspects) -> Aspects:
+    """Theirs: ns and a hash before every name. Ours: the toolbox's short name, where two toolboxes have the name."""
+
+    def plain(name: str) -> str:
+        return re.sub(r"^(ns[0-9a-f]{12}|tests_|twin_)", "", name)
+
+    return aspects | {"tools": [[tool | {"name": plain(tool["name"])} for tool in some] for some in aspects["tools"]]}
+
+
+def handoff_names(aspects: Aspects) -> Aspects:
+    """Theirs: a hash of the agent's name. Ours: the name."""
+    names = list(dict.fromkeys(tool["name"] for some in aspects["tools"] for tool in some if _is_handoff(tool)))
+    agents = {name.removeprefix(HANDOFF): f"agent-{number}" for number, name in enumerate(names, 1)}
+
+    def named(tool: dict[str, Any]) -> dict[str, Any]:
+        agent = tool["name"].removeprefix(HANDOFF)
+        known = agents[agent]
+        description = tool["description"].replace(f"the {agent} agent", f"the {known} agent")
+        return tool | {"name": HANDOFF + known, "description": description}
+
+    tools = [[named(tool) if _is_handoff(tool) else tool for tool in some] for some in aspects["tools"]]
+    results = [_renamed(result, agents) for result in aspects["results"]]
+    return aspects | {"tools": tools, "results": results}
+
+
+def _is_handoff(tool: dict[str, Any]) -> bool:
+    return str(tool["name"]).startswith(HANDOFF)
+
+
+def _renamed(result: str, agents: dict[str, str]) -> str:
+    found = re.fullmatch(r'\{"assistant": "(.*)"\}', result)
+    return json.dumps({"assistant": agents.get(found[1], found[1])}) if found else result
+
+
+def guidelines(aspects: Aspects) -> Aspects:
+    """The same parts in the same order; the words of the guidelines, the last head and the blank lines differ.
+
+    Theirs has the head of the additional guidelines even where no toolbox has any.
+    """
+
+    def canonical(text: str) -> str:
+        text = text.replace("# Primary Task to Complete", "# Primary Task")
+        text = re.sub(r"(# Important Guidelines\n)(\s*- .*\n?)+", r"\1<guidelines>\n", text)
+        lines = "\n".join(line.strip() for line in text.splitlines() if line.strip())
+        return lines.replace("# Additional Guidelines\n# ", "# ")
+
+    return aspects | {"system": [canonical(text) for text in aspects["system"]]}
+
+
+def usage(aspects: Aspects) -> Aspects:
+    """Ours asks for the token usage of a streamed answer."""
+    kept = [{key: one[key] for key in one if key != "stream_options"} for one in aspects["parameters"]]
+    return aspects | {"parameters": kept}
+
+
+def exit_code(aspects: Aspects) -> Aspects:
+    """To the end of the flow, or not: ours exits with 4 where an optional task failed, theirs with 0."""
+    if aspects["ending"] == TIMED_OUT:
+        return aspects
+    return aspects | {"ending": "end" if aspects["ending"] in {COMPLETED, WITH_FAILURES} else "stopped"}
+
+
+EVERYWHERE: dict[str, Callable[[Aspects], Aspects]] = {
+    "tool names": tool_names,
+    "handoff names": handoff_names,
+    "guidelines": guidelines,
+    "usage": usage,
+    "exit code": exit_code,
+}
+
+
+def compared(ours: Aspects, theirs: Aspects) -> tuple[dict[str, tuple[Any, Any]], set[str]]:
+    """The aspects that still differ (ours, theirs), and which of EVERYWHERE made something equal."""
+    needed = set()
+    for name, take_out in EVERYWHERE.items():
+        before, changed = (ours, theirs), (take_out(ours), take_out(theirs))
+        if any(_closer(aspect, before, changed) for aspect in ours):
+            needed.add(name)
+        ours, theirs = changed
+    return {aspect: (ours[aspect], theirs[aspect]) for aspect in _differing(ours, theirs)}, needed
+
+
+def _closer(aspect: str, before: tuple[Aspects, Aspects], after: tuple[Aspects, Aspects]) -> bool:
+    differed = before[0][aspect] != before[1][aspect]
+    return differed and (before[0][aspect], before[1][aspect]) != (after[0][aspect], after[1][aspect])
+
+
+def _differing(ours: Aspects, theirs: Aspects) -> list[str]:
+    return [aspect for aspect in ours if ours[aspect] != theirs[aspect]]

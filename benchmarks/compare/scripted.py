@@ -1,0 +1,28 @@
+"""A scripted endpoint whose rules need not know how an engine names the tools that it offers."""
+
+import re
+
+from tests.support.endpoint import ScriptedEndpoint
+from tests.support.script import Asked, Rule
+
+HANDOFF = "transfer_to_"
+
+
+class Scripted(ScriptedEndpoint):
+    """`lookup` in a rule calls the first tool offered whose name ends so; `transfer_to_2` the second handoff."""
+
+    def start_anew(self, rules: list[Rule]) -> None:
+        self.rules, self.requests, self._fired, self._busy, self.max_in_flight = rules, [], {}, [], 0
+
+    def _rule(self, asked: Asked) -> Rule:
+        rule = super()._rule(asked)
+        calls = [call.model_copy(update={"name": offered(call.name, asked.tools)}) for call in rule.tool_calls]
+        return rule.model_copy(update={"tool_calls": calls})
+
+
+def offered(name: str, tools: list[str]) -> str:
+    """The offered tool that a rule means by `name`; the name itself where there is none."""
+    if number := re.fullmatch(rf"{HANDOFF}(\d+)", name):
+        handoffs = [tool for tool in tools if tool.startswith(HANDOFF)]
+        return handoffs[int(number[1]) - 1] if len(handoffs) >= int(number[1]) else name
+    return next((tool for tool in tools if tool == name), next((tool for tool in tools if tool.endswith(name)), name))
