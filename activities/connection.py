@@ -32,6 +32,10 @@ class ConnectionLost(Exception):
     """The server does not answer any more. Its text says how that showed."""
 
 
+class CallTimedOut(Exception):
+    """A call took longer than one request may. The server may be busy with it still."""
+
+
 class Connection:
     """A session in an asyncio task of its own: the MCP SDK wants it closed by the task that opened it."""
 
@@ -51,12 +55,14 @@ class Connection:
         return await self._unless_ended(self._list_tools())
 
     async def call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
-        """The tool's result. Raises ConnectionLost; any other exception is the call's own: the server still answers."""
+        """The tool's result. Raises ConnectionLost, CallTimedOut; any other exception is the call's own."""
         request = self._client.call_tool(tool, arguments, meta=meta)  # type: ignore[arg-type]
         try:
             async with asyncio.timeout(self._limit):
                 return await self._unless_ended(request)
         except Exception as error:  # of a foreign server: what counts is whether it is still there
+            if isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT and await self.answers():
+                raise CallTimedOut(f"no answer within {self._limit - MARGIN:g} s") from None
             if _is_loss(error) or not await self.answers():
                 raise ConnectionLost(said(error)) from None
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp.types import CallToolResult, Tool
 
-from activities.connection import Connection, ConnectionLost, said
+from activities.connection import CallTimedOut, Connection, ConnectionLost, said
 from activities.failures import one_line
 from activities.server_process import ServerLog, ServerProcess
 from grammar.errors import ToolboxFailed
@@ -30,7 +30,7 @@ class ServerSpec:
 
 
 class Server:
-    """A server and the way to it. `lost`: it failed at its start or since, and is of no use any more."""
+    """A server and the way to it. `lost`: it failed at its start or since, and nobody else is to have it."""
 
     def __init__(self, spec: ServerSpec, start_timeout: float = START_TIMEOUT) -> None:
         self.tools: list[Tool] = []
@@ -57,6 +57,9 @@ class Server:
                 return await connection.call(tool, arguments, meta)
         except ConnectionLost as error:
             raise self._failed("was lost", str(error)) from None
+        except CallTimedOut:
+            self.lost = True  # it goes on with a call that nobody waits for: no one else is to have it
+            raise
 
     async def answers(self) -> bool:
         """Whether it is still there, and can be used again."""
