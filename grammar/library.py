@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -129,7 +129,10 @@ class Library:
 
     def warn_unknown(self, source: Source, data: Any, model: type[Document], where: Where) -> None:
         """Warn of keys that the grammar does not have, with the closest one that it has."""
-        known = model.known_fields()
+        self.warn_other(source, data, model.known_fields(), where)
+
+    def warn_other(self, source: Source, data: Any, known: Collection[str], where: Where) -> None:
+        """Warn of keys other than these."""
         for key in data if isinstance(data, dict) else ():
             if key not in known and key != HEADER:
                 close = difflib.get_close_matches(key, known, n=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from grammar.errors import InvalidFlow, Problem
 from grammar.library import Library, Where
-from grammar.models import Task, Taskflow
+from grammar.models import ModelChoice, Retry, Task, Taskflow
 from grammar.source import Source
 
 _PERSONALITY = re.compile(r"-p[ \t]+(\S+)[ \t]*\n?")
@@ -89,6 +89,7 @@ class _Reader:
             message = "must be `- task:` with the task's fields below it"
             self._problems.append(source.problem(("taskflow", index), message))
             return None
+        self._library.warn_other(source, entry, ("task",), ("taskflow", index))
         return self._written(source, ("taskflow", index, "task"), data)
 
     def _written(self, source: Source, where: Where, data: dict[str, Any]) -> Written:
@@ -97,8 +98,15 @@ class _Reader:
             source.validate(Task, given, where)
         except InvalidFlow as invalid:
             self._problems += invalid.problems
-        self._library.warn_unknown(source, given, Task, where)
+        self._warn_unknown(source, where, given)
         return Written(source, where, given, dict.fromkeys(given, (source, where)))
+
+    def _warn_unknown(self, source: Source, where: Where, given: dict[str, Any]) -> None:
+        self._library.warn_unknown(source, given, Task, where)
+        self._library.warn_unknown(source, given.get("retry"), Retry, (*where, "retry"))
+        models = given.get("models")
+        for index, choice in enumerate(models if isinstance(models, list) else ()):
+            self._library.warn_unknown(source, choice, ModelChoice, (*where, "models", index))
 
     def _complete(self, task: Written, using: tuple[Source, ...]) -> Written:
         """The task over what it uses."""

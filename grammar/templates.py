@@ -78,7 +78,8 @@ class Templates:
     """Renders the templates of one task."""
 
     def __init__(self, names: Mapping[str, Any], environ: Environ, prompts: Mapping[str, str], key: str) -> None:
-        self._names = {**names, "env": environ}
+        # The method alone: a template may read attributes, and those of `environ` are the whole environment.
+        self._names = {**names, "env": environ.__call__}
         self._environ = environ
         self._key = key
         self._plain = Sandbox(prompts)

@@ -15,10 +15,8 @@ from temporalio.envconfig import ClientConfigProfile
 
 from grammar import bundle
 from grammar.bundle import Order
+from tests.docs.pages import PAGES, README, ROOT, blocks, commands, ids, names, spans, table
 
-ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROGRAMS = {
     "starter.py": "starter.py",
     "taskflow": "starter.py",
@@ -29,40 +27,6 @@ ROOMS = ("grammar", "workflows", "activities", "runtime", "console", "commands",
 VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z_]+")
 # Constants that look like variables, and the system's own.
 NOT_OURS = {"MODEL_CONFIG", "HOME", "PATH", "TMPDIR", "PYTHONPATH"}
-
-
-def ids(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
-
-
-def blocks(page: Path, *languages: str) -> list[str]:
-    """The code blocks of these languages."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [text for language, text in found if language in languages]
-
-
-def spans(page: Path) -> list[str]:
-    """`inline code`, outside code blocks."""
-    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    return re.findall(r"`([^`\n]+)`", prose)
-
-
-def commands(page: Path) -> list[str]:
-    """What a reader may type: prompts in console blocks, and inline code."""
-    typed = [line[2:] for text in blocks(page, "console") for line in text.splitlines() if line.startswith("$ ")]
-    return typed + spans(page)
-
-
-def table(heading: str, page: Path = README) -> list[list[str]]:
-    """The cells of the rows of each table whose first column is headed so."""
-    text = page.read_text(encoding="utf-8")
-    found = re.findall(rf"^\| {re.escape(heading)} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", text, re.MULTILINE)
-    return [[cell.strip() for cell in row.strip("|").split("|")] for rows in found for row in rows.splitlines()]
-
-
-def names(heading: str) -> set[str]:
-    """The inline code in the first column."""
-    return {name for row in table(heading) for name in re.findall(r"`([^`]+)`", row[0])}
 
 
 @cache
