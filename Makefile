@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ROOMS := grammar workflows activities runtime console commands taskflows tests benchmarks docs starter.py worker.py
 
-.PHONY: help demo test check fix bench lock replay screenshot compare clean
+.PHONY: help demo test check fix bench fuzz lock replay screenshot compare clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ fix: .venv/ready  ## format, and mend what the linter can
 
 bench: .venv/ready  ## side by side: raw Temporal and our fan-out; a prompt cold and warm
 	@$(BIN)/python -m benchmarks
+
+fuzz: .venv/ready  ## ten thousand random documents and templates: no traceback, no hang (some minutes)
+	@FUZZ=1 $(BIN)/pytest -n0 -q --timeout 1800 tests/grammar/test_random.py
 
 compare: .venv/ready  ## the engine that these files were written for and ours, side by side (some minutes)
 	@$(BIN)/python -m benchmarks.compare

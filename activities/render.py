@@ -15,10 +15,11 @@ from grammar.errors import TemplateFailed
 P = ParamSpec("P")
 T = TypeVar("T")
 
-TIMEOUT = 20.0
-MEMORY = 1024**3
+TIMEOUT = 4.0
+MEMORY = 450 * 1024**2
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _LENGTH = struct.Struct("!Q")
+_READY = b"ready"
 
 
 class Renderer:
@@ -38,6 +39,7 @@ class Renderer:
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work`. Raises TemplateFailed where it takes too long or too much memory."""
         async with self._one_at_a_time:
+            self._child = self._child or await _start()
             try:
                 async with asyncio.timeout(self._timeout):
                     answer = await self._ask(pickle.dumps((work, args, kwargs)))
@@ -58,8 +60,8 @@ class Renderer:
 
     async def _ask(self, request: bytes) -> object:
         self._busy = True
-        child = self._child = self._child or await _start()
-        assert child.stdin and child.stdout
+        child = self._child
+        assert child and child.stdin and child.stdout
         child.stdin.write(_LENGTH.pack(len(request)) + request)
         await child.stdin.drain()
         (length,) = _LENGTH.unpack(await child.stdout.readexactly(_LENGTH.size))
@@ -80,9 +82,23 @@ class Renderer:
 
 
 async def _start() -> asyncio.subprocess.Process:
+    """A child that has loaded what it needs."""
+    child = await _spawn()
+    try:
+        assert child.stdout
+        await child.stdout.readexactly(len(_READY))
+    except BaseException:
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
+        raise
+    return child
+
+
+async def _spawn() -> asyncio.subprocess.Process:
     path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "activities.render",
+        sys.executable, "-W", "ignore::FutureWarning", "-m", "activities.render",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
         env={**os.environ, "PYTHONPATH": path}, limit=2**20,
     )  # fmt: skip
@@ -90,22 +106,29 @@ async def _start() -> asyncio.subprocess.Process:
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """The child: ends with its parent, whose end closes the pipe."""
-    import grammar.preparation  # noqa: F401  (so that the first request does not wait for it)
+    import grammar.placeholder
+    import grammar.preparation  # noqa: F401  (so that the first request does not wait for them)
 
+    answers.write(_READY)
+    answers.flush()
     while header := requests.read(_LENGTH.size):
         work, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
-        answer = pickle.dumps(_outcome(work, args, kwargs))
+        answer = _answer(work, args, kwargs)
         answers.write(_LENGTH.pack(len(answer)) + answer)
         answers.flush()
 
 
-def _outcome(work: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+def _answer(work: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
     try:
-        return work(*args, **kwargs)
+        return pickle.dumps(work(*args, **kwargs))
     except MemoryError:
-        return TemplateFailed("a template took too much memory")
+        return pickle.dumps(TemplateFailed("a template took too much memory"))
+    except RecursionError:
+        return pickle.dumps(TemplateFailed("a template gives what is nested too deeply"))
     except TemplateFailed as error:
-        return TemplateFailed(str(error))
+        return pickle.dumps(TemplateFailed(str(error)))
+    except Exception as error:  # a fault of ours: told, and the child goes on
+        return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def _limit() -> None:

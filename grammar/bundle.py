@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from pydantic import JsonValue
 
 from grammar import flow_check, tasks
 from grammar.contracts import Bundle
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow, Problem, first
 from grammar.library import Library, Need
 from grammar.models import ModelConfig, Task, Taskflow
 from grammar.references import Search, is_path, short_name
 from grammar.source import Source, display, read
 from grammar.tasks import Written
+from grammar.values import encodable
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Loaded:
 
 def load(order: Order) -> Loaded:
     """The bundle of a taskflow file or dotted name. Raises InvalidFlow with every problem at once."""
+    _check_words(order.overrides)
     path = find(order)
     library = Library(Search(order.paths, path.parent), order.strict)
     source = read(path, label=order.flow if is_path(order.flow) else display(path), kind="taskflow")
@@ -59,11 +62,12 @@ def load(order: Order) -> Loaded:
     flow_check.check(written, flow, globals_, config, library)
     library.raise_problems()
     bundle = _bundle(path, source, flow, globals_, config, library)
-    return Loaded(bundle, library.warnings, library.needs)
+    return Loaded(bundle, first(library.warnings), library.needs)
 
 
 def from_personality(name: str, prompt: str, order: Order) -> Loaded:
     """The bundle of one agent run: `-p PERSONALITY "prompt"`. The prompt is not a template."""
+    _check_words({**order.overrides, "prompt": prompt})
     library = Library(Search(order.paths, Path.cwd()), order.strict)
     asked = command_line()
     name = library.personality(name, asked, ())
@@ -72,7 +76,7 @@ def from_personality(name: str, prompt: str, order: Order) -> Loaded:
     flow = Taskflow(taskflow=(task,))
     library.raise_problems()
     bundle = _bundle(Path(short_name(name)), asked, flow, {**order.overrides, "prompt": prompt}, config, library)
-    return Loaded(bundle, library.warnings)
+    return Loaded(bundle, first(library.warnings))
 
 
 def find(order: Order) -> Path:
@@ -99,6 +103,13 @@ def model_config(order: Order) -> ModelConfig:
     config = _config(order, None, command_line(), library)
     library.raise_problems()
     return config
+
+
+def _check_words(words: Mapping[str, str]) -> None:
+    """The command line may have any bytes; a run has only text. Raises InvalidFlow."""
+    for name, value in words.items():
+        if encodable(name + value) != name + value:
+            raise InvalidFlow([Problem("command line", 0, name, f"{value!r} is not UTF-8 text")])
 
 
 def _open(order: Order, flow: Taskflow) -> frozenset[str]:
@@ -144,8 +155,8 @@ def _bundle(
     library: Library,
 ) -> Bundle:
     bundle = Bundle(
-        name=path.stem,
-        source=source.label,
+        name=encodable(path.stem),
+        source=encodable(source.label),
         globals=globals_,
         tasks=list(flow.taskflow),
         personalities=library.personalities,

@@ -82,17 +82,23 @@ class _Check:
         self._task = task
         self._before = before
         self._library = library
-        # What its condition reads is there, else the task is skipped.
-        self._met = frozenset(read.path for read in _expression(task.if_).reads)
+        self._met: frozenset[tuple[str, str | None]] = frozenset()
+        self._scopes: dict[tuple[frozenset[str], frozenset[str]], Scope] = {}
 
     def check(self) -> None:
-        self._condition()
+        # What its condition reads is there, else the task is skipped.
+        self._met = frozenset(read.path for read in self._condition().reads)
         self._over()
         self._prompt()
         self._env()
         self._nothing_to_repeat()
 
     def _scope(self, names: frozenset[str], skipped: frozenset[str] = frozenset()) -> Scope:
+        if (names, skipped) not in self._scopes:
+            self._scopes[names, skipped] = self._new_scope(names, skipped)
+        return self._scopes[names, skipped]
+
+    def _new_scope(self, names: frozenset[str], skipped: frozenset[str]) -> Scope:
         before = self._before
         keys = {"globals": before.globals_, "inputs": frozenset(self._task.inputs), "outputs": before.ids - skipped}
         hints: dict[tuple[str, str | None], str] = {
@@ -103,21 +109,25 @@ class _Check:
         hints |= {("outputs", one): "the task with that `id` may be skipped, by its `if`" for one in skipped}
         return Scope(keys, names, self._library.open, hints | {("result", None): _NOT_REPEATING})
 
-    def _condition(self) -> None:
+    def _condition(self) -> Outline:
         outline = self._expression("if", self._task.if_)
         for read in outline.reads:
             if found := template_check.missing(read, self._scope(_EXPRESSION), outline.guarded):
                 message = f"{found.message}; the task is skipped"
                 self._complain("if", Complaint(found.line, message, certain=False))
+        return outline
 
     def _over(self) -> None:
         outline = self._expression("over", self._task.over)
         self._reads("over", outline, _EXPRESSION)
 
     def _expression(self, field: str, expression: str | None) -> Outline:
-        if expression is not None and (malformed := template_check.syntax(_as_template(expression))):
+        if expression is None:
+            return Outline()
+        template = _as_template(expression)
+        if malformed := self._library.syntax(template, *self._written.at(field)):
             self._complain(field, malformed)
-        return _expression(expression)
+        return template_check.outline(template)
 
     def _prompt(self) -> None:
         prompt = self._written.data.get("user_prompt")
@@ -160,7 +170,7 @@ class _Check:
 
     def _env(self) -> None:
         for name, value in self._task.env.items():
-            if malformed := template_check.syntax(value):
+            if malformed := self._library.syntax(value, *self._written.at("env", name)):
                 self._complain("env", malformed, name)
             for found in template_check.undefined(value, self._scope(_ENV)):
                 self._complain("env", found, name)
@@ -190,10 +200,6 @@ class _Check:
 
 def _as_template(expression: str) -> str:
     return "{{ (" + expression + ") }}"
-
-
-def _expression(expression: str | None) -> Outline:
-    return template_check.outline(_as_template(expression)) if expression is not None else Outline()
 
 
 def unlikely_model_names(task: Task, config: ModelConfig) -> Iterator[tuple[str, str]]:

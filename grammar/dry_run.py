@@ -10,7 +10,7 @@ from typing import Any
 from grammar.bundle import Loaded, content_hash
 from grammar.contracts import Bundle
 from grammar.errors import InvalidFlow, Problem
-from grammar.library import Library, Where
+from grammar.library import MOST_OF_A_NAME, Library, Where
 from grammar.models import Document, Task
 from grammar.references import Search
 from grammar.script import Rule, Rules, Script, ScriptedCall, ScriptedError, Wanted, When
@@ -74,7 +74,8 @@ def _misplaced(rule: Rule, where: Where, source: Source, tasks: Sequence[Task]) 
     place = (*where, "when", "task")
     meant = [task for task in tasks if name in (task.name, task.id)]
     if not meant:
-        close = difflib.get_close_matches(name, [known for task in tasks for known in (task.name, task.id) if known])
+        names = [known for task in tasks for known in (task.name, task.id) if known]
+        close = difflib.get_close_matches(name[:MOST_OF_A_NAME], names)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return [source.problem(place, f"no task has the name or id {name!r}{hint}")]
     if any((task.run is not None) == (rule.kind == "shell") for task in meant):

@@ -28,7 +28,7 @@ TaskflowError
 What is retried, and what a failure ends, is GRAMMAR.md section 7; each class says its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -54,17 +54,41 @@ class Problem:
     field: str
     message: str
 
+    FIELD: ClassVar[int] = 200
+    MESSAGE: ClassVar[int] = 1000
+
+    def __post_init__(self) -> None:
+        for name, most in (("file", None), ("field", self.FIELD), ("message", self.MESSAGE)):
+            object.__setattr__(self, name, _line(getattr(self, name), most))
+
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+
+
+def first(problems: Iterable[Problem], most: int = 1000) -> list[Problem]:
+    """Each once; as many as a person could read."""
+    found = list(dict.fromkeys(problems))
+    if len(found) <= most:
+        return found
+    more = Problem(found[most].file, 0, "", f"there is more; only the first {most:,} findings are told")
+    return [*found[:most], more]
+
+
+def _line(text: str, most: int | None) -> str:
+    """In one line that can be printed, whatever the file has in it; as much of it as a person reads."""
+    shown = text if most is None or len(text) <= most else f"{text[:most]} ..."
+    if shown.isprintable():
+        return shown
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shown)
 
 
 class InvalidFlow(UserError):
     """The files do not make a flow. Carries all problems at once, and warnings that may explain them."""
 
     def __init__(self, problems: list[Problem], warnings: list[Problem] | None = None) -> None:
-        self.problems = sorted(set(problems))
-        self.warnings = warnings or []
+        self.problems = first(sorted(problems))
+        self.warnings = first(warnings or ())
         super().__init__("\n".join(map(str, self.problems)))
 
 

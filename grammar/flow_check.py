@@ -29,7 +29,20 @@ def check(
         if task.id in ids:
             library.problems.append(written.problem(f"{task.id!r} is used by an earlier task too", "id"))
         ids |= {task.id} if task.id else set()
+    _check_outputs(tasks, flow.taskflow, library)
     data_flow.check(tasks, flow.taskflow, globals_, library)
+
+
+def _check_outputs(tasks: Sequence[Written], parsed: Sequence[Task], library: Library) -> None:
+    size = 0
+    for written, task in zip(tasks, parsed, strict=True):
+        size += outputs.size(task.outputs)
+        if size > outputs.MOST_VALUES:
+            message = f"here the flow's schemas, together, have more than {outputs.MOST_VALUES:,} values"
+            library.problems.append(written.problem(message, "outputs"))
+            return
+        if task.outputs is not None and written.whole and (malformed := outputs.malformed(task.outputs)):
+            library.problems.append(written.problem(malformed, "outputs"))
 
 
 def _shape(task: Task) -> Iterator[tuple[str, str]]:
@@ -42,6 +55,4 @@ def _shape(task: Task) -> Iterator[tuple[str, str]]:
         yield "models", "a task has `model` or `models`, not both"
     if task.user_prompt is not None and not task.agents:
         yield "agents", "no agent: name a personality under `agents`, or begin the prompt with `-p NAME` in plain text"
-    if task.outputs is not None and (malformed := outputs.malformed(task.outputs)):
-        yield "outputs", malformed
     yield from pending.pending_fields(task)

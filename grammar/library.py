@@ -17,6 +17,10 @@ D = TypeVar("D", bound=Document)
 T = TypeVar("T")
 Where = tuple[str | int, ...]
 
+MOST_FINDINGS = 1_000
+MOST_OF_A_NAME = 100
+MOST_TOKENS = 100_000
+
 
 @dataclass(frozen=True)
 class Need:
@@ -44,6 +48,9 @@ class Library:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.needs: list[Need] = []
+        self._noted: set[tuple[Problem, bool]] = set()
+        self._tokens = 0
+        self._found: dict[tuple[str, Path], Path | None] = {}
         self._read: dict[tuple[str, Path], Source | None] = {}
         self._parsed: dict[tuple[type[Document], Path], Document | None] = {}
 
@@ -54,7 +61,7 @@ class Library:
 
     def document(self, name: str, kind: str, referrer: Source, where: Where) -> Source | None:
         """The document that a reference means, read once; None, with the problem noted, where it cannot be had."""
-        path = self.search.find(name, referrer.path)
+        path = self._find(name, referrer)
         if path is None:
             looked = "looked in TASKFLOW_PATH, --path, here, beside the flow, and in installed packages"
             self.problems.append(referrer.problem(where, f"no {kind} {name!r} found ({looked})"))
@@ -62,6 +69,15 @@ class Library:
         if (kind, path) not in self._read:
             self._read[kind, path] = self._gather(lambda: read(path, kind=kind))
         return self._read[kind, path]
+
+    def _find(self, name: str, referrer: Source) -> Path | None:
+        """The file that a reference means, looked up once. Raises InvalidFlow where too many lead nowhere."""
+        if len(self.problems) > MOST_FINDINGS:
+            self.raise_problems()
+        key = (name, referrer.path.parent)
+        if key not in self._found:
+            self._found[key] = self.search.find(name, referrer.path)
+        return self._found[key]
 
     def personality(self, name: str, referrer: Source, where: Where) -> str:
         """Take in a personality and the toolboxes that it names. Returns its name within the bundle."""
@@ -99,19 +115,27 @@ class Library:
             case "model_config":
                 self.config(name, referrer, ())
             case "prompt":
-                self._include(template_check.Include(1, name), referrer, ())
+                if text := self._include(template_check.Include(1, name), referrer, ()):
+                    self.prompts_of(*text)
 
     def prompts_of(self, template: str, referrer: Source, where: Where) -> None:
         """Check a template's syntax, and take in the prompts that it includes, and those that they include."""
-        if complaint := template_check.syntax(template):
-            self.complain(referrer, where, complaint)
-            return
-        for include in template_check.includes(template):
-            if include.name is None:
-                message = "an include must name its prompt as plain text: a computed name cannot be found ahead"
-                self.complain(referrer, where, template_check.Complaint(include.line, message))
-            else:
-                self._include(include, referrer, where)
+        left = [(template, referrer, where)]
+        while left:
+            text, source, place = left.pop()
+            if complaint := self.syntax(text, source, place):
+                self.complain(source, place, complaint)
+                continue
+            included = [self._include(one, source, place) for one in template_check.includes(text)]
+            left += [one for one in reversed(included) if one]
+
+    def syntax(self, template: str, source: Source, where: Where) -> template_check.Complaint | None:
+        """What keeps the template from being compiled. Raises InvalidFlow where the flow's are too long together."""
+        self._tokens += template_check.tokens(template, MOST_TOKENS)
+        if self._tokens > MOST_TOKENS:
+            message = f"here the flow's templates, together, have more than {MOST_TOKENS:,} words and signs"
+            raise InvalidFlow([*self.problems, source.problem(where, message)], self.warnings)
+        return template_check.syntax(template)
 
     def complain(self, source: Source, where: Where, complaint: template_check.Complaint) -> None:
         """Note a fault in the template at that place; one that may never be reached as a warning."""
@@ -119,8 +143,9 @@ class Library:
 
     def note(self, problem: Problem, certain: bool) -> None:
         """Note what is wrong, or may be."""
-        found = self.problems if certain else self.warnings
-        found += [] if problem in found else [problem]
+        if (problem, certain) not in self._noted:
+            self._noted.add((problem, certain))
+            (self.problems if certain else self.warnings).append(problem)
 
     def need(self, variable: template_check.Read, source: Source, where: Where) -> None:
         """Note that a template needs that environment variable."""
@@ -134,8 +159,8 @@ class Library:
     def warn_other(self, source: Source, data: Any, known: Collection[str], where: Where) -> None:
         """Warn of keys other than these."""
         for key in data if isinstance(data, dict) else ():
-            if key not in known and key != HEADER:
-                close = difflib.get_close_matches(key, known, n=1)
+            if key not in known and key != HEADER and len(self._noted) <= MOST_FINDINGS:
+                close = difflib.get_close_matches(key[:MOST_OF_A_NAME], known, n=1)
                 hint = f"; did you mean `{close[0]}`?" if close else ""
                 ignored = "unknown field" if self.strict else "unknown field, ignored"
                 self.note(source.problem((*where, key), ignored + hint), self.strict)
@@ -145,26 +170,35 @@ class Library:
         scope = template_check.Scope({}, frozenset({"globals", "env"}))
         for steps, text in params.templates():
             where = ("server_params", *steps)
-            faults = [fault] if (fault := template_check.syntax(text)) else template_check.undefined(text, scope)
+            fault = self.syntax(text, source, where)
+            faults = [fault] if fault else template_check.undefined(text, scope)
             for complaint in faults:
                 self.complain(source, where, complaint)
             if steps[0] not in ("env", "optional_headers"):  # an entry whose variable is missing is left out
                 for variable in template_check.outline(text).variables:
                     self.need(variable, source, where)
 
-    def _include(self, include: template_check.Include, referrer: Source, where: Where) -> None:
-        name = include.name or ""
-        if include.optional and self.search.find(name, referrer.path) is None:
-            return
+    def _include(
+        self, include: template_check.Include, referrer: Source, where: Where
+    ) -> tuple[str, Source, Where] | None:
+        """Take in a prompt. Its text and where it stands, if it was not known before."""
+        if include.name is None:
+            message = "an include must name its prompt as plain text: a computed name cannot be found ahead"
+            self.complain(referrer, where, template_check.Complaint(include.line, message))
+            return None
+        name = include.name
+        if include.optional and self._find(name, referrer) is None:
+            return None
         source = self.document(name, "prompt", referrer, where)
         if source is None:
-            return
+            return None
         if name in self.sources and self.sources[name].path != source.path:
             message = f"include of {name!r} means another file in {self.sources[name].label}; use a dotted name"
             self.complain(referrer, where, template_check.Complaint(include.line, message))
         elif name not in self.prompts and (found := self._valid(source, Prompt)):
             self.prompts[name], self.sources[name] = found.prompt, source
-            self.prompts_of(found.prompt, source, ("prompt",))
+            return found.prompt, source, ("prompt",)
+        return None
 
     def _name(self, name: str, source: Source | None) -> str:
         """A dotted name as it is; for a path, the one from the flow's directory, wherever the referrer lies."""

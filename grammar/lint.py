@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grammar import bundle
 from grammar.bundle import Order
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow, Problem, first
 from grammar.library import Library, Need
 from grammar.references import Search, is_path
 from grammar.source import display, read
@@ -46,4 +46,4 @@ def _part(kind: str, path: Path, order: Order) -> Findings:
     """A document that flows refer to, with what it refers to itself."""
     library = Library(Search(order.paths, path.parent), order.strict, frozenset({"globals"}))
     library.take_in(kind, str(path), bundle.command_line())
-    return Findings(tuple(library.problems), tuple(library.warnings), tuple(library.needs))
+    return Findings(tuple(first(library.problems)), tuple(first(library.warnings)), tuple(library.needs))

@@ -7,6 +7,7 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
 _MOST = 1_000
+_LONGEST = 1_000_000
 _CATEGORIES = {
     codes.CATEGORY_DIGIT: "0",
     codes.CATEGORY_WORD: "a",
@@ -20,15 +21,15 @@ _ANY = "abcxyzABCXYZ0123456789-_ .,:;/!?@#()[]{}<>|+*=~^$%&'\"\\`é\n"
 
 def sample(pattern: str, least: int = 0) -> str:
     """A text that fits the pattern, with at least so many characters where its repeats allow that."""
+    text = ""
     try:
         tree = parser.parse(pattern)
+        for more in (0, 1, least):
+            text = _Sample(more).of(tree)
+            if len(text) >= least and re.search(pattern, text):
+                break
     except (re.error, RecursionError, OverflowError):
-        return ""
-    text = ""
-    for more in (0, 1, least):
-        text = _Sample(more).of(tree)
-        if len(text) >= least and re.search(pattern, text):
-            return text
+        pass
     return text
 
 
@@ -52,7 +53,11 @@ class _Sample:
         return self._group(code, argument)
 
     def _repeat(self, least: int, most: int, tree: Any) -> str:
-        return self.of(tree) * min(max(least, self._more), most, max(least, _MOST), _MOST * 10)
+        text = self.of(tree)
+        times = min(max(least, self._more), most, max(least, _MOST), _MOST * 10)
+        if len(text) * times > _LONGEST:
+            raise OverflowError
+        return text * times
 
     def _group(self, code: Any, argument: Any) -> str:
         if code is codes.SUBPATTERN:

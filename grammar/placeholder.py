@@ -44,7 +44,7 @@ def satisfying(schema: Schema, hint: JsonValue = None) -> tuple[JsonValue] | Non
     maker = _Maker(schema)
     for lean, wanted in ((False, hint), (True, hint), (False, None), (True, None)):
         try:
-            value = maker.make(schema, _At(hint=wanted, lean=lean))
+            value = maker.make(maker.root, _At(hint=wanted, lean=lean))
         except (_Impossible, RecursionError, Unresolvable, ArithmeticError):
             continue
         if not outputs.complaints(value, schema):
@@ -76,8 +76,9 @@ class _At:
 
 class _Maker:
     def __init__(self, root: Schema) -> None:
-        self._resolver = Registry().resolver_with_root(DRAFT202012.create_resource(root))
-        self._validator = Draft202012Validator(root, registry=Registry())
+        self._validator = outputs.validator(root)
+        self.root: Any = self._validator.schema
+        self._resolver = Registry().resolver_with_root(DRAFT202012.create_resource(self.root))
 
     def make(self, schema: Any, at: _At) -> JsonValue:
         if schema is False or at.depth > DEEPEST:

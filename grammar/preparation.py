@@ -68,8 +68,12 @@ class _Preparation:
         if items is None:
             return self._finish(Page(branches=[Branch(index=0, prompt=self._prompt(None))]))
         offset = self.request.offset
-        branches = [self._branch(index, item) for index, item in enumerate(items) if index >= offset]
-        return self._finish(Page(total=len(items), branches=list(_fitting(branches))))
+        branches = (self._branch(index, item) for index, item in enumerate(items) if index >= offset)
+        page = Page(total=len(items), branches=list(_fitting(branches)))
+        if not offset:
+            for _ in branches:  # only for the faults in them
+                pass
+        return self._finish(page)
 
     def _skip_reason(self) -> str | None:
         if self.task.if_ is None or self.request.offset:
@@ -133,7 +137,7 @@ class _naming:  # noqa: N801
             raise TemplateFailed(f"{self.field}: {error}") from None
 
 
-def _fitting(branches: list[Branch]) -> Iterator[Branch]:
+def _fitting(branches: Iterator[Branch]) -> Iterator[Branch]:
     """As many branches as one page takes, at least one."""
     size = 0
     for count, branch in enumerate(branches):

@@ -63,7 +63,10 @@ def _names(reference: str) -> Iterator[str]:
 
 
 def _existing(path: Path) -> Path | None:
-    return path.resolve() if path.is_file() else None
+    try:
+        return path.resolve() if path.is_file() else None
+    except OSError:  # a name that is too long, a directory that must not be read
+        return None
 
 
 def _yaml(stem: Path) -> Path | None:

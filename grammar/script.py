@@ -35,7 +35,7 @@ class When(Document):
     def _compiles(cls, prompt: str | None) -> str | None:
         try:
             re.compile(prompt or "")
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise ValueError(f"not a regular expression: {error}") from None
         return prompt
 

@@ -1,13 +1,16 @@
 """A YAML file, read once: its data, and the line that any part of it stands on."""
 
-from collections.abc import Hashable, Sequence
+import stat
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
+from grammar import extent
 from grammar.errors import InvalidFlow, Problem
 from grammar.models import KINDS, Document
 
@@ -15,7 +18,7 @@ D = TypeVar("D", bound=Document)
 
 HEADER = "seclab-taskflow-agent"
 MAX_BYTES = 16 * 1024 * 1024
-MAX_NODES = 1_000_000
+MAX_DIGITS = 300
 
 _TYPE_NAMES = {
     dict: "a map",
@@ -27,23 +30,56 @@ _TYPE_NAMES = {
 }
 
 
+_YAML = "tag:yaml.org,2002:"
+_NUMBERS = tuple(_YAML + name for name in ("int", "float", "bool"))
+
+
 class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
     """YAML as JSON data: dates stay the text they were written as, keys are text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise _wrong("a map is needed here", node)
         self.flatten_mapping(node)
         return {self._key(key): self.construct_object(value, deep=True) for key, value in node.value}
 
+    def construct_scalar(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise _wrong("a text or number is needed here", node)
+        return str(node.value)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """A number or a boolean, also where its tag is written before a text that is none."""
+        if len(self.construct_scalar(node)) > MAX_DIGITS:
+            raise _wrong(f"a number has at most {MAX_DIGITS} digits", node)
+        try:
+            value: int | float = yaml.SafeLoader.yaml_constructors[node.tag](self, node)
+            float(value)
+        except OverflowError:
+            raise _wrong("the number is too large", node) from None
+        except (ValueError, LookupError):
+            raise _wrong(f"{node.value!r} is not of the type {node.tag.removeprefix(_YAML)}", node) from None
+        return value
+
     def _key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be text", node.start_mark)
+            raise _wrong("a key must be text", node)
         return str(node.value)
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _YAML + "timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_Loader.yaml_constructors = {
+    **{_YAML + name: yaml.SafeLoader.yaml_constructors[_YAML + name] for name in ("null", "str", "seq", "map")},
+    **dict.fromkeys(_NUMBERS, _Loader.construct_number),
+    None: yaml.SafeLoader.yaml_constructors[None],
+}
+
+
+def _wrong(message: str, node: yaml.Node) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, message, node.start_mark)
 
 
 @dataclass(frozen=True)
@@ -91,8 +127,7 @@ def read(path: Path, label: str | None = None, kind: str | None = None) -> Sourc
     """Read and check the frame of one document; `kind` is what its referrer expects. Raises InvalidFlow."""
     label = label or display(path)
     root = _compose(_text(path, label), label)
-    _check_size(root, label)
-    if not isinstance(root, yaml.MappingNode):
+    if not isinstance(root, yaml.MappingNode) or root.tag != _YAML + "map":
         raise InvalidFlow([Problem(label, 1, "", "a document must be a map of fields")])
     _check_keys(root, label)
     data = _construct(root, label)
@@ -110,9 +145,13 @@ def display(path: Path) -> str:
 
 def _text(path: Path, label: str) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InvalidFlow([Problem(label, 0, "", "not a file")])
+        with path.open("rb") as file:
+            written = file.read(MAX_BYTES + 1)  # what `stat` says of a device's file is not its size
+        if len(written) > MAX_BYTES:
             raise InvalidFlow([Problem(label, 0, "", "larger than 16 MB; a taskflow document is a short text")])
-        return path.read_text(encoding="utf-8-sig")
+        return written.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidFlow([Problem(label, 0, "", f"not UTF-8 text (byte {error.start})")]) from None
     except OSError as error:
@@ -121,49 +160,28 @@ def _text(path: Path, label: str) -> str:
 
 def _compose(text: str, label: str) -> yaml.Node | None:
     try:
+        extent.check(yaml.parse(text, Loader=_Loader), label)
         return yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
         raise InvalidFlow([_yaml_problem(error, label)]) from None
-    except RecursionError:
-        raise InvalidFlow([Problem(label, 0, "", "nested too deeply")]) from None
 
 
 def _construct(root: yaml.MappingNode, label: str) -> dict[str, Any]:
     loader = _Loader("")
     try:
-        data = loader.construct_document(root)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        return loader.construct_document(root)  # type: ignore[no-any-return]
+    except yaml.YAMLError as error:
         raise InvalidFlow([_yaml_problem(error, label)]) from None
-    except RecursionError:
-        raise InvalidFlow([Problem(label, 0, "", "nested too deeply")]) from None
     finally:
         loader.dispose()
-    return data  # type: ignore[no-any-return]
 
 
-def _yaml_problem(error: Exception, label: str) -> Problem:
+def _yaml_problem(error: yaml.YAMLError, label: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
     if isinstance(error, yaml.reader.ReaderError):
         return Problem(label, 0, "", f"not YAML: {error.reason} at character {error.position}")
     text = getattr(error, "problem", None) or str(error).splitlines()[0]
     return Problem(label, mark.line + 1 if mark else 0, "", f"not YAML: {text}")
-
-
-def _check_size(root: yaml.Node | None, label: str) -> None:
-    """Aliases multiply: a few lines can stand for billions of values, or for themselves."""
-    sizes: dict[int, int] = {}
-
-    def size(node: yaml.Node) -> int:
-        if id(node) not in sizes:
-            sizes[id(node)] = MAX_NODES + 1  # while it is being counted: an alias to itself is endless
-            sizes[id(node)] = 1 + sum(size(child) for child in _children(node))
-        return sizes[id(node)]
-
-    try:
-        if root is not None and size(root) > MAX_NODES:
-            raise InvalidFlow([Problem(label, 1, "", "its aliases make it endless or far too large")])
-    except RecursionError:
-        raise InvalidFlow([Problem(label, 1, "", "nested too deeply")]) from None
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
@@ -231,10 +249,16 @@ def _locate(root: yaml.Node, where: Sequence[str | int]) -> yaml.Node:
 
 def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == str(step)), None)
+        return _by_key(node).get(str(step))
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step]  # type: ignore[no-any-return]
     return None
+
+
+@lru_cache(maxsize=16)
+def _by_key(node: yaml.MappingNode) -> Mapping[str, yaml.Node]:
+    """The parts of a map; many problems can stand in one."""
+    return {key.value: value for key, value in reversed(node.value) if isinstance(key, yaml.ScalarNode)}
 
 
 def _path(loc: Sequence[str | int]) -> tuple[str | int, ...]:

@@ -3,12 +3,18 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from grammar.errors import InvalidFlow, Problem
 from grammar.library import Library, Where
 from grammar.models import ModelChoice, Retry, Task, Taskflow
 from grammar.source import Source
+
+MOST_TASKS = 1_000
+MOST_USES = 20
 
 _PERSONALITY = re.compile(r"-p[ \t]+(\S+)[ \t]*\n?")
 
@@ -53,6 +59,8 @@ class Written:
 def tasks_of(source: Source, library: Library) -> list[Written]:
     """The flow's tasks. Raises InvalidFlow with every problem in the fields of all of them."""
     problems: list[Problem] = []
+    if (number := len(_entries(source))) > MOST_TASKS:
+        raise InvalidFlow([source.problem(("taskflow",), f"has {number:,} tasks; at most {MOST_TASKS:,} are possible")])
     tasks = list(_Reader(library, problems).tasks(source, ()))
     if problems:
         raise InvalidFlow([*problems, *library.problems])
@@ -65,12 +73,12 @@ class _Reader:
     def __init__(self, library: Library, problems: list[Problem]) -> None:
         self._library = library
         self._problems = problems
+        self._used_tasks: dict[Path, Written | None] = {}
 
     def tasks(self, source: Source, using: tuple[Source, ...]) -> Iterator[Written]:
         """The tasks of a file. `using`: the files whose `uses` led here, outermost first."""
         defaults = self._defaults(source)
-        entries = source.data.get("taskflow")
-        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        for index, entry in enumerate(_entries(source)):
             task = self._task(source, index, entry)
             if task is None:
                 continue
@@ -128,27 +136,35 @@ class _Reader:
             chain = " uses ".join(one.label for one in (*using, found))
             self._problems.append(source.problem(where, f"uses itself: {chain}"))
             return None
-        return self._only_task(found, reference, (source, where), using)
-
-    def _only_task(
-        self, found: Source, reference: str, referrer: tuple[Source, Where], using: tuple[Source, ...]
-    ) -> Written | None:
-        known = len(self._problems)
-        tasks = list(self.tasks(found, using))
-        if len(tasks) == 1:
-            return tasks[0]
-        if len(self._problems) == known:
-            source, where = referrer
-            message = f"{reference!r} has {len(tasks)} tasks; only a taskflow with exactly one task can be used"
+        if len(using) > MOST_USES:
+            self._problems.append(source.problem(where, f"more than {MOST_USES} files that use one another"))
+            return None
+        if (number := len(_entries(found))) != 1:
+            message = f"{reference!r} has {number} tasks; only a taskflow with exactly one task can be used"
             self._problems.append(source.problem(where, message))
-        return None
+            return None
+        return self._only_task(found, using)
+
+    def _only_task(self, found: Source, using: tuple[Source, ...]) -> Written | None:
+        if found.path not in self._used_tasks:
+            self._used_tasks[found.path] = next(self.tasks(found, using), None)
+        return self._used_tasks[found.path]
+
+
+def _entries(source: Source) -> list[Any]:
+    """What the file has under `taskflow`."""
+    entries = source.data.get("taskflow")
+    return entries if isinstance(entries, list) else []
 
 
 def _is_default(name: str, value: Any) -> bool:
     """Whether the value says just what the field says when it is not written."""
     for attribute, known in Task.model_fields.items():
         if name == (known.alias or attribute):
-            return bool(getattr(Task.model_validate({name: value}), attribute) == known.get_default())
+            try:
+                return bool(getattr(Task.model_validate({name: value}), attribute) == known.get_default())
+            except ValidationError:  # noted where the field was read
+                return False
     return False
 
 

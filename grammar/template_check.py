@@ -1,8 +1,10 @@
 """What can be known of a template before anything runs: its syntax, its includes, the names it reads."""
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import jinja2
@@ -134,7 +136,10 @@ def parsed(template: str) -> nodes.Template | None:
     """The template's tree; None for one that says nothing, or cannot be compiled."""
     if isinstance(_outline(template), Complaint) or not any(tag in template for tag in TAGS):
         return None
-    return _INERT.parse(template)
+    try:
+        return _INERT.parse(template)
+    except RecursionError:  # there was more room when it was outlined
+        return None
 
 
 def undefined(template: str, scope: Scope) -> list[Complaint]:
@@ -164,6 +169,17 @@ def _hint(read: Read, scope: Scope) -> str:
     return ": add it under `inputs`" if read.name == "inputs" else ": no earlier task has that `id`"
 
 
+def tokens(template: str, most: int) -> int:
+    """How much there is to compile: words and signs, counted up to `most` and one more."""
+    if not any(tag in template for tag in TAGS) or len(template) > MAX_CHARACTERS:
+        return 0
+    found = 0
+    with contextlib.suppress(jinja2.TemplateSyntaxError):
+        for _ in islice(_INERT.lex(template), most + 1):
+            found += 1
+    return found
+
+
 @lru_cache(maxsize=512)
 def _outline(template: str) -> Outline | Complaint:
     if not any(tag in template for tag in TAGS):
@@ -172,7 +188,7 @@ def _outline(template: str) -> Outline | Complaint:
         return Complaint(1, f"a template has at most {MAX_CHARACTERS:,} characters, and this one {len(template):,}")
     try:
         tree = _INERT.parse(template)
-        undeclared = meta.find_undeclared_variables(tree) - set(_INERT.globals)
+        undeclared = _undeclared(tree) - set(_INERT.globals)
         return _described(list(_walk(tree)), undeclared)
     except jinja2.TemplateSyntaxError as error:
         return Complaint(error.lineno, explain(error).partition(": ")[2])
@@ -180,6 +196,14 @@ def _outline(template: str) -> Outline | Complaint:
         return Complaint(1, "nested too deeply")
     except (ValueError, OverflowError) as error:  # a number with thousands of digits
         return Complaint(1, explain(error))
+
+
+def _undeclared(tree: nodes.Template) -> set[str]:
+    """`meta.find_undeclared_variables`, which works out constants even so."""
+    names = meta.TrackingCodeGenerator(_INERT)
+    names.optimizer = None
+    names.visit(tree)
+    return names.undeclared_identifiers
 
 
 def _described(found: list[tuple[nodes.Node, bool]], undeclared: set[str]) -> Outline:

@@ -1,6 +1,7 @@
 """Templates (GRAMMAR.md section 4): Jinja in a sandbox, with data before methods and `env()`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -11,6 +12,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from grammar.errors import MissingVariable, TemplateFailed
 from grammar.redaction import hide, reference
+from grammar.values import encodable
 
 MAX_CHARACTERS = 8 * 1024 * 1024
 NAMES = ("globals", "inputs", "outputs", "result")
@@ -31,6 +33,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             autoescape=False,
             keep_trailing_newline=False,
         )
+        self.compiled = lru_cache(maxsize=16)(self.from_string)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Prefer data to methods."""
@@ -109,8 +112,8 @@ class Templates:
 
     def _render(self, sandbox: Sandbox, template: str, names: Mapping[str, Any]) -> str:
         try:
-            parts = sandbox.from_string(template).generate(**self._names, **names)
-            return _joined(parts)
+            parts = sandbox.compiled(template).generate(**self._names, **names)
+            return encodable(_joined(parts))
         except TemplateFailed:
             raise
         except Exception as error:  # the template is foreign code: whatever it raises is its own fault
@@ -126,8 +129,9 @@ class Templates:
 def as_json(value: Any) -> JsonValue:
     """A template's value as JSON data; what is lazy is made a list. Raises TemplateFailed."""
     try:
-        return to_jsonable_python(value)  # type: ignore[no-any-return]
-    except (PydanticSerializationError, ValueError):
+        data: JsonValue = to_jsonable_python(value)
+        return encodable(data)
+    except (PydanticSerializationError, ValueError, RecursionError):
         raise TemplateFailed(f"gives a {type(value).__name__}, which is not JSON data") from None
 
 

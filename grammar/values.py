@@ -1,12 +1,15 @@
 """Tool results read as values, and values read as items (GRAMMAR.md section 5)."""
 
 import json
+from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
 from grammar.errors import NotIterable, NoValue
 
 SHOWN = 200
+
+T = TypeVar("T", bound=JsonValue)
 
 
 class ToolResult(BaseModel):
@@ -17,11 +20,25 @@ class ToolResult(BaseModel):
     structured: JsonValue = None
 
 
+def encodable(value: T) -> T:
+    """The value with `?` for each half of a character: JSON can escape one, and UTF-8 cannot hold it.
+
+    Raises ValueError and RecursionError for what JSON cannot hold.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.loads(text.encode(errors="replace"))  # type: ignore[no-any-return]
+    return value
+
+
 def read(result: ToolResult) -> JsonValue:
     """`structured`, else the text as JSON. Raises ValueError for text that is none."""
     if result.structured is not None:
         return result.structured
-    return json.loads(result.text, parse_constant=_not_json)  # type: ignore[no-any-return]
+    value: JsonValue = json.loads(result.text, parse_constant=_not_json)
+    return encodable(value)
 
 
 def read_or_text(result: ToolResult) -> JsonValue:
