@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +17,13 @@ from typing import Annotated
 import typer
 from dotenv import load_dotenv
 
+from commands import decision as resuming
 from commands import dry_run as dry
 from console.problems import tell_bug, tell_problems, tell_warnings
 from console.screen import Screen, screen
 from grammar import bundle
 from grammar.bundle import Loaded, Order
+from grammar.contracts import Decision
 from grammar.errors import InvalidFlow, Problem, UserError
 from runtime.exit import leave
 from runtime.state import state_dir
@@ -64,6 +67,33 @@ def tool(asked: list[str], words: list[str], order: Order, view: Screen, json: b
         case ["--sample"]:
             return sample.run()
     raise InvalidFlow([Problem("command line", 0, "", f"give one of {' and '.join(asked)}, not both")])
+
+
+def steer(view: Screen, json: bool, **asked: str | bool | None) -> Coroutine[None, None, int] | None:
+    """What is asked of runs that are there already; None where nothing is."""
+    given = {name: value for name, value in asked.items() if value}
+    if not given:
+        return None
+    if len(given) > 1:
+        names = " and ".join(f"--{name}" for name in given)
+        raise InvalidFlow([Problem("command line", 0, "", f"give one of {names}, not both")])
+    from commands import look  # loads Temporal's client
+
+    (name, run_id) = next(iter(given.items()))
+    return {
+        "list": lambda: look.list_runs(view, json),
+        "status": lambda: look.status(str(run_id), view, json),
+        "manifest": lambda: look.manifest(str(run_id), view, json),
+        "pause": lambda: look.pause(str(run_id), True, view, json),
+        "unpause": lambda: look.pause(str(run_id), False, view, json),
+    }[name]()
+
+
+def resumed(run_id: str, what: Decision | None, keep: bool, view: Screen, json: bool) -> int:
+    """Go on with a run. Returns the exit code."""
+    from commands import resume
+
+    return asyncio.run(resume.run(run_id, what, keep, json, view))
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -113,11 +143,30 @@ def command(
         bool, typer.Option("--list-models", help="Tell which models FLOW uses, or which the endpoint offers.")
     ] = False,
     sample: Annotated[bool, typer.Option("--sample", help="Print a commented taskflow to start from.")] = False,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="ID", help="Go on with a run that is parked or was interrupted.")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="With --resume: run again what failed.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="With --resume: go on without what failed.")] = False,
+    set_output: Annotated[
+        str | None, typer.Option("--set-output", metavar="JSON", help="With --resume: go on with this in its place.")
+    ] = None,
+    abort: Annotated[bool, typer.Option("--abort", help="With --resume: end the run as failed.")] = False,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="NAME", help="With --resume: decide only if this task is parked.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List runs: what each does, or waits for.")] = False,
+    status: Annotated[str | None, typer.Option("--status", metavar="ID", help="Tell how a run stands.")] = None,
+    manifest: Annotated[
+        str | None, typer.Option("--manifest", metavar="ID", help="Tell of every branch of a run.")
+    ] = None,
+    pause: Annotated[str | None, typer.Option("--pause", metavar="ID", help="Have a run start no new branch.")] = None,
+    unpause: Annotated[str | None, typer.Option("--unpause", metavar="ID", help="Have a paused run go on.")] = None,
 ) -> None:
     """Run a taskflow as a Temporal workflow, and follow it to its end.
 
-    Exit codes: 0 all done; 1 failed; 2 bad input, nothing started; 3 a bug of ours; 4 finished, but some
-    optional task failed; 130 interrupted.
+    Exit codes: 0 all done; 1 failed, or parked: it waits for a decision; 2 bad input, nothing started; 3 a bug of
+    ours; 4 finished, but some optional task failed; 130 interrupted.
     """
     view = screen(json)
     load_dotenv(Path.cwd() / ".env")
@@ -126,6 +175,13 @@ def command(
         order = Order("", overrides(globals_ or []), model_config, tuple(path or []), strict)
         if asked := [name for name, given in modes.items() if given]:
             leave(tool(asked, words or [], order, view, json))
+        looked = steer(view, json, list=list_, status=status, manifest=manifest, pause=pause, unpause=unpause)
+        if looked:
+            leave(asyncio.run(looked))
+        what = resuming.decision(retry, skip, set_output, abort, task)
+        if resume:
+            leave(resumed(resume, what, keep, view, json))
+        resuming.check(what, task)
         dry.check(dry_run, rules)
         order = replace(order, flow=only(words or [], personality))
         loaded = load(personality, order)

@@ -24,6 +24,7 @@ from temporalio.worker import Worker
 
 from activities.agent import AgentRuns
 from activities.in_step import InStep
+from activities.journal_files import JournalFiles
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool
@@ -35,6 +36,7 @@ from console.screen import screen
 from grammar.contracts import TASK_QUEUE
 from grammar.errors import UserError
 from runtime import presence, runs, stopping
+from runtime.converter import payload_dir
 from runtime.exit import leave
 from runtime.place import Place, place
 from runtime.sandbox import workflow_runner
@@ -58,18 +60,29 @@ class Limits:
 
 
 @asynccontextmanager
-async def serving(client: Client, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
+async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
+    """A worker that answers questions about runs, and does none of their work."""
+    async with Worker(
+        here.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
+    ) as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """A worker that polls the task queue for as long as the body runs."""
+    folder = payload_dir(embedded=here.embedded)
+    journals = JournalFiles(folder / "journals") if folder else None
     renderer = Renderer()
     models = Models(LocalModel())
     pool = Pool()
     worker = Worker(
-        client,
+        here.client,
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
         activities=[
             Prepare(renderer).prepare,
-            AgentRuns(renderer, models, InStep(), pool).run_agent,
+            AgentRuns(renderer, models, InStep(), pool, journals).run_agent,
             Shell(renderer).run_shell,
         ],
         workflow_runner=workflow_runner(),
@@ -96,10 +109,10 @@ async def serve(task_queue: str, limits: Limits) -> None:
         here = await stack.enter_async_context(place())
         if here.embedded:
             stack.callback(presence.serve_as_worker().release)
-        await stack.enter_async_context(serving(here.client, task_queue, limits))
+        await stack.enter_async_context(serving(here, task_queue, limits))
         tell(here, task_queue)
         if here.embedded:
-            adopting = asyncio.create_task(adopt(here.client, limits))
+            adopting = asyncio.create_task(adopt(here, limits))
             stack.callback(adopting.cancel)
         await stop.wait()
         print("stopping: running activities get their time", file=sys.stderr, flush=True)
@@ -115,27 +128,40 @@ async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
         if lock is None:
             return
         try:
-            async with serving(here.client, task_queue, limits):
+            async with serving(here, task_queue, limits):
                 await stopping.first(stop.wait(), ended(here.client, run_id, done_with))
         finally:
             lock.release()
 
 
+async def look(task_queue: str) -> None:
+    """Answer questions about a run until stdin is closed, unless another worker does."""
+    stop = stopping.on_signals(signal.SIGTERM)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    async with place() as here:
+        if lock := presence.serve_run(task_queue):
+            try:
+                async with looking(here, task_queue):
+                    await stopping.first(stop.wait(), stopping.stdin_closed())
+            finally:
+                lock.release()
+
+
 async def ended(client: Client, run_id: str, done_with: asyncio.Task[None]) -> None:
-    """Return when nobody follows the run any more and it is closed, or was never started."""
+    """Return when nobody follows the run any more and it is closed or parked, or was never started."""
     await done_with
-    await runs.wait_closed(client, run_id)
+    await runs.wait_over(client, run_id)
 
 
-async def adopt(client: Client, limits: Limits) -> None:
+async def adopt(here: Place, limits: Limits) -> None:
     """Serve every open run whose own task queue nobody serves: its starter is gone."""
     adopted: set[asyncio.Task[None]] = set()
     try:
         while True:
-            async for run_id, task_queue in runs.open_runs(client):
+            async for run_id, task_queue in runs.open_runs(here.client):
                 if task_queue != TASK_QUEUE and (lock := presence.serve_run(task_queue)):
                     log.warning("serving run %s, which nobody serves", run_id)
-                    adopted.add(asyncio.create_task(serve_adopted(client, run_id, task_queue, lock, limits)))
+                    adopted.add(asyncio.create_task(serve_adopted(here, run_id, task_queue, lock, limits)))
             adopted = {task for task in adopted if not task.done()}
             await asyncio.sleep(LOOK_FOR_RUNS)
     finally:
@@ -143,11 +169,11 @@ async def adopt(client: Client, limits: Limits) -> None:
             task.cancel()
 
 
-async def serve_adopted(client: Client, run_id: str, task_queue: str, lock: presence.RunLock, limits: Limits) -> None:
+async def serve_adopted(here: Place, run_id: str, task_queue: str, lock: presence.RunLock, limits: Limits) -> None:
     """Serve the run until it is closed."""
     try:
-        async with serving(client, task_queue, limits):
-            await runs.wait_closed(client, run_id)
+        async with serving(here, task_queue, limits):
+            await runs.wait_closed(here.client, run_id)
     finally:
         lock.release()
 
@@ -168,6 +194,9 @@ def command(
         str | None,
         typer.Option("--run", metavar="ID", help="Serve one run of the embedded server until it ends."),
     ] = None,
+    only_look: Annotated[
+        bool, typer.Option("--look", help="With --run: answer questions about the run, and do none of its work.")
+    ] = False,
     max_concurrent_activities: Annotated[int, typer.Option(min=1, help="Activities at once.")] = Limits.activities,
     max_concurrent_workflow_tasks: Annotated[
         int, typer.Option(min=2, help="Workflow tasks at once.")
@@ -187,7 +216,10 @@ def command(
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
     view = screen(json=False)
     try:
-        asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
+        if run_id and only_look:
+            asyncio.run(look(task_queue))
+        else:
+            asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
     except UserError as error:
         tell_problems(view, error, json=False)
         leave(error.exit_code)

@@ -1,27 +1,31 @@
 """One agent run (GRAMMAR.md sections 5 and 6): the prompt in, what its tools and the model gave out."""
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from agents import Agent, Model, Tool, set_tracing_disabled
 from agents.extensions.handoff_prompt import prompt_with_handoff_instructions
-from agents.mcp import MCPServer
 from temporalio import activity
 
+from activities.carried_lines import CarriedLines
 from activities.constraint import constraint
 from activities.conversation import Conversation
 from activities.failures import reported
 from activities.fit import misfits
-from activities.heartbeat import beating
+from activities.heartbeat import beating, carried_over
 from activities.in_step import InStep
+from activities.journal import Journal
+from activities.journal_files import JournalFiles
 from activities.models import Models, settings
 from activities.pool import Pool
+from activities.recorded_model import RecordedModel
 from activities.rehearsals import Rehearsals
 from activities.render import Renderer
 from activities.scripted_model import rehearsed
 from activities.secrets import Secrets
-from activities.toolboxes import Resolved, Toolboxes
+from activities.toolboxes import Resolved, ServerView, Toolboxes
 from activities.transcript import Transcript
 from grammar import contracts, preparation
 from grammar.contracts import AgentRequest, Deployed
@@ -33,14 +37,22 @@ set_tracing_disabled(True)
 
 
 class AgentRuns:
-    """The `run_agent` activity."""
+    """The `run_agent` activity. `journals`: where they are kept; None: heartbeats and legs carry them."""
 
-    def __init__(self, renderer: Renderer, models: Models, in_step: InStep, pool: Pool) -> None:
+    def __init__(
+        self,
+        renderer: Renderer,
+        models: Models,
+        in_step: InStep,
+        pool: Pool,
+        journals: JournalFiles | None = None,
+    ) -> None:
         self._renderer = renderer
         self._in_step = in_step
         self._models = models
         self._toolboxes = Toolboxes(renderer, pool)
         self._rehearsals = Rehearsals(renderer)
+        self._journals = journals
 
     @activity.defn(name=contracts.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> Deployed:
@@ -50,19 +62,28 @@ class AgentRuns:
         with reported(redact), self._in_step.running():
             transcript = Transcript(redact)
             transcript.doing = "starting"
-            async with beating(transcript.progress):
-                deployed = await self._deploy(request, secrets, transcript)
+            carried = CarriedLines(carried_over() or request.recorded)
+            async with beating(transcript.progress, lambda: carried.lines):
+                deployed = await self._deploy(request, secrets, transcript, carried)
                 await self._in_step.wait()
                 return deployed
 
-    async def _deploy(self, request: AgentRequest, secrets: Secrets, transcript: Transcript) -> Deployed:
+    async def _deploy(
+        self, request: AgentRequest, secrets: Secrets, transcript: Transcript, carried: CarriedLines
+    ) -> Deployed:
         resolved = await self._resolve(request, secrets)
-        async with self._toolboxes.serving(resolved, request) as servers:
-            agent, model = await self._agent(request, servers, transcript)
+        # A dry run pays for nothing, and its rules count attempts.
+        store = CarriedLines([]) if request.rehearsal else self._journals or carried
+        journal = Journal(store, _journal_key(request), secrets, request.outcomes)
+        await journal.open()
+        async with self._toolboxes.serving(resolved, request, journal) as servers:
+            agent, model = await self._agent(request, servers, transcript, journal)
             fits = partial(misfits, self._renderer, request.outputs)
-            conversation = Conversation(agent, request, secrets, transcript, fits)
+            conversation = Conversation(agent, request, secrets, transcript, fits, journal)
             await conversation.run()
-        return _deployed(conversation, model, secrets, transcript, [w for one in resolved for w in one.warnings])
+        warnings = [text for one in resolved for text in one.warnings]
+        warnings += [text for one in servers for text in one.warnings]
+        return _deployed(conversation, model, secrets, transcript, warnings, carried)
 
     async def _resolve(self, request: AgentRequest, secrets: Secrets) -> list[Resolved]:
         process = dict(os.environ)
@@ -81,10 +102,10 @@ class AgentRuns:
         return await self._renderer(preparation.environment, request.surroundings, process)
 
     async def _agent(
-        self, request: AgentRequest, servers: list[MCPServer], transcript: Transcript
+        self, request: AgentRequest, servers: Sequence[ServerView], transcript: Transcript, journal: Journal
     ) -> tuple[Agent, str]:
         """The primary agent, with the others as its handoff targets."""
-        model, name, tools = await self._model(request, transcript)
+        model, name, tools = await self._model(request, transcript, journal)
         chosen = settings(request.model, with_tools=bool(servers))
         hints = [toolbox.server_prompt for toolbox in request.toolboxes.values()]
         several = len(request.agents) > 1
@@ -98,7 +119,7 @@ class AgentRuns:
                     model=model,
                     model_settings=chosen,
                     tools=tools,
-                    mcp_servers=servers,
+                    mcp_servers=list(servers),
                     output_type=constraint(request),
                     tool_use_behavior="stop_on_first_tool" if request.exclude_from_context else "run_llm_again",
                 )
@@ -106,11 +127,21 @@ class AgentRuns:
         made[0].handoffs = list(made[1:])
         return made[0], name
 
-    async def _model(self, request: AgentRequest, transcript: Transcript) -> tuple[Model, str, list[Tool]]:
+    async def _model(
+        self, request: AgentRequest, transcript: Transcript, journal: Journal
+    ) -> tuple[Model, str, list[Tool]]:
         """The model, its name for the record, and what tools it brings along."""
         if request.rehearsal:
             return await rehearsed(request, request.rehearsal, self._rehearsals, transcript)
-        return *await self._models.model(request.model), []
+        model, name = await self._models.model(request.model)
+        return RecordedModel(model, journal, activity.is_worker_shutdown), name, []
+
+
+def _journal_key(request: AgentRequest) -> str:
+    """The run, which may go through several histories, and the activity that began the journal."""
+    info = activity.info()
+    run = hashlib.sha256(f"{info.workflow_id} {request.surroundings.key}".encode()).hexdigest()[:32]
+    return f"{run}/{request.journal or info.activity_id}"
 
 
 def _redactor(secrets: Secrets, keys: Callable[[], dict[str, str]]) -> Callable[[str], str]:
@@ -123,9 +154,14 @@ def _redactor(secrets: Secrets, keys: Callable[[], dict[str, str]]) -> Callable[
 
 
 def _deployed(
-    conversation: Conversation, model: str, secrets: Secrets, transcript: Transcript, warnings: list[str]
+    conversation: Conversation,
+    model: str,
+    secrets: Secrets,
+    transcript: Transcript,
+    warnings: list[str],
+    carried: CarriedLines,
 ) -> Deployed:
-    """What the run gave; where it waits for a person, what it takes to go on."""
+    """What the run gave; where it was left off, what it takes to go on."""
     told = Deployed(
         said=transcript.said,
         first=transcript.first,
@@ -134,8 +170,8 @@ def _deployed(
         secrets=secrets.names,
         warnings=warnings,
     )
-    if conversation.waits:
-        return told.model_copy(update={"leg": conversation.leg()})
+    if leg := conversation.leg():
+        return told.model_copy(update={"leg": leg.model_copy(update={"recorded": carried.lines})})
     produced, value = conversation.value()
     results = [ToolResult.model_validate(secrets.hide(one.model_dump())) for one in conversation.tool_results]
     return told.model_copy(update={"produced": produced, "value": secrets.hide(value), "tool_results": results})

@@ -19,11 +19,12 @@ from pydantic import JsonValue
 
 from activities import captured, constraint, model_errors
 from activities.fit import refuse
+from activities.journal import Journal
 from activities.narration import narrate
 from activities.secrets import Secrets
 from activities.transcript import Transcript
 from grammar.contracts import AgentRequest, Leg, PendingCall, Usage, Verdict
-from grammar.errors import BadRequest
+from grammar.errors import BadRequest, RateLimited, TaskError
 from grammar.values import ToolResult
 
 Fits = Callable[[JsonValue], Awaitable[list[str]]]
@@ -34,7 +35,13 @@ class Conversation:
     """One agent run, from its prompt or from where it was left off. `fits` says how a value breaks the schema."""
 
     def __init__(
-        self, agent: Agent, request: AgentRequest, secrets: Secrets, transcript: Transcript, fits: Fits
+        self,
+        agent: Agent,
+        request: AgentRequest,
+        secrets: Secrets,
+        transcript: Transcript,
+        fits: Fits,
+        journal: Journal,
     ) -> None:
         leg = request.leg
         self._agent = agent
@@ -42,13 +49,23 @@ class Conversation:
         self._secrets = secrets
         self._transcript = transcript
         self._fits = fits
+        self._journal = journal
+        self._left: Leg | None = None
         self._earlier: list[ToolResult] = [*leg.tool_results] if leg else []
         self._used = leg.usage if leg else Usage()
         self._repairs = leg.repairs if leg else 0
         self._result: RunResultStreaming | None = None
 
     async def run(self) -> None:
-        """To its end, or to where it waits for a person. Raises TaskError."""
+        """To its end, or to where it is left off. Raises TaskError."""
+        try:
+            await self._to_the_end()
+        except TaskError as error:
+            self._left = self._left_off(error)
+            if self._left is None:
+                raise
+
+    async def _to_the_end(self) -> None:
         await self._turns(await self._beginning())
         while not self.waits and (wrong := await self._wrong()):
             if self._repairs >= self._request.outputs_retries or self._request.exclude_from_context:
@@ -59,7 +76,7 @@ class Conversation:
     @property
     def waits(self) -> bool:
         """Whether calls wait for a person's yes."""
-        return bool(self._result and self._result.interruptions)
+        return self._left is None and bool(self._result and self._result.interruptions)
 
     @property
     def tool_results(self) -> list[ToolResult]:
@@ -76,8 +93,25 @@ class Conversation:
         final = self._result.final_output if self._result else None
         return captured.value(self._request.capture, self.tool_results, final)
 
-    def leg(self) -> Leg:
-        """Where the run is left off, fit to be recorded."""
+    def leg(self) -> Leg | None:
+        """Where the run is left off, fit to be recorded; None where it has come to its end."""
+        return self._for_approval() if self.waits else self._left
+
+    def _left_off(self, error: TaskError) -> Leg | None:
+        """What ended the turns, where it is no failure: the next leg goes on from the journal."""
+        turns = self._journal.turns
+        if unknown := self._journal.unknown:
+            hidden = self._secrets.hide(unknown.model_dump())
+            return Leg(reason="unknown_outcome", calls=[PendingCall.model_validate(hidden)], turns=turns)
+        if self._journal.stopping:
+            return Leg(reason="stopped", turns=turns)
+        if isinstance(error, RateLimited) and self._request.rehearsal is None:
+            return Leg(
+                reason="rate_limited", turns=turns, delay=error.retry_after, message=self._transcript.redact(str(error))
+            )
+        return None
+
+    def _for_approval(self) -> Leg:
         assert self._result
         state = self._result.to_state().to_json()
         calls = [_pending(item) for item in self._result.interruptions]

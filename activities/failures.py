@@ -12,12 +12,10 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from grammar import rate_limit
 from grammar.errors import BUG, RateLimited, TaskError
 
 log = logging.getLogger(__name__)
-
-FIRST_DELAY = 5.0
-LONGEST_DELAY = 120.0
 
 
 @contextmanager
@@ -39,7 +37,7 @@ def reported(redact: Callable[[str], str]) -> Iterator[None]:
 def as_application_error(error: TaskError, redact: Callable[[str], str]) -> ApplicationError:
     """What Temporal records, and whether and when it tries again."""
     attempt = activity.info().attempt
-    delay = rate_limit_delay(error, attempt) if isinstance(error, RateLimited) else None
+    delay = rate_limit.delay(error.retry_after, attempt) if isinstance(error, RateLimited) else None
     return ApplicationError(
         redact(str(error)),
         type=type_name(error),
@@ -51,13 +49,6 @@ def as_application_error(error: TaskError, redact: Callable[[str], str]) -> Appl
 def type_name(error: TaskError) -> str:
     """The error's class as the tree in grammar.errors names it."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "grammar.errors")
-
-
-def rate_limit_delay(error: RateLimited, attempt: int) -> float:
-    """The delay that the server asks for, else 5, 10, 20 ... 120 s."""
-    if error.retry_after is not None:
-        return error.retry_after
-    return min(FIRST_DELAY * 2.0 ** (attempt - 1), LONGEST_DELAY)
 
 
 def retry_after(headers: dict[str, str]) -> float | None:

@@ -16,16 +16,25 @@ IDLE = 3.0
 
 
 @asynccontextmanager
-async def beating(progress: Callable[[], Progress]) -> AsyncIterator[None]:
-    """Heartbeat while the body runs: at once where there is news, else often enough to be known alive."""
-    task = asyncio.create_task(_beat(progress))
+async def beating(progress: Callable[[], Progress], carried: Callable[[], list[str]] = list) -> AsyncIterator[None]:
+    """Heartbeat while the body runs: at once where there is news, else often enough to be known alive.
+
+    `carried`: what the next attempt is told besides.
+    """
+    task = asyncio.create_task(_beat(progress, carried))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _beat(progress: Callable[[], Progress]) -> None:
+def carried_over() -> list[str]:
+    """What the attempt before told in its last heartbeat."""
+    details = activity.info().heartbeat_details
+    return list(details[1]) if len(details) > 1 else []
+
+
+async def _beat(progress: Callable[[], Progress], carried: Callable[[], list[str]]) -> None:
     timeout = activity.info().heartbeat_timeout
     idle = min(IDLE, timeout.total_seconds() / 3) if timeout else IDLE
     step = min(FRESH, idle)
@@ -35,7 +44,8 @@ async def _beat(progress: Callable[[], Progress]) -> None:
     while True:
         now = progress()
         if now != told or quiet >= idle:
-            activity.heartbeat(now)
+            lines = carried()
+            activity.heartbeat(now, lines) if lines else activity.heartbeat(now)
             told, quiet = now, 0.0
         await asyncio.sleep(step)
         quiet += step

@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from temporalio import activity
 
 from activities.failures import reported
 from activities.fit import misfits, refuse
 from activities.heartbeat import beating
+from activities.process_group import end_group
 from activities.rehearsals import Rehearsals
 from activities.render import Renderer
 from activities.secrets import Secrets
@@ -23,7 +23,6 @@ TOOL_NAME = "shell"
 MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 STDERR_TAIL = 2_000
 MAX_OUTPUT = 64 * 1024 * 1024
-PATIENCE = 2.0
 
 
 class Shell:
@@ -42,7 +41,7 @@ class Shell:
             secrets.add(used)
             transcript = Transcript(secrets.hide)
             async with beating(transcript.progress):
-                run = await self._run(request, environment(os.environ, rendered), transcript)
+                run = await self._run(request, environment(os.environ, rendered, request.withheld), transcript)
             deployed = _deployed(run, secrets, transcript)
             refuse(await misfits(self._renderer, request.outputs, deployed.value))
             return deployed
@@ -63,9 +62,9 @@ class Run:
         self.stderr, _ = decode(stderr, "stderr")
 
 
-def environment(process: Mapping[str, str], task: Mapping[str, str]) -> dict[str, str]:
+def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
     """The worker's environment less the model keys and TASKFLOW_ENV_DENYLIST, with the task's `env` on top."""
-    denied = {*MODEL_KEYS, *process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()}
+    denied = {*MODEL_KEYS, *withheld, *process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()}
     return {**{name: value for name, value in process.items() if name not in denied}, **task}
 
 
@@ -89,7 +88,7 @@ async def _run(script: str, env: Mapping[str, str], transcript: Transcript) -> R
         )
         return Run(await process.wait(), stdout, stderr)
     finally:
-        await _end_group(process)
+        await end_group(process)
 
 
 async def _read(pipe: asyncio.StreamReader | None, tell: Callable[[str], None]) -> bytes:
@@ -102,27 +101,6 @@ async def _read(pipe: asyncio.StreamReader | None, tell: Callable[[str], None]) 
             raise ValueTooLarge(f"the script wrote more than {MAX_OUTPUT // 1024**2} MB; let it write to a file")
         tell(chunk.decode(errors="replace"))
     return b"".join(chunks)
-
-
-async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """End what the script left behind: ask first, then kill."""
-    if not _signal_group(process.pid, signal.SIGTERM):
-        return
-    for _ in range(int(PATIENCE / 0.05)):
-        if process.returncode is not None and not _signal_group(process.pid, 0):
-            return
-        await asyncio.sleep(0.05)
-    _signal_group(process.pid, signal.SIGKILL)
-    await process.wait()
-
-
-def _signal_group(group: int, number: int) -> bool:
-    """Whether there was a group to signal."""
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
 
 
 def _deployed(run: Run, secrets: Secrets, transcript: Transcript) -> Deployed:

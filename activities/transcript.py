@@ -17,7 +17,7 @@ class Transcript:
     """Gathers entries. `redact` goes over every text before it is kept."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
-        self._redact = redact
+        self.redact = redact
         self._said: list[Said] = []
         self.first = 0
         self.turn = 0
@@ -27,7 +27,7 @@ class Transcript:
 
     def say(self, kind: Kind, who: str, text: str, shown: int = SHOWN) -> None:
         """Add an entry, cut to a readable length, `shown`; the oldest go where there are too many to keep."""
-        text = self._redact(text)
+        text = self.redact(text)
         if len(text) > shown:
             text = f"{text[:shown]}… ({len(text):,} characters)"
         self._said.append(Said(kind=kind, who=who, text=text))
@@ -51,7 +51,7 @@ class Transcript:
     def progress(self) -> Progress:
         """The newest entries, and the tail of the text being written."""
         recent = self._said[-RECENT:]
-        stream = self._redact(self._stream)
+        stream = self.redact(self._stream)
         return Progress(
             turn=self.turn,
             doing=self.doing,

@@ -9,14 +9,14 @@ from console.ask import Answer
 from console.narrator import Narrator
 from console.screen import Screen
 from grammar.contracts import Approval, Verdict
-from grammar.errors import ApprovalNotOpen
+from grammar.errors import NotWaiting
 from runtime import runs
 
 
 class Approvals:
-    """Asks about each open call once, one at a time. `how`: the command line that answers, for a call's id."""
+    """Asks about each open call once, one at a time. `how`: the command line that answers."""
 
-    def __init__(self, view: Screen, narrator: Narrator, handle: runs.Handle, how: Callable[[str], str]) -> None:
+    def __init__(self, view: Screen, narrator: Narrator, handle: runs.Handle, how: Callable[[Approval], str]) -> None:
         self._view = view
         self._narrator = narrator
         self._handle = handle
@@ -31,7 +31,7 @@ class Approvals:
         self._open = {one.id: one for one in approvals}
         for one in approvals:
             if one.id not in self._told and not sys.stdin.isatty():
-                self._narrator.note(f"{one.tool} waits for approval; answer with: {self._how(one.id)}")
+                self._narrator.note(f"{one.tool} waits for approval; answer with: {self._how(one)}")
                 self._told.add(one.id)
         if self._open.keys() - self._told:
             self._news.set()
@@ -55,7 +55,8 @@ class Approvals:
         if answer in ("detach", "cancel"):
             return answer
         try:
-            await runs.decide(self._handle, Verdict(id=approval.id, approved=answer == "yes", reason=reason))
-        except ApprovalNotOpen as error:
+            verdict = Verdict(id=approval.id, approved=answer == "yes", reason=reason)
+            await runs.answer(self._handle, approval, verdict)
+        except NotWaiting as error:
             self._narrator.note(str(error))
         return None

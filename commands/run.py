@@ -6,14 +6,14 @@ import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from rich.text import Text
 
-from commands import dry_run
+from commands import dry_run, how
 from commands.approvals import Approvals
 from console import ask
 from console.ask import Answer
@@ -22,7 +22,7 @@ from console.problems import tell_json
 from console.report import EXIT_CODES, summarise
 from console.screen import Screen
 from grammar import endpoint
-from grammar.contracts import TASK_QUEUE, Bundle, RunReport
+from grammar.contracts import TASK_QUEUE, Approval, Bundle, Decision, RunReport
 from runtime import presence, runs, stopping
 from runtime.place import Place, place
 from runtime.state import state_dir
@@ -37,12 +37,14 @@ TOY_MODEL = (
 
 @dataclass(frozen=True)
 class Wish:
-    """How the run is to be started and shown."""
+    """How the run is to be started and shown. `resume`: it is open; `decision`: what to tell it."""
 
     run_id: str | None = None
     detach: bool = False
     keep: bool = False
     json: bool = False
+    resume: bool = False
+    decision: Decision | None = None
 
 
 class Session:
@@ -63,17 +65,33 @@ class Session:
         """Start or join the run, and follow it. Returns the exit code."""
         if self._bundle.script:
             self._narrator.note(dry_run.notice(self._bundle))
-        async with AsyncExitStack() as stack:
-            here = await stack.enter_async_context(place())
-            task_queue = await self._task_queue(here)
-            served = await stack.enter_async_context(self._served(here, task_queue))
-            handle = await runs.start(here.client, self._bundle, self._run_id, task_queue)
+        async with place() as here:
+            return await self.run_at(here)
+
+    async def run_at(self, here: Place) -> int:
+        """As run, where Temporal has been met."""
+        task_queue = await self._task_queue(here)
+        async with self._served(here, task_queue) as served:
+            handle = await self._handle(here, task_queue)
             self._tell_started(here)
             if self._wish.detach:
                 if served:  # the server must not end between us and the worker
                     await presence.until_served(task_queue)
                 return self._detached()
-            return await self._follow(here, handle, served, task_queue)
+            after = await self._resumed(handle) if self._wish.resume else 0
+            return await self._follow(here, handle, served, task_queue, after)
+
+    async def _handle(self, here: Place, task_queue: str) -> runs.Handle:
+        if self._wish.resume:
+            return runs.handle(here.client, self._run_id)
+        return await runs.start(here.client, self._bundle, self._run_id, task_queue)
+
+    async def _resumed(self, handle: runs.Handle) -> int:
+        """Tell the run what was decided. Returns the number of entries that are old news."""
+        after = await runs.count(handle)
+        if self._wish.decision:
+            await runs.decide(handle, self._wish.decision)
+        return after
 
     async def _task_queue(self, here: Place) -> str:
         """The queue of the open run of that id; else the shared one where a worker serves it, or one of its own."""
@@ -97,10 +115,12 @@ class Session:
         finally:
             worker.let_go()
 
-    async def _follow(self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str) -> int:
+    async def _follow(
+        self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
+    ) -> int:
         interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
         self._approvals = Approvals(self._view, self._narrator, handle, partial(self._how_to_approve, here))
-        following = asyncio.create_task(runs.follow(here.client, handle, self._hear))
+        following = asyncio.create_task(runs.follow(here.client, handle, self._hear, after))
         watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
         leaving = asyncio.create_task(self._wants_to_leave(interrupted))
         await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,11 +151,9 @@ class Session:
                 return "detach" if await self._wants_to_detach() else "cancel"
             self._view.err.print("\nanswer above: yes, no, detach or cancel")
 
-    def _how_to_approve(self, here: Place, call: str) -> str:
-        return (
-            f"temporal workflow signal --address {here.address} --namespace {here.client.namespace} "
-            f"--workflow-id {self._run_id} --name approve --input '\"{call}\"' (or reject)"
-        )
+    def _how_to_approve(self, here: Place, call: Approval) -> str:
+        yes, no = ("approve", "reject") if call.kind == "approval" else ("retry_call", "skip_call")
+        return f"{how.signal(here, self._run_id, yes)} --input '\"{call.id}\"' (or {no})"
 
     async def _end(
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
@@ -145,6 +163,8 @@ class Session:
         url = here.run_url(self._run_id)
         code = 3 if runs.is_bug(report) else EXIT_CODES[report.status]
         summarise(self._view.out, report, took, self._run_id, url)
+        if report.parked:
+            how.tell_parked(self._view.out, here, self._run_id, report.parked)
         if code == 3:
             self._narrator.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
         if self._wish.json:

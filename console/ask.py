@@ -31,13 +31,18 @@ def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
     """Whether the agent may make the call, and why not. End of input detaches: nobody is there."""
     where = f"{approval.task}, {approval.branch}" if approval.branch else approval.task
     console.print()
-    console.print(Text(f"{where}: the agent wants to call {approval.tool} of {approval.toolbox} with", "bold yellow"))
+    if approval.kind == "approval":
+        what, question = f"the agent wants to call {approval.tool} of {approval.toolbox} with", "allow it?"
+    else:
+        what = f"a call of {approval.tool} was interrupted, and may have had an effect; it was made with"
+        question = "repeat it?"
+    console.print(Text(f"{where}: {what}", "bold yellow"))
     console.print(Text(_readable(approval.arguments)))
     try:
-        answer = Prompt.ask("allow it?", choices=["yes", "no", "detach", "cancel"], console=console)
+        answer = Prompt.ask(question, choices=["yes", "no", "detach", "cancel"], console=console)
         reason = (
             Prompt.ask("why not (told to the agent)", default="", show_default=False, console=console)
-            if answer == "no"
+            if answer == "no" and approval.kind == "approval"
             else ""
         )
     except (EOFError, KeyboardInterrupt):

@@ -23,6 +23,7 @@ _TASK_SIGNS = {
     "skipped": ("–", "yellow"),
     "cancelled": ("■", "yellow"),
 }
+_LEFT_OFF = {"rate_limited": "waits for the endpoint", "stopped": "its worker stopped; goes on with the next one"}
 SHOWN_LINES = 40
 
 
@@ -42,6 +43,7 @@ class Narrator:
     console: Console
     tasks: list[str]
     _heard: dict[str, _Heard] = field(default_factory=dict)
+    _left: dict[str, int] = field(default_factory=dict)
     _open_line: str | None = None
 
     def entry(self, entry: Entry) -> None:
@@ -51,7 +53,9 @@ class Narrator:
         elif entry.kind == "branch_ended":
             self._branch(entry)
         elif entry.kind == "leg_ended":
-            self._ended(entry)
+            self._left_off(entry)
+        elif entry.kind in ("parked", "decided", "paused", "unpaused"):
+            self._steered(entry)
         elif entry.approval:
             self._approval(entry, entry.approval)
         else:
@@ -59,7 +63,7 @@ class Narrator:
 
     def live(self, activity: str, label: str, progress: Progress, alone: bool) -> None:
         """What an activity does now. `alone`: nothing else runs, so its text can be shown as it is written."""
-        heard = self._heard.setdefault(activity, _Heard())
+        heard = self._hearing(activity)
         self._say(heard, label, progress.said, progress.first)
         if alone and progress.written > heard.streamed:
             new = progress.tail[-(progress.written - heard.streamed) :]
@@ -68,9 +72,10 @@ class Narrator:
 
     def retried(self, activity: str, label: str, attempt: int, reason: str) -> None:
         """An attempt failed, and another one follows."""
-        heard = self._heard.setdefault(activity, _Heard())
+        heard = self._hearing(activity)
         if attempt > heard.attempt:
-            self._heard[activity] = _Heard(attempt=attempt)
+            # It goes through its conversation again, from its journal: what was told is not told again.
+            self._heard[activity] = _Heard(heard.entries, attempt=attempt)
             who = f"{label}: " if label else ""
             self._line(Text(f"  ↻ {who}attempt {attempt} after: {reason}", style="yellow"))
 
@@ -86,15 +91,44 @@ class Narrator:
         elif label:
             self._line(Text(f"  ✓ {label}", style="green"))
 
-    def _ended(self, entry: Entry) -> None:
+    def _ended(self, entry: Entry) -> _Heard:
         """What an activity said that has not been printed yet."""
-        heard = self._heard.pop(entry.activity or "", _Heard())
+        heard = self._hearing(entry.activity or "")
+        self._heard.pop(entry.activity or "")
         self._say(heard, entry.label, entry.said, entry.first)
+        return heard
+
+    def _left_off(self, entry: Entry) -> None:
+        heard = self._ended(entry)
+        if entry.status != "approval":
+            self._left[_branch_of(entry.activity or "")] = heard.entries
+        if reason := _LEFT_OFF.get(entry.status):
+            who = f"{entry.label}: " if entry.label else ""
+            self._line(Text(f"  ⏸ {who}{reason}" + (f": {entry.note}" if entry.note else ""), style="yellow"))
+
+    def _hearing(self, activity: str) -> _Heard:
+        """A leg that goes on from a journal goes through what an earlier one said first."""
+        if activity not in self._heard:
+            self._heard[activity] = _Heard(self._left.pop(_branch_of(activity), 0))
+        return self._heard[activity]
+
+    def _steered(self, entry: Entry) -> None:
+        if entry.kind == "parked":
+            self._line(Text(f"⏸ {entry.task} parked: {entry.note}", style="bold red"))
+        elif entry.kind == "decided":
+            self._line(Text(f"  {entry.task}: {entry.status}, by a person", style="yellow"))
+        else:
+            text = "paused: no new branch starts" if entry.kind == "paused" else "goes on"
+            self._line(Text(text, style="yellow"))
 
     def _approval(self, entry: Entry, approval: Approval) -> None:
         who = f"{entry.label}: " if entry.label else ""
         if entry.kind == "approval_asked":
-            text = f"  ? {who}{approval.tool}({approval.arguments}) of {approval.toolbox} waits for approval"
+            call = f"{approval.tool}({approval.arguments})"
+            what = f"of {approval.toolbox} waits for approval"
+            if approval.kind == "unknown_outcome":
+                what = "was interrupted, and may have had an effect: repeat it?"
+            text = f"  ? {who}{call} {what}"
             self._line(Text(f"{text}: {approval.id}", style="bold yellow"))
         else:
             reason = f": {entry.note}" if entry.note else ""
@@ -147,6 +181,11 @@ class Narrator:
     def _numbered(self, task: str) -> str:
         number = f"{self.tasks.index(task) + 1}/{len(self.tasks)} " if task in self.tasks else ""
         return f"{number}{task}"
+
+
+def _branch_of(activity: str) -> str:
+    """The id of the branch's first leg."""
+    return re.sub(r"-leg-\d+$", "", activity)
 
 
 def activity_label(activity_id: str) -> str:

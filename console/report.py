@@ -8,45 +8,47 @@ from rich.text import Text
 
 from grammar.contracts import RunReport, TaskReport
 
-EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0}
+EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
-    "running": "blue",
+    "running": "blue", "parked": "bold red",
     "done": "green", "skipped": "yellow", "waiting": "dim",
 }  # fmt: skip
 
 
 def summarise(console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None) -> None:
     """Print a table of tasks, what failed, and where to look."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("task", "status", "items", "time", "tokens"):
-        table.add_column(column)
-    for task in report.tasks:
-        table.add_row(
-            task.name,
-            Text(task.status, _STYLES.get(task.status, "red")),
-            _items(task),
-            _time(task),
-            _tokens(task),
-        )
     console.print()
-    console.print(table)
-    for task in report.tasks:
-        for failure in task.failures:
-            where = (
-                f"{failure.task}, item {failure.branch + 1}"
-                if failure.branch is not None and task.total > 1
-                else failure.task
-            )
-            console.print(Text(f"✗ {where}: {failure.type}: {failure.message}", "red"))
-        for warning in task.warnings:
-            console.print(Text(f"! {task.name}: {warning}", "yellow"))
+    console.print(summary_table(report))
+    tell_failures(console, report)
     status = Text(report.status.replace("_", " "), _STYLES[report.status])
     tokens = report.usage.input_tokens + report.usage.output_tokens
     console.print(
         Text.assemble(status, f" in {spoken(took)}, {tokens:,} tokens, {report.usage.requests:,} model requests")
     )
     console.print(Text(f"run {run_id}" + (f"  {url}" if url else ""), "dim"))
+
+
+def summary_table(report: RunReport) -> Table:
+    """The tasks, a row each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("task", "status", "items", "time", "tokens"):
+        table.add_column(column)
+    for task in report.tasks:
+        status = Text(task.status, _STYLES.get(task.status, "red"))
+        table.add_row(task.name, status, _items(task), _time(task), _tokens(task))
+    return table
+
+
+def tell_failures(console: Console, report: RunReport) -> None:
+    """What failed, and what a person should hear of besides."""
+    for task in report.tasks:
+        for failure in task.failures:
+            several = failure.branch is not None and task.total > 1
+            where = f"{failure.task}, item {(failure.branch or 0) + 1}" if several else failure.task
+            console.print(Text(f"✗ {where}: {failure.type}: {failure.message}", "red"))
+        for warning in task.warnings:
+            console.print(Text(f"! {task.name}: {warning}", "yellow"))
 
 
 def spoken(duration: timedelta) -> str:

@@ -15,6 +15,11 @@ PREPARE = "prepare"
 RUN_AGENT = "run_agent"
 RUN_SHELL = "run_shell"
 
+# Search attributes, set where the namespace has them. All keywords.
+STATUS_ATTRIBUTE = "TaskflowStatus"
+NAME_ATTRIBUTE = "TaskflowName"
+BUNDLE_ATTRIBUTE = "TaskflowBundle"
+
 # A page of rendered branches keeps well below Temporal's limit of 2 MB a payload.
 PAGE_BRANCHES = 200
 PAGE_CHARACTERS = 500_000
@@ -36,6 +41,13 @@ class Bundle(BaseModel):
     config: ModelConfig = ModelConfig()
     script: Script | None = None
     hash: str = ""
+
+    @property
+    def tokens(self) -> list[str]:
+        """The variables that hold models' keys, as the config and the tasks name them."""
+        settings = [*self.config.model_settings.values(), *(task.model_settings for task in self.tasks)]
+        settings += [choice.model_settings for task in self.tasks for choice in task.models]
+        return sorted({str(one["token"]) for one in settings if one.get("token")})
 
     def toolboxes_of(self, task: Task) -> dict[str, Toolbox]:
         """The task's toolboxes, else the union over its agents, first seen first (GRAMMAR.md section 3)."""
@@ -136,25 +148,38 @@ class Verdict(BaseModel):
     reason: str = ""
 
 
-class Leg(BaseModel):
-    """An agent run that was left off where it waits for a person.
+LeftOff = Literal["approval", "unknown_outcome", "rate_limited", "stopped"]
 
-    `state`: the SDK's RunState as JSON. `tool_results`, `usage` and `repairs`: of what came before that state's
-    conversation began.
+
+class Leg(BaseModel):
+    """Where an agent run was left off, for a reason that is no failure.
+
+    `approval`: `calls` wait for a person's yes; `state` is the SDK's RunState as JSON, and `tool_results`, `usage` and
+    `repairs` are of what came before that state's conversation began.
+    The other reasons: the next leg goes on from the journal, or from `recorded` where no storage keeps journals.
+    `turns`: how many answers of the model it holds. `unknown_outcome`: the one of `calls` was interrupted.
+    `rate_limited`: `delay` is the seconds that the endpoint asks for, if it does. `stopped`: the worker was told to.
     """
 
-    state: dict[str, JsonValue]
-    calls: list[PendingCall]
+    reason: LeftOff = "approval"
+    state: dict[str, JsonValue] = {}
+    calls: list[PendingCall] = []
     tool_results: list[ToolResult] = []
     usage: Usage = Usage()
     repairs: int = 0
+    turns: int = 0
+    delay: float | None = None
+    message: str = ""
+    recorded: list[str] = []
 
 
 class AgentRequest(BaseModel):
     """One agent run, or its next leg. `rehearsal`: what answers in place of the model.
 
     `task`: names the task within the run; toolboxes with `lifetime: task` are shared among its branches.
-    `leg`: where the run was left off, with what a person said since in `verdicts`.
+    `leg`: where the run waited for a person, with what was said since in `verdicts`.
+    `journal`: the one that goes on, by the id of the activity that began it; empty: this one's own. `recorded`: its
+    lines, where no storage keeps them. `outcomes`: whether to repeat calls that were interrupted, by their number.
     """
 
     task: str = ""
@@ -171,15 +196,19 @@ class AgentRequest(BaseModel):
     outputs_retries: int = 1
     leg: Leg | None = None
     verdicts: list[Verdict] = []
+    journal: str = ""
+    recorded: list[str] = []
+    outcomes: dict[int, bool] = {}
     rehearsal: Rehearsal | None = None
     surroundings: Surroundings
     secrets: list[str] = []
 
 
 class ShellRequest(BaseModel):
-    """One run of a bash script. `rehearsal`: what answers in its place."""
+    """One run of a bash script. `rehearsal`: what answers in its place. `withheld`: variables it does not get."""
 
     script: str
+    withheld: list[str] = []
     outputs: Schema | None = None
     rehearsal: Rehearsal | None = None
     surroundings: Surroundings
@@ -213,7 +242,7 @@ class Progress(BaseModel):
 class Deployed(BaseModel):
     """What one branch produced. `produced` tells a value that is null from none at all.
 
-    `leg`: it is not over, but waits for a person.
+    `leg`: it is not over, but was left off.
     """
 
     value: JsonValue = None
@@ -229,9 +258,13 @@ class Deployed(BaseModel):
 
 
 class Approval(BaseModel):
-    """A tool call that waits for a person. `id`: what `approve` and `reject` are given."""
+    """A tool call that waits for a person. `id`: what the answers are given.
+
+    `approval`: `approve` or `reject` it. `unknown_outcome`: it was interrupted, `retry_call` or `skip_call` it.
+    """
 
     id: str
+    kind: Literal["approval", "unknown_outcome"] = "approval"
     task: str
     branch: str = ""
     tool: str
@@ -247,9 +280,9 @@ class Rejection(BaseModel):
     reason: str = ""
 
 
-BranchStatus = Literal["running", "waiting", "done", "failed", "cancelled"]
-TaskStatus = Literal["waiting", "running", "done", "failed", "skipped", "cancelled"]
-RunStatus = Literal["running", "completed", "completed_with_failures", "failed", "cancelled"]
+BranchStatus = Literal["running", "waiting", "rate_limited", "done", "failed", "cancelled"]
+TaskStatus = Literal["waiting", "running", "parked", "done", "failed", "skipped", "cancelled"]
+RunStatus = Literal["running", "parked", "completed", "completed_with_failures", "failed", "cancelled"]
 
 
 class Failure(BaseModel):
@@ -259,6 +292,26 @@ class Failure(BaseModel):
     branch: int | None = None
     type: str
     message: str
+
+
+Action = Literal["retry", "skip", "set_output", "abort"]
+
+
+class Decision(BaseModel):
+    """What a person decides of a parked task (GRAMMAR.md section 9). `task` None: whichever is parked."""
+
+    action: Action
+    task: str | None = None
+    value: JsonValue = None
+
+
+class Parked(BaseModel):
+    """A run that waits for a decision. `task`: the one that failed; `failed`: how many of its branches did."""
+
+    task: str
+    failure: Failure
+    failed: int = 0
+    since: datetime
 
 
 class TaskReport(BaseModel):
@@ -290,6 +343,37 @@ class RunReport(BaseModel):
     outputs: dict[str, JsonValue] = {}
     failure: Failure | None = None
     approvals: list[Approval] = []
+    parked: Parked | None = None
+    paused: bool = False
+
+
+STANDING = "standing"
+
+
+class Standing(BaseModel):
+    """Where a run stands, in its memo, which can be read without a worker.
+
+    `state`: a run's status, `waiting_approval` or `paused`. `task`: the current one, number `number` of `tasks`.
+    `waits`: what for, a line each.
+    """
+
+    state: str = "running"
+    task: str = ""
+    number: int = 0
+    tasks: int = 0
+    waits: list[str] = []
+
+
+class RunLine(BaseModel):
+    """One run in a list. `status`: Temporal's, in small letters."""
+
+    id: str
+    flow: str
+    status: str
+    standing: Standing
+    started: datetime
+    ended: datetime | None = None
+    dry_run: bool = False
 
 
 class BranchReport(BaseModel):
@@ -300,6 +384,7 @@ class BranchReport(BaseModel):
     label: str = ""
     status: BranchStatus
     model: str = ""
+    legs: int = 1
     usage: Usage = Usage()
     error: str | None = None
 
@@ -316,7 +401,19 @@ class Entry(BaseModel):
 
     number: int
     task: str
-    kind: Literal["task_started", "leg_ended", "branch_ended", "task_ended", "approval_asked", "approval_given"]
+    kind: Literal[
+        "task_started",
+        "leg_ended",
+        "branch_ended",
+        "task_ended",
+        "approval_asked",
+        "approval_given",
+        "rate_limited",
+        "parked",
+        "decided",
+        "paused",
+        "unpaused",
+    ]
     branch: int | None = None
     label: str = ""
     total: int | None = None
@@ -329,11 +426,59 @@ class Entry(BaseModel):
 
 
 class Journal(BaseModel):
-    """Entries from a number on, and the approvals that are open: the `journal` query. The newest entries are kept."""
+    """Entries from a number on, and what the run waits for: the `journal` query. The newest entries are kept."""
 
     entries: list[Entry] = []
     approvals: list[Approval] = []
+    parked: Parked | None = None
     next: int = Field(default=0, description="the number to ask for next")
+
+
+class CarriedBranch(BaseModel):
+    """A branch that has begun. Neither `deployed` nor `failure`: it has to run again."""
+
+    branch: Branch
+    deployed: Deployed | None = None
+    failure: Failure | None = None
+    leg: int = 1
+    journal: str = ""
+
+
+class CarriedTask(BaseModel):
+    """A task so far. `expected`: how many items there are is known."""
+
+    report: TaskReport
+    items: int = 1
+    expected: bool = False
+    model: str = ""
+    whole: list[Failure] = []
+    took_source: bool = False
+    branches: list[CarriedBranch] = []
+
+
+class Carried(BaseModel):
+    """What a run takes along when its history has grown long and it continues in a new one.
+
+    `index`: of the task that goes on, `source` what it repeats over. `entries`: the newest of `count`, for followers.
+    """
+
+    index: int
+    tasks: list[CarriedTask]
+    source: ToolResult | None = None
+    stack: list[ToolResult] = []
+    outputs: dict[str, JsonValue] = {}
+    secrets: list[str] = []
+    key: str
+    entries: list[Entry] = []
+    count: int = 0
+    paused: bool = False
+    standing: Standing = Standing()
+
+
+class RunInput(Bundle):
+    """The workflow's input: a bundle, and with `carried` a run of it that continues in a new history."""
+
+    carried: Carried | None = None
 
 
 def activity_id(task_index: int, item: int | None, model: int | None = None, leg: int = 1) -> str:

@@ -6,7 +6,7 @@ TaskflowError
 │   ├── ConnectionFailed       no Temporal server where one was configured
 │   ├── EmbeddedServerFailed   the embedded server did not start
 │   ├── RunConflict            a run of that id is there already
-│   └── ApprovalNotOpen        no such run, or no such call waits for approval in it
+│   └── NotWaiting        no such run, or no such call waits for approval in it
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
     │   └── RateLimited          retried after the delay that the server asks for: 429
@@ -104,8 +104,8 @@ class RunConflict(UserError):
     """A run of that id is there already, and is not the same flow."""
 
 
-class ApprovalNotOpen(UserError):
-    """The call does not wait for a person: no such run, no such call, or it has been decided."""
+class NotWaiting(UserError):
+    """The run does not wait for what it was told: no such run, no such call, not parked, or decided already."""
 
 
 class TaskError(TaskflowError):
@@ -113,6 +113,8 @@ class TaskError(TaskflowError):
 
     retryable: ClassVar[bool] = False
     ends_run: ClassVar[bool] = False
+    # The conversation itself led here: to go on from where it ended would end the same way.
+    spent: ClassVar[bool] = False
 
 
 class ModelUnavailable(TaskError):
@@ -144,6 +146,8 @@ class ShellFailed(TaskError):
 class BadRequest(TaskError):
     """400 or 422: the same request would fail again."""
 
+    spent = True
+
 
 class ContextTooLong(BadRequest):
     """The conversation does not fit into the model's context."""
@@ -152,17 +156,25 @@ class ContextTooLong(BadRequest):
 class TurnLimit(TaskError):
     """The agent used up its `max_steps` turns."""
 
+    spent = True
+
 
 class UnknownTool(TaskError):
     """The model called a tool that no toolbox offers."""
+
+    spent = True
 
 
 class OutputsInvalid(TaskError):
     """What a task produced is not what its `outputs` ask for."""
 
+    spent = True
+
 
 class ValueTooLarge(TaskError):
     """What a task produced does not fit into the history."""
+
+    spent = True
 
 
 class ModelAccess(TaskError):
@@ -209,5 +221,18 @@ def _tree(root: type[TaskError]) -> Iterator[type[TaskError]]:
 
 def ends_run(name: str) -> bool:
     """Whether a failure of that type (the class name, as Temporal's history has it) ends the whole run."""
-    kinds = {kind.__name__: kind for kind in _tree(TaskError)}
-    return name == BUG or (name in kinds and kinds[name].ends_run)
+    return name == BUG or _kind(name).ends_run
+
+
+def is_mendable(name: str) -> bool:
+    """Whether a person can do anything about a failure of that type while the run waits: the file cannot change."""
+    return name != BUG and not issubclass(_kind(name), FlowError)
+
+
+def is_spent(name: str) -> bool:
+    """Whether an agent that failed so has to start anew."""
+    return _kind(name).spent
+
+
+def _kind(name: str) -> type[TaskError]:
+    return next((kind for kind in _tree(TaskError) if kind.__name__ == name), TaskError)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from grammar import data_flow, outputs, pending
+from grammar import data_flow, outputs
 from grammar.library import Library
 from grammar.models import ModelConfig, Task, Taskflow
 from grammar.tasks import Written
@@ -55,4 +55,3 @@ def _shape(task: Task) -> Iterator[tuple[str, str]]:
         yield "models", "a task has `model` or `models`, not both"
     if task.user_prompt is not None and not task.agents:
         yield "agents", "no agent: name a personality under `agents`, or begin the prompt with `-p NAME` in plain text"
-    yield from pending.pending_fields(task)

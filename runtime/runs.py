@@ -2,15 +2,17 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
@@ -23,12 +25,33 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.contracts import WORKFLOW, Approval, Bundle, Entry, Journal, Progress, Rejection, RunReport, Verdict
-from grammar.errors import BUG, ApprovalNotOpen, RunConflict
+from grammar.contracts import (
+    STANDING,
+    WORKFLOW,
+    Approval,
+    Bundle,
+    Decision,
+    Entry,
+    Journal,
+    Manifest,
+    Parked,
+    Progress,
+    Rejection,
+    RunLine,
+    RunReport,
+    Standing,
+    Verdict,
+)
+from grammar.errors import BUG, NotWaiting, RunConflict
+from runtime import attributes
 
 POLL = 0.5
 QUERY_TIMEOUT = 5.0
 STUCK_AFTER = 3
+PATIENCE = 60.0
+LISTED = 50
+LATER = 2**53
+T = TypeVar("T")
 Handle = WorkflowHandle[object, RunReport]
 
 
@@ -47,6 +70,7 @@ class Update:
 
     entries: list[Entry] = field(default_factory=list)
     approvals: list[Approval] = field(default_factory=list)
+    parked: Parked | None = None
     live: dict[str, Live] = field(default_factory=dict)
     stuck: bool = False
     closed: bool = False
@@ -70,10 +94,87 @@ async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str) ->
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             static_summary=(f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200],
             static_details=_details(bundle),
-            memo={"bundle": bundle.hash, "flow": bundle.source} | ({"dry_run": True} if bundle.script else {}),
+            memo={"bundle": bundle.hash, "flow": bundle.source, STANDING: Standing()}
+            | ({"dry_run": True} if bundle.script else {}),
+            search_attributes=await attributes.of_run(client, bundle),
         )
     except WorkflowAlreadyStartedError:
         return await _join(client, bundle, run_id)
+
+
+def handle(client: Client, run_id: str) -> Handle:
+    """The run of that id, whether there is one or not."""
+    return client.get_workflow_handle(run_id, result_type=RunReport)
+
+
+async def listed(client: Client, most: int = LISTED) -> AsyncIterator[RunLine]:
+    """The newest runs, the newest first."""
+    async for found in client.list_workflows(f'WorkflowType="{WORKFLOW}"', limit=most):
+        yield RunLine(
+            id=found.id,
+            flow=str(await found.memo_value("flow", "")),
+            status=found.status.name.lower() if found.status else "",
+            standing=await standing(found),
+            started=found.start_time,
+            ended=found.close_time,
+            dry_run=bool(await found.memo_value("dry_run", False)),
+        )
+
+
+async def report(client: Client, run_id: str) -> RunReport:
+    """How the run stands. A worker must answer."""
+    return await _asked(client, run_id, "status", RunReport)
+
+
+async def manifest(client: Client, run_id: str) -> Manifest:
+    """Every branch of the run. A worker must answer."""
+    return await _asked(client, run_id, "manifest", Manifest)
+
+
+async def _asked(client: Client, run_id: str, query: str, kind: type[T]) -> T:
+    found: T = await _patiently(lambda: client.get_workflow_handle(run_id).query(query, result_type=kind))
+    return found
+
+
+async def count(run: Handle) -> int:
+    """How many entries the run's journal has. A worker must answer."""
+    journal: Journal = await _patiently(lambda: run.query("journal", LATER, result_type=Journal))
+    return journal.next
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a query; a worker that is just starting is waited for. Raises NotWaiting."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            async with asyncio.timeout(QUERY_TIMEOUT):
+                return await ask()
+        except (TimeoutError, RPCError) as error:
+            if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+                raise NotWaiting("there is no such run") from None
+            if asyncio.get_running_loop().time() > deadline:
+                raise NotWaiting("no worker answers for the run; start one: python worker.py") from None
+            await asyncio.sleep(POLL)
+
+
+async def pause(client: Client, run_id: str, paused: bool) -> None:
+    """Tell the run. Raises NotWaiting where there is no open run of that id."""
+    try:
+        await client.get_workflow_handle(run_id).signal("pause" if paused else "unpause")
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise NotWaiting(f"there is no open run {run_id}") from None
+
+
+async def queue(client: Client, run_id: str) -> str | None:
+    """The task queue of the run of that id, open or not."""
+    try:
+        return (await client.get_workflow_handle(run_id).describe()).task_queue
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
 
 
 async def queue_of(client: Client, run_id: str) -> str | None:
@@ -104,6 +205,38 @@ async def wait_closed(client: Client, run_id: str) -> None:
             raise
 
 
+async def wait_over(client: Client, run_id: str) -> None:
+    """Return when nothing is left to do for the run: it is closed or parked, or there is none of that id."""
+    handle = client.get_workflow_handle(run_id)
+    while True:
+        try:
+            found = await handle.describe()
+            if found.status != WorkflowExecutionStatus.RUNNING or (await standing(found)).state == "parked":
+                return
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return
+        await asyncio.sleep(POLL)
+
+
+async def standing(found: WorkflowExecution) -> Standing:
+    """Where the run stands, as its memo says."""
+    return Standing.model_validate(await found.memo_value(STANDING, {}))
+
+
+async def bundle_of(handle: Handle) -> Bundle:
+    """The bundle that the run was started with. Raises NotWaiting where there is no such run."""
+    try:
+        events = handle.fetch_history_events(page_size=1)
+        started = (await anext(events)).workflow_execution_started_event_attributes
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise NotWaiting(f"there is no run {handle.id}") from None
+    (bundle,) = await handle._client.data_converter.decode(list(started.input.payloads)[:1], [Bundle])
+    return bundle  # type: ignore[no-any-return]
+
+
 async def has_worker(client: Client, task_queue: str) -> bool:
     """Whether any worker has polled the task queue of late (the server remembers for some minutes)."""
     request = DescribeTaskQueueRequest(
@@ -114,9 +247,8 @@ async def has_worker(client: Client, task_queue: str) -> bool:
     return bool((await client.workflow_service.describe_task_queue(request)).pollers)
 
 
-async def follow(client: Client, handle: Handle, hear: Callable[[Update], None]) -> None:
-    """Tell what is new of the run until it is closed. A server that is away for a while is waited for."""
-    after = 0
+async def follow(client: Client, handle: Handle, hear: Callable[[Update], None], after: int = 0) -> None:
+    """Tell what is new of the run until it is closed or parked. A server that is away for a while is waited for."""
     while True:
         try:
             description = await handle.describe()
@@ -126,17 +258,19 @@ async def follow(client: Client, handle: Handle, hear: Callable[[Update], None])
             continue
         after = journal.next
         closed = description.status != WorkflowExecutionStatus.RUNNING
-        hear(
-            Update(journal.entries, journal.approvals, await _live(client, description), _is_stuck(description), closed)
-        )
-        if closed:
+        live = await _live(client, description)
+        hear(Update(journal.entries, journal.approvals, journal.parked, live, _is_stuck(description), closed))
+        if closed or journal.parked:
             return
         await asyncio.sleep(POLL)
 
 
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
-    """How the run ended. Never raises for a run that failed."""
+    """How the run ended, or how it stands where it is parked. Never raises for a run that failed."""
     try:
+        if (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
+            found: RunReport = await handle.query("status", result_type=RunReport)
+            return found
         return await handle.result()
     except WorkflowFailureError as error:
         cause = error.cause
@@ -145,25 +279,33 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
         return await _last_known(handle, bundle, cause)
 
 
-async def decide(handle: Handle, verdict: Verdict) -> None:
-    """Tell the run what a person said about a call. Raises ApprovalNotOpen.
+async def answer(handle: Handle, approval: Approval, verdict: Verdict) -> None:
+    """Tell the run what a person said about a call. Raises NotWaiting."""
+    yes, no = ("approve", "reject") if approval.kind == "approval" else ("retry_call", "skip_call")
+    refused: object = Rejection(id=verdict.id, reason=verdict.reason) if no == "reject" else verdict.id
+    await _tell(handle, yes if verdict.approved else no, [verdict.id if verdict.approved else refused])
 
-    Where no worker answers, it is left as a signal, which the next worker takes in.
-    """
-    name, said = (
-        ("approve", verdict.id) if verdict.approved else ("reject", Rejection(id=verdict.id, reason=verdict.reason))
-    )
+
+async def decide(handle: Handle, decision: Decision) -> None:
+    """Tell a parked run what a person decided. Raises NotWaiting."""
+    said: list[object] = [decision.value, decision.task] if decision.action == "set_output" else [decision.task]
+    await _tell(handle, decision.action, said)
+
+
+async def _tell(handle: Handle, name: str, said: list[object]) -> None:
+    """By an update; where no worker answers, it is left as a signal, which the next worker takes in."""
     try:
         async with asyncio.timeout(QUERY_TIMEOUT):
-            await handle.execute_update(name, said)
+            await handle.execute_update(name, args=said)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        await handle.signal(name, said)
+        await handle.signal(name, args=said)
     except WorkflowUpdateFailedError as error:
-        raise ApprovalNotOpen(str(error.cause)) from None
+        cause = error.cause
+        raise NotWaiting(cause.message if isinstance(cause, ApplicationError) else str(cause)) from None
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
-        raise ApprovalNotOpen(f"there is no open run {handle.id}") from None
+        raise NotWaiting(f"there is no open run {handle.id}") from None
 
 
 def took(description: WorkflowExecutionDescription) -> float:
@@ -215,7 +357,7 @@ def _is_stuck(description: WorkflowExecutionDescription) -> bool:
 async def _live(client: Client, description: WorkflowExecutionDescription) -> dict[str, Live]:
     live = {}
     for one in description.raw_description.pending_activities:
-        payloads = list(one.heartbeat_details.payloads)
+        payloads = list(one.heartbeat_details.payloads)[:1]
         progress = (await client.data_converter.decode(payloads, [Progress]))[0] if payloads else None
         live[one.activity_id] = Live(one.attempt, progress, one.last_failure.message)
     return live

@@ -15,10 +15,11 @@ WORKER = Path(__file__).resolve().parent.parent / "worker.py"
 
 
 class WorkerProcess:
-    """`worker.py --run ID`, started again if it is lost."""
+    """`worker.py --run ID`, started again if it is lost. `look`: it answers questions, and does none of the work."""
 
-    def __init__(self, run_id: str, task_queue: str) -> None:
+    def __init__(self, run_id: str, task_queue: str, look: bool = False) -> None:
         self._command = [sys.executable, str(WORKER), "--run", run_id, "--task-queue", task_queue]
+        self._command += ["--look"] if look else []
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self.log = state_dir() / "worker.log"

@@ -1,11 +1,14 @@
-"""Tool calls that wait for a person's yes, and what was said (GRAMMAR.md sections 6 and 9)."""
+"""Tool calls that wait for a person, and what was said (GRAMMAR.md sections 6 and 9)."""
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Literal
 
 from temporalio import workflow
 
-from grammar.contracts import Approval, Leg, Verdict
+from grammar.contracts import Approval, Leg, PendingCall, Verdict
+
+Kind = Literal["approval", "unknown_outcome"]
 
 
 class Approvals:
@@ -25,7 +28,8 @@ class Approvals:
 
     async def wait(self, leg: Leg, activity_id: str, task: str, branch: str) -> list[Verdict]:
         """Ask for every call of the leg, and wait until each is decided."""
-        asked = [self._ask(activity_id, task, branch, call.tool, call.toolbox, call.arguments) for call in leg.calls]
+        kind: Kind = "unknown_outcome" if leg.reason == "unknown_outcome" else "approval"
+        asked = [self._ask(activity_id, task, branch, call, kind) for call in leg.calls]
         try:
             await workflow.wait_condition(lambda: all(one.id in self._said for one in asked))
         finally:
@@ -35,30 +39,32 @@ class Approvals:
             self._said[one.id].model_copy(update={"id": call.id}) for one, call in zip(asked, leg.calls, strict=True)
         ]
 
-    def decide(self, verdict: Verdict) -> bool:
-        """Take in what a person said. False where no such call is open: there is nothing to decide."""
-        approval = self._open.pop(verdict.id, None)
-        if approval is None:
-            return False
+    def decide(self, verdict: Verdict, kind: Kind = "approval") -> None:
+        """Take in what a person said. Where no such call is open, there is nothing to decide."""
+        approval = self._open.get(verdict.id)
+        if approval is None or approval.kind != kind:
+            return
+        del self._open[verdict.id]
         self._said[verdict.id] = verdict
         self._told(approval, verdict)
-        return True
 
-    def check(self, call: str) -> None:
+    def check(self, call: str, kind: Kind = "approval") -> None:
         """Raise ValueError where no such call is open."""
-        if call not in self._open:
-            known = ", ".join(self._open) or "none"
-            raise ValueError(f"no call {call!r} waits for approval (open: {known})")
+        known = [one.id for one in self.open if one.kind == kind]
+        if call not in known:
+            what = "waits for approval" if kind == "approval" else "was interrupted"
+            raise ValueError(f"no call {call!r} {what} (open: {', '.join(known) or 'none'})")
 
-    def _ask(self, activity_id: str, task: str, branch: str, tool: str, toolbox: str, arguments: str) -> Approval:
+    def _ask(self, activity_id: str, task: str, branch: str, call: PendingCall, kind: Kind) -> Approval:
         number = self._asked[activity_id] = self._asked.get(activity_id, 0) + 1
         approval = Approval(
             id=f"{activity_id}-call-{number}",
+            kind=kind,
             task=task,
             branch=branch,
-            tool=tool,
-            toolbox=toolbox,
-            arguments=arguments,
+            tool=call.tool,
+            toolbox=call.toolbox,
+            arguments=call.arguments,
             since=self._now(),
         )
         self._open[approval.id] = approval

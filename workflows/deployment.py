@@ -31,9 +31,9 @@ PREPARE_TIMEOUT = timedelta(minutes=2)
 
 
 def retry_policy(task: Task) -> RetryPolicy:
-    """The task's `retry`. A shell task is retried only where the file says so."""
+    """The task's `retry`. A shell task is retried only where the file says how often."""
     retry = task.retry or Retry()
-    default = SHELL_ATTEMPTS if task.run is not None and task.retry is None else AGENT_ATTEMPTS
+    default = AGENT_ATTEMPTS if task.run is None else SHELL_ATTEMPTS
     return RetryPolicy(
         maximum_attempts=retry.maximum_attempts or default,
         initial_interval=timedelta(seconds=retry.initial_interval),
@@ -52,11 +52,11 @@ class Timeouts(TypedDict):
     heartbeat_timeout: timedelta
 
 
-def timeouts(task: Task) -> Timeouts:
-    """The task's timeouts, as the SDK takes them."""
+def timeouts(task: Task, left: timedelta) -> Timeouts:
+    """The task's timeouts, as the SDK takes them. `left`: until the branch's deadline."""
     return {
         "start_to_close_timeout": timedelta(seconds=task.start_to_close_timeout),
-        "schedule_to_close_timeout": timedelta(seconds=task.schedule_to_close_timeout),
+        "schedule_to_close_timeout": max(left, timedelta(seconds=1)),
         "heartbeat_timeout": timedelta(seconds=task.heartbeat_timeout),
     }
 
@@ -91,7 +91,9 @@ async def prepare(
     return page
 
 
-async def deploy(task: Task, asked: AgentRequest | ShellRequest, activity: str, summary: str) -> Deployed:
+async def deploy(
+    task: Task, asked: AgentRequest | ShellRequest, activity: str, summary: str, left: timedelta
+) -> Deployed:
     """Run one branch of the task, or its next leg."""
     name = contracts.RUN_SHELL if isinstance(asked, ShellRequest) else contracts.RUN_AGENT
     deployed: Deployed = await workflow.execute_activity(
@@ -103,7 +105,7 @@ async def deploy(task: Task, asked: AgentRequest | ShellRequest, activity: str, 
         summary=summary,
         # The run is not over before what it started is.
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        **timeouts(task),
+        **timeouts(task, left),
     )
     return deployed
 
@@ -115,7 +117,12 @@ def request(
     rehearsal = _rehearsal(task, index, branch, bundle)
     if task.run is not None:
         return ShellRequest(
-            script=task.run, outputs=task.outputs, rehearsal=rehearsal, surroundings=surroundings, secrets=secrets
+            script=task.run,
+            withheld=bundle.tokens,
+            outputs=task.outputs,
+            rehearsal=rehearsal,
+            surroundings=surroundings,
+            secrets=secrets,
         )
     return AgentRequest(
         task=activity_id(index, None),

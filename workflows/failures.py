@@ -9,9 +9,9 @@ from temporalio.exceptions import (
 )
 
 from grammar.contracts import Failure
-from grammar.errors import ends_run
+from grammar.errors import ends_run, is_mendable
 from grammar.models import Task
-from workflows.record import TaskRecord
+from workflows.task_record import TaskRecord
 
 _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "an attempt took longer than start_to_close_timeout",
@@ -23,6 +23,14 @@ _TIMEOUTS = {
 
 class RunEnded(Exception):
     """The run fails here."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class BranchFailed(Exception):
+    """A branch fails by a decision of the workflow's."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -42,10 +50,14 @@ def understood(task: str, branch: int | None, error: ActivityError) -> Failure:
     return Failure(task=task, branch=branch, type=type(cause).__name__, message=str(cause or error))
 
 
-def judge(task: Task, record: TaskRecord) -> None:
-    """Raise RunEnded where a failure ends the run, or the task was required."""
-    ending = next((failure for failure in record.failures if ends_run(failure.type)), None)
-    if ending is None and task.must_complete and record.failures:
-        ending = record.failures[0]
-    if ending:
-        raise RunEnded(ending)
+def ending(task: Task, record: TaskRecord) -> Failure | None:
+    """The failure that the run cannot go on after, if there is one: it ends the run, or the task was required."""
+    found = next((failure for failure in record.failures if ends_run(failure.type)), None)
+    if found is None and task.must_complete and record.failures:
+        return record.failures[0]
+    return found
+
+
+def parks(task: Task, failure: Failure) -> bool:
+    """Whether a person is to decide what happens now. A fault of the file itself ends the run: it is pinned."""
+    return task.on_failure == "park" and is_mendable(failure.type)

@@ -1,16 +1,29 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
 from grammar import model_choice
-from grammar.contracts import Approval, Branch
+from grammar.contracts import Approval, Branch, Parked
 from grammar.models import ModelConfig, Task
-from workflows.record import Record, TaskRecord
+from workflows.record import Record
+from workflows.task_record import TaskRecord
 
-_SIGNS = {"waiting": "·", "running": "▶", "done": "✓", "failed": "✗", "skipped": "–", "cancelled": "■"}
+_SIGNS = {
+    "waiting": "·",
+    "running": "▶",
+    "parked": "⏸",
+    "done": "✓",
+    "failed": "✗",
+    "skipped": "–",
+    "cancelled": "■",
+}
+_QUESTIONS = {
+    "approval": ("wait for approval", "`approve` or `reject`"),
+    "unknown_outcome": ("were interrupted, and may have had an effect", "`retry_call` or `skip_call`"),
+}
 TEMPORAL_LIMIT = 200
 SHOWN = 10
 
 
-def of_branch(name: str, branch: Branch, items: int, task: Task, config: ModelConfig, leg: int = 1) -> str:
+def of_branch(name: str, branch: Branch, items: int, task: Task, config: ModelConfig, leg: int) -> str:
     """Task, item n of N, model, leg. Temporal shows 200 characters at most."""
     parts = [name]
     if task.repeats:
@@ -28,16 +41,35 @@ def of_run(record: Record) -> str:
     """A Markdown table of the tasks."""
     rows = [_row(task) for task in record.tasks]
     table = ["| | task | items | note |", "|---|---|---|---|", *rows]
-    return "\n".join([*table, *_waiting(record.approvals.open)])
+    return "\n".join([*table, *_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)])
+
+
+def _parked(parked: Parked | None) -> list[str]:
+    """What happened, and how to decide."""
+    if parked is None:
+        return []
+    what = f"**Parked: {_cell(parked.task)} failed**, {_cell(parked.failure.message)}"
+    how = (
+        "Decide with the signal or update `retry` (what failed), `skip`, `set_output` (with the value as its input) "
+        "or `abort`."
+    )
+    return ["", what, "", how]
+
+
+def _paused(record: Record) -> list[str]:
+    return ["", "**Paused.** No new branch starts; go on with the signal `unpause`."] if record.paused else []
 
 
 def _waiting(approvals: list[Approval]) -> list[str]:
     """What a person is asked, and how to answer: Temporal cuts the whole off, so only the first few."""
-    if not approvals:
-        return []
-    lines = [f"- `{one.id}`: {_cell(f'{one.tool}({one.arguments})')}" for one in approvals[:SHOWN]]
-    how = "Answer with the signal or update `approve` or `reject`, with the call's id as its input, in quotes."
-    return ["", f"**{len(approvals)} calls wait for approval.** {how}", "", *lines]
+    lines = []
+    for kind, (what, answers) in _QUESTIONS.items():
+        asked = [one for one in approvals if one.kind == kind]
+        if asked:
+            how = f"Answer with the signal or update {answers}, with the call's id as its input, in quotes."
+            calls = [f"- `{one.id}`: {_cell(f'{one.tool}({one.arguments})')}" for one in asked[:SHOWN]]
+            lines += ["", f"**{len(asked)} calls {what}.** {how}", "", *calls]
+    return lines
 
 
 def _row(task: TaskRecord) -> str:

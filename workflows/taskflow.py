@@ -1,58 +1,75 @@
 """A taskflow as a Temporal workflow: tasks in order, each deployed as activities."""
 
+import json
 from collections.abc import AsyncIterator
 from functools import partial
 from itertools import product
+from typing import Any
 
-from pydantic import JsonValue
 from temporalio import workflow
+from temporalio.common import SearchAttributeKey, TypedSearchAttributes
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.workflow import ContinueAsNewError
 
 from grammar.contracts import (
+    STANDING,
+    STATUS_ATTRIBUTE,
     WORKFLOW,
+    AgentRequest,
     Branch,
-    Bundle,
-    Deployed,
+    Carried,
+    Decision,
+    Failure,
     Journal,
-    Leg,
     Manifest,
     Page,
-    Rejection,
+    RunInput,
     RunReport,
+    Standing,
     Surroundings,
-    Verdict,
 )
 from grammar.models import Task
 from grammar.values import ToolResult
 from workflows import deployment, failures, summary
-from workflows.failures import RunEnded
-from workflows.record import Record, TaskRecord
+from workflows.failures import BranchFailed, RunEnded
+from workflows.legs import Legs
+from workflows.record import Record
+from workflows.steering import Steering
+from workflows.task_record import TaskRecord
 from workflows.window import Job, Places, sliding_window
+
+_STATUS = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
 
 
 @workflow.defn(name=WORKFLOW)
-class TaskflowWorkflow:
+class TaskflowWorkflow(Steering):
     """One run of a bundle. Completes with a RunReport, or fails with one in the error's details."""
 
     @workflow.init
-    def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
-        self._record = Record(bundle, workflow.now)
-        self._stack: list[ToolResult] = []
-        self._outputs: dict[str, JsonValue] = {}
-        self._secrets: set[str] = set()
-        self._key = workflow.uuid4().hex[:12]
+    def __init__(self, bundle: RunInput) -> None:
+        carried = bundle.carried
+        self._bundle = bundle.model_copy(update={"carried": None})
+        self._record = Record(bundle, workflow.now, carried)
+        self._stack = list(carried.stack) if carried else []
+        self._outputs = dict(carried.outputs) if carried else {}
+        self._secrets = set(carried.secrets) if carried else set()
+        self._shown = carried.standing if carried else Standing()
+        self._key = carried.key if carried else workflow.uuid4().hex[:12]
 
     @workflow.run
-    async def run(self, bundle: Bundle) -> RunReport:
+    async def run(self, bundle: RunInput) -> RunReport:
         """Walk the tasks. A failed optional task does not stop the run; see GRAMMAR.md section 7."""
+        first, source = (bundle.carried.index, bundle.carried.source) if bundle.carried else (0, None)
         try:
-            for index, task in enumerate(bundle.tasks):
-                await self._run_task(index, task)
+            for index, task in list(enumerate(bundle.tasks))[first:]:
+                self._continue_if_due(index)
+                await self._run_task(index, task, source if self._record.tasks[index].begun else None)
         except RunEnded as ended:
             report = self._record.end("failed", self._outputs, ended.failure)
             self._tell()
             raise ApplicationError(ended.failure.message, report, type=ended.failure.type, non_retryable=True) from None
+        except ContinueAsNewError:
+            raise
         except BaseException:
             self._record.cancel()
             raise
@@ -75,109 +92,137 @@ class TaskflowWorkflow:
         """What happened since, for a follower: entries numbered from `after` on."""
         return self._record.journal(after)
 
-    @workflow.signal
-    def approve(self, call: str) -> None:
-        """Let the agent make the call of that id. An id that is not open is ignored: it may have been decided."""
-        self._record.approvals.decide(Verdict(id=call, approved=True))
-
-    @workflow.signal
-    def reject(self, call: str | Rejection) -> None:
-        """Refuse the call of that id; with a map of `id` and `reason`, tell the agent why."""
-        self._record.approvals.decide(_no(call))
-
-    @workflow.update(name="approve")
-    def approve_now(self, call: str) -> None:
-        """As the signal; refused where no such call is open."""
-        self._record.approvals.decide(Verdict(id=call, approved=True))
-
-    @approve_now.validator
-    def _check_approve(self, call: str) -> None:
-        self._record.approvals.check(call)
-
-    @workflow.update(name="reject")
-    def reject_now(self, call: str | Rejection) -> None:
-        """As the signal; refused where no such call is open."""
-        self._record.approvals.decide(_no(call))
-
-    @reject_now.validator
-    def _check_reject(self, call: str | Rejection) -> None:
-        self._record.approvals.check(_no(call).id)
-
-    async def _run_task(self, index: int, task: Task) -> None:
+    async def _run_task(self, index: int, task: Task, source: ToolResult | None) -> None:
+        await self._unpaused()
+        if not self._record.tasks[index].begun:
+            source = self._stack[-1] if self._stack else None
         record = self._record.start(index)
         self._tell()
+        await self._deploy(index, task, record, source)
+        while failure := failures.ending(task, record):
+            decision = await self._decision(task, record, failure)
+            if decision.action == "abort":
+                self._publish(task, record)
+                record.close()
+                raise RunEnded(failure)
+            if decision.action != "retry":
+                self._settle(task, record, decision)
+                break
+            record.reopen()
+            await self._deploy(index, task, record, source)
+        record.close()
+        record.forget_results()
+        self._tell()
+
+    async def _decision(self, task: Task, record: TaskRecord, failure: Failure) -> Decision:
+        """What becomes of a task that the run cannot go on after."""
+        if not (failures.parks(task, failure) and workflow.patched("parking")):
+            return Decision(action="abort")
+        self._record.park(record, failure)
+        self._tell()
+        decision = await self._record.parking.decided()
+        record.status = "running"
+        self._tell()
+        return decision
+
+    def _settle(self, task: Task, record: TaskRecord, decision: Decision) -> None:
+        """A person has the run go on without what failed, or with a value in its place."""
+        if decision.action == "skip":
+            record.settle("skipped by a person", "failed")
+            self._publish(task, record)
+            return
+        record.settle("set by a person", "done")
+        value = decision.value
+        self._stack.append(ToolResult(tool_name="set_output", text=json.dumps(value), structured=value))
+        if task.id:
+            self._outputs[task.id] = value
+
+    async def _deploy(self, index: int, task: Task, record: TaskRecord, source: ToolResult | None) -> None:
+        """Run the branches that have no result yet, and publish what there is once all have one or have failed."""
         try:
-            await self._deploy(index, task, record)
+            await self._run_branches(index, task, record, source)
         except ActivityError as error:
             record.fail_whole(failures.understood(record.name, None, error))
-        record.close()
-        self._tell()
-        failures.judge(task, record)
 
-    async def _deploy(self, index: int, task: Task, record: TaskRecord) -> None:
-        source = self._stack[-1] if self._stack else None
-        first = await self._prepare(task, source, 0)
-        if first.skipped:
-            record.skip(first.skipped)
+    async def _run_branches(self, index: int, task: Task, record: TaskRecord, source: ToolResult | None) -> None:
+        page = await self._prepare(task, source, record.following() or 0)
+        if page.skipped:
+            record.skip(page.skipped)
             return
-        if task.repeat_prompt and task.over is None and self._stack:
+        if source is not None and task.repeat_prompt and task.over is None and not record.took_source:
             self._stack.pop()
-        record.expect(first.total)
-        if first.total == 0:
+            record.took_source = True
+        record.expect(page.total)
+        if page.total == 0:
             record.note = "nothing to do: no items"
-        jobs = self._branches(index, task, record, first, source)
-        await sliding_window(jobs, task.concurrency)
-        self._publish(task, record)
+        await sliding_window(self._branches(index, task, record, page, source), task.concurrency)
+        if record.unbegun and not record.stopped:
+            self._continue_if_due(index, source)
+        if failures.ending(task, record) is None:
+            self._publish(task, record)
 
     async def _branches(
         self, index: int, task: Task, record: TaskRecord, page: Page, source: ToolResult | None
     ) -> AsyncIterator[Job]:
-        """The branches in item-then-model order, fetched a page at a time, as long as another one may start."""
+        """The branches that are to run, in item-then-model order, a page at a time, while another one may start."""
         models = len(task.choices)
         while True:
             for item, choice in product(page.branches, range(models)):
-                if record.stopped:
+                number = item.index * models + choice
+                if record.settled(number):
+                    continue
+                await self._unpaused()
+                if record.stopped or workflow.info().is_continue_as_new_suggested():
                     return
-                branch = item.model_copy(update={"index": item.index * models + choice, "choice": choice})
+                branch = item.model_copy(update={"index": number, "choice": choice})
                 yield partial(self._run_branch, index, task, record, branch)
-            done = page.branches[-1].index + 1 if page.branches else 0
-            if page.total is None or done >= page.total:
+            following = record.following(page.branches[-1].index + 1 if page.branches else 0)
+            if page.total is None or following is None:
                 return
-            page = await self._prepare(task, source, done)
+            page = await self._prepare(task, source, following)
+
+    def _continue_if_due(self, index: int, source: ToolResult | None = None) -> None:
+        """Go on in a new history where this one has grown long. Raises ContinueAsNewError."""
+        if not workflow.info().is_continue_as_new_suggested():
+            return
+        tasks, entries, count = self._record.carried()
+        carried = Carried(
+            index=index,
+            tasks=tasks,
+            source=source,
+            stack=self._stack,
+            outputs=self._outputs,
+            secrets=sorted(self._secrets),
+            key=self._key,
+            entries=entries,
+            count=count,
+            paused=self._record.paused,
+            standing=self._shown,
+        )
+        workflow.continue_as_new(self._bundle.model_copy(update={"carried": carried}))
 
     async def _run_branch(self, index: int, task: Task, record: TaskRecord, branch: Branch, places: Places) -> None:
         record.begin(branch)
+        legs = Legs(task, branch, record, self._record.approvals, self._secrets, self._tell)
+        request = deployment.request(task, index, branch, self._bundle, self._surroundings(task), sorted(self._secrets))
+        if isinstance(request, AgentRequest):
+            request = request.model_copy(update={"journal": record.journal(branch)})
+        describe = partial(summary.of_branch, record.name, branch, record.items, task, self._bundle.config)
         try:
-            deployed = await self._legs(index, task, record, branch, places)
+            deployed = await legs.run(request, places, describe)
         except ActivityError as error:
             record.fail(branch, failures.understood(record.name, branch.index, error))
+        except BranchFailed as failed:
+            record.fail(branch, failed.failure)
         else:
             record.succeed(branch, deployed)
         self._tell()
 
-    async def _legs(self, index: int, task: Task, record: TaskRecord, branch: Branch, places: Places) -> Deployed:
-        """Deploy the branch; where it waits for a person, go on with what was said, until it has its result."""
-        request = deployment.request(task, index, branch, self._bundle, self._surroundings(task), sorted(self._secrets))
-        leg = 1
-        while True:
-            line = summary.of_branch(record.name, branch, record.items, task, self._bundle.config, leg)
-            deployed = await deployment.deploy(task, request, record.activity_id(branch, leg), line)
-            self._secrets.update(deployed.secrets)
-            if deployed.leg is None:
-                return deployed
-            leg = record.wait(branch, deployed)
-            async with places.left():
-                verdicts = await self._ask(deployed.leg, record, branch)
-            record.go_on(branch)
-            request = request.model_copy(
-                update={"leg": deployed.leg, "verdicts": verdicts, "secrets": sorted(self._secrets)}
-            )
-
-    async def _ask(self, leg: Leg, record: TaskRecord, branch: Branch) -> list[Verdict]:
-        self._tell()
-        verdicts = await self._record.approvals.wait(leg, record.activity_id(branch), record.name, record.label(branch))
-        self._tell()
-        return verdicts
+    async def _unpaused(self) -> None:
+        if self._record.paused:
+            self._tell()
+            await workflow.wait_condition(lambda: not self._record.paused)
+            self._tell()
 
     async def _prepare(self, task: Task, source: ToolResult | None, offset: int) -> Page:
         page = await deployment.prepare(
@@ -211,11 +256,19 @@ class TaskflowWorkflow:
 
     def _tell(self) -> None:
         workflow.set_current_details(summary.of_run(self._record))
+        standing = self._record.standing()
+        if standing == self._shown:
+            return
+        # Both only where the starter set them: what a namespace does not know would fail the workflow task.
+        if workflow.memo_value(STANDING, None) is not None:
+            workflow.upsert_memo({STANDING: standing})
+        if standing.state != self._shown.state and _STATUS in _keys(workflow.info().typed_search_attributes):
+            workflow.upsert_search_attributes([_STATUS.value_set(standing.state)])
+        self._shown = standing
 
 
-def _no(call: str | Rejection) -> Verdict:
-    given = Rejection(id=call) if isinstance(call, str) else call
-    return Verdict(id=given.id, approved=False, reason=given.reason)
+def _keys(attributes: TypedSearchAttributes) -> set[SearchAttributeKey[Any]]:
+    return {pair.key for pair in attributes}
 
 
 def _model(task: Task, branch: Branch) -> str:

@@ -10,6 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentRuns
 from activities.in_step import InStep
+from activities.journal_files import JournalFiles
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool
@@ -31,6 +32,7 @@ class Bench:
     models: Models
     pool: Pool
     env: ActivityEnvironment
+    journals: JournalFiles | None = None
 
     async def shell(self, script: str, outputs: Schema | None = None, **env: str) -> Deployed:
         request = ShellRequest(script=script, outputs=outputs, surroundings=Surroundings(env=env, key=KEY))
@@ -42,7 +44,8 @@ class Bench:
         request = AgentRequest(
             **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
         )
-        return await self.env.run(AgentRuns(self.renderer, self.models, InStep(), self.pool).run_agent, request)
+        runs = AgentRuns(self.renderer, self.models, InStep(), self.pool, self.journals)
+        return await self.env.run(runs.run_agent, request)
 
 
 @pytest.fixture

@@ -103,7 +103,6 @@ async def test_unknown_tool(bench: Bench, endpoint: ScriptedEndpoint) -> None:
         (Rule(status=401, message="no"), "ModelAccess", True),
         (Rule(status=403, message="no"), "ModelAccess", True),
         (Rule(status=404, message="no"), "ModelAccess", True),
-        (Rule(status=429, message="no"), "RateLimited", False),
         (Rule(status=500, message="no"), "ModelUnavailable", False),
         (Rule(status=503, message="no"), "ModelUnavailable", False),
         (Rule(drop="before"), "ModelUnavailable", False),
@@ -121,14 +120,16 @@ async def test_what_the_endpoint_does(
 
 
 @pytest.mark.parametrize(
-    ("headers", "seconds"), [({"retry-after": "7"}, 7), ({"retry-after-ms": "250"}, 0.25), ({}, 5)]
+    ("headers", "seconds"), [({"retry-after": "7"}, 7), ({"retry-after-ms": "250"}, 0.25), ({}, None)]
 )
-async def test_rate_limit_waits_as_asked(
-    bench: Bench, endpoint: ScriptedEndpoint, headers: dict[str, str], seconds: float
+async def test_a_rate_limit_ends_the_leg(
+    bench: Bench, endpoint: ScriptedEndpoint, headers: dict[str, str], seconds: float | None
 ) -> None:
-    endpoint.rules = [Rule(status=429, headers=headers)]
-    error = await failure(bench)
-    assert error.next_retry_delay and error.next_retry_delay.total_seconds() == seconds
+    endpoint.rules = [Rule(status=429, headers=headers, message="slow down, the-key-of-the-tests")]
+    leg = (await bench.agent()).leg
+    assert leg
+    assert (leg.reason, leg.delay, leg.turns) == ("rate_limited", seconds, 0)
+    assert leg.message == "429 slow down, ⟦key 0⟧"
 
 
 async def test_secrets(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,12 +10,11 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.captured import text_of
-from activities.failures import rate_limit_delay
 from activities.models import _connect, settings
 from activities.server_process import ServerProcess, environment
+from grammar import rate_limit
 from grammar.contracts import AgentSpec, ModelSpec, Surroundings
 from grammar.endpoint import choose
-from grammar.errors import RateLimited
 from grammar.models import Personality
 from tests.activities.boxes import box, calls, failure, one_by_one
 from tests.activities.conftest import KEY, Bench
@@ -246,7 +245,6 @@ async def test_bytes_of_a_tool_that_are_not_utf8_are_replaced(bench: Bench, endp
     assert deployed.value == "a�b"
 
 
-@pytest.mark.xfail(reason="the transport replaces such bytes and tells nobody")
 async def test_bytes_of_a_tool_that_are_not_utf8_are_warned_of(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="bytes"))
     deployed = await bench.agent(toolboxes=box(args=("-c", BYTES)))
@@ -257,8 +255,8 @@ async def test_bytes_of_a_tool_that_are_not_utf8_are_warned_of(bench: Bench, end
 
 
 def test_the_delay_after_429_where_the_server_asks_for_none() -> None:
-    assert [rate_limit_delay(RateLimited(""), attempt) for attempt in range(1, 8)] == [5, 10, 20, 40, 80, 120, 120]
-    assert rate_limit_delay(RateLimited("", 300), 3) == 300
+    assert [rate_limit.delay(None, times) for times in range(1, 8)] == [5, 10, 20, 40, 80, 120, 120]
+    assert rate_limit.delay(300, 3) == 300
 
 
 async def test_the_tail_of_stderr(bench: Bench) -> None:

@@ -14,7 +14,6 @@ FILES = {
     "undefined.yaml": "taskflow:\n  - task:\n      agents: [./brief.yaml]\n      user_prompt: |\n        hi\n"
     "        {{ globals.who }}\n",
     "type.yaml": "taskflow:\n  - task:\n      run: ls\n      async_limit: five\n",
-    "pending.yaml": "taskflow:\n  - task: {run: ls, on_failure: park}\n",
 }
 
 
@@ -26,7 +25,6 @@ FILES = {
         ("reference.yaml", "error: reference.yaml:3: taskflow[0].task.agents[0]: no personality 'nobody.here' found"),
         ("undefined.yaml", "error: undefined.yaml:6: taskflow[0].task.user_prompt: globals.who is not defined: add it"),
         ("type.yaml", "error: type.yaml:4: taskflow[0].task.async_limit: must be a whole number, not 'five'"),
-        ("pending.yaml", "error: pending.yaml:2: taskflow[0].task.on_failure: `on_failure` is not supported yet"),
     ],
 )
 def test_one_line_and_exit_2(desk: Desk, name: str, says: str) -> None:

@@ -21,6 +21,7 @@ from grammar.contracts import TASK_QUEUE
 from runtime import runs
 from runtime.converter import data_converter
 from runtime.exit import leave
+from runtime.place import Place
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -79,7 +80,7 @@ async def record() -> None:
             await WorkflowEnvironment.start_local(
                 dev_server_existing_path=binary, dev_server_log_level="error", data_converter=data_converter(None)
             ) as env,
-            worker.serving(env.client, TASK_QUEUE),
+            worker.serving(Place(env.client, embedded=False), TASK_QUEUE),
         ):
             for name, path in _cases(Path(folder)).items():
                 if not (HISTORIES / f"{name}.json").exists():

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from grammar.contracts import WORKFLOW, Bundle, RunReport
+from grammar.contracts import WORKFLOW, RunInput, RunReport
 from runtime.converter import data_converter
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow
@@ -36,11 +36,11 @@ class Changed(TaskflowWorkflow):
     """What a careless change would be: the tasks run in another order."""
 
     @workflow.init
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: RunInput) -> None:
         super().__init__(bundle)
 
     @workflow.run
-    async def run(self, bundle: Bundle) -> RunReport:
+    async def run(self, bundle: RunInput) -> RunReport:
         return await super().run(bundle.model_copy(update={"tasks": bundle.tasks[::-1]}))
 
 

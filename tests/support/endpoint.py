@@ -40,6 +40,7 @@ class ScriptedEndpoint:
         self.max_in_flight = 0
         self.port = 0
         self._fired: dict[int, int] = {}
+        self._interruptions: list[Rule] = []
         self._in_flight = 0
         self._busy: list[tuple[float, int]] = []
 
@@ -127,7 +128,13 @@ class ScriptedEndpoint:
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         self._busy.append((time.monotonic(), self._in_flight))
 
+    def interrupt(self, rule: Rule) -> None:
+        """Answer the next request so, whatever it is."""
+        self._interruptions.append(rule)
+
     def _rule(self, asked: Asked) -> Rule:
+        if self._interruptions:
+            return self._interruptions.pop(0)
         for index, rule in enumerate(self.rules):
             if (rule.times is None or self._fired.get(index, 0) < rule.times) and rule.when.fits(asked):
                 self._fired[index] = self._fired.get(index, 0) + 1

@@ -30,7 +30,7 @@ def dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
         f"http://localhost:{ui_port}",
         tmp_path_factory.mktemp("temporal") / "temporal.db",
     )
-    process = _start(server, port, ui_port)
+    process = start(server, port, ui_port)
     try:
         yield server
     finally:
@@ -38,7 +38,8 @@ def dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
         process.communicate()
 
 
-def _start(server: DevServer, port: int, ui_port: int) -> subprocess.Popen[bytes]:
+def start(server: DevServer, port: int, ui_port: int) -> subprocess.Popen[bytes]:
+    """The process, as soon as it answers. Ends with this one."""
     binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
     command = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"]
     command += ["--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(server.database)]

@@ -3,6 +3,7 @@
 import sysconfig
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ class Stage:
     env: WorkflowEnvironment
     fakes: Fakes
     queue: str
+    run_id: str = ""
     handle: WorkflowHandle[Any, RunReport] | None = None
 
     async def start(self, *tasks: Task) -> WorkflowHandle[Any, RunReport]:
@@ -87,9 +89,13 @@ class Stage:
             name="flow", source="flow.yaml", tasks=list(tasks), personalities={"who": Personality()}, hash="h"
         )
         self.handle = await self.env.client.start_workflow(
-            contracts.WORKFLOW, bundle, id=self.queue, task_queue=self.queue, result_type=RunReport
+            contracts.WORKFLOW, bundle, id=self.run_id or self.queue, task_queue=self.queue, result_type=RunReport
         )
         return self.handle
+
+    async def run_again(self, *tasks: Task) -> RunReport:
+        """As run, under another id."""
+        return await Stage(self.env, self.fakes, self.queue, run_id=f"{self.queue}-again").run(*tasks)
 
     async def run(self, *tasks: Task) -> RunReport:
         """The report of the run, whether it failed or not."""
@@ -106,8 +112,8 @@ def ask(name: str, **fields: Any) -> Task:
     return Task(name=name, agents=("who",), user_prompt="x", **fields)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def environment() -> AsyncIterator[WorkflowEnvironment]:
+@asynccontextmanager
+async def _time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     path = str(Path(sysconfig.get_path("scripts")) / "temporal-test-server")
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=path, data_converter=pydantic_data_converter
@@ -115,14 +121,34 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
         yield env
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def stage(environment: WorkflowEnvironment) -> AsyncIterator[Stage]:
+@asynccontextmanager
+async def staged(env: WorkflowEnvironment) -> AsyncIterator[Stage]:
+    """A worker for the workflow, with faked activities."""
     fakes, queue = Fakes(), str(uuid.uuid4())
     async with Worker(
-        environment.client,
+        env.client,
         task_queue=queue,
         workflows=[TaskflowWorkflow],
         activities=[fakes.prepare, fakes.run_agent, fakes.run_shell],
         workflow_runner=workflow_runner(),
     ):
-        yield Stage(environment, fakes, queue)
+        yield Stage(env, fakes, queue)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    async with _time_skipping() as env:
+        yield env
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(environment: WorkflowEnvironment) -> AsyncIterator[Stage]:
+    async with staged(environment) as stage:
+        yield stage
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def lone_stage() -> AsyncIterator[Stage]:
+    """On a server of its own: once it has cancelled an activity, the test server skips no more time."""
+    async with _time_skipping() as env, staged(env) as stage:
+        yield stage

@@ -40,7 +40,7 @@ async def test_optional_failure_does_not_stop_the_run(stage: Stage) -> None:
 
 async def test_required_failure_fails_the_run(stage: Stage) -> None:
     stage.fakes.agent = failing("BadRequest")  # type: ignore[assignment]
-    report = await stage.run(ask("a", must_complete=True), ask("end"))
+    report = await stage.run(ask("a", must_complete=True, on_failure="fail"), ask("end"))
     assert (report.status, [task.status for task in report.tasks]) == ("failed", ["failed", "waiting"])
     assert report.failure and report.failure.task == "a"
 
@@ -59,7 +59,7 @@ async def test_failed_branch_stands_in_the_list_with_its_error(stage: Stage) -> 
 async def test_some_failures_end_the_run_and_start_no_further_branch(stage: Stage, kind: str) -> None:
     stage.fakes.items = {"each": [1, 2, 3]}
     stage.fakes.agent = failing(kind, prompt="each 1")  # type: ignore[assignment]
-    report = await stage.run(ask("each", over="x"), ask("end"))
+    report = await stage.run(ask("each", over="x", on_failure="fail"), ask("end"))
     assert (report.status, stage.fakes.deployed) == ("failed", ["each 1"])
 
 
@@ -109,7 +109,7 @@ async def test_timeout_is_told_in_words(stage: Stage) -> None:
     assert (failure.type, failure.message) == ("Timeout", "an attempt took longer than start_to_close_timeout")
 
 
-async def test_cancelled(stage: Stage) -> None:
+async def test_cancelled(lone_stage: Stage) -> None:
     started = asyncio.Event()
 
     async def until_cancelled(request: AgentRequest) -> Deployed:
@@ -118,8 +118,8 @@ async def test_cancelled(stage: Stage) -> None:
             activity.heartbeat()
             await asyncio.sleep(0.05)
 
-    stage.fakes.agent = until_cancelled
-    handle = await stage.start(ask("a"), ask("end"))
+    lone_stage.fakes.agent = until_cancelled
+    handle = await lone_stage.start(ask("a"), ask("end"))
     await asyncio.wait_for(started.wait(), 20)
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as caught:

@@ -180,7 +180,6 @@ async def test_retry_and_timeouts_are_temporals_own(stage: Stage) -> None:
     assert [getattr(script, name).seconds for name in times] == [7200, 86400, 60]
 
 
-@pytest.mark.xfail(reason="a `retry` without `maximum_attempts` gives a script the 5 attempts of an agent")
 async def test_a_script_is_tried_once_unless_its_retry_says_how_often(stage: Stage) -> None:
     def fail(request: ShellRequest) -> Deployed:
         raise ApplicationError("exit code 1", type="ShellFailed")
@@ -228,7 +227,7 @@ async def test_a_wrong_key_starts_no_further_branch_while_others_run(stage: Stag
         return said(request.prompt)
 
     stage.fakes.agent = answer
-    report = await stage.run(ask("each", over="x", async_=True, async_limit=2), ask("end"))
+    report = await stage.run(ask("each", over="x", async_=True, async_limit=2, on_failure="fail"), ask("end"))
     assert (report.status, sorted(stage.fakes.deployed)) == ("failed", ["each 0", "each 1"])
     assert report.tasks[0].done == 1
 

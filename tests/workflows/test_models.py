@@ -121,7 +121,7 @@ async def test_any_needs_one_model_for_each_item(stage: Stage) -> None:
 
 async def test_a_wrong_key_ends_the_run_even_so(stage: Stage) -> None:
     stage.fakes.agent = failing("b", kind="ModelAccess")
-    report = await stage.run(ask("t", models=("a", "b"), completion="any"))
+    report = await stage.run(ask("t", models=("a", "b"), completion="any", on_failure="fail"))
     assert (report.status, report.failure and report.failure.type) == ("failed", "ModelAccess")
 
 

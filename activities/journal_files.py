@@ -1,0 +1,41 @@
+"""Journals in files, one each, on a disk that all workers of a run share."""
+
+import asyncio
+import os
+from pathlib import Path
+
+
+class JournalFiles:
+    """Keeps the journal `a/b` in `directory`/a/b.jsonl. A line that was added is on the disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def read(self, key: str) -> list[str]:
+        """The lines so far; none where there is no such journal."""
+        return await asyncio.to_thread(_lines, self._path(key))
+
+    async def append(self, key: str, line: str) -> None:
+        """Add a line."""
+        await asyncio.to_thread(_append, self._path(key), line)
+
+    def _path(self, key: str) -> Path:
+        return self._directory / f"{key}.jsonl"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except FileNotFoundError:
+        return []
+
+
+def _append(path: Path, line: str) -> None:
+    """In front of it goes a line break, too: the last line may have been cut off."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, f"\n{line}\n".encode())
+        os.fdatasync(file)
+    finally:
+        os.close(file)

@@ -1,0 +1,25 @@
+"""`--resume ID`: go on with a run that is parked, or that nobody serves."""
+
+from temporalio.client import WorkflowExecutionStatus
+
+from commands.run import Session, Wish
+from console.screen import Screen
+from grammar.contracts import Decision
+from grammar.errors import NotWaiting
+from runtime import runs
+from runtime.place import place
+
+
+async def run(run_id: str, what: Decision | None, keep: bool, json: bool, view: Screen) -> int:
+    """Go on with the run, and follow it. Returns the exit code. Raises NotWaiting."""
+    async with place() as here:
+        handle = runs.handle(here.client, run_id)
+        bundle = await runs.bundle_of(handle)
+        found = await handle.describe()
+        if found.status != WorkflowExecutionStatus.RUNNING:
+            status = found.status.name.lower() if found.status else "closed"
+            raise NotWaiting(f"run {run_id} has ended ({status}); nothing is left to do for it")
+        if what and (await runs.standing(found)).state != "parked":
+            raise NotWaiting(f"run {run_id} is not parked; --resume {run_id} alone follows it to its end")
+        wish = Wish(run_id, keep=keep, json=json, resume=True, decision=what)
+        return await Session(bundle, wish, view).run_at(here)

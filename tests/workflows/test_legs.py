@@ -1,0 +1,91 @@
+"""Agent runs that are left off and go on: rate limits, a worker that stops, calls of unknown outcome."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from grammar.contracts import AgentRequest, Deployed, LeftOff, Leg, Manifest, PendingCall, RunReport
+from grammar.models import Retry
+from tests.support.waiting import until_async
+from tests.workflows.conftest import Stage, ask, said
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def leaving(*legs: Leg) -> Any:
+    """An agent that is left off so, one leg after the other, and then gives its result; and what each was asked."""
+    asked: list[AgentRequest] = []
+
+    def agent(request: AgentRequest) -> Deployed:
+        asked.append(request)
+        return Deployed(leg=legs[len(asked) - 1]) if len(asked) <= len(legs) else said("done")
+
+    return agent, asked
+
+
+def limited(turns: int = 0, delay: float | None = None) -> Leg:
+    return Leg(reason="rate_limited", turns=turns, delay=delay, message="429 slow down")
+
+
+def took(report: RunReport) -> timedelta:
+    task = report.tasks[0]
+    assert task.started and task.ended
+    return task.ended - task.started
+
+
+@pytest.mark.parametrize("reason", ["stopped", "rate_limited"])
+async def test_the_next_leg_goes_on_from_the_journal(stage: Stage, reason: LeftOff) -> None:
+    stage.fakes.agent, asked = leaving(*[Leg(reason=reason, recorded=["line"])] * 2)
+    report = await stage.run(ask("t"))
+    assert report.status == "completed"
+    assert [(one.journal, one.recorded) for one in asked] == [("", []), ("task-1", ["line"]), ("task-1", ["line"])]
+
+
+async def test_the_wait_is_as_long_as_the_endpoint_asks(stage: Stage) -> None:
+    stage.fakes.agent, _ = leaving(limited(delay=3600), limited(delay=7200))
+    assert timedelta(hours=3) <= took(await stage.run(ask("t"))) < timedelta(hours=3, minutes=1)
+
+
+async def test_else_it_doubles(stage: Stage) -> None:
+    stage.fakes.agent, _ = leaving(*[limited()] * 6)
+    report = await stage.run(ask("t", retry=Retry(maximum_attempts=10)))
+    assert timedelta(seconds=5 + 10 + 20 + 40 + 80 + 120) <= took(report) < timedelta(seconds=300)
+
+
+async def test_attempts_are_used_up_only_while_nothing_advances(stage: Stage) -> None:
+    stage.fakes.agent, asked = leaving(*[limited(turns=turn) for turn in range(1, 31)])
+    assert (await stage.run(ask("t"))).status == "completed"
+    assert len(asked) == 31
+    stage.fakes.agent, asked = leaving(*[limited(turns=1)] * 30)
+    report = await stage.run_again(ask("t"))
+    failure = report.tasks[0].failures[0]
+    assert (len(asked), failure.type, failure.message) == (5, "RateLimited", "429 slow down")
+
+
+async def test_the_deadline_bounds_it(stage: Stage) -> None:
+    stage.fakes.agent, asked = leaving(*[limited(turns=turn, delay=3600) for turn in range(1, 31)])
+    report = await stage.run(ask("t", schedule_to_close_timeout="5h"))
+    failure = report.tasks[0].failures[0]
+    assert (len(asked), failure.type) == (5, "Timeout")
+    assert "429 slow down" in failure.message
+
+
+@pytest.mark.parametrize(("signal", "repeat"), [("retry_call", True), ("skip_call", False)])
+async def test_a_person_decides_about_an_interrupted_call(stage: Stage, signal: str, repeat: bool) -> None:
+    calls = [PendingCall(id="3", tool="push", toolbox="", arguments="{}")]
+    stage.fakes.agent, asked = leaving(Leg(reason="unknown_outcome", calls=calls, recorded=["line"]))
+    handle = await stage.start(ask("t"))
+
+    async def waits() -> str | None:
+        report: RunReport = await handle.query("status", result_type=RunReport)
+        return report.approvals[0].id if report.approvals else None
+
+    call = await until_async(waits)
+    manifest: Manifest = await handle.query("manifest", result_type=Manifest)
+    assert manifest.branches[0].status == "waiting"
+    await handle.signal("approve", call)  # of another kind: ignored
+    await handle.execute_update(signal, call)
+    with stage.env.auto_time_skipping_disabled():
+        await handle.result()
+    assert (asked[1].outcomes, asked[1].journal, asked[1].recorded) == ({3: repeat}, "task-1", ["line"])

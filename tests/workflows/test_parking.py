@@ -1,0 +1,244 @@
+"""A run that cannot go on by itself waits for a person (GRAMMAR.md section 9)."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from grammar.contracts import AgentRequest, Deployed, Journal, RunReport
+from tests.support.waiting import until_async
+from tests.workflows.conftest import Stage, ask, said
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+Handle = WorkflowHandle[Any, RunReport]
+
+
+class Broken:
+    """An agent that fails on some prompts, until it is mended."""
+
+    def __init__(self, *prompts: str, kind: str = "BadRequest") -> None:
+        self.prompts, self.kind, self.mended = prompts, kind, False
+
+    def __call__(self, request: AgentRequest) -> Deployed:
+        if request.prompt in self.prompts and not self.mended:
+            raise ApplicationError("no good", type=self.kind, non_retryable=True)
+        return said(request.prompt)
+
+
+async def parked(handle: Handle, task: str = "each") -> RunReport:
+    """The report of the run, as soon as the task is parked."""
+
+    async def found() -> RunReport | None:
+        report: RunReport = await handle.query("status", result_type=RunReport)
+        return report if report.parked and report.parked.task == task else None
+
+    return await until_async(found)
+
+
+async def ended(stage: Stage, handle: Handle) -> RunReport:
+    """The report at the end. Time must not be skipped meanwhile: nothing but a person ends the wait."""
+    with stage.env.auto_time_skipping_disabled():
+        return await handle.result()
+
+
+def broken(stage: Stage, *prompts: str, **fields: Any) -> Broken:
+    agent = stage.fakes.agent = Broken(*prompts, **fields)
+    stage.fakes.items["each"] = [1, 2, 3]
+    return agent
+
+
+async def test_a_required_failure_parks_the_run(stage: Stage) -> None:
+    broken(stage, "each 2")
+    handle = await stage.start(ask("each", over="x", must_complete=True), ask("end"))
+    report = await parked(handle)
+    assert report.parked
+    assert (report.status, report.parked.failed, report.parked.failure.message) == ("parked", 1, "no good")
+    assert [task.status for task in report.tasks] == ["parked", "waiting"]
+    assert stage.fakes.deployed == ["each 1", "each 2", "each 3"]
+    await handle.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await ended(stage, handle)
+
+
+async def test_retry_runs_only_what_failed(stage: Stage) -> None:
+    agent = broken(stage, "each 2", "each 3")
+    handle = await stage.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
+    await parked(handle)
+    agent.mended = True
+    await handle.signal("retry")
+    report = await ended(stage, handle)
+    assert (report.status, [task.status for task in report.tasks]) == ("completed", ["done", "done"])
+    assert stage.fakes.deployed == ["each 1", "each 2", "each 3", "each 2", "each 3", "end"]
+    results: Any = report.outputs["x"]
+    assert [one["result"] for one in results] == ["each 1", "each 2", "each 3"]
+
+
+async def test_what_fails_again_is_parked_again(stage: Stage) -> None:
+    agent = broken(stage, "each 2")
+    handle = await stage.start(ask("each", over="x", must_complete=True))
+    first = await parked(handle)
+    await handle.execute_update("retry")
+
+    async def again() -> RunReport | None:
+        report = await parked(handle)
+        return report if report.parked != first.parked else None
+
+    await until_async(again)
+    agent.mended = True
+    await handle.execute_update("retry")
+    assert (await ended(stage, handle)).status == "completed"
+    assert stage.fakes.deployed.count("each 2") == 3
+
+
+async def test_retry_over_several_pages_and_models(stage: Stage) -> None:
+    agent = broken(stage, "each 5", "each 9")
+    stage.fakes.items["each"] = list(range(10))
+    stage.fakes.page_size = 2
+    task = ask("each", id="x", over="x", must_complete=True, models=({"model": "a"}, {"model": "b"}))
+    handle = await stage.start(task)
+    await parked(handle)
+    assert len(stage.fakes.deployed) == 20
+    agent.mended = True
+    await handle.execute_update("retry")
+    report = await ended(stage, handle)
+    assert stage.fakes.deployed[20:] == ["each 5", "each 5", "each 9", "each 9"]
+    results: Any = report.outputs["x"]
+    assert [(one["item"], one["model"], one["result"]) for one in results] == [
+        (item, model, f"each {item}") for item in range(10) for model in ("a", "b")
+    ]
+
+
+async def test_skip_goes_on_without_it(stage: Stage) -> None:
+    broken(stage, "each 2")
+    handle = await stage.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
+    await parked(handle)
+    await handle.execute_update("skip", "each")
+    report = await ended(stage, handle)
+    assert (report.status, report.tasks[0].note) == ("completed_with_failures", "skipped by a person")
+    results: Any = report.outputs["x"]
+    assert [one.get("error") for one in results] == [None, "no good", None]
+    assert stage.fakes.deployed[-1] == "end"
+
+
+async def test_a_value_in_its_place(stage: Stage) -> None:
+    broken(stage, "fetch")
+    handle = await stage.start(ask("fetch", id="x", must_complete=True), ask("then", repeat_prompt=True))
+    await parked(handle, "fetch")
+    await handle.execute_update("set_output", args=[[7, 8], "fetch"])
+    report = await ended(stage, handle)
+    assert (report.status, report.outputs["x"]) == ("completed", [7, 8])
+    source = stage.fakes.prepared[-1].result
+    assert source and source.structured == [7, 8]
+
+
+async def test_abort_ends_it_as_failed(stage: Stage) -> None:
+    broken(stage, "each 2")
+    handle = await stage.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
+    await parked(handle)
+    await handle.signal("abort")
+    with pytest.raises(WorkflowFailureError) as caught:
+        await ended(stage, handle)
+    assert isinstance(caught.value.cause, ApplicationError)
+    report = RunReport.model_validate(caught.value.cause.details[0])
+    assert (report.status, report.failure and report.failure.task) == ("failed", "each")
+    assert len(report.outputs["x"]) == 3  # type: ignore[arg-type]
+
+
+async def test_a_wrong_key_parks_the_run_though_the_task_is_optional(stage: Stage) -> None:
+    agent = broken(stage, "each 1", kind="ModelAccess")
+    handle = await stage.start(ask("each", over="x"), ask("end"))
+    await parked(handle)
+    assert stage.fakes.deployed == ["each 1"]
+    agent.mended = True
+    await handle.execute_update("retry")
+    assert (await ended(stage, handle)).status == "completed"
+    assert stage.fakes.deployed == ["each 1", "each 1", "each 2", "each 3", "end"]
+
+
+async def test_an_update_for_another_task_is_refused(stage: Stage) -> None:
+    broken(stage, "last")
+    handle = await stage.start(ask("last", must_complete=True))
+    await parked(handle, "last")
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update("skip", "each")
+    assert "'each' is not parked; 'last' is" in str(refused.value.cause)
+    await handle.signal("skip", "each")  # ignored
+    assert (await parked(handle, "last")).status == "parked"
+    await handle.execute_update("skip")
+    await ended(stage, handle)
+
+
+@pytest.mark.parametrize(("name", "said"), [("retry", []), ("skip", []), ("set_output", [1]), ("abort", [])])
+async def test_an_update_is_refused_where_nothing_is_parked(stage: Stage, name: str, said: list[Any]) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(request: AgentRequest) -> Deployed:
+        await go_on.wait()
+        return Deployed()
+
+    stage.fakes.agent = slow
+    handle = await stage.start(ask("t"))
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update(name, args=said)
+    assert "the run is not parked" in str(refused.value.cause)
+    go_on.set()
+    await ended(stage, handle)
+
+
+async def test_it_may_wait_for_days(stage: Stage) -> None:
+    agent = broken(stage, "each 2")
+    handle = await stage.start(ask("each", over="x", must_complete=True, schedule_to_close_timeout="1m"))
+    await parked(handle)
+    await stage.env.sleep(timedelta(days=30))
+    agent.mended = True
+    await handle.execute_update("retry")
+    assert (await ended(stage, handle)).status == "completed"
+
+
+async def test_a_failed_agent_goes_on_from_its_journal_unless_it_was_spent(stage: Stage) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def agent(request: AgentRequest) -> Deployed:
+        asked.append((request.prompt, request.journal))
+        if len(asked) <= 2:
+            raise ApplicationError(
+                "no", type="ToolboxFailed" if "1" in request.prompt else "TurnLimit", non_retryable=True
+            )
+        return said("done")
+
+    stage.fakes.agent = agent
+    stage.fakes.items["each"] = [1, 2]
+    handle = await stage.start(ask("each", over="x", must_complete=True))
+    await parked(handle)
+    await handle.execute_update("retry")
+    await ended(stage, handle)
+    assert asked[2:] == [("each 1", "task-1-item-1"), ("each 2", "")]
+
+
+async def test_a_paused_run_starts_no_new_branch(stage: Stage) -> None:
+    stage.fakes.items["each"] = [1, 2]
+    await_pause = stage.fakes.agent
+
+    async def agent(request: AgentRequest) -> Deployed:
+        if request.prompt == "each 1":
+            await handle.signal("pause")
+        given = await_pause(request)
+        assert isinstance(given, Deployed)
+        return given
+
+    stage.fakes.agent = agent
+    handle = await stage.start(ask("each", over="x"), ask("end"))
+
+    async def paused() -> bool:
+        report: RunReport = await handle.query("status", result_type=RunReport)
+        return report.paused and report.tasks[0].done == 1
+
+    await until_async(paused)
+    assert stage.fakes.deployed == ["each 1"]
+    await handle.signal("unpause")
+    assert (await ended(stage, handle)).status == "completed"
+    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    assert [one.kind for one in journal.entries if "pause" in one.kind] == ["paused", "unpaused"]

@@ -1,0 +1,91 @@
+"""A run whose history grows long continues in a new one, and nobody notices."""
+
+import sysconfig
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+
+from grammar.contracts import AgentRequest, Deployed, Journal, Manifest, RunReport
+from tests.support.waiting import until_async
+from tests.workflows.conftest import Stage, ask, said, staged
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+SHORT = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def short() -> AsyncIterator[Stage]:
+    """A real server that finds a history of 60 events long."""
+    binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
+    async with (
+        await WorkflowEnvironment.start_local(
+            dev_server_existing_path=binary,
+            dev_server_log_level="error",
+            dev_server_extra_args=SHORT,
+            data_converter=pydantic_data_converter,
+        ) as env,
+        staged(env) as stage,
+    ):
+        yield stage
+
+
+async def histories(stage: Stage) -> list[int]:
+    """The events of each history of the run."""
+    found = [one async for one in stage.env.client.list_workflows(f'WorkflowId = "{stage.queue}"')]
+    return [one.history_length or 0 for one in found]
+
+
+async def test_results_order_and_story_are_those_of_one_run(short: Stage) -> None:
+    short.fakes.items = {"each": list(range(60)), "then": [1, 2]}
+    short.fakes.page_size = 7
+    tasks = [
+        ask("first", id="first"),
+        ask("each", id="each", over="x", async_=True, async_limit=5),
+        ask("then", repeat_prompt=True),
+    ]
+    report = await short.run(*tasks)
+    assert report.status == "completed"
+    assert [(task.done, task.total) for task in report.tasks] == [(1, 1), (60, 60), (2, 2)]
+    results: Any = report.outputs["each"]
+    assert [one["result"] for one in results] == [f"each {number}" for number in range(60)]
+    assert sorted(short.fakes.deployed) == sorted(["first", *(f"each {n}" for n in range(60)), "then 1", "then 2"])
+    assert len(await histories(short)) > 2
+    assert all(length < 120 for length in await histories(short))
+    source = short.fakes.prepared[-1].result
+    assert source and source.text == "each 59"
+    assert short.handle
+    journal: Journal = await short.handle.query("journal", 0, result_type=Journal)
+    assert [entry.number for entry in journal.entries] == list(range(journal.next))[-len(journal.entries) :]
+    manifest: Manifest = await short.handle.query("manifest", result_type=Manifest)
+    assert [one.status for one in manifest.branches] == ["done"] * 63
+
+
+async def test_what_failed_in_an_earlier_history_is_retried(short: Stage) -> None:
+    mended = False
+
+    def agent(request: AgentRequest) -> Deployed:
+        if request.prompt == "each 3" and not mended:
+            raise ApplicationError("no", type="BadRequest", non_retryable=True)
+        return said(request.prompt)
+
+    short.fakes.agent = agent
+    short.fakes.items = {"each": list(range(50))}
+    handle = await short.start(ask("each", id="x", over="x", async_=True, must_complete=True))
+
+    async def parked() -> bool:
+        report: RunReport = await handle.query("status", result_type=RunReport)
+        return report.status == "parked"
+
+    await until_async(parked)
+    assert len(await histories(short)) > 1
+    mended = True
+    await handle.execute_update("retry")
+    results: Any = (await handle.result()).outputs["x"]
+    assert [one["result"] for one in results] == [f"each {number}" for number in range(50)]
+    assert len(short.fakes.deployed) == 51

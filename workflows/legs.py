@@ -1,0 +1,101 @@
+"""One branch, deployed, and deployed again wherever it was left off for a reason that is no failure.
+
+An agent run is left off where a call waits for a person, where the endpoint asks to wait, and where its worker is told
+to stop. What it has paid for goes along: in its journal (docs/decisions/0006), or as its state.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+
+from grammar import rate_limit
+from grammar.contracts import AgentRequest, Branch, Deployed, Failure, Leg, ShellRequest, Verdict
+from grammar.models import Task
+from workflows import deployment
+from workflows.approvals import Approvals
+from workflows.failures import BranchFailed
+from workflows.task_record import TaskRecord
+from workflows.window import Places
+
+
+class Legs:
+    """The legs of one branch. `secrets`: the run's names of variables, which grow. `tell`: there is news."""
+
+    def __init__(
+        self,
+        task: Task,
+        branch: Branch,
+        record: TaskRecord,
+        approvals: Approvals,
+        secrets: set[str],
+        tell: Callable[[], None],
+    ) -> None:
+        self._task = task
+        self._branch = branch
+        self._record = record
+        self._approvals = approvals
+        self._secrets = secrets
+        self._tell = tell
+        self._deadline = workflow.now() + timedelta(seconds=task.schedule_to_close_timeout)
+        self._fruitless = 0
+        self._advanced = record.advanced
+
+    async def run(
+        self, request: AgentRequest | ShellRequest, places: Places, describe: Callable[[int], str]
+    ) -> Deployed:
+        """What the branch gives in the end. Raises ActivityError, BranchFailed. `describe`: a leg for the Web UI."""
+        while True:
+            leg = self._record.leg(self._branch)
+            activity = self._record.activity_id(self._branch, leg)
+            left = self._deadline - workflow.now()
+            deployed = await deployment.deploy(self._task, request, activity, describe(leg), left)
+            self._secrets.update(deployed.secrets)
+            if deployed.leg is None or isinstance(request, ShellRequest):
+                return deployed
+            self._record.leave_off(self._branch, deployed, deployed.leg)
+            request = await self._go_on(request, activity, deployed.leg, places)
+            self._record.go_on(self._branch)
+
+    async def _go_on(self, request: AgentRequest, activity: str, leg: Leg, places: Places) -> AgentRequest:
+        """The next leg's request, as soon as it may start."""
+        changes: dict[str, object] = {"journal": request.journal or activity, "recorded": leg.recorded}
+        if leg.reason == "approval":
+            verdicts = await self._ask(leg, places)
+            # The state holds all that came before: the next leg begins a journal of its own.
+            changes = {"leg": leg, "verdicts": verdicts, "journal": "", "recorded": [], "outcomes": {}}
+        elif leg.reason == "unknown_outcome":
+            verdicts = await self._ask(leg, places)
+            changes["outcomes"] = {**request.outcomes, **{int(one.id): one.approved for one in verdicts}}
+        elif leg.reason == "rate_limited":
+            await self._rest(leg)
+        return request.model_copy(update={**changes, "secrets": sorted(self._secrets)})
+
+    async def _ask(self, leg: Leg, places: Places) -> list[Verdict]:
+        """Wait for a person, however long: the task's deadline moves on meanwhile."""
+        since = workflow.now()
+        self._tell()
+        async with places.left():
+            where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))
+            verdicts = await self._approvals.wait(leg, *where)
+        self._deadline += workflow.now() - since
+        self._tell()
+        return verdicts
+
+    async def _rest(self, leg: Leg) -> None:
+        """Wait as long as the endpoint asks, else 5, 10, 20 ... 120 s (section 7).
+
+        Attempts are used up only while no branch of the task advances.
+        """
+        self._fruitless = 1 if self._record.advanced > self._advanced else self._fruitless + 1
+        self._advanced = self._record.advanced
+        if self._fruitless >= deployment.retry_policy(self._task).maximum_attempts:
+            raise self._failed("RateLimited", leg.message)
+        seconds = rate_limit.delay(leg.delay, self._fruitless)
+        if workflow.now() + timedelta(seconds=seconds) >= self._deadline:
+            raise self._failed("Timeout", f"not done within schedule_to_close_timeout: {leg.message}")
+        self._tell()
+        await workflow.sleep(seconds, summary=f"{self._record.name}: rate limited"[:200])
+
+    def _failed(self, kind: str, message: str) -> BranchFailed:
+        return BranchFailed(Failure(task=self._record.name, branch=self._branch.index, type=kind, message=message))

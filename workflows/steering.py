@@ -1,0 +1,155 @@
+"""What people tell a run: signals, for the CLI and the Web UI, and updates, which are refused where they do not fit.
+
+GRAMMAR.md section 9.
+"""
+
+from pydantic import JsonValue
+from temporalio import workflow
+
+from grammar.contracts import Action, Decision, Rejection, Verdict
+from workflows.record import Record
+
+
+class Steering:
+    """The handlers of the workflow."""
+
+    _record: Record
+
+    @workflow.signal
+    def approve(self, call: str) -> None:
+        """Let the agent make the call of that id. An id that is not open is ignored: it may have been decided."""
+        self._record.approvals.decide(Verdict(id=call, approved=True))
+
+    @workflow.signal
+    def reject(self, call: str | Rejection) -> None:
+        """Refuse the call of that id; with a map of `id` and `reason`, tell the agent why."""
+        self._record.approvals.decide(_no(call))
+
+    @workflow.signal
+    def retry_call(self, call: str) -> None:
+        """Repeat the call of that id, which was interrupted."""
+        self._record.approvals.decide(Verdict(id=call, approved=True), "unknown_outcome")
+
+    @workflow.signal
+    def skip_call(self, call: str) -> None:
+        """Tell the agent that the call of that id was interrupted, and go on."""
+        self._record.approvals.decide(Verdict(id=call, approved=False), "unknown_outcome")
+
+    @workflow.signal
+    def retry(self, task: str | None = None) -> None:
+        """Run again what failed of the parked task."""
+        self._decide("retry", task)
+
+    @workflow.signal
+    def skip(self, task: str | None = None) -> None:
+        """Go on without what failed of the parked task."""
+        self._decide("skip", task)
+
+    @workflow.signal
+    def set_output(self, value: JsonValue, task: str | None = None) -> None:
+        """Go on with this value as what the parked task gave."""
+        self._decide("set_output", task, value)
+
+    @workflow.signal
+    def abort(self, task: str | None = None) -> None:
+        """End the parked run as failed."""
+        self._decide("abort", task)
+
+    @workflow.signal
+    def pause(self) -> None:
+        """Start no new branch from now on."""
+        self._record.pause(True)
+
+    @workflow.signal
+    def unpause(self) -> None:
+        """Go on."""
+        self._record.pause(False)
+
+    @workflow.update(name="approve")
+    def approve_now(self, call: str) -> None:
+        """As the signal; refused where no such call is open."""
+        self._record.approvals.decide(Verdict(id=call, approved=True))
+
+    @approve_now.validator
+    def _check_approve(self, call: str) -> None:
+        self._record.approvals.check(call)
+
+    @workflow.update(name="reject")
+    def reject_now(self, call: str | Rejection) -> None:
+        """As the signal; refused where no such call is open."""
+        self._record.approvals.decide(_no(call))
+
+    @reject_now.validator
+    def _check_reject(self, call: str | Rejection) -> None:
+        self._record.approvals.check(_no(call).id)
+
+    @workflow.update(name="retry_call")
+    def retry_call_now(self, call: str) -> None:
+        """As the signal; refused where no such call was interrupted."""
+        self._record.approvals.decide(Verdict(id=call, approved=True), "unknown_outcome")
+
+    @retry_call_now.validator
+    def _check_retry_call(self, call: str) -> None:
+        self._record.approvals.check(call, "unknown_outcome")
+
+    @workflow.update(name="skip_call")
+    def skip_call_now(self, call: str) -> None:
+        """As the signal; refused where no such call was interrupted."""
+        self._record.approvals.decide(Verdict(id=call, approved=False), "unknown_outcome")
+
+    @skip_call_now.validator
+    def _check_skip_call(self, call: str) -> None:
+        self._record.approvals.check(call, "unknown_outcome")
+
+    @workflow.update
+    def decide(self, decision: Decision) -> None:
+        """`retry`, `skip`, `set_output` or `abort`, in one; refused where the run is not parked."""
+        self._record.decide(decision)
+
+    @decide.validator
+    def _check_decide(self, decision: Decision) -> None:
+        self._record.parking.check(decision)
+
+    @workflow.update(name="retry")
+    def retry_now(self, task: str | None = None) -> None:
+        """As the signal; refused where the run is not parked."""
+        self._decide("retry", task)
+
+    @retry_now.validator
+    def _check_retry(self, task: str | None = None) -> None:
+        self._record.parking.check(Decision(action="retry", task=task))
+
+    @workflow.update(name="skip")
+    def skip_now(self, task: str | None = None) -> None:
+        """As the signal; refused where the run is not parked."""
+        self._decide("skip", task)
+
+    @skip_now.validator
+    def _check_skip(self, task: str | None = None) -> None:
+        self._record.parking.check(Decision(action="skip", task=task))
+
+    @workflow.update(name="set_output")
+    def set_output_now(self, value: JsonValue, task: str | None = None) -> None:
+        """As the signal; refused where the run is not parked."""
+        self._decide("set_output", task, value)
+
+    @set_output_now.validator
+    def _check_set_output(self, value: JsonValue, task: str | None = None) -> None:
+        self._record.parking.check(Decision(action="set_output", task=task, value=value))
+
+    @workflow.update(name="abort")
+    def abort_now(self, task: str | None = None) -> None:
+        """As the signal; refused where the run is not parked."""
+        self._decide("abort", task)
+
+    @abort_now.validator
+    def _check_abort(self, task: str | None = None) -> None:
+        self._record.parking.check(Decision(action="abort", task=task))
+
+    def _decide(self, action: Action, task: str | None, value: JsonValue = None) -> None:
+        self._record.decide(Decision(action=action, task=task, value=value))
+
+
+def _no(call: str | Rejection) -> Verdict:
+    given = Rejection(id=call) if isinstance(call, str) else call
+    return Verdict(id=given.id, approved=False, reason=given.reason)
