@@ -1,0 +1,162 @@
+"""One run under a schedule of faults, and what is held against it afterwards."""
+
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.faults import Fault, happen, schedule
+from tests.chaos.house import ROOT, House, rest
+from tests.support.endpoint import ScriptedEndpoint
+from tests.support.script import Call, Rule, When
+
+TURNS, ITEMS = 40, 60
+UNDISTURBED = TURNS + 1 + 2 * ITEMS + 2
+DEADLINE = 240.0
+
+TOOLBOX = f"""
+server_params:
+  kind: stdio
+  command: {sys.executable}
+  args: [{ROOT / "tests/support/mcp_server.py"}]
+  lifetime: worker
+"""
+FLOW = f"""
+defaults:
+  heartbeat_timeout: 3s
+  retry: {{maximum_attempts: 50, initial_interval: 100ms, maximum_interval: 1s}}
+taskflow:
+  - task: {{name: long, must_complete: true, agents: [./brief.yaml], toolboxes: [./box.yaml], max_steps: 100,
+           capture: response, id: long, user_prompt: long work}}
+  - task: {{name: list, id: numbers, must_complete: true, run: "sleep 0.5; python3 -c 'print(list(range({ITEMS})))'"}}
+  - task: {{name: each, id: each, must_complete: true, over: outputs.numbers, async: true, async_limit: 5,
+           agents: [./brief.yaml], toolboxes: [./box.yaml], capture: response, user_prompt: "item {{{{ result }}}}."}}
+  - task: {{name: ask, id: ask, must_complete: true, agents: [./brief.yaml], toolboxes: [./guarded.yaml],
+           capture: response, user_prompt: ask first}}
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one seed ended. `extra`, `repeated`: beyond the undisturbed run, of model requests and of tool calls."""
+
+    seed: int
+    faults: list[Fault]
+    seconds: float
+    extra: int
+    repeated: int
+    wrong: list[str]
+
+    def line(self) -> str:
+        names = ", ".join(fault.name for fault in self.faults)
+        allowed = (sum(one.requests for one in self.faults), sum(one.calls for one in self.faults))
+        verdict = "; ".join(self.wrong) or "ok"
+        costs = f"{self.extra:4} of {allowed[0]:<4} {self.repeated:4} of {allowed[1]:<4}"
+        return f"{self.seed:5} {self.seconds:6.1f} s {costs} {verdict:4} {names}"
+
+
+def rules(log: Path) -> list[Rule]:
+    """The long agent counts, each item looks and counts, and one asks first."""
+
+    def count(text: str) -> Call:
+        return Call(name="count", arguments={"path": str(log), "text": text})
+
+    long = [Rule(when=When(prompt="^long", turn=n), tool_calls=[count(f"long-{n}")], delay=0.02) for n in range(TURNS)]
+    items = [
+        Rule(when=When(prompt=rf"^item {n}\.", turn=0), tool_calls=[count(f"item-{n}")], delay=0.05)
+        for n in range(ITEMS)
+    ]
+    ask = [Rule(when=When(prompt="^ask", turn=0), tool_calls=[count("ask")])]
+    return [*long, *items, *ask, Rule(text="done $PROMPT", delay=0.05)]
+
+
+def expected() -> set[str]:
+    return {*(f"long-{n}" for n in range(TURNS)), *(f"item-{n}" for n in range(ITEMS)), "ask"}
+
+
+def play(seed: int, many: int) -> Outcome:
+    """One run from its start to its end."""
+    with tempfile.TemporaryDirectory(prefix="chaos-") as place:
+        folder = Path(place)
+        log = folder / "calls"
+        for name, text in (("flow", FLOW), ("box", TOOLBOX), ("guarded", TOOLBOX + "confirm: [count]\n")):
+            (folder / f"{name}.yaml").write_text(text)
+        (folder / "brief.yaml").write_text("personality: You are brief.\n")
+        planned = schedule(seed, many)
+        with ScriptedEndpoint(rules(log)) as endpoint, House(folder, endpoint.url) as house:
+            begin = time.monotonic()
+            wrong = _play(planned, house, endpoint)
+            seconds = time.monotonic() - begin
+            asked = len(endpoint.requests)
+        called = Counter(log.read_text().split()) if log.exists() else Counter[str]()
+    faults = [fault for _, fault in planned]
+    return _judged(seed, faults, seconds, asked, called, wrong)
+
+
+def _play(planned: list[tuple[float, Fault]], house: House, endpoint: ScriptedEndpoint) -> list[str]:
+    starter = house.starter("flow.yaml", "run")
+    with _approving(house):
+        happen(planned, house, endpoint)
+        code = starter.wait(DEADLINE) if not _late(starter, DEADLINE) else None
+    if code != 0:
+        starter.kill()
+        tail = (house.folder / "starter.log").read_text()[-300:]
+        return [f"the starter ended with {code}: {tail!r}"]
+    outputs = house.result()["outputs"]
+    results = [one["result"] for one in outputs["each"]]
+    right = (outputs["long"], outputs["ask"], results) == (
+        "done long work",
+        "done ask first",
+        [f"done item {n}." for n in range(ITEMS)],
+    )
+    return [] if right else [f"wrong outputs: {outputs}"]
+
+
+def _late(starter: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while starter.poll() is None and time.monotonic() < deadline:
+        rest(0.1)
+    return starter.poll() is None
+
+
+@contextmanager
+def _approving(house: House) -> Iterator[None]:
+    """A person who says yes, by Temporal's own command, as often as it takes to be heard."""
+    over = threading.Event()
+
+    def approve() -> None:
+        binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
+        command = [binary, "workflow", "signal", "--address", house.server.address, "-w", "run"]
+        command += ["--name", "approve", "--input", '"task-4-call-1"']
+        while not over.wait(2):
+            subprocess.run(command, env=house.env, capture_output=True, timeout=30, check=False)
+
+    person = threading.Thread(target=approve)
+    person.start()
+    try:
+        yield
+    finally:
+        over.set()
+        person.join()
+
+
+def _judged(
+    seed: int, faults: list[Fault], seconds: float, asked: int, called: Counter[str], wrong: list[str]
+) -> Outcome:
+    extra, repeated = asked - UNDISTURBED, called.total() - len(called)
+    allowed = (sum(one.requests for one in faults), sum(one.calls for one in faults))
+    problems = list(wrong)
+    if set(called) != expected():
+        problems.append(f"tool calls missing or unknown: {set(called) ^ expected()}")
+    if extra > allowed[0]:
+        problems.append(f"{extra} model requests too many")
+    if repeated > allowed[1]:
+        problems.append(f"{repeated} tool calls repeated")
+    return Outcome(seed, faults, seconds, extra, repeated, problems)
