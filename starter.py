@@ -23,7 +23,7 @@ from console.problems import tell_bug, tell_problems, tell_warnings
 from console.screen import Screen, screen
 from grammar import bundle
 from grammar.bundle import Loaded, Order
-from grammar.contracts import Decision
+from grammar.contracts import Bundle, Decision
 from grammar.errors import InvalidFlow, Problem, UserError
 from runtime.exit import leave
 from runtime.state import state_dir
@@ -87,6 +87,24 @@ def steer(view: Screen, json: bool, **asked: str | bool | None) -> Coroutine[Non
         "pause": lambda: look.pause(str(run_id), True, view, json),
         "unpause": lambda: look.pause(str(run_id), False, view, json),
     }[name]()
+
+
+def started(
+    flow: Bundle,
+    run_id: str | None,
+    detach: bool,
+    keep: bool,
+    json: bool,
+    earlier: str | None,
+    from_task: str | None,
+    view: Screen,
+) -> Coroutine[None, None, int]:
+    """A new run, or one that takes over from an earlier one."""
+    from commands import take_over  # loads Temporal's client
+    from commands.run import Session, Wish
+
+    wish = Wish(run_id, detach, keep, json)
+    return take_over.run(flow, earlier, from_task, wish, view) if earlier else Session(flow, wish, view).run()
 
 
 def resumed(run_id: str, what: Decision | None, keep: bool, view: Screen, json: bool) -> int:
@@ -155,6 +173,15 @@ def command(
     task: Annotated[
         str | None, typer.Option("--task", metavar="NAME", help="With --resume: decide only if this task is parked.")
     ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="ID", help="Take over what an earlier run of the flow gave."
+        ),
+    ] = None,
+    from_task: Annotated[
+        str | None, typer.Option("--from-task", metavar="NAME", help="With --from: the task to begin with.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List runs: what each does, or waits for.")] = False,
     status: Annotated[str | None, typer.Option("--status", metavar="ID", help="Tell how a run stands.")] = None,
     manifest: Annotated[
@@ -187,10 +214,10 @@ def command(
         loaded = load(personality, order)
         if dry_run:
             loaded = dry.rehearsed(loaded, order, personality, rules)
+        if from_task and not from_:
+            raise InvalidFlow([Problem("command line", 0, "--from-task", "goes with --from ID")])
         tell_warnings(view, loaded.warnings)
-        from commands.run import Session, Wish  # loads Temporal's client
-
-        leave(asyncio.run(Session(loaded.bundle, Wish(run_id, detach, keep, json), view).run()))
+        leave(asyncio.run(started(loaded.bundle, run_id, detach, keep, json, from_, from_task, view)))
     except UserError as error:
         tell_problems(view, error, json)
         leave(error.exit_code)

@@ -1,16 +1,11 @@
 """`--list`, `--status`, `--manifest`, `--pause`, `--unpause`: look at runs and steer them, without following one."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
+from commands.looking import answering
 from console import look
 from console.problems import tell_json
 from console.screen import Screen
-from grammar.contracts import TASK_QUEUE
-from grammar.errors import NotWaiting
-from runtime import presence, runs
-from runtime.place import Place, place
-from runtime.worker_process import WorkerProcess
+from runtime import runs
+from runtime.place import place
 
 
 async def list_runs(view: Screen, json: bool) -> int:
@@ -25,7 +20,7 @@ async def list_runs(view: Screen, json: bool) -> int:
 
 async def status(run_id: str, view: Screen, json: bool) -> int:
     """How one run stands. Returns the exit code. Raises NotWaiting."""
-    async with place() as here, _answering(here, run_id):
+    async with place() as here, answering(here, run_id):
         report = await runs.report(here.client, run_id)
     look.tell_report(view.out, run_id, report)
     if json:
@@ -35,7 +30,7 @@ async def status(run_id: str, view: Screen, json: bool) -> int:
 
 async def manifest(run_id: str, view: Screen, json: bool) -> int:
     """Every branch of one run. Returns the exit code. Raises NotWaiting."""
-    async with place() as here, _answering(here, run_id):
+    async with place() as here, answering(here, run_id):
         found = await runs.manifest(here.client, run_id)
     look.tell_manifest(view.out, found)
     if json:
@@ -52,20 +47,3 @@ async def pause(run_id: str, paused: bool, view: Screen, json: bool) -> int:
     if json:
         tell_json({"run_id": run_id, "paused": paused, "exit_code": 0})
     return 0
-
-
-@asynccontextmanager
-async def _answering(here: Place, run_id: str) -> AsyncIterator[None]:
-    """Queries are answered by a worker: bring one that does none of the run's work, where no other is there."""
-    queue = await runs.queue(here.client, run_id)
-    if queue is None:
-        raise NotWaiting(f"there is no run {run_id}")
-    if not here.embedded or (queue == TASK_QUEUE and presence.worker_present()):
-        yield
-        return
-    worker = WorkerProcess(run_id, queue, look=True)
-    await worker.start()
-    try:
-        yield
-    finally:
-        await worker.stop()

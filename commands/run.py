@@ -22,7 +22,7 @@ from console.problems import tell_json
 from console.report import EXIT_CODES, summarise
 from console.screen import Screen
 from grammar import endpoint
-from grammar.contracts import TASK_QUEUE, Approval, Bundle, Decision, RunReport
+from grammar.contracts import TASK_QUEUE, Approval, Bundle, Carried, Decision, RunReport
 from runtime import presence, runs, stopping
 from runtime.place import Place, place
 from runtime.state import state_dir
@@ -37,7 +37,10 @@ TOY_MODEL = (
 
 @dataclass(frozen=True)
 class Wish:
-    """How the run is to be started and shown. `resume`: it is open; `decision`: what to tell it."""
+    """How the run is to be started and shown.
+
+    `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
+    """
 
     run_id: str | None = None
     detach: bool = False
@@ -45,6 +48,7 @@ class Wish:
     json: bool = False
     resume: bool = False
     decision: Decision | None = None
+    carried: Carried | None = None
 
 
 class Session:
@@ -84,7 +88,7 @@ class Session:
     async def _handle(self, here: Place, task_queue: str) -> runs.Handle:
         if self._wish.resume:
             return runs.handle(here.client, self._run_id)
-        return await runs.start(here.client, self._bundle, self._run_id, task_queue)
+        return await runs.start(here.client, self._bundle, self._run_id, task_queue, self._wish.carried)
 
     async def _resumed(self, handle: runs.Handle) -> int:
         """Tell the run what was decided. Returns the number of entries that are old news."""

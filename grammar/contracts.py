@@ -456,16 +456,24 @@ class CarriedTask(BaseModel):
     branches: list[CarriedBranch] = []
 
 
-class Carried(BaseModel):
-    """What a run takes along when its history has grown long and it continues in a new one.
+class Moves(BaseModel):
+    """What one task did to the stack of results: took so many off, then pushed."""
 
-    `index`: of the task that goes on, `source` what it repeats over. `entries`: the newest of `count`, for followers.
+    taken: int = 0
+    pushed: list[ToolResult] = []
+
+
+class Carried(BaseModel):
+    """What a run takes along when it continues in a new history; and a new run, from an earlier one of its flow.
+
+    `index`: of the task that goes on, `source` what it repeats over. `stack`: by task. `entries`: the newest of
+    `count`, for followers.
     """
 
     index: int
     tasks: list[CarriedTask]
     source: ToolResult | None = None
-    stack: list[ToolResult] = []
+    stack: list[Moves] = []
     outputs: dict[str, JsonValue] = {}
     secrets: list[str] = []
     key: str

@@ -108,6 +108,10 @@ class NotWaiting(UserError):
     """The run does not wait for what it was told: no such run, no such call, not parked, or decided already."""
 
 
+class NotTakenOver(UserError):
+    """What an earlier run gave does not fit the flow, or is not there."""
+
+
 class TaskError(TaskflowError):
     """A task, or one of its branches, failed. The class name is the error type in Temporal's history."""
 

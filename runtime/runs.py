@@ -30,6 +30,7 @@ from grammar.contracts import (
     WORKFLOW,
     Approval,
     Bundle,
+    Carried,
     Decision,
     Entry,
     Journal,
@@ -37,6 +38,7 @@ from grammar.contracts import (
     Parked,
     Progress,
     Rejection,
+    RunInput,
     RunLine,
     RunReport,
     Standing,
@@ -81,12 +83,15 @@ def new_id(flow: str) -> str:
     return f"{flow}-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 
 
-async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str) -> Handle:
-    """Start the run. A run of that id and the same bundle that is still open is joined. Raises RunConflict."""
+async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, carried: Carried | None = None) -> Handle:
+    """Start the run. A run of that id and the same bundle that is still open is joined. Raises RunConflict.
+
+    `carried`: what it takes over from an earlier run.
+    """
     try:
         return await client.start_workflow(
             WORKFLOW,
-            bundle,
+            RunInput(**dict(bundle), carried=carried) if carried else bundle,
             id=run_id,
             task_queue=task_queue,
             result_type=RunReport,
@@ -129,6 +134,13 @@ async def report(client: Client, run_id: str) -> RunReport:
 async def manifest(client: Client, run_id: str) -> Manifest:
     """Every branch of the run. A worker must answer."""
     return await _asked(client, run_id, "manifest", Manifest)
+
+
+async def given_before(client: Client, run_id: str, task: int) -> Carried:
+    """What the tasks before that one (an index) gave in the run. A worker must answer."""
+    run = client.get_workflow_handle(run_id)
+    found: Carried = await _patiently(lambda: run.query("given_before", task, result_type=Carried))
+    return found
 
 
 async def _asked(client: Client, run_id: str, query: str, kind: type[T]) -> T:

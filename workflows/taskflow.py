@@ -34,6 +34,7 @@ from workflows import deployment, failures, summary
 from workflows.failures import BranchFailed, RunEnded
 from workflows.legs import Legs
 from workflows.record import Record
+from workflows.stack import Stack
 from workflows.steering import Steering
 from workflows.task_record import TaskRecord
 from workflows.window import Job, Places, sliding_window
@@ -50,7 +51,7 @@ class TaskflowWorkflow(Steering):
         carried = bundle.carried
         self._bundle = bundle.model_copy(update={"carried": None})
         self._record = Record(bundle, workflow.now, carried)
-        self._stack = list(carried.stack) if carried else []
+        self._stack = Stack(carried.stack) if carried else Stack()
         self._outputs = dict(carried.outputs) if carried else {}
         self._secrets = set(carried.secrets) if carried else set()
         self._shown = carried.standing if carried else Standing()
@@ -92,21 +93,34 @@ class TaskflowWorkflow(Steering):
         """What happened since, for a follower: entries numbered from `after` on."""
         return self._record.journal(after)
 
+    @workflow.query
+    def given_before(self, task: int) -> Carried:
+        """What the tasks before that one (an index) gave: what a run of an edited file takes over."""
+        known = [one.id for one in self._bundle.tasks[:task]]
+        return Carried(
+            index=task,
+            tasks=[one.carried() for one in self._record.tasks[:task]],
+            stack=self._stack.before(task),
+            outputs={name: value for name, value in self._outputs.items() if name in known},
+            secrets=sorted(self._secrets),
+            key=self._key,
+        )
+
     async def _run_task(self, index: int, task: Task, source: ToolResult | None) -> None:
         await self._unpaused()
         if not self._record.tasks[index].begun:
-            source = self._stack[-1] if self._stack else None
+            source = self._stack.top
         record = self._record.start(index)
         self._tell()
         await self._deploy(index, task, record, source)
         while failure := failures.ending(task, record):
             decision = await self._decision(task, record, failure)
             if decision.action == "abort":
-                self._publish(task, record)
+                self._publish(index, task, record)
                 record.close()
                 raise RunEnded(failure)
             if decision.action != "retry":
-                self._settle(task, record, decision)
+                self._settle(index, task, record, decision)
                 break
             record.reopen()
             await self._deploy(index, task, record, source)
@@ -125,15 +139,16 @@ class TaskflowWorkflow(Steering):
         self._tell()
         return decision
 
-    def _settle(self, task: Task, record: TaskRecord, decision: Decision) -> None:
+    def _settle(self, index: int, task: Task, record: TaskRecord, decision: Decision) -> None:
         """A person has the run go on without what failed, or with a value in its place."""
         if decision.action == "skip":
             record.settle("skipped by a person", "failed")
-            self._publish(task, record)
+            self._publish(index, task, record)
             return
         record.settle("set by a person", "done")
         value = decision.value
-        self._stack.append(ToolResult(tool_name="set_output", text=json.dumps(value), structured=value))
+        result = ToolResult(tool_name="set_output", text=json.dumps(value), structured=value)
+        self._stack.push(index, [result])
         if task.id:
             self._outputs[task.id] = value
 
@@ -150,7 +165,7 @@ class TaskflowWorkflow(Steering):
             record.skip(page.skipped)
             return
         if source is not None and task.repeat_prompt and task.over is None and not record.took_source:
-            self._stack.pop()
+            self._stack.take(index)
             record.took_source = True
         record.expect(page.total)
         if page.total == 0:
@@ -159,7 +174,7 @@ class TaskflowWorkflow(Steering):
         if record.unbegun and not record.stopped:
             self._continue_if_due(index, source)
         if failures.ending(task, record) is None:
-            self._publish(task, record)
+            self._publish(index, task, record)
 
     async def _branches(
         self, index: int, task: Task, record: TaskRecord, page: Page, source: ToolResult | None
@@ -190,7 +205,7 @@ class TaskflowWorkflow(Steering):
             index=index,
             tasks=tasks,
             source=source,
-            stack=self._stack,
+            stack=self._stack.moves,
             outputs=self._outputs,
             secrets=sorted(self._secrets),
             key=self._key,
@@ -231,11 +246,11 @@ class TaskflowWorkflow(Steering):
         self._secrets.update(page.secrets)
         return page
 
-    def _publish(self, task: Task, record: TaskRecord) -> None:
+    def _publish(self, index: int, task: Task, record: TaskRecord) -> None:
         """Put results on the stack in item order, and the value under `outputs` (GRAMMAR.md section 5)."""
         done = record.results()
         for _, deployed, _ in done if len(task.choices) == 1 else ():
-            self._stack.extend(deployed.tool_results if deployed else [])
+            self._stack.push(index, deployed.tool_results if deployed else [])
         if task.id is None:
             return
         if task.fans_out:

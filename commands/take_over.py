@@ -1,0 +1,38 @@
+"""`--from RUN_ID`: a new run of an edited file, which takes over what an earlier run of it gave."""
+
+from dataclasses import replace
+
+from commands.looking import answering
+from commands.run import Session, Wish
+from console.screen import Screen
+from grammar import take_over
+from grammar.contracts import Bundle, Carried, CarriedTask, TaskReport, Usage
+from runtime import runs
+from runtime.place import Place, place
+
+
+async def run(flow: Bundle, earlier: str, task: str | None, wish: Wish, view: Screen) -> int:
+    """Start the run and follow it. Returns the exit code. Raises NotTakenOver, NotWaiting."""
+    async with place() as here:
+        carried = await _carried(here, flow, earlier, task)
+        names = ", ".join(one.report.name for one in carried.tasks[: carried.index])
+        view.out.print(f"taken over from run {earlier}: {names}", markup=False)
+        return await Session(flow, replace(wish, carried=carried), view).run_at(here)
+
+
+async def _carried(here: Place, flow: Bundle, earlier: str, task: str | None) -> Carried:
+    """What the new run takes along."""
+    old = await runs.bundle_of(runs.handle(here.client, earlier))
+    async with answering(here, earlier):
+        report = await runs.report(here.client, earlier)
+        begin = take_over.beginning(old, report.tasks, flow, task, earlier)
+        found = await runs.given_before(here.client, earlier, begin)
+    taken = [_taken(one, earlier) for one in found.tasks[:begin]]
+    fresh = [CarriedTask(report=TaskReport(name=one.name or "", id=one.id)) for one in flow.tasks[begin:]]
+    return found.model_copy(update={"tasks": [*taken, *fresh]})
+
+
+def _taken(task: CarriedTask, earlier: str) -> CarriedTask:
+    """It cost this run nothing."""
+    changes = {"note": f"taken over from {earlier}", "usage": Usage()}
+    return task.model_copy(update={"report": task.report.model_copy(update=changes)})

@@ -1,0 +1,47 @@
+"""The tool results that are carried over from task to task (GRAMMAR.md section 5)."""
+
+from collections.abc import Iterable, Sequence
+
+from grammar.contracts import Moves
+from grammar.values import ToolResult
+
+
+class Stack:
+    """The results, and which task pushed and took which: so it is known as it stood before any task."""
+
+    def __init__(self, moves: Sequence[Moves] = ()) -> None:
+        self._moves = [one.model_copy(update={"pushed": list(one.pushed)}) for one in moves]
+
+    @property
+    def top(self) -> ToolResult | None:
+        """The newest result that is still there."""
+        left = 0
+        for one in reversed(self._moves):
+            # What a task takes was there before it pushed.
+            here = len(one.pushed)
+            if here > left:
+                return one.pushed[here - 1 - left]
+            left = left - here + one.taken
+        return None
+
+    def take(self, task: int) -> None:
+        """The task repeats over the top."""
+        self._of(task).taken += 1
+
+    def push(self, task: int, results: Iterable[ToolResult]) -> None:
+        """The task gave these, in this order."""
+        self._of(task).pushed.extend(results)
+
+    def before(self, task: int) -> list[Moves]:
+        """What the tasks before that one did."""
+        return self._moves[:task]
+
+    @property
+    def moves(self) -> list[Moves]:
+        """What all tasks did so far."""
+        return self._moves
+
+    def _of(self, task: int) -> Moves:
+        while len(self._moves) <= task:
+            self._moves.append(Moves())
+        return self._moves[task]
