@@ -26,10 +26,13 @@ class Approvals:
         """In the order in which they were asked for."""
         return list(self._open.values())
 
-    async def wait(self, leg: Leg, activity_id: str, task: str, branch: str) -> list[Verdict]:
-        """Ask for every call of the leg, and wait until each is decided."""
+    def ask(self, leg: Leg, activity_id: str, task: str, branch: str) -> list[Approval]:
+        """Every call of the leg is open from now on."""
         kind: Kind = "unknown_outcome" if leg.reason == "unknown_outcome" else "approval"
-        asked = [self._ask(activity_id, task, branch, call, kind) for call in leg.calls]
+        return [self._ask(activity_id, task, branch, call, kind) for call in leg.calls]
+
+    async def answers(self, asked: list[Approval], leg: Leg) -> list[Verdict]:
+        """What was said of each call of the leg, as soon as all are decided."""
         try:
             await workflow.wait_condition(lambda: all(one.id in self._said for one in asked))
         finally:

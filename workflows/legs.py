@@ -74,10 +74,11 @@ class Legs:
     async def _ask(self, leg: Leg, places: Places) -> list[Verdict]:
         """Wait for a person, however long: the task's deadline moves on meanwhile."""
         since = workflow.now()
+        where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))
+        asked = self._approvals.ask(leg, *where)
         self._tell()
         async with places.left():
-            where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))
-            verdicts = await self._approvals.wait(leg, *where)
+            verdicts = await self._approvals.answers(asked, leg)
         self._deadline += workflow.now() - since
         self._tell()
         return verdicts

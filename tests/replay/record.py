@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 import worker
@@ -23,12 +23,25 @@ from runtime.converter import data_converter
 from runtime.exit import leave
 from runtime.place import Place
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.waiting import until_async
 
 HISTORIES = Path(__file__).parent / "histories"
 EXAMPLES = Path(__file__).parents[2] / "taskflows/examples"
 
 MACHINE = ("identity", "stackTrace", "binaryChecksum")
 
+PARKED = """
+taskflow:
+  - task: {run: "echo '[1, 2]'"}
+  - task:
+      id: each
+      must_complete: true
+      repeat_prompt: true
+      agents: [taskflows.personalities.assistant]
+      user_prompt: "breaks DECISION {{ result }}"
+  - task: {run: echo after}
+"""
+DECISIONS = ("retry", "skip", "set_output", "abort")
 FLOWS = {
     "optional_failure": """
 taskflow:
@@ -57,11 +70,44 @@ taskflow:
   - task: {id: items, run: "python3 -c 'print(list(range(205)))'"}
   - task: {over: outputs.items, async: true, async_limit: 50, run: "true"}
 """,
+    "renewed": """
+taskflow:
+  - task: {id: items, run: "python3 -c 'print(list(range(60)))'"}
+  - task: {over: outputs.items, async: true, run: "true"}
+""",
+    "rate_limited": """
+taskflow:
+  - task: {agents: [taskflows.personalities.assistant], user_prompt: limited}
+""",
+    **{f"parked_{decision}": PARKED.replace("DECISION", decision) for decision in DECISIONS},
+    **{
+        f"call_{answer}": """
+taskflow:
+  - task:
+      agents: [taskflows.personalities.assistant]
+      toolboxes: [./careful.yaml]
+      user_prompt: call echo_tool
+"""
+        for answer in ("approve", "reject")
+    },
 }
+CAREFUL = "server_params: {kind: stdio, command: taskflow-toolbox, args: [echo]}\nconfirm: [echo_tool]\n"
+# What a person says, and what the run waits for then.
+STEERED: dict[str, tuple[str, str, list[Any]]] = {
+    "parked_retry": ("parked", "retry", []),
+    "parked_skip": ("parked", "skip", []),
+    "parked_set_output": ("parked", "set_output", [[7]]),
+    "parked_abort": ("parked", "abort", []),
+    "call_approve": ("waiting_approval", "approve", ["task-1-call-1"]),
+    "call_reject": ("waiting_approval", "reject", [{"id": "task-1-call-1", "reason": "no"}]),
+}
+LONG = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=120"]
 
 RULES = [
     Rule(when=When(prompt="broken"), status=400, message="broken"),
     Rule(when=When(prompt="flaky"), times=2, status=500, message="flaky"),
+    Rule(when=When(prompt="limited"), times=2, status=429, headers={"retry-after": "0.1"}, message="slow down"),
+    *(Rule(when=When(prompt=f"breaks {one} 2"), times=1, status=400, message="broken") for one in DECISIONS),
     Rule(when=When(turn=0, prompt="echo_tool"), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]),
     Rule(text="$PROMPT"),
 ]
@@ -78,7 +124,10 @@ async def record() -> None:
         binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
         async with (
             await WorkflowEnvironment.start_local(
-                dev_server_existing_path=binary, dev_server_log_level="error", data_converter=data_converter(None)
+                dev_server_existing_path=binary,
+                dev_server_log_level="error",
+                dev_server_extra_args=LONG,
+                data_converter=data_converter(None),
             ) as env,
             worker.serving(Place(env.client, embedded=False), TASK_QUEUE),
         ):
@@ -88,19 +137,45 @@ async def record() -> None:
 
 
 def _cases(folder: Path) -> dict[str, Path]:
+    (folder / "careful.yaml").write_text(CAREFUL)
     for name, text in FLOWS.items():
         (folder / f"{name}.yaml").write_text(text)
     paths = (*sorted(EXAMPLES.glob("*.yaml")), *sorted(folder.glob("*.yaml")))
-    return {path.stem: path for path in paths if not path.name.endswith(".dry.yaml")}
+    return {path.stem: path for path in paths if not path.name.endswith((".dry.yaml", "careful.yaml"))}
 
 
 async def _record(env: WorkflowEnvironment, name: str, path: Path) -> None:
     os.chdir(path.parent)  # so that the history names the file alone
     handle = await runs.start(env.client, load(Order(path.name)).bundle, name, TASK_QUEUE)
+    first = handle.first_execution_run_id
+    await _steer(handle, name)
+    if name not in STEERED:
+        await runs.wait_over(env.client, name)
+    if name not in STEERED and (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
+        await handle.signal("abort")
     try:
         await handle.result()
     except WorkflowFailureError:
         print(f"{name}: failed, as some are meant to")
+    await _write(name, env.client.get_workflow_handle(name, run_id=first))
+    if (await handle.describe()).run_id != first:
+        await _write(f"{name}_then", env.client.get_workflow_handle(name))
+
+
+async def _steer(handle: runs.Handle, name: str) -> None:
+    """What a person does, as soon as the run waits for it."""
+    if name not in STEERED:
+        return
+    state, signal, said = STEERED[name]
+
+    async def waits() -> bool:
+        return (await runs.standing(await handle.describe())).state == state
+
+    await until_async(waits)
+    await handle.signal(signal, args=said)
+
+
+async def _write(name: str, handle: WorkflowHandle[Any, Any]) -> None:
     history = await handle.fetch_history()
     text = json.dumps(_without_machine(json.loads(history.to_json())), ensure_ascii=False)
     (HISTORIES / f"{name}.json").write_text(text + "\n")
