@@ -53,40 +53,45 @@ def overrides(given: list[str]) -> dict[str, str]:
     return pairs
 
 
-def tool(asked: list[str], words: list[str], order: Order, view: Screen, json: bool) -> int:
-    """What is asked for instead of a run. Returns the exit code. Raises InvalidFlow."""
+def mode(**asked: str | bool | None) -> str | None:
+    """The option that asks for something else than a new run. Raises InvalidFlow for more than one."""
+    given = [f"--{name.replace('_', '-')}" for name, value in asked.items() if value]
+    if len(given) > 1:
+        raise InvalidFlow([Problem("command line", 0, "", f"give one of {' and '.join(given)}, not both")])
+    return given[0] if given else None
+
+
+TOOLS = ("--lint", "--schema", "--list-models", "--sample")
+
+
+def tool(asked: str, words: list[str], order: Order, view: Screen, json: bool) -> int:
+    """What needs no run, and no Temporal. Returns the exit code. Raises InvalidFlow."""
     from commands import lint, list_models, sample, schema  # the slow ones load what they need themselves
 
     match asked:
-        case ["--lint"]:
+        case "--lint":
             return lint.run(words, order, view, json)
-        case ["--schema"]:
+        case "--schema":
             return schema.run(words)
-        case ["--list-models"]:
+        case "--list-models":
             return list_models.run(words, order, view, json)
-        case ["--sample"]:
+        case _:
             return sample.run()
-    raise InvalidFlow([Problem("command line", 0, "", f"give one of {' and '.join(asked)}, not both")])
 
 
-def steer(view: Screen, json: bool, **asked: str | bool | None) -> Coroutine[None, None, int] | None:
-    """What is asked of runs that are there already; None where nothing is."""
-    given = {name: value for name, value in asked.items() if value}
-    if not given:
-        return None
-    if len(given) > 1:
-        names = " and ".join(f"--{name}" for name in given)
-        raise InvalidFlow([Problem("command line", 0, "", f"give one of {names}, not both")])
+def steer(asked: str, run_id: str, view: Screen, json: bool) -> int:
+    """What is asked of runs that are there already. Returns the exit code. Raises NotWaiting."""
     from commands import look  # loads Temporal's client
 
-    (name, run_id) = next(iter(given.items()))
-    return {
-        "list": lambda: look.list_runs(view, json),
-        "status": lambda: look.status(str(run_id), view, json),
-        "manifest": lambda: look.manifest(str(run_id), view, json),
-        "pause": lambda: look.pause(str(run_id), True, view, json),
-        "unpause": lambda: look.pause(str(run_id), False, view, json),
-    }[name]()
+    match asked:
+        case "--list":
+            return asyncio.run(look.list_runs(view, json))
+        case "--status":
+            return asyncio.run(look.status(run_id, view, json))
+        case "--manifest":
+            return asyncio.run(look.manifest(run_id, view, json))
+        case _:
+            return asyncio.run(look.pause(run_id, asked == "--pause", view, json))
 
 
 def started(
@@ -175,9 +180,7 @@ def command(
     ] = None,
     from_: Annotated[
         str | None,
-        typer.Option(
-            "--from", metavar="ID", help="Take over what an earlier run of the flow gave."
-        ),
+        typer.Option("--from", metavar="ID", help="Take over what an earlier run of the flow gave."),
     ] = None,
     from_task: Annotated[
         str | None, typer.Option("--from-task", metavar="NAME", help="With --from: the task to begin with.")
@@ -198,16 +201,18 @@ def command(
     view = screen(json)
     load_dotenv(Path.cwd() / ".env")
     try:
-        modes = {"--lint": lint, "--schema": schema, "--list-models": list_models, "--sample": sample}
         order = Order("", overrides(globals_ or []), model_config, tuple(path or []), strict)
-        if asked := [name for name, given in modes.items() if given]:
-            leave(tool(asked, words or [], order, view, json))
-        looked = steer(view, json, list=list_, status=status, manifest=manifest, pause=pause, unpause=unpause)
-        if looked:
-            leave(asyncio.run(looked))
         what = resuming.decision(retry, skip, set_output, abort, task)
+        asked = mode(
+            lint=lint, schema=schema, list_models=list_models, sample=sample, list=list_, status=status,
+            manifest=manifest, pause=pause, unpause=unpause, resume=resume
+        )  # fmt: skip
+        if asked in TOOLS:
+            leave(tool(asked, words or [], order, view, json))
         if resume:
             leave(resumed(resume, what, keep, view, json))
+        if asked:
+            leave(steer(asked, status or manifest or pause or unpause or "", view, json))
         resuming.check(what, task)
         dry.check(dry_run, rules)
         order = replace(order, flow=only(words or [], personality))

@@ -48,6 +48,9 @@ log = logging.getLogger("worker")
 # Live progress, and a crash loses no more than this.
 HEARTBEATS = timedelta(seconds=1)
 LOOK_FOR_RUNS = 2.0
+# The SDK takes a workflow that is busy for 2 s for one that hangs, and fails its task, again and again. With large
+# values, or on a machine that has much else to do, ours is only busy.
+HANGS_AFTER = 30
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
     async with Worker(
         here.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
     ) as worker:
+        be_patient(worker)
         yield worker
 
 
@@ -92,6 +96,7 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         max_heartbeat_throttle_interval=HEARTBEATS,
         default_heartbeat_throttle_interval=HEARTBEATS,
     )
+    be_patient(worker)
     await renderer.warm_up()
     try:
         async with worker:
@@ -100,6 +105,12 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         await pool.close()
         await models.close()
         await renderer.close()
+
+
+def be_patient(worker: Worker) -> None:
+    """There is no option for it."""
+    assert worker._workflow_worker
+    worker._workflow_worker._deadlock_timeout_seconds = HANGS_AFTER
 
 
 async def serve(task_queue: str, limits: Limits) -> None:

@@ -1,9 +1,10 @@
-"""Templates are untrusted: they render in a process of their own, with a time and a memory limit."""
+"""Templates are untrusted: they render in a process of their own, with a limit of computing time and of memory."""
 
 import asyncio
 import os
 import pickle
 import resource
+import signal
 import struct
 import sys
 from collections.abc import Callable
@@ -16,6 +17,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT = 4.0
+# The limit is of computing time: on a machine that has much else to do, a template is not to blame. This is for a
+# child that does not answer at all, in multiples of the limit.
+PATIENCE = 15
 MEMORY = 450 * 1024**2
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _LENGTH = struct.Struct("!Q")
@@ -41,12 +45,10 @@ class Renderer:
         async with self._one_at_a_time:
             self._child = self._child or await _start()
             try:
-                async with asyncio.timeout(self._timeout):
-                    answer = await self._ask(pickle.dumps((work, args, kwargs)))
-            except TimeoutError:
-                raise TemplateFailed(f"a template took more than {self._timeout:g} s") from None
-            except (asyncio.IncompleteReadError, ConnectionError):
-                raise TemplateFailed("a template took too much memory") from None
+                async with asyncio.timeout(self._timeout * PATIENCE):
+                    answer = await self._ask(pickle.dumps((self._timeout, work, args, kwargs)))
+            except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
+                raise await self._failed(error) from None
             finally:
                 await self._replace_if_stuck()
         if isinstance(answer, Exception):
@@ -68,6 +70,13 @@ class Renderer:
         answer: object = pickle.loads(await child.stdout.readexactly(length))
         self._busy = False
         return answer
+
+    async def _failed(self, error: Exception) -> TemplateFailed:
+        """Why the child does not answer."""
+        assert self._child
+        if isinstance(error, TimeoutError) or await self._child.wait() == -signal.SIGPROF:
+            return TemplateFailed(f"a template took more than {self._timeout:g} s")
+        return TemplateFailed("a template took too much memory")
 
     async def _replace_if_stuck(self) -> None:
         """A child that did not answer, or whose answer nobody waited for, cannot be asked again."""
@@ -112,8 +121,10 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     answers.write(_READY)
     answers.flush()
     while header := requests.read(_LENGTH.size):
-        work, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
+        seconds, work, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal ends the process, in the middle of C code too
         answer = _answer(work, args, kwargs)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(_LENGTH.pack(len(answer)) + answer)
         answers.flush()
 

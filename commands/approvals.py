@@ -14,7 +14,7 @@ from runtime import runs
 
 
 class Approvals:
-    """Asks about each open call once, one at a time. `how`: the command line that answers."""
+    """Asks about each open call once, one at a time. `how`: what to tell where nobody can be asked."""
 
     def __init__(self, view: Screen, narrator: Narrator, handle: runs.Handle, how: Callable[[Approval], str]) -> None:
         self._view = view
@@ -31,7 +31,7 @@ class Approvals:
         self._open = {one.id: one for one in approvals}
         for one in approvals:
             if one.id not in self._told and not sys.stdin.isatty():
-                self._narrator.note(f"{one.tool} waits for approval; answer with: {self._how(one)}")
+                self._narrator.note(self._how(one))
                 self._told.add(one.id)
         if self._open.keys() - self._told:
             self._news.set()

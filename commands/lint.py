@@ -10,14 +10,16 @@ from console.problems import tell_json
 from console.screen import Screen
 from grammar import lint
 from grammar.bundle import Order
-from grammar.errors import Problem
+from grammar.errors import InvalidFlow, Problem
 from grammar.lint import Findings
 
 _COLORS = {"error": "red", "warning": "yellow", "hint": "dim"}
 
 
 def run(flows: Sequence[str], order: Order, view: Screen, json: bool) -> int:
-    """Tell what is wrong with each document, one line each. Returns the exit code."""
+    """Tell what is wrong with each document, one line each. Returns the exit code. Raises InvalidFlow."""
+    if not flows:
+        raise InvalidFlow([Problem("command line", 0, "--lint", "give one or more files: starter.py --lint FLOW...")])
     found = Findings()
     for flow in flows:
         found = found.plus(lint.lint(flow, order))
@@ -28,7 +30,7 @@ def run(flows: Sequence[str], order: Order, view: Screen, json: bool) -> int:
     counts = [_count(len(flows), "file"), *(_counts(told))]
     view.out.print(Text(", ".join(counts), "bold"))
     if json:
-        problems = [{"severity": severity, **vars(problem)} for severity, problem in told]
+        problems = [{"severity": severity, **problem.data} for severity, problem in told]
         tell_json(
             {"status": "bad_input" if code else "ok", "exit_code": code, "files": len(flows), "problems": problems}
         )

@@ -22,7 +22,7 @@ from console.problems import tell_json
 from console.report import EXIT_CODES, summarise
 from console.screen import Screen
 from grammar import endpoint
-from grammar.contracts import TASK_QUEUE, Approval, Bundle, Carried, Decision, RunReport
+from grammar.contracts import TASK_QUEUE, Bundle, Carried, Decision, RunReport
 from runtime import presence, runs, stopping
 from runtime.place import Place, place
 from runtime.state import state_dir
@@ -123,7 +123,7 @@ class Session:
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
     ) -> int:
         interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
-        self._approvals = Approvals(self._view, self._narrator, handle, partial(self._how_to_approve, here))
+        self._approvals = Approvals(self._view, self._narrator, handle, partial(how.answer, here, self._run_id))
         following = asyncio.create_task(runs.follow(here.client, handle, self._hear, after))
         watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
         leaving = asyncio.create_task(self._wants_to_leave(interrupted))
@@ -154,10 +154,6 @@ class Session:
                 answering.cancel()
                 return "detach" if await self._wants_to_detach() else "cancel"
             self._view.err.print("\nanswer above: yes, no, detach or cancel")
-
-    def _how_to_approve(self, here: Place, call: Approval) -> str:
-        yes, no = ("approve", "reject") if call.kind == "approval" else ("retry_call", "skip_call")
-        return f"{how.signal(here, self._run_id, yes)} --input '\"{call.id}\"' (or {no})"
 
     async def _end(
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event

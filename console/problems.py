@@ -24,7 +24,7 @@ def tell_problems(view: Screen, error: UserError, json: bool) -> None:
     for line in str(error).splitlines():
         view.err.print(Text(f"error: {line}", "red"))
     if json:
-        problems = [vars(problem) for problem in error.problems] if isinstance(error, InvalidFlow) else []
+        problems = [problem.data for problem in error.problems] if isinstance(error, InvalidFlow) else []
         tell_json({"status": "bad_input", "exit_code": error.exit_code, "message": str(error), "problems": problems})
 
 

@@ -53,13 +53,17 @@ def load(order: Order) -> Loaded:
     source = read(path, label=order.flow if is_path(order.flow) else display(path), kind="taskflow")
     library.warn_unknown(source, source.data, Taskflow, ())
     written = tasks.tasks_of(source, library)
-    flow = tasks.merged(written, source)
+    flow, malformed = tasks.merged(written, source)
+    library.problems += malformed
+    if flow is None:
+        raise InvalidFlow(library.problems, library.warnings)
     library.open = _open(order, flow)
     globals_ = {**flow.globals, **order.overrides}
     config = _config(order, flow, source, library)
     resolved = tuple(_resolve(task, place, library) for task, place in zip(flow.taskflow, written, strict=True))
     flow = flow.model_copy(update={"taskflow": resolved})
-    flow_check.check(written, flow, globals_, config, library)
+    if not malformed:
+        flow_check.check(written, flow, globals_, config, library)
     library.raise_problems()
     bundle = _bundle(path, source, flow, globals_, config, library)
     return Loaded(bundle, first(library.warnings), library.needs)

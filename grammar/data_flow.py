@@ -28,12 +28,12 @@ def check(
     before = _Before(frozenset(globals_), {task.id: i for i, task in reversed(list(enumerate(parsed))) if task.id})
     for written, task in zip(tasks, parsed, strict=True):
         _Check(written, task, before, library).check()
-        before = before.after(task, library)
+        before = before.after(written, task, library)
 
 
 @dataclass(frozen=True)
 class _Before:
-    """What there is before a task. `all_ids`: of every task, with its index.
+    """What there is before a task. `all_ids`: of every task, with its index. `whole`: all tasks before are.
 
     `results`: at most so many tool results to repeat over; None: any number.
     """
@@ -43,8 +43,9 @@ class _Before:
     ids: frozenset[str] = frozenset()
     skippable: frozenset[str] = frozenset()
     results: int | None = 0
+    whole: bool = True
 
-    def after(self, task: Task, library: Library) -> "_Before":
+    def after(self, written: Written, task: Task, library: Library) -> "_Before":
         """What there is after the task."""
         mine = {task.id} if task.id else set()
         return _Before(
@@ -52,7 +53,8 @@ class _Before:
             self.all_ids,
             self.ids | mine,
             self.skippable | mine if task.if_ is not None else self.skippable - mine,
-            self._results_after(task, library),
+            self._results_after(task, library) if written.whole else None,
+            self.whole and written.whole,
         )
 
     def _results_after(self, task: Task, library: Library) -> int | None:
@@ -72,6 +74,27 @@ def _may_call_tools(task: Task, library: Library) -> bool:
         return bool(task.toolboxes)
     known = [library.personalities.get(name) for name in task.agents]
     return not known or any(one is None or one.toolboxes for one in known)
+
+
+@dataclass(frozen=True)
+class _Included:
+    """A prompt, and the line of the task's own template that leads to it.
+
+    `guarded`, `names`: what is guarded on the way there, and which names there are.
+    """
+
+    name: str | None
+    line: int
+    certain: bool
+    guarded: frozenset[tuple[str, str | None]]
+    names: frozenset[str]
+
+    def sort_in(self, outline: Outline, certain: list["_Included"], possible: list["_Included"]) -> None:
+        """What it includes itself, which reads what it defines, too. `outline`: its own."""
+        guarded, names = self.guarded | outline.guarded, self.names | outline.defined
+        for one in reversed(outline.includes):
+            sure = self.certain and one.certain
+            (certain if sure else possible).append(_Included(one.name, self.line or one.line, sure, guarded, names))
 
 
 class _Check:
@@ -100,14 +123,25 @@ class _Check:
 
     def _new_scope(self, names: frozenset[str], skipped: frozenset[str]) -> Scope:
         before = self._before
-        keys = {"globals": before.globals_, "inputs": frozenset(self._task.inputs), "outputs": before.ids - skipped}
+        keys = {"globals": before.globals_}
+        # Of what is malformed, or missing, it is not known what it says.
+        if self._written.whole:
+            keys["inputs"] = frozenset(self._task.inputs)
+        else:
+            names |= {"result"}
+        if before.whole:
+            keys["outputs"] = before.ids - skipped
         hints: dict[tuple[str, str | None], str] = {
             ("outputs", one): f"the task with that `id` comes later (task {index + 1})"
             for one, index in before.all_ids.items()
             if one not in before.ids
         }
+        if self._task.id:
+            hints["outputs", self._task.id] = "that is what this task itself gives"
         hints |= {("outputs", one): "the task with that `id` may be skipped, by its `if`" for one in skipped}
-        return Scope(keys, names, self._library.open, hints | {("result", None): _NOT_REPEATING})
+        if not self._task.repeats:
+            hints["result", None] = _NOT_REPEATING
+        return Scope(keys, names, self._library.open, hints)
 
     def _condition(self) -> Outline:
         outline = self._expression("if", self._task.if_)
@@ -125,9 +159,13 @@ class _Check:
         if expression is None:
             return Outline()
         template = _as_template(expression)
-        if malformed := self._library.syntax(template, *self._written.at(field)):
-            self._complain(field, malformed)
+        self._syntax(template, field)
         return template_check.outline(template)
+
+    def _syntax(self, template: str, *where: str) -> None:
+        source, place = self._written.at(*where)
+        if malformed := self._library.syntax(template, source, place):
+            self._library.complain(source, place, malformed)
 
     def _prompt(self) -> None:
         prompt = self._written.data.get("user_prompt")
@@ -153,25 +191,25 @@ class _Check:
 
     def _included(self, outline: Outline, names: frozenset[str]) -> Iterator[Complaint]:
         """What the prompts that it includes read, told at the include: they may fit elsewhere."""
-        scope, told = self._scope(names), set()
-        left = [(include, include.line, include.certain, outline.guarded | self._met) for include in outline.includes]
-        while left:
-            include, line, certain, guarded = left.pop()
-            if include.name is None or include.name in told or include.name not in self._library.prompts:
+        told: set[str | None] = {None}
+        certain: list[_Included] = []
+        possible: list[_Included] = []
+        _Included(None, 0, True, self._met, names).sort_in(outline, certain, possible)
+        while left := certain or possible:  # the certain ones first: each is told of once
+            one = left.pop()
+            if one.name in told or one.name not in self._library.prompts:
                 continue
-            told.add(include.name)
-            inner = template_check.outline(self._library.prompts[include.name])
-            guarded |= inner.guarded
+            told.add(one.name)
+            inner = template_check.outline(self._library.prompts[one.name])
+            one.sort_in(inner, certain, possible)
             for read in inner.reads:
-                if found := template_check.missing(read, scope, guarded):
-                    place = f"{self._library.sources[include.name].label}: " if include.name else ""
-                    yield Complaint(line, f"in the included {place}{found.message}", certain and found.certain)
-            left += [(one, line, certain and one.certain, guarded) for one in inner.includes]
+                if found := template_check.missing(read, self._scope(one.names), one.guarded | inner.guarded):
+                    message = f"in the included {self._library.sources[one.name].label}: {found.message}"
+                    yield Complaint(one.line, message, one.certain and found.certain)
 
     def _env(self) -> None:
         for name, value in self._task.env.items():
-            if malformed := self._library.syntax(value, *self._written.at("env", name)):
-                self._complain("env", malformed, name)
+            self._syntax(value, "env", name)
             for found in template_check.undefined(value, self._scope(_ENV)):
                 self._complain("env", found, name)
             for read in template_check.outline(value).variables:
@@ -179,7 +217,7 @@ class _Check:
 
     def _nothing_to_repeat(self) -> None:
         task = self._task
-        if not task.repeat_prompt or task.over is not None or self._before.results != 0:
+        if not task.repeat_prompt or task.over is not None or self._before.results != 0 or not self._written.whole:
             return
         message = (
             "nothing to repeat over: no earlier task can have produced a result that is still there; "
@@ -199,7 +237,7 @@ class _Check:
 
 
 def _as_template(expression: str) -> str:
-    return "{{ (" + expression + ") }}"
+    return "{{ (" + expression.rstrip() + ") }}"
 
 
 def unlikely_model_names(task: Task, config: ModelConfig) -> Iterator[tuple[str, str]]:

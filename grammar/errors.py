@@ -6,7 +6,8 @@ TaskflowError
 │   ├── ConnectionFailed       no Temporal server where one was configured
 │   ├── EmbeddedServerFailed   the embedded server did not start
 │   ├── RunConflict            a run of that id is there already
-│   └── NotWaiting        no such run, or no such call waits for approval in it
+│   ├── NotWaiting             no such run, or it does not wait for what it was told
+│   └── NotTakenOver           what an earlier run gave does not fit the flow
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
     │   └── RateLimited          retried after the delay that the server asks for: 429
@@ -30,6 +31,7 @@ What is retried, and what a failure ends, is GRAMMAR.md section 7; each class sa
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import ClassVar
 
 
@@ -47,23 +49,34 @@ class UserError(TaskflowError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in one file. `line` counts from 1; 0 where there is none."""
+    """One thing wrong in one file. `line` counts from 1; 0 where there is none.
+
+    `referrer`: what led to the file, if another one did. Several may: it is one problem all the same.
+    """
 
     file: str
     line: int
     field: str
     message: str
+    referrer: str = dataclass_field(default="", compare=False)
 
     FIELD: ClassVar[int] = 200
     MESSAGE: ClassVar[int] = 1000
 
     def __post_init__(self) -> None:
-        for name, most in (("file", None), ("field", self.FIELD), ("message", self.MESSAGE)):
+        shown = (("file", None), ("field", self.FIELD), ("message", self.MESSAGE), ("referrer", self.FIELD))
+        for name, most in shown:
             object.__setattr__(self, name, _line(getattr(self, name), most))
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+        text = f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+        return f"{text} (referred to by {self.referrer})" if self.referrer else text
+
+    @property
+    def data(self) -> dict[str, str | int]:
+        """As JSON has it."""
+        return {name: value for name, value in vars(self).items() if name != "referrer" or value}
 
 
 def first(problems: Iterable[Problem], most: int = 1000) -> list[Problem]:

@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -52,6 +52,7 @@ class Library:
         self._tokens = 0
         self._found: dict[tuple[str, Path], Path | None] = {}
         self._read: dict[tuple[str, Path], Source | None] = {}
+        self._referrers: dict[Path, str] = {}
         self._parsed: dict[tuple[type[Document], Path], Document | None] = {}
 
     def raise_problems(self) -> None:
@@ -59,15 +60,20 @@ class Library:
         if self.problems:
             raise InvalidFlow(self.problems, self.warnings)
 
-    def document(self, name: str, kind: str, referrer: Source, where: Where) -> Source | None:
-        """The document that a reference means, read once; None, with the problem noted, where it cannot be had."""
+    def document(self, name: str, kind: str, referrer: Source, where: Where, line: int = 1) -> Source | None:
+        """The document that a reference means, read once; None, with the problem noted, where it cannot be had.
+
+        `line`: of the text that stands there, where it is a template.
+        """
         path = self._find(name, referrer)
         if path is None:
             looked = "looked in TASKFLOW_PATH, --path, here, beside the flow, and in installed packages"
-            self.problems.append(referrer.problem(where, f"no {kind} {name!r} found ({looked})"))
+            self.problems.append(_in_text(referrer, where, line, f"no {kind} {name!r} found ({looked})"))
             return None
         if (kind, path) not in self._read:
-            self._read[kind, path] = self._gather(lambda: read(path, kind=kind))
+            by = _in_text(referrer, where, line, "")
+            self._referrers[path] = f"{by.file}:{by.line}: {by.field}" if by.line else by.field
+            self._read[kind, path] = self._gather(lambda: read(path, kind=kind), path)
         return self._read[kind, path]
 
     def _find(self, name: str, referrer: Source) -> Path | None:
@@ -189,7 +195,7 @@ class Library:
         name = include.name
         if include.optional and self._find(name, referrer) is None:
             return None
-        source = self.document(name, "prompt", referrer, where)
+        source = self.document(name, "prompt", referrer, where, include.line)
         if source is None:
             return None
         if name in self.sources and self.sources[name].path != source.path:
@@ -211,17 +217,18 @@ class Library:
         key = (model, source.path)
         if key not in self._parsed:
             self.warn_unknown(source, source.data, model, ())
-            self._parsed[key] = self._gather(lambda: source.validate(model, source.data))
+            self._parsed[key] = self._gather(lambda: source.validate(model, source.data), source.path)
         return cast(D | None, self._parsed[key])
 
-    def _gather(self, step: Callable[[], T]) -> T | None:
+    def _gather(self, step: Callable[[], T], path: Path) -> T | None:
+        """What the step gives; None, with the problems of that file noted, and what refers to it."""
         try:
             return step()
         except InvalidFlow as invalid:
-            self.problems += invalid.problems
+            self.problems += [replace(one, referrer=self._referrers[path]) for one in invalid.problems]
             return None
 
 
 def _in_text(source: Source, where: Where, line: int, message: str) -> Problem:
     """A problem in that line of the text which stands there."""
-    return Problem(source.label, source.text_line(where) + line - 1, field_name(where), message)
+    return Problem(source.label, source.text_line(where, line), field_name(where), message)

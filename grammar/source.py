@@ -96,10 +96,12 @@ class Source:
         """The line of the part that `where` leads to, or of the nearest part above it."""
         return _locate(self.root, where).start_mark.line + 1
 
-    def text_line(self, where: Sequence[str | int]) -> int:
-        """The line on which the text of that part starts: a block text starts below its `|`."""
+    def text_line(self, where: Sequence[str | int], line: int = 1) -> int:
+        """The line of the file on which that line of the text there stands; of any text but a `|` one: the first."""
         node = _locate(self.root, where)
-        return int(node.start_mark.line) + 1 + (getattr(node, "style", None) in ("|", ">"))
+        style = getattr(node, "style", None)
+        first = int(node.start_mark.line) + 1 + (style in ("|", ">"))
+        return first + line - 1 if style == "|" else first
 
     def problem(self, where: Sequence[str | int], message: str) -> Problem:
         """That part of the file is wrong."""
@@ -114,7 +116,21 @@ class Source:
         try:
             return model.model_validate(data)
         except ValidationError as error:
-            raise InvalidFlow([self.problem((*where, *_path(e["loc"])), _message(e)) for e in error.errors()]) from None
+            raise InvalidFlow(self._problems(error, where)) from None
+
+    def sound(
+        self, model: type[Document], data: dict[str, Any], where: tuple[str | int, ...] = ()
+    ) -> tuple[dict[str, Any], list[Problem]]:
+        """The fields of `data` that are as a `model` has them, and what is wrong with the others."""
+        try:
+            model.model_validate(data)
+        except ValidationError as error:
+            wrong = {e["loc"][0] for e in error.errors() if e["loc"]}
+            return {name: value for name, value in data.items() if name not in wrong}, self._problems(error, where)
+        return data, []
+
+    def _problems(self, error: ValidationError, where: tuple[str | int, ...]) -> list[Problem]:
+        return [self.problem((*where, *_path(e["loc"])), _message(e)) for e in error.errors()]
 
 
 def field_name(where: Sequence[str | int]) -> str:

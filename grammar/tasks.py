@@ -23,7 +23,7 @@ _PERSONALITY = re.compile(r"-p[ \t]+(\S+)[ \t]*\n?")
 class Written:
     """A task's fields, merged, and where each of them stands. `where`: the task itself, in `source`.
 
-    `whole`: what it uses was found.
+    `whole`: what it uses was found, and none of its fields is malformed.
     """
 
     source: Source
@@ -46,33 +46,31 @@ class Written:
     def over(self, below: "Written") -> "Written":
         """The task with another's fields as its defaults. A field that says no more than the default gives way."""
         data, origins = dict(below.data), dict(below.origins)
+        whole = self.whole and below.whole
         for name, value in self.data.items():
             if name not in below.data or not _is_default(name, value):
                 data[name], origins[name] = value, self.origins[name]
-        return replace(self, data=data, origins=origins)
+        return replace(self, data=data, origins=origins, whole=whole)
 
     def on(self, below: "Written") -> "Written":
         """The task over the file's `defaults`: whatever is written wins."""
-        return replace(self, data={**below.data, **self.data}, origins={**below.origins, **self.origins})
+        data, origins = {**below.data, **self.data}, {**below.origins, **self.origins}
+        return replace(self, data=data, origins=origins, whole=self.whole and below.whole)
 
 
 def tasks_of(source: Source, library: Library) -> list[Written]:
-    """The flow's tasks. Raises InvalidFlow with every problem in the fields of all of them."""
-    problems: list[Problem] = []
+    """The flow's tasks, as far as they are well formed; the library hears of the rest. Raises InvalidFlow."""
     if (number := len(_entries(source))) > MOST_TASKS:
         raise InvalidFlow([source.problem(("taskflow",), f"has {number:,} tasks; at most {MOST_TASKS:,} are possible")])
-    tasks = list(_Reader(library, problems).tasks(source, ()))
-    if problems:
-        raise InvalidFlow([*problems, *library.problems])
-    return tasks
+    return list(_Reader(library).tasks(source, ()))
 
 
 class _Reader:
     """Reads the tasks of one flow, and of the flows that they use."""
 
-    def __init__(self, library: Library, problems: list[Problem]) -> None:
+    def __init__(self, library: Library) -> None:
         self._library = library
-        self._problems = problems
+        self._problems = library.problems
         self._used_tasks: dict[Path, Written | None] = {}
 
     def tasks(self, source: Source, using: tuple[Source, ...]) -> Iterator[Written]:
@@ -80,8 +78,6 @@ class _Reader:
         defaults = self._defaults(source)
         for index, entry in enumerate(_entries(source)):
             task = self._task(source, index, entry)
-            if task is None:
-                continue
             yield self._complete(task, (*using, source)).on(defaults)
 
     def _defaults(self, source: Source) -> Written:
@@ -91,23 +87,21 @@ class _Reader:
             return Written(source, where, {})
         return self._written(source, where, data)
 
-    def _task(self, source: Source, index: int, entry: Any) -> Written | None:
+    def _task(self, source: Source, index: int, entry: Any) -> Written:
         data = entry.get("task") if isinstance(entry, dict) else None
         if not isinstance(data, dict):
             message = "must be `- task:` with the task's fields below it"
             self._problems.append(source.problem(("taskflow", index), message))
-            return None
+            return Written(source, ("taskflow", index), {}, whole=False)
         self._library.warn_other(source, entry, ("task",), ("taskflow", index))
         return self._written(source, ("taskflow", index, "task"), data)
 
     def _written(self, source: Source, where: Where, data: dict[str, Any]) -> Written:
         given = {name: value for name, value in data.items() if value is not None}
-        try:
-            source.validate(Task, given, where)
-        except InvalidFlow as invalid:
-            self._problems += invalid.problems
         self._warn_unknown(source, where, given)
-        return Written(source, where, given, dict.fromkeys(given, (source, where)))
+        sound, problems = source.sound(Task, given, where)
+        self._problems += problems
+        return Written(source, where, sound, dict.fromkeys(sound, (source, where)), whole=not problems)
 
     def _warn_unknown(self, source: Source, where: Where, given: dict[str, Any]) -> None:
         self._library.warn_unknown(source, given, Task, where)
@@ -168,10 +162,13 @@ def _is_default(name: str, value: Any) -> bool:
     return False
 
 
-def merged(tasks: list[Written], source: Source) -> Taskflow:
-    """The taskflow with its tasks put together. Raises InvalidFlow."""
-    data = {**source.data, "taskflow": [_task_data(task.data, index) for index, task in enumerate(tasks)]}
-    return source.validate(Taskflow, data)
+def merged(tasks: list[Written], source: Source) -> tuple[Taskflow | None, list[Problem]]:
+    """The taskflow with its tasks put together, as far as it is one, and what is wrong with its own fields."""
+    data = dict(source.data)
+    if tasks:
+        data["taskflow"] = [_task_data(task.data, index) for index, task in enumerate(tasks)]
+    sound, problems = source.sound(Taskflow, data)
+    return Taskflow.model_validate(sound) if "taskflow" in sound else None, problems
 
 
 def _task_data(data: dict[str, Any], index: int) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _FIRST = (
     ((nodes.Test, nodes.Macro, nodes.CallBlock, nodes.Assign, nodes.Include), ""),
 )
 _OPTIONAL = ("default", "d", "defined", "undefined")
+_METHODS = frozenset(name for name in dir(dict) if not name.startswith("_"))
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,14 @@ class Read:
 class Outline:
     """What a template reads. `guarded`: what it tests for being defined, or has a default for.
 
-    `variables`: what `env()` must find.
+    `variables`: what `env()` must find. `defined`: names that it gives a value, which what it includes reads, too.
     """
 
     reads: tuple[Read, ...] = ()
     guarded: frozenset[tuple[str, str | None]] = frozenset()
     includes: tuple[Include, ...] = ()
     variables: tuple[Read, ...] = ()
+    defined: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -208,11 +210,14 @@ def _undeclared(tree: nodes.Template) -> set[str]:
 
 def _described(found: list[tuple[nodes.Node, bool]], undeclared: set[str]) -> Outline:
     kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
+    called = {node.node for node, _ in found if isinstance(node, nodes.Call)}
+    reads = ((node, read) for node, sure in found if (read := _read(node, sure)) and read.name in undeclared)
     return Outline(
-        tuple(read for node, sure in found if (read := _read(node, sure)) and read.name in undeclared),
+        tuple(read for node, read in reads if not (read.key in _METHODS and node in called)),
         frozenset(_guarded(node for node, _ in found)),
         tuple(include for node, sure in found if isinstance(node, kinds) for include in _included(node, sure)),
         tuple(read for node, sure in found if (read := _variable(node, sure))) if "env" in undeclared else (),
+        frozenset(name for node, _ in found for name in _defined(node)),
     )
 
 
@@ -269,6 +274,20 @@ def _guarded(found: Iterable[nodes.Node]) -> Iterator[tuple[str, str | None]]:
             for inner, _ in _walk(node.node):
                 if read := _read(inner, True):
                     yield read.path
+
+
+def _defined(node: nodes.Node) -> Iterator[str]:
+    match node:
+        case nodes.Name(ctx="store" | "param"):
+            yield node.name
+        case nodes.Macro():
+            yield node.name
+        case nodes.Import():
+            yield node.target
+        case nodes.FromImport():
+            yield from (name if isinstance(name, str) else name[1] for name in node.names)
+        case nodes.For():
+            yield "loop"
 
 
 def _variable(node: nodes.Node, sure: bool) -> Read | None:

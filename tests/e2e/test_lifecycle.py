@@ -3,10 +3,15 @@
 import signal
 
 import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
 
+import worker
+from runtime.sandbox import workflow_runner
 from tests.e2e.conftest import Desk, end
 from tests.support.server import DevServer
 from tests.support.waiting import until
+from workflows.taskflow import TaskflowWorkflow
 
 QUICK = "taskflow:\n  - task: {run: echo quick}\n"
 HELD = """
@@ -88,14 +93,14 @@ def test_no_worker_is_told(remote: Desk, dev_server: DevServer) -> None:
 def test_worker_stops_gracefully(remote: Desk) -> None:
     """Told to stop, it lets the running activity finish, and takes no new one."""
     remote.write("held.yaml", HELD)
-    worker = remote.worker("--task-queue", "taskflow")
+    serving = remote.worker("--task-queue", "taskflow")
     starter = remote.start("held.yaml", "--id", str(remote.folder))
     until(lambda: (remote.folder / "held").exists())
-    worker.send_signal(signal.SIGTERM)
-    assert worker.stderr
-    assert "running activities get their time" in worker.stderr.readline()
+    serving.send_signal(signal.SIGTERM)
+    assert serving.stderr
+    assert "running activities get their time" in serving.stderr.readline()
     (remote.folder / "go").touch()
-    assert worker.wait(timeout=40) == 0
+    assert serving.wait(timeout=40) == 0
     remote.worker()
     ended = end(starter)
     assert (ended.code, ended.out.count("went on")) == (0, 1)
@@ -106,3 +111,13 @@ def test_help(desk: Desk, program: str) -> None:
     ended = end(desk.popen(program, "--help"))
     assert (ended.code, ended.err) == (0, "")
     assert program in ended.out
+
+
+async def test_a_busy_workflow_is_not_taken_for_one_that_hangs(dev_server: DevServer) -> None:
+    """worker.be_patient sets what the SDK has no option for: here it shows if that has moved."""
+    client = await Client.connect(dev_server.address)
+    made = Worker(client, task_queue="busy", workflows=[TaskflowWorkflow], workflow_runner=workflow_runner())
+    assert made._workflow_worker
+    assert made._workflow_worker._deadlock_timeout_seconds == 2
+    worker.be_patient(made)
+    assert made._workflow_worker._deadlock_timeout_seconds == worker.HANGS_AFTER

@@ -58,8 +58,8 @@ def test_by_temporals_own_signal(desk: Desk, parked: ScriptedEndpoint) -> None:
     address = f"127.0.0.1:{json.loads((desk.state / 'server.json').read_text())['port']}"
     assert "parked" in desk.run("--list").out
     desk.temporal("workflow", "signal", "-w", "night", "--name", "retry", address=address)
-    ended = desk.run("--resume", "night", "--json")
-    assert (ended.code, ended.json["status"]) == (0, "completed"), ended.err
+    result = json.loads(desk.temporal("workflow", "result", "-w", "night", "-o", "json", address=address))
+    assert result["result"]["status"] == "completed"
     assert len(parked.requests) == 103
     worker.terminate()
 

@@ -108,7 +108,6 @@ def test_all_problems_at_once_with_their_lines(here: Path) -> None:
         ("{run: a, completion: some}", "'all' or 'any'"),
         ("{user_prompt: '-p {{ 1 }} hi'}", "begin the prompt with `-p NAME` in plain text"),
         ("{user_prompt: '-p nobody hi'}", "no personality 'nobody' found"),
-        ("{run: a, on_failure: park}", "`on_failure` is not supported yet"),
         ("{run: a, model: x, models: [y]}", "a task has `model` or `models`, not both"),
     ],
 )

@@ -1,0 +1,249 @@
+"""Calls that wait for a person: asked at the terminal, answered from elsewhere, outliving every process."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from tests.e2e.conftest import ROOT, Desk, Ended, Scripted, end
+from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.waiting import gone, until
+
+SERVER = ROOT / "tests/support/mcp_server.py"
+FLOW = """
+taskflow:
+  - task:
+      name: careful
+      id: careful
+      agents: [./brief.yaml]
+      toolboxes: [./box.yaml]
+      capture: response
+      user_prompt: Count twice.%s
+"""
+# One model request for each turn, however often the run is interrupted.
+REQUESTS = 3
+FIRST, SECOND = "task-1-call-1", "task-1-call-2"
+
+
+@pytest.fixture
+def endpoint(desk: Desk, scripted: Scripted) -> ScriptedEndpoint:
+    """A flow whose agent counts twice, each time after a person's yes."""
+    box = {
+        "kind": "stdio",
+        "command": sys.executable,
+        "args": [str(SERVER), "--starts", str(desk.folder / "starts")],
+        "env": {"PYTHONPATH": str(ROOT)},
+    }
+    desk.write("box.yaml", json.dumps({"server_params": box, "confirm": ["count"]}))
+    desk.write("flow.yaml", FLOW % "")
+    counting = [
+        Rule(when=When(turn=turn), tool_calls=[Call(name="count", arguments={"path": str(tally(desk)), "text": text})])
+        for turn, text in enumerate(("one", "two"))
+    ]
+    return scripted([*counting, Rule(text="counted")])
+
+
+def tally(desk: Desk) -> Path:
+    """The file that the tool writes to."""
+    return desk.folder / "tally"
+
+
+def counted(desk: Desk) -> list[str]:
+    """A line for each call that was made."""
+    return tally(desk).read_text().split() if tally(desk).exists() else []
+
+
+def command_told(starter: "subprocess.Popen[str]", call: str) -> str:
+    """The command that the starter prints for the call; the story is on stderr."""
+    assert starter.stderr
+    while True:
+        line = starter.stderr.readline()
+        assert line, "the starter ended"
+        if "answer with: " in line and call in line:
+            return line.partition("answer with: ")[2].strip()
+
+
+def shell(command: str) -> str:
+    """What the printed command says, typed where the project is installed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, shell=True, check=True, capture_output=True, text=True, timeout=30, env=os.environ | {"PATH": path}
+    )
+    return done.stdout
+
+
+def address(desk: Desk) -> str:
+    """Of the embedded server."""
+    return f"127.0.0.1:{json.loads((desk.state / 'server.json').read_text())['port']}"
+
+
+def told_the_agent(endpoint: ScriptedEndpoint) -> list[list[str]]:
+    """The roles of each request's messages: what the agent remembers."""
+    return [[message["role"] for message in asked.messages] for asked in endpoint.requests]
+
+
+WHOLE = [["system", "user"] + ["assistant", "tool"] * turn for turn in range(REQUESTS)]
+
+
+def test_the_printed_command_answers(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    starter = desk.start("flow.yaml", "--id", "it's mine", "--json")
+    for number, call in enumerate((FIRST, SECOND), 1):
+        command = command_told(starter, call)
+        assert command.startswith("temporal workflow signal --address ")
+        assert len(counted(desk)) == number - 1
+        shell(command)
+    ended = end(starter)
+    assert (ended.code, ended.json["outputs"]) == (0, {"careful": "counted"}), ended.err
+    assert counted(desk) == ["one", "two"]
+    assert told_the_agent(endpoint) == WHOLE
+
+
+def test_a_no_with_its_reason_reaches_the_agent(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    starter = desk.start("flow.yaml", "--id", "night", "--json")
+    command_told(starter, FIRST)
+    said = json.dumps({"id": FIRST, "reason": "not on a Sunday"})
+    update = ("workflow", "update", "execute", "-w", "night", "--name")
+    desk.temporal(*update, "reject", "--input", said, address=address(desk))
+    command_told(starter, SECOND)
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        desk.temporal(*update, "approve", "--input", json.dumps(FIRST), address=address(desk))
+    assert f"no call '{FIRST}' waits for approval (open: {SECOND})" in refused.value.stderr
+    desk.temporal(*update, "approve", "--input", json.dumps(SECOND), address=address(desk))
+    ended = end(starter)
+    assert (ended.code, ended.json["status"]) == (0, "completed"), ended.err
+    assert endpoint.requests[1].tool_result == "Tool call not allowed. Reason: not on a Sunday"
+    assert counted(desk) == ["two"]
+    assert told_the_agent(endpoint) == WHOLE
+
+
+def test_the_wait_holds_no_process_and_no_activity(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    starter = desk.start("flow.yaml", "--id", "night", "--json")
+    command = command_told(starter, FIRST)
+    (server,) = map(int, (desk.folder / "starts").read_text().split())
+    until(lambda: gone(server))
+    described = json.loads(desk.temporal("workflow", "describe", "-w", "night", "-o", "json", address=address(desk)))
+    assert described.get("pendingActivities", []) == []
+    standing = desk.run("--list", "--json").json["runs"][0]["standing"]
+    assert standing["state"] == "waiting_approval"
+    assert FIRST in desk.run("--status", "night").out
+    shell(command)
+    shell(command_told(starter, SECOND))
+    assert end(starter).code == 0
+    assert len((desk.folder / "starts").read_text().split()) == 3
+
+
+def test_the_wait_outlives_everything(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    """Starter, worker, keeper and server are killed at each of the two waits."""
+    starting = ("flow.yaml", "--id", "night", "--json")
+    command_told(desk.start(*starting), FIRST)
+    desk.kill_all()
+    starter = desk.start(*starting)
+    shell(command_told(starter, FIRST))
+    command_told(starter, SECOND)
+    desk.kill_all()
+    assert (counted(desk), len(endpoint.requests)) == (["one"], 2)
+    starter = desk.start(*starting)
+    shell(command_told(starter, SECOND))
+    ended = end(starter)
+    assert (ended.code, ended.json["outputs"]) == (0, {"careful": "counted"}), ended.err
+    assert counted(desk) == ["one", "two"]
+    assert told_the_agent(endpoint) == WHOLE
+    assert ended.json["usage"]["requests"] == REQUESTS
+
+
+def test_a_headless_task_asks_nobody(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    desk.write("flow.yaml", FLOW % "\n      headless: true")
+    ended = desk.run("flow.yaml", "--json")
+    assert (ended.code, ended.json["status"]) == (0, "completed"), ended.err
+    assert "approval" not in ended.err
+    assert counted(desk) == ["one", "two"]
+    assert told_the_agent(endpoint) == WHOLE
+
+
+class Terminal:
+    """The starter in a terminal: what it says there, and what a person types."""
+
+    def __init__(self, desk: Desk, *arguments: str) -> None:
+        self.said = ""
+        self._master, slave = pty.openpty()
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "starter.py"), *arguments],
+            cwd=desk.folder, env=desk.env, stdin=slave, stdout=slave, stderr=slave, text=True, start_new_session=True,
+        )  # fmt: skip
+        desk.running.append(self._process)
+        os.close(slave)
+        self._listening = Thread(target=self._listen, daemon=True)
+        self._listening.start()
+        self._answered = 0
+
+    def _listen(self) -> None:
+        with suppress(OSError):  # the terminal is gone with its last program
+            while heard := os.read(self._master, 65536):
+                self.said += heard.decode(errors="replace")
+
+    def answer(self, question: str, words: str) -> None:
+        """Type it once the question is asked anew."""
+        until(lambda: question in self.said[self._answered :], 30)
+        self._answered = self.said.index(question, self._answered) + len(question)
+        os.write(self._master, f"{words}\n".encode())
+
+    def ended(self) -> Ended:
+        code = self._process.wait(60)
+        self._listening.join(5)
+        return Ended(code, self.said, "")
+
+    def close(self) -> None:
+        os.close(self._master)
+
+
+@contextmanager
+def terminal(desk: Desk, *arguments: str) -> Iterator[Terminal]:
+    opened = Terminal(desk, *arguments)
+    try:
+        yield opened
+    finally:
+        desk.kill_all()
+        opened.close()
+
+
+def test_asked_at_the_terminal(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    with terminal(desk, "flow.yaml") as screen:
+        screen.answer("allow it?", "perhaps")
+        screen.answer("allow it?", "no")
+        screen.answer("why not", "too early")
+        screen.answer("allow it?", "yes")
+        ended = screen.ended()
+    assert ended.code == 0, ended.out
+    assert "careful: the agent wants to call count of box.yaml with" in ended.out
+    assert "answer with: " not in ended.out
+    assert endpoint.requests[1].tool_result == "Tool call not allowed. Reason: too early"
+    assert counted(desk) == ["two"]
+    assert told_the_agent(endpoint) == WHOLE
+
+
+@pytest.mark.parametrize(("words", "code"), [("cancel", 130), ("\x04", 0)])
+def test_who_is_asked_may_leave(desk: Desk, endpoint: ScriptedEndpoint, words: str, code: int) -> None:
+    with terminal(desk, "flow.yaml", "--id", "night") as screen:
+        screen.answer("allow it?", words)
+        assert screen.ended().code == code
+        assert counted(desk) == []
+    assert len(endpoint.requests) == 1
+
+
+def test_asked_again_where_nobody_answered(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    with terminal(desk, "flow.yaml", "--id", "night") as screen:
+        screen.answer("allow it?", "detach")
+        assert screen.ended().code == 0
+        with terminal(desk, "flow.yaml", "--id", "night") as again:
+            again.answer("allow it?", "yes")
+            again.answer("allow it?", "yes")
+            assert again.ended().code == 0
+    assert counted(desk) == ["one", "two"]
+    assert told_the_agent(endpoint) == WHOLE

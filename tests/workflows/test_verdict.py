@@ -1,0 +1,53 @@
+"""What a run is called, and its exit code, for each way that its tasks may go: a failure is never called a success."""
+
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from console.report import EXIT_CODES
+from grammar.contracts import AgentRequest, Deployed
+from tests.workflows.conftest import Stage, ask, said
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def agent(request: AgentRequest) -> Deployed:
+    if request.prompt.startswith("bad"):
+        raise ApplicationError("no good", type="BadRequest", non_retryable=True)
+    return said(request.prompt)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "status", "code"),
+    [
+        ([("ok", False), ("ok", True)], "completed", 0),
+        ([("skipped", False), ("ok", False)], "completed", 0),
+        ([("skipped", True), ("skipped", True)], "completed", 0),
+        ([("bad", False), ("ok", True)], "completed_with_failures", 4),
+        ([("bad", False), ("skipped", True)], "completed_with_failures", 4),
+        ([("bad", False), ("bad", False)], "completed_with_failures", 4),
+        ([("ok", True), ("bad", False)], "completed_with_failures", 4),
+        ([("bad", True), ("ok", False)], "failed", 1),
+        ([("bad", False), ("bad", True)], "failed", 1),
+        ([("skipped", True), ("bad", True)], "failed", 1),
+    ],
+)
+async def test_verdict(stage: Stage, tasks: list[tuple[str, bool]], status: str, code: int) -> None:
+    stage.fakes.agent = agent
+    fields: dict[str, Any] = {"on_failure": "fail"}
+    made = [ask(f"{how} {n}", must_complete=required, **fields) for n, (how, required) in enumerate(tasks)]
+    stage.fakes.skipped = {task.name or "" for task in made if (task.name or "").startswith("skipped")}
+    report = await stage.run(*made)
+    assert (report.status, EXIT_CODES[report.status]) == (status, code)
+
+
+async def test_a_fan_out_of_nothing_but_failures(stage: Stage) -> None:
+    stage.fakes.agent = agent
+    stage.fakes.items = {"bad": [1, 2, 3]}
+    report = await stage.run(ask("bad", over="x"))
+    assert (report.status, report.tasks[0].status, report.tasks[0].failed) == ("completed_with_failures", "failed", 3)
+
+
+async def test_a_parked_run_is_no_success() -> None:
+    assert EXIT_CODES["parked"] == 1
