@@ -1,10 +1,11 @@
 # Each target sets up .venv, with all it needs, if it is not there.
 
 PYTHON ?= python3
+SEEDS ?= 100
 BIN := .venv/bin
 ROOMS := grammar workflows activities runtime console commands taskflows tests benchmarks docs starter.py worker.py
 
-.PHONY: help demo test check fix bench fuzz lock replay screenshot compare clean
+.PHONY: help demo test check fix bench fuzz lock replay screenshot compare chaos clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +34,9 @@ fuzz: .venv/ready  ## ten thousand random documents and templates: no traceback,
 
 compare: .venv/ready  ## the engine that these files were written for and ours, side by side (some minutes)
 	@$(BIN)/python -m benchmarks.compare
+
+chaos: .venv/ready  ## 100 runs while servers, workers, tools and the endpoint fail (about 20 minutes; SEEDS=10 for fewer)
+	@$(BIN)/python -m tests.chaos --seeds $(SEEDS)
 
 replay: .venv/ready  ## record the histories in tests/replay anew
 	@$(BIN)/python -m tests.replay.record
