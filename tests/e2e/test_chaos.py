@@ -6,7 +6,7 @@ from tests.chaos.run import play
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [2, 6])
+@pytest.mark.parametrize("seed", [2])
 def test_a_run_under_faults(seed: int) -> None:
     outcome = play(seed, many=4)
     assert outcome.wrong == [], outcome.line()
