@@ -115,8 +115,7 @@ async def _spawn() -> asyncio.subprocess.Process:
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """The child: ends with its parent, whose end closes the pipe."""
-    import grammar.placeholder
-    import grammar.preparation  # noqa: F401  (so that the first request does not wait for them)
+    import grammar.preparation  # noqa: F401  (so that the first request does not wait for it)
 
     answers.write(_READY)
     answers.flush()

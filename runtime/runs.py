@@ -261,6 +261,29 @@ async def has_worker(client: Client, task_queue: str) -> bool:
 
 async def follow(client: Client, handle: Handle, hear: Callable[[Update], None], after: int = 0) -> None:
     """Tell what is new of the run until it is closed or parked. A server that is away for a while is waited for."""
+    ending = asyncio.create_task(_ended(handle))
+    try:
+        await _follow(client, handle, hear, after, ending)
+    finally:
+        ending.cancel()
+
+
+async def _ended(handle: Handle) -> None:
+    """Return when the run is closed, at once: looking every now and then is told later."""
+    while True:
+        try:
+            await handle.result()
+        except RPCError:
+            await asyncio.sleep(POLL)
+        except WorkflowFailureError:
+            return
+        else:
+            return
+
+
+async def _follow(
+    client: Client, handle: Handle, hear: Callable[[Update], None], after: int, ending: asyncio.Task[None]
+) -> None:
     while True:
         try:
             description = await handle.describe()
@@ -274,7 +297,7 @@ async def follow(client: Client, handle: Handle, hear: Callable[[Update], None],
         hear(Update(journal.entries, journal.approvals, journal.parked, live, _is_stuck(description), closed))
         if closed or journal.parked:
             return
-        await asyncio.sleep(POLL)
+        await asyncio.wait({ending}, timeout=POLL)
 
 
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
