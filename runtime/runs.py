@@ -293,7 +293,7 @@ async def _follow(
             continue
         after = journal.next
         closed = description.status != WorkflowExecutionStatus.RUNNING
-        live = await _live(client, description)
+        live = _still(await _live(client, description), journal.entries)
         hear(Update(journal.entries, journal.approvals, journal.parked, live, _is_stuck(description), closed))
         if closed or journal.parked:
             return
@@ -387,6 +387,12 @@ async def _journal(handle: Handle, after: int) -> Journal:
 
 def _is_stuck(description: WorkflowExecutionDescription) -> bool:
     return description.raw_description.pending_workflow_task.attempt >= STUCK_AFTER
+
+
+def _still(live: dict[str, Live], entries: list[Entry]) -> dict[str, Live]:
+    """Without those that have ended since: the description is older than the journal."""
+    over = {entry.activity for entry in entries if entry.kind in ("branch_ended", "leg_ended")}
+    return {activity: one for activity, one in live.items() if activity not in over}
 
 
 async def _live(client: Client, description: WorkflowExecutionDescription) -> dict[str, Live]:

@@ -346,6 +346,22 @@ def test_retries(stage: Stage) -> None:
     assert [agent[limit] for limit in limits] == ["600s", "3600s", "30s"]
 
 
+def test_retries_of_what_never_works(stage: Stage) -> None:
+    """`on_failure: fail`: the run ends instead of being parked."""
+    mark = stage.desk.folder / "taskflow-retries-mark"
+    mark.symlink_to(stage.desk.folder / "nowhere" / "mark")
+    try:
+        told = stage.json("retries", code=1)
+    finally:
+        mark.unlink()
+    assert told["status"] == "failed"
+    assert statuses(told) == ["failed", "waiting", "waiting", "waiting"]
+    assert "fails the first time" in told["tasks"][0]["failures"][0]["message"]
+    started = attributes(json.loads(stage.history(told["run_id"]))["events"], "activityTaskStartedEventAttributes")
+    assert max(one["attempt"] for one in started) == 3
+    assert stage.requests == []
+
+
 def attributes(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     return [event[name] for event in events if name in event]
 

@@ -1,0 +1,15 @@
+"""Runs as a follower sees them."""
+
+from grammar.contracts import Entry
+from runtime.runs import Live, _still
+
+
+def test_what_has_ended_is_not_told_again() -> None:
+    """The description is asked for first, and may still name what the journal says has ended."""
+    live = {name: Live(attempt=2, progress=None, last_failure="no") for name in ("task-1", "task-2-leg-2", "task-3")}
+    entries = [
+        Entry(number=0, task="a", kind="branch_ended", activity="task-1"),
+        Entry(number=1, task="b", kind="leg_ended", activity="task-2-leg-2"),
+        Entry(number=2, task="c", kind="task_started", activity="task-3"),
+    ]
+    assert list(_still(live, entries)) == ["task-3"]
