@@ -211,14 +211,24 @@ def _undeclared(tree: nodes.Template) -> set[str]:
 def _described(found: list[tuple[nodes.Node, bool]], undeclared: set[str]) -> Outline:
     kinds = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
     called = {node.node for node, _ in found if isinstance(node, nodes.Call)}
-    reads = ((node, read) for node, sure in found if (read := _read(node, sure)) and read.name in undeclared)
+    defined = frozenset(name for node, _ in found for name in _defined(node))
+    # Jinja takes a name that is set in one branch for undeclared: it may well be there when it is read.
+    reads = (
+        (node, read)
+        for node, sure in found
+        if (read := _read(node, sure and not _is_one_of(node, defined))) and read.name in undeclared
+    )
     return Outline(
         tuple(read for node, read in reads if not (read.key in _METHODS and node in called)),
         frozenset(_guarded(node for node, _ in found)),
         tuple(include for node, sure in found if isinstance(node, kinds) for include in _included(node, sure)),
         tuple(read for node, sure in found if (read := _variable(node, sure))) if "env" in undeclared else (),
-        frozenset(name for node, _ in found for name in _defined(node)),
+        defined,
     )
+
+
+def _is_one_of(node: nodes.Node, names: frozenset[str]) -> bool:
+    return isinstance(node, nodes.Name) and node.name in names
 
 
 def _walk(tree: nodes.Node) -> Iterator[tuple[nodes.Node, bool]]:

@@ -6,6 +6,7 @@ import pytest
 
 from grammar.bundle import Order, load
 from grammar.errors import InvalidFlow
+from grammar.lint import lint
 from tests.grammar.test_bundle import here
 from tests.grammar.test_lint import LOOKED, errors, flow_of, found, warnings
 
@@ -364,3 +365,13 @@ def test_nothing_is_told_of_conditions_and_items_that_are_right(here: Path) -> N
         top=SURE,
     )
     assert warnings(here, flow) == []
+
+
+def test_a_name_that_a_branch_sets_may_be_there(tmp_path: Path) -> None:
+    prompt = "{% if globals.a %}{% set x = 1 %}{% else %}{% set x = 2 %}{% endif %}x is {{ x }}"
+    (tmp_path / "who.yaml").write_text("personality: x\n")
+    flow = tmp_path / "flow.yaml"
+    flow.write_text(f'globals: {{a: 1}}\ntaskflow:\n  - task: {{agents: [./who.yaml], user_prompt: "{prompt}"}}\n')
+    told = lint(str(flow), Order(str(flow)))
+    assert told.problems == ()
+    assert {one.message.partition(":")[0] for one in told.warnings} == {"x is not defined"}
