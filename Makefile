@@ -5,7 +5,7 @@ SEEDS ?= 100
 BIN := .venv/bin
 ROOMS := grammar workflows activities runtime console commands taskflows tests benchmarks docs starter.py worker.py
 
-.PHONY: help demo test check fix bench fuzz lock replay screenshot compare chaos clean
+.PHONY: help demo test check fix bench fuzz lock replay screenshot compare chaos scale clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ compare: .venv/ready  ## the engine that these files were written for and ours, 
 
 chaos: .venv/ready  ## 100 runs while servers, workers, tools and the endpoint fail (about 20 minutes; SEEDS=10 for fewer)
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS)
+
+scale: .venv/ready  ## 10,000 items with a worker killed in the middle, a 100 MB list, a 20 MB tool result (about 10 minutes)
+	@$(BIN)/python -m benchmarks.scale
 
 replay: .venv/ready  ## record the histories in tests/replay anew
 	@$(BIN)/python -m tests.replay.record

@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.agent import AgentRuns
+from activities.gather import Gather
 from activities.in_step import InStep
 from activities.journal_files import JournalFiles
 from activities.local_model import LocalModel
@@ -36,7 +37,6 @@ from console.screen import screen
 from grammar.contracts import TASK_QUEUE
 from grammar.errors import UserError
 from runtime import presence, runs, stopping
-from runtime.converter import payload_dir
 from runtime.exit import leave
 from runtime.place import Place, place
 from runtime.sandbox import workflow_runner
@@ -75,8 +75,8 @@ async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
 @asynccontextmanager
 async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """A worker that polls the task queue for as long as the body runs."""
-    folder = payload_dir(embedded=here.embedded)
-    journals = JournalFiles(folder / "journals") if folder else None
+    journals = JournalFiles(here.payloads / "journals") if here.payloads else None
+    documents = here.documents
     renderer = Renderer()
     models = Models(LocalModel())
     pool = Pool()
@@ -85,9 +85,10 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
         activities=[
-            Prepare(renderer).prepare,
-            AgentRuns(renderer, models, InStep(), pool, journals).run_agent,
-            Shell(renderer).run_shell,
+            Prepare(renderer, documents).prepare,
+            AgentRuns(renderer, models, InStep(), pool, journals, documents).run_agent,
+            Shell(renderer, documents).run_shell,
+            Gather(documents).gather,
         ],
         workflow_runner=workflow_runner(),
         max_concurrent_activities=limits.activities,

@@ -12,6 +12,7 @@ from temporalio import activity
 from activities.carried_lines import CarriedLines
 from activities.constraint import constraint
 from activities.conversation import Conversation
+from activities.documents import Documents, slim
 from activities.failures import reported
 from activities.fit import misfits
 from activities.heartbeat import beating, carried_over
@@ -37,7 +38,11 @@ set_tracing_disabled(True)
 
 
 class AgentRuns:
-    """The `run_agent` activity. `journals`: where they are kept; None: heartbeats and legs carry them."""
+    """The `run_agent` activity.
+
+    `journals`: where they are kept; None: heartbeats and legs carry them. `documents`: where large results are kept;
+    None: they must fit into the history.
+    """
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class AgentRuns:
         in_step: InStep,
         pool: Pool,
         journals: JournalFiles | None = None,
+        documents: Documents | None = None,
     ) -> None:
         self._renderer = renderer
         self._in_step = in_step
@@ -53,6 +59,7 @@ class AgentRuns:
         self._toolboxes = Toolboxes(renderer, pool)
         self._rehearsals = Rehearsals(renderer)
         self._journals = journals
+        self._documents = documents
 
     @activity.defn(name=contracts.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> Deployed:
@@ -65,6 +72,7 @@ class AgentRuns:
             carried = CarriedLines(carried_over() or request.recorded)
             async with beating(transcript.progress, lambda: carried.lines):
                 deployed = await self._deploy(request, secrets, transcript, carried)
+                deployed = await slim(deployed, self._documents, request.kept)
                 await self._in_step.wait()
                 return deployed
 

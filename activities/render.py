@@ -8,6 +8,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar, cast
 
@@ -21,6 +22,9 @@ TIMEOUT = 4.0
 # child that does not answer at all, in multiples of the limit.
 PATIENCE = 15
 MEMORY = 450 * 1024**2
+# What large values take besides: seconds a byte, and bytes a byte.
+TIME_OF_VALUES = 0.1 / 1024**2
+MEMORY_OF_VALUES = 8
 _ROOT = str(Path(__file__).resolve().parent.parent)
 _LENGTH = struct.Struct("!Q")
 _READY = b"ready"
@@ -42,18 +46,25 @@ class Renderer:
 
     async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work`. Raises TemplateFailed where it takes too long or too much memory."""
+        return await self.over(0)(work, *args, **kwargs)
+
+    def over(self, size: int) -> "Limited":
+        """The same for work that reads values of so many bytes, which the limits then allow for."""
+        return Limited(self, self._timeout + size * TIME_OF_VALUES, MEMORY + size * MEMORY_OF_VALUES)
+
+    async def answer(self, seconds: float, memory: int, request: tuple[object, ...]) -> object:
+        """What the child answers."""
         async with self._one_at_a_time:
             self._child = self._child or await _start()
             try:
-                async with asyncio.timeout(self._timeout * PATIENCE):
-                    answer = await self._ask(pickle.dumps((self._timeout, work, args, kwargs)))
+                async with asyncio.timeout(seconds * PATIENCE):
+                    return await self._ask(pickle.dumps((seconds, memory, *request)))
             except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
-                raise await self._failed(error) from None
+                raise await self._failed(error, seconds) from None
             finally:
                 await self._replace_if_stuck()
-        if isinstance(answer, Exception):
-            raise answer
-        return cast(T, answer)
+                if memory > MEMORY:  # it may not give back what it took
+                    await self._end()
 
     async def close(self) -> None:
         """End the process."""
@@ -71,11 +82,11 @@ class Renderer:
         self._busy = False
         return answer
 
-    async def _failed(self, error: Exception) -> TemplateFailed:
+    async def _failed(self, error: Exception, seconds: float) -> TemplateFailed:
         """Why the child does not answer."""
         assert self._child
         if isinstance(error, TimeoutError) or await self._child.wait() == -signal.SIGPROF:
-            return TemplateFailed(f"a template took more than {self._timeout:g} s")
+            return TemplateFailed(f"a template took more than {seconds:g} s")
         return TemplateFailed("a template took too much memory")
 
     async def _replace_if_stuck(self) -> None:
@@ -88,6 +99,22 @@ class Renderer:
         if child and child.returncode is None:
             child.kill()
             await child.wait()
+
+
+@dataclass(frozen=True)
+class Limited:
+    """The renderer with the limits that the work at hand needs."""
+
+    renderer: Renderer
+    seconds: float
+    memory: int
+
+    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result of `work`. Raises TemplateFailed where it takes too long or too much memory."""
+        answer = await self.renderer.answer(self.seconds, self.memory, (work, args, kwargs))
+        if isinstance(answer, Exception):
+            raise answer
+        return cast(T, answer)
 
 
 async def _start() -> asyncio.subprocess.Process:
@@ -120,7 +147,8 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     answers.write(_READY)
     answers.flush()
     while header := requests.read(_LENGTH.size):
-        seconds, work, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
+        seconds, memory, work, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
+        _limit(memory)
         signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal ends the process, in the middle of C code too
         answer = _answer(work, args, kwargs)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -141,11 +169,10 @@ def _answer(work: Callable[..., object], args: tuple[object, ...], kwargs: dict[
         return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
-def _limit() -> None:
+def _limit(memory: int) -> None:
     if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.RLIM_INFINITY))
 
 
 if __name__ == "__main__":
-    _limit()
     _serve(sys.stdin.buffer, sys.stdout.buffer)

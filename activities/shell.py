@@ -3,63 +3,94 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from pydantic import JsonValue
 from temporalio import activity
 
+from activities.documents import Documents, keep_file, slim
 from activities.failures import reported
-from activities.fit import misfits, refuse
+from activities.fit import misfits, refuse, stored_misfits
 from activities.heartbeat import beating
 from activities.process_group import end_group
 from activities.rehearsals import Rehearsals
 from activities.render import Renderer
 from activities.secrets import Secrets
+from activities.stdout import IN_MEMORY, ON_DISK, Stdout
 from activities.transcript import Transcript
 from grammar import contracts, preparation
 from grammar.contracts import Deployed, ShellRequest
-from grammar.errors import ShellFailed, ValueTooLarge
-from grammar.values import ToolResult, read_or_text
+from grammar.errors import ShellFailed
+from grammar.values import SHELL, ToolResult, read_or_text
 
-TOOL_NAME = "shell"
 MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 STDERR_TAIL = 2_000
-MAX_OUTPUT = 64 * 1024 * 1024
+SHOWN = 10_000
 
 
 class Shell:
-    """The `run_shell` activity."""
+    """The `run_shell` activity. `documents`: where large outputs are kept; None: they must fit into the history."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(self, renderer: Renderer, documents: Documents | None = None) -> None:
         self._renderer = renderer
         self._rehearsals = Rehearsals(renderer)
+        self._documents = documents
 
     @activity.defn(name=contracts.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> Deployed:
         """Run the script; its stdout is the result. Its whole process group ends with the activity."""
         secrets = Secrets(request.secrets, request.surroundings.key)
-        with reported(secrets.hide):
+        with reported(secrets.hide), self._stdout() as stdout:
             rendered, used = await self._renderer(preparation.environment, request.surroundings, dict(os.environ))
             secrets.add(used)
             transcript = Transcript(secrets.hide)
             async with beating(transcript.progress):
-                run = await self._run(request, environment(os.environ, rendered, request.withheld), transcript)
-            deployed = _deployed(run, secrets, transcript)
-            refuse(await misfits(self._renderer, request.outputs, deployed.value))
-            return deployed
+                ended = await self._run(
+                    request, environment(os.environ, rendered, request.withheld), stdout, transcript
+                )
+                _check(ended)
+                transcript.say("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
+                given = await self._given(request, stdout, secrets)
+            return given.model_copy(
+                update={
+                    "produced": True,
+                    "said": transcript.said,
+                    "first": transcript.first,
+                    "secrets": secrets.names,
+                    "warnings": [] if stdout.clean else ["stdout was not UTF-8; such bytes were replaced"],
+                }
+            )
 
-    async def _run(self, request: ShellRequest, env: Mapping[str, str], transcript: Transcript) -> "Run":
+    def _stdout(self) -> Stdout:
+        return Stdout(self._documents.folder, ON_DISK) if self._documents else Stdout(None, IN_MEMORY)
+
+    async def _run(
+        self, request: ShellRequest, env: Mapping[str, str], stdout: Stdout, transcript: Transcript
+    ) -> "Ended":
         """Run the script. In a dry run it is not, unless a rule says so."""
         if request.rehearsal and (told := await self._rehearsals.output(request, request.rehearsal, transcript)):
-            return Run(told.exit_code, told.stdout.encode(), told.stderr.encode())
-        return await _run(request.script, env, transcript)
+            stdout.write(told.stdout.encode())
+            stdout.end()
+            return Ended(told.exit_code, told.stderr)
+        return await _run(request.script, env, stdout, transcript)
+
+    async def _given(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> Deployed:
+        """Its value and its tool result: stored, where they are large. Raises OutputsInvalid."""
+        if self._documents is None or stdout.size <= request.kept:
+            given = await asyncio.to_thread(_read, stdout, secrets)
+            refuse(await misfits(self._renderer, request.outputs, given.value))
+            return await slim(given, self._documents, request.kept)
+        await asyncio.to_thread(_hide, stdout, secrets)
+        refuse(await stored_misfits(self._renderer, request.outputs, stdout.path, "text"))
+        return Deployed(stored=await keep_file(self._documents, stdout.path, "text"), results=1)
 
 
-class Run:
+@dataclass(frozen=True)
+class Ended:
     """A script that has ended."""
 
-    def __init__(self, code: int, stdout: bytes, stderr: bytes) -> None:
-        self.code = code
-        self.stdout, self.warning = decode(stdout, "stdout")
-        self.stderr, _ = decode(stderr, "stderr")
+    code: int
+    stderr: str
 
 
 def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
@@ -68,54 +99,63 @@ def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: S
     return {**{name: value for name, value in process.items() if name not in denied}, **task}
 
 
-def decode(data: bytes, name: str) -> tuple[str, str | None]:
-    """The text, and a warning where it was not UTF-8."""
-    try:
-        return data.decode(), None
-    except UnicodeDecodeError:
-        return data.decode(errors="replace"), f"{name} was not UTF-8; such bytes were replaced"
-
-
-async def _run(script: str, env: Mapping[str, str], transcript: Transcript) -> Run:
+async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: Transcript) -> Ended:
     process = await asyncio.create_subprocess_exec(
         "bash", "-c", script,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         env=env, start_new_session=True,
     )  # fmt: skip
+    errors = Tail(STDERR_TAIL * 4)
     try:
-        stdout, stderr = await asyncio.gather(
-            _read(process.stdout, transcript.stream), _read(process.stderr, lambda text: None)
+        await asyncio.gather(
+            _pass_on(process.stdout, lambda data: transcript.stream(stdout.write(data))),
+            _pass_on(process.stderr, errors.write),
         )
-        return Run(await process.wait(), stdout, stderr)
+        stdout.end()
+        return Ended(await process.wait(), errors.text())
     finally:
         await end_group(process)
 
 
-async def _read(pipe: asyncio.StreamReader | None, tell: Callable[[str], None]) -> bytes:
+class Tail:
+    """The end of what was written: so many bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept = b""
+
+    def write(self, data: bytes) -> None:
+        """Take in more."""
+        self._kept = (self._kept + data)[-self._most :]
+
+    def text(self) -> str:
+        """What is kept."""
+        return self._kept.decode(errors="replace")
+
+
+async def _pass_on(pipe: asyncio.StreamReader | None, take: Callable[[bytes], None]) -> None:
     assert pipe is not None
-    chunks, size = [], 0
     while chunk := await pipe.read(65_536):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_OUTPUT:
-            raise ValueTooLarge(f"the script wrote more than {MAX_OUTPUT // 1024**2} MB; let it write to a file")
-        tell(chunk.decode(errors="replace"))
-    return b"".join(chunks)
+        take(chunk)
 
 
-def _deployed(run: Run, secrets: Secrets, transcript: Transcript) -> Deployed:
-    tail = run.stderr.strip()[-STDERR_TAIL:]
-    if run.code != 0:
-        ended = f"exit code {run.code}" if run.code > 0 else f"ended by signal {-run.code}"
-        raise ShellFailed(f"{ended}: {tail}" if tail else ended)
-    transcript.say("shell", TOOL_NAME, run.stdout.rstrip("\n"))
-    result = ToolResult(tool_name=TOOL_NAME, text=run.stdout)
-    return Deployed(
-        value=secrets.hide(read_or_text(result)),
-        produced=True,
-        tool_results=[result.model_copy(update={"text": secrets.hide(result.text)})],
-        said=transcript.said,
-        first=transcript.first,
-        secrets=secrets.names,
-        warnings=[run.warning] if run.warning else [],
-    )
+def _check(ended: Ended) -> None:
+    """Raise ShellFailed for a script that failed."""
+    if ended.code == 0:
+        return
+    tail = ended.stderr.strip()[-STDERR_TAIL:]
+    how = f"exit code {ended.code}" if ended.code > 0 else f"ended by signal {-ended.code}"
+    raise ShellFailed(f"{how}: {tail}" if tail else how)
+
+
+def _read(stdout: Stdout, secrets: Secrets) -> Deployed:
+    result = ToolResult(tool_name=SHELL, text=stdout.text())
+    value: JsonValue = secrets.hide(read_or_text(result))
+    hidden = result.model_copy(update={"text": secrets.hide(result.text)})
+    return Deployed(value=value, produced=True, tool_results=[hidden])
+
+
+def _hide(stdout: Stdout, secrets: Secrets) -> None:
+    """What is stored holds no secret. Where there is none to hide, the text need not be read."""
+    if secrets.names:
+        stdout.rewrite(secrets.hide(stdout.text()))

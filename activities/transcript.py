@@ -9,6 +9,8 @@ SHOWN = 2_000
 RECENT = 8
 TAIL = 600
 KEPT = 200
+# Of a text that is being written, more is kept than is shown: a secret at the cut is still whole.
+STREAMED = 64_000
 
 Kind = Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
 
@@ -24,6 +26,7 @@ class Transcript:
         self.tokens = 0
         self.doing = ""
         self._stream = ""
+        self._dropped = 0
 
     def say(self, kind: Kind, who: str, text: str, shown: int = SHOWN) -> None:
         """Add an entry, cut to a readable length, `shown`; the oldest go where there are too many to keep."""
@@ -38,10 +41,13 @@ class Transcript:
     def stream(self, delta: str) -> None:
         """More of the text that is being written now."""
         self._stream += delta
+        if len(self._stream) > STREAMED:
+            self._dropped += len(self.redact(self._stream[: -STREAMED // 2]))
+            self._stream = self._stream[-STREAMED // 2 :]
 
     def end_stream(self) -> None:
         """That text is complete, and comes as an entry."""
-        self._stream = ""
+        self._stream, self._dropped = "", 0
 
     @property
     def said(self) -> list[Said]:
@@ -59,5 +65,5 @@ class Transcript:
             first=self.first + len(self._said) - len(recent),
             said=recent,
             tail=stream[-TAIL:],
-            written=len(stream),
+            written=self._dropped + len(stream),
         )

@@ -1,6 +1,7 @@
 """`--list`, `--status`, `--manifest`, `--pause`, `--unpause`: look at runs and steer them, without following one."""
 
 from commands.looking import answering
+from commands.outputs import as_json
 from console import look
 from console.problems import tell_json
 from console.screen import Screen
@@ -22,9 +23,10 @@ async def status(run_id: str, view: Screen, json: bool) -> int:
     """How one run stands. Returns the exit code. Raises NotWaiting."""
     async with place() as here, answering(here, run_id):
         report = await runs.report(here.client, run_id)
+        document = await as_json(here, report, view) if json else {}
     look.tell_report(view.out, run_id, report)
     if json:
-        tell_json({"run_id": run_id, **report.model_dump(mode="json")})
+        tell_json({"run_id": run_id, **document})
     return 0
 
 
@@ -32,9 +34,10 @@ async def manifest(run_id: str, view: Screen, json: bool) -> int:
     """Every branch of one run. Returns the exit code. Raises NotWaiting."""
     async with place() as here, answering(here, run_id):
         found = await runs.manifest(here.client, run_id)
+        report = await as_json(here, found.report, view) if json else {}
     look.tell_manifest(view.out, found)
     if json:
-        tell_json({"run_id": run_id, **found.model_dump(mode="json")})
+        tell_json({"run_id": run_id, **found.model_dump(mode="json"), "report": report})
     return 0
 
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from commands import dry_run, how
 from commands.approvals import Approvals
+from commands.outputs import as_json
 from console import ask
 from console.ask import Answer
 from console.narrator import Narrator, activity_label
@@ -168,7 +169,7 @@ class Session:
         if code == 3:
             self._narrator.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
         if self._wish.json:
-            tell_json(self._document(report, took, url, code))
+            tell_json(await self._document(here, report, took, code))
         if self._wish.keep and here.ui_url and not interrupted.is_set():
             self._narrator.note(f"Web UI {here.ui_url}; Ctrl-C to end")
             await interrupted.wait()
@@ -232,12 +233,12 @@ class Session:
             tell_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
         return 0
 
-    def _document(self, report: RunReport, took: timedelta, url: str | None, code: int) -> dict[str, object]:
+    async def _document(self, here: Place, report: RunReport, took: timedelta, code: int) -> dict[str, object]:
         return {
             "run_id": self._run_id,
             "dry_run": self._bundle.script is not None,
-            **report.model_dump(mode="json"),
+            **await as_json(here, report, self._view),
             "seconds": round(took.total_seconds(), 3),
-            "url": url,
+            "url": here.run_url(self._run_id),
             "exit_code": code,
         }

@@ -18,7 +18,7 @@ def tell_runs(console: Console, found: Sequence[RunLine]) -> None:
         return
     table = _table("run", "flow", "status", "task", "started", "took")
     for one in found:
-        state = one.standing.state if one.status == "running" else one.status
+        state = one.standing.state if one.status in ("running", "completed") else one.status
         place = f"{one.standing.number}/{one.standing.tasks} {one.standing.task}" if one.standing.tasks else ""
         took = (one.ended or datetime.now(UTC)) - one.started
         flow = f"{one.flow} (dry run)" if one.dry_run else one.flow

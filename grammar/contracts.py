@@ -1,19 +1,20 @@
 """What the starter, the workflow and the activities say to each other."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue
 
 from grammar.models import ModelConfig, Personality, Schema, Task, Toolbox
 from grammar.script import Rehearsal, Script
-from grammar.values import ToolResult
+from grammar.values import Stored, ToolResult, Value
 
 WORKFLOW = "TaskflowWorkflow"
 TASK_QUEUE = "taskflow"
 PREPARE = "prepare"
 RUN_AGENT = "run_agent"
 RUN_SHELL = "run_shell"
+GATHER = "gather"
 
 # Search attributes, set where the namespace has them. All keywords.
 STATUS_ATTRIBUTE = "TaskflowStatus"
@@ -23,6 +24,11 @@ BUNDLE_ATTRIBUTE = "TaskflowBundle"
 # A page of rendered branches keeps well below Temporal's limit of 2 MB a payload.
 PAGE_BRANCHES = 200
 PAGE_CHARACTERS = 500_000
+
+# How much of a result a run keeps itself, in bytes of JSON; more goes to payload storage, where there is one, and the
+# run keeps a reference. What one of many branches gave, and what a whole task gave.
+KEPT_OF_BRANCH = 1_024
+KEPT_OF_TASK = 32_768
 
 
 class Bundle(BaseModel):
@@ -78,16 +84,19 @@ class Surroundings(BaseModel):
 class PrepareRequest(BaseModel):
     """Asks whether a task runs, over which items, and with which prompts, from branch `offset` on.
 
+    `stored`: outputs that are not in `outputs`. `page`: it has been prepared; only this page of it is asked for.
     `secrets`: names of the variables that `env()` has handed out so far, as in all requests.
     """
 
     task: Task
     surroundings: Surroundings
     outputs: dict[str, JsonValue] = {}
+    stored: dict[str, Stored] = {}
     result: ToolResult | None = None
     prompts: dict[str, str] = {}
     secrets: list[str] = []
     offset: int = 0
+    page: Stored | None = None
 
 
 class Branch(BaseModel):
@@ -99,12 +108,23 @@ class Branch(BaseModel):
     prompt: str = ""
 
 
+class StoredPage(BaseModel):
+    """A page in payload storage; `first`: the number of its first item."""
+
+    first: int
+    stored: Stored
+
+
 class Page(BaseModel):
-    """The branches from `offset` on, as many as fit. `total` is None where the task does not fan out."""
+    """The branches from `offset` on, as many as fit. `total` is None where the task does not fan out.
+
+    `pages`: all pages, this one included, where there are several and payload storage keeps them.
+    """
 
     skipped: str | None = None
     total: int | None = None
     branches: list[Branch] = []
+    pages: list[StoredPage] = []
     secrets: list[str] = []
     warnings: list[str] = []
 
@@ -177,7 +197,8 @@ class AgentRequest(BaseModel):
     """One agent run, or its next leg. `rehearsal`: what answers in place of the model.
 
     `task`: names the task within the run; toolboxes with `lifetime: task` are shared among its branches.
-    `leg`: where the run waited for a person, with what was said since in `verdicts`.
+    `kept`: a result of more bytes is stored. `leg`: where the run waited for a person, with what was said since in
+    `verdicts`.
     `journal`: the one that goes on, by the id of the activity that began it; empty: this one's own. `recorded`: its
     lines, where no storage keeps them. `outcomes`: whether to repeat calls that were interrupted, by their number.
     """
@@ -202,10 +223,14 @@ class AgentRequest(BaseModel):
     rehearsal: Rehearsal | None = None
     surroundings: Surroundings
     secrets: list[str] = []
+    kept: int = KEPT_OF_TASK
 
 
 class ShellRequest(BaseModel):
-    """One run of a bash script. `rehearsal`: what answers in its place. `withheld`: variables it does not get."""
+    """One run of a bash script. `rehearsal`: what answers in its place. `withheld`: variables it does not get.
+
+    `kept`: a result of more bytes is stored.
+    """
 
     script: str
     withheld: list[str] = []
@@ -213,6 +238,7 @@ class ShellRequest(BaseModel):
     rehearsal: Rehearsal | None = None
     surroundings: Surroundings
     secrets: list[str] = []
+    kept: int = KEPT_OF_TASK
 
 
 class Said(BaseModel):
@@ -242,12 +268,14 @@ class Progress(BaseModel):
 class Deployed(BaseModel):
     """What one branch produced. `produced` tells a value that is null from none at all.
 
-    `leg`: it is not over, but was left off.
+    `stored`: value and tool results, `results` of them, are there instead. `leg`: it is not over, but was left off.
     """
 
     value: JsonValue = None
     produced: bool = False
     tool_results: list[ToolResult] = []
+    stored: Stored | None = None
+    results: int = 0
     said: list[Said] = []
     first: int = 0
     usage: Usage = Usage()
@@ -255,6 +283,23 @@ class Deployed(BaseModel):
     secrets: list[str] = []
     warnings: list[str] = []
     leg: Leg | None = None
+
+
+class GatheredBranch(BaseModel):
+    """What one branch of a fan-out gave, on its way into the task's list. `item`: its number."""
+
+    item: int
+    model: str
+    result: Value = Value()
+    error: str | None = None
+
+
+class GatherRequest(BaseModel):
+    """Asks for the list that a fan-out publishes. The items are in `pages`, or in `items`, by number."""
+
+    branches: list[GatheredBranch]
+    pages: list[StoredPage] = []
+    items: dict[int, JsonValue] = {}
 
 
 class Approval(BaseModel):
@@ -333,7 +378,10 @@ class TaskReport(BaseModel):
 
 
 class RunReport(BaseModel):
-    """How the run went, as a whole: the workflow's result, its `status` query and `--json`."""
+    """How the run went, as a whole: the workflow's result, its `status` query and `--json`.
+
+    `stored`: outputs that are not in `outputs`, but in payload storage.
+    """
 
     name: str
     bundle: str
@@ -341,6 +389,7 @@ class RunReport(BaseModel):
     tasks: list[TaskReport] = []
     usage: Usage = Usage()
     outputs: dict[str, JsonValue] = {}
+    stored: dict[str, Stored] = {}
     failure: Failure | None = None
     approvals: list[Approval] = []
     parked: Parked | None = None
@@ -434,8 +483,31 @@ class Journal(BaseModel):
     next: int = Field(default=0, description="the number to ask for next")
 
 
+class Done(NamedTuple):
+    """What a run keeps of a branch that gave its result. There may be very many: hence no model.
+
+    `number`: the branch's index. `item`: None where a stored page has it. `stored`: value and tool results, `results`
+    of them, are there. `requests`, `input_tokens`, `output_tokens`: its usage.
+    """
+
+    number: int
+    item: JsonValue
+    value: JsonValue
+    stored: Stored | None
+    tool_results: list[ToolResult]
+    results: int
+    model: str
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    legs: int
+
+
 class CarriedBranch(BaseModel):
-    """A branch that has begun. Neither `deployed` nor `failure`: it has to run again."""
+    """A branch that has begun. Neither `deployed` nor `failure`: it has to run again.
+
+    `deployed`: only in what runs of before carry; those with a result are Done now.
+    """
 
     branch: Branch
     deployed: Deployed | None = None
@@ -453,6 +525,8 @@ class CarriedTask(BaseModel):
     model: str = ""
     whole: list[Failure] = []
     took_source: bool = False
+    pages: list[StoredPage] = []
+    done: list[Done] = []
     branches: list[CarriedBranch] = []
 
 
@@ -475,6 +549,7 @@ class Carried(BaseModel):
     source: ToolResult | None = None
     stack: list[Moves] = []
     outputs: dict[str, JsonValue] = {}
+    stored: dict[str, Stored] = {}
     secrets: list[str] = []
     key: str
     entries: list[Entry] = []

@@ -12,6 +12,7 @@ TaskflowError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
     │   └── RateLimited          retried after the delay that the server asks for: 429
     ├── ToolboxFailed            retried: an MCP server did not start, or was lost
+    ├── StorageFailed            retried: payload storage lacks what a run keeps there, or does not answer
     ├── ShellFailed              retried where the task has a `retry`: non-zero exit
     ├── BadRequest               final: 400, 422
     │   └── ContextTooLong       final
@@ -150,6 +151,12 @@ class RateLimited(ModelUnavailable):
 
 class ToolboxFailed(TaskError):
     """An MCP server did not start, hung at its start, or was lost."""
+
+    retryable = True
+
+
+class StorageFailed(TaskError):
+    """Payload storage does not give what a run keeps there."""
 
     retryable = True
 

@@ -26,10 +26,25 @@ class Failed:
 def page(request: PrepareRequest, process: Mapping[str, str]) -> Page | Failed:
     """The branches from `request.offset` on. The first page renders all, so that a fault shows before any work."""
     try:
-        return _Preparation(request, process).page()
+        made = pages(request, process)
+        first = next(made)
+        if not request.offset:
+            for one in made:  # for the faults in them, and for what they took from `env()`
+                first = first.model_copy(update={"secrets": one.secrets})
+        return first
     except TaskError as error:
-        known = next(kind for kind in type(error).__mro__ if kind.__module__ == "grammar.errors")
-        return Failed(known, str(error))
+        return failed(error)
+
+
+def pages(request: PrepareRequest, process: Mapping[str, str]) -> Iterator[Page]:
+    """All branches from `request.offset` on, a page at a time; at least one page. Raises TaskError."""
+    return _Preparation(request, process).pages()
+
+
+def failed(error: TaskError) -> Failed:
+    """The error, ready to be sent."""
+    known = next(kind for kind in type(error).__mro__ if kind.__module__ == "grammar.errors")
+    return Failed(known, str(error))
 
 
 def environment(surroundings: Surroundings, process: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -61,19 +76,17 @@ class _Preparation:
         }
         self.templates = Templates(names, self.environ, request.prompts, self.key)
 
-    def page(self) -> Page:
+    def pages(self) -> Iterator[Page]:
         if reason := self._skip_reason():
-            return self._finish(Page(skipped=reason))
+            yield self._finish(Page(skipped=reason))
+            return
         items = self._items()
         if items is None:
-            return self._finish(Page(branches=[Branch(index=0, prompt=self._prompt(None))]))
-        offset = self.request.offset
-        branches = (self._branch(index, item) for index, item in enumerate(items) if index >= offset)
-        page = Page(total=len(items), branches=list(_fitting(branches)))
-        if not offset:
-            for _ in branches:  # only for the faults in them
-                pass
-        return self._finish(page)
+            yield self._finish(Page(branches=[Branch(index=0, prompt=self._prompt(None))]))
+            return
+        numbers = range(min(self.request.offset, len(items)), len(items))
+        for branches in _paged(self._branch(index, items[index]) for index in numbers):
+            yield self._finish(Page(total=len(items), branches=branches))
 
     def _skip_reason(self) -> str | None:
         if self.task.if_ is None or self.request.offset:
@@ -137,11 +150,16 @@ class _naming:  # noqa: N801
             raise TemplateFailed(f"{self.field}: {error}") from None
 
 
-def _fitting(branches: Iterator[Branch]) -> Iterator[Branch]:
-    """As many branches as one page takes, at least one."""
-    size = 0
-    for count, branch in enumerate(branches):
-        size += len(branch.prompt) + len(json.dumps(branch.item))
-        if count and (count >= PAGE_BRANCHES or size > PAGE_CHARACTERS):
-            return
-        yield branch
+def _paged(branches: Iterator[Branch]) -> Iterator[list[Branch]]:
+    """As many branches at a time as one page takes, at least one; no branches make one empty page."""
+    page: list[Branch] = []
+    size, empty = 0, True
+    for branch in branches:
+        more = len(branch.prompt) + len(json.dumps(branch.item))
+        if page and (len(page) >= PAGE_BRANCHES or size + more > PAGE_CHARACTERS):
+            yield page
+            page, size = [], 0
+        page.append(branch)
+        size, empty = size + more, False
+    if page or empty:
+        yield page

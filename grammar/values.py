@@ -1,23 +1,55 @@
 """Tool results read as values, and values read as items (GRAMMAR.md section 5)."""
 
 import json
-from typing import TypeVar
+from pathlib import Path
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from grammar.errors import NotIterable, NoValue
 
 SHOWN = 200
+SHELL = "shell"
+
+_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 T = TypeVar("T", bound=JsonValue)
 
 
+class Stored(BaseModel):
+    """A document in payload storage, too large to be carried around (docs/decisions/0009).
+
+    `key`: SHA-256 of its bytes; `size`: how many. `form`: one JSON value; what a branch gave, as Given; or a
+    script's stdout, which is a tool result's text.
+    """
+
+    key: str
+    size: int
+    form: Literal["value", "given", "text"]
+
+
 class ToolResult(BaseModel):
-    """What one tool call, or one shell script, gave."""
+    """What one tool call, or one shell script, gave. `stored`: it is there, number `position` of its results."""
 
     tool_name: str
     text: str = ""
     structured: JsonValue = None
+    stored: Stored | None = None
+    position: int = 0
+
+
+class Given(BaseModel):
+    """What one branch gave, as it is stored."""
+
+    value: JsonValue = None
+    tool_results: list[ToolResult] = []
+
+
+class Value(BaseModel):
+    """A value, here or stored."""
+
+    value: JsonValue = None
+    stored: Stored | None = None
 
 
 def encodable(value: T) -> T:
@@ -47,6 +79,22 @@ def read_or_text(result: ToolResult) -> JsonValue:
         return read(result)
     except (ValueError, RecursionError):
         return result.text
+
+
+def stored_value(file: Path, form: str) -> JsonValue:
+    """The value of a stored document, which is in that file."""
+    if form == "text":
+        return read_or_text(stored_result(file, form, 0))
+    if form == "given":
+        return Given.model_validate_json(file.read_bytes()).value
+    return _JSON.validate_json(file.read_bytes())
+
+
+def stored_result(file: Path, form: str, position: int) -> ToolResult:
+    """One of the tool results of a stored document, which is in that file."""
+    if form == "text":
+        return ToolResult(tool_name=SHELL, text=file.read_text(encoding="utf-8"))
+    return Given.model_validate_json(file.read_bytes()).tool_results[position]
 
 
 def read_to_repeat(result: ToolResult | None) -> JsonValue:

@@ -3,17 +3,19 @@
 from datetime import timedelta
 from typing import TypedDict
 
-from pydantic import JsonValue
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 from grammar import contracts, model_choice, script
 from grammar.contracts import (
+    KEPT_OF_BRANCH,
+    KEPT_OF_TASK,
     AgentRequest,
     AgentSpec,
     Branch,
     Bundle,
     Deployed,
+    GatherRequest,
     Page,
     PrepareRequest,
     ShellRequest,
@@ -23,11 +25,13 @@ from grammar.contracts import (
 from grammar.models import Retry, Task
 from grammar.references import short_name
 from grammar.script import Rehearsal
-from grammar.values import ToolResult
+from grammar.values import Value
 
 AGENT_ATTEMPTS = 5
 SHELL_ATTEMPTS = 1
 PREPARE_TIMEOUT = timedelta(minutes=2)
+# Large values take their time, to be read and to be written.
+LARGE_TIMEOUT = timedelta(minutes=30)
 
 
 def retry_policy(task: Task) -> RetryPolicy:
@@ -42,6 +46,9 @@ def retry_policy(task: Task) -> RetryPolicy:
         # The SDK's own: what does not fit into the history would not fit the next time either.
         non_retryable_error_types=["PayloadsTooLarge", *retry.non_retryable_error_types],
     )
+
+
+_QUICK = RetryPolicy(maximum_attempts=AGENT_ATTEMPTS, non_retryable_error_types=["PayloadsTooLarge"])
 
 
 class Timeouts(TypedDict):
@@ -61,34 +68,31 @@ def timeouts(task: Task, left: timedelta) -> Timeouts:
     }
 
 
-async def prepare(
-    task: Task,
-    source: ToolResult | None,
-    offset: int,
-    bundle: Bundle,
-    surroundings: Surroundings,
-    outputs: dict[str, JsonValue],
-    secrets: list[str],
-) -> Page:
+async def prepare(request: PrepareRequest) -> Page:
     """A page of the task's branches, from `offset` on."""
-    request = PrepareRequest(
-        task=task,
-        surroundings=surroundings,
-        outputs=outputs,
-        result=source,
-        prompts=bundle.prompts,
-        secrets=secrets,
-        offset=offset,
-    )
+    large = request.stored or (request.result and request.result.stored)
     page: Page = await workflow.execute_activity(
         contracts.PREPARE,
         request,
         result_type=Page,
-        start_to_close_timeout=PREPARE_TIMEOUT,
-        retry_policy=RetryPolicy(maximum_attempts=AGENT_ATTEMPTS, non_retryable_error_types=["PayloadsTooLarge"]),
-        summary=f"prepare {task.name}" + (f", from item {offset + 1}" if offset else ""),
+        start_to_close_timeout=LARGE_TIMEOUT if large else PREPARE_TIMEOUT,
+        retry_policy=_QUICK,
+        summary=f"prepare {request.task.name}" + (f", from item {request.offset + 1}" if request.offset else ""),
     )
     return page
+
+
+async def gather(task: Task, request: GatherRequest) -> Value:
+    """What a task that fans out publishes."""
+    value: Value = await workflow.execute_activity(
+        contracts.GATHER,
+        request,
+        result_type=Value,
+        start_to_close_timeout=LARGE_TIMEOUT,
+        retry_policy=_QUICK,
+        summary=f"gather {task.name}"[:200],
+    )
+    return value
 
 
 async def deploy(
@@ -115,6 +119,7 @@ def request(
 ) -> AgentRequest | ShellRequest:
     """What the activity of a branch is asked. `index`: of the task."""
     rehearsal = _rehearsal(task, index, branch, bundle)
+    kept = KEPT_OF_BRANCH if task.fans_out else KEPT_OF_TASK
     if task.run is not None:
         return ShellRequest(
             script=task.run,
@@ -123,6 +128,7 @@ def request(
             rehearsal=rehearsal,
             surroundings=surroundings,
             secrets=secrets,
+            kept=kept,
         )
     return AgentRequest(
         task=activity_id(index, None),
@@ -140,6 +146,7 @@ def request(
         rehearsal=rehearsal,
         surroundings=surroundings,
         secrets=secrets,
+        kept=kept,
     )
 
 

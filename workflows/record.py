@@ -4,8 +4,6 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
-from pydantic import JsonValue
-
 from grammar.contracts import (
     Approval,
     BranchReport,
@@ -23,6 +21,7 @@ from grammar.contracts import (
     Verdict,
 )
 from workflows.approvals import Approvals
+from workflows.outputs import Outputs
 from workflows.parking import Parking
 from workflows.task_record import TaskRecord
 
@@ -109,7 +108,7 @@ class Record:
         """What a run that came to its end is called: never a success where anything failed."""
         return "completed_with_failures" if any(task.status == "failed" for task in self.tasks) else "completed"
 
-    def end(self, status: RunStatus, outputs: dict[str, JsonValue], failure: Failure | None = None) -> RunReport:
+    def end(self, status: RunStatus, outputs: Outputs, failure: Failure | None = None) -> RunReport:
         """The run is over."""
         self._status, self._failure = status, failure
         return self.report(outputs)
@@ -120,7 +119,7 @@ class Record:
         for task in self.tasks:
             task.cancel()
 
-    def report(self, outputs: dict[str, JsonValue]) -> RunReport:
+    def report(self, outputs: Outputs) -> RunReport:
         """As people are told."""
         return RunReport(
             name=self._bundle.name,
@@ -128,7 +127,8 @@ class Record:
             status="parked" if self.parking.current else self._status,
             tasks=[task.report() for task in self.tasks],
             usage=sum((task.usage for task in self.tasks), Usage()),
-            outputs=outputs,
+            outputs=outputs.values,
+            stored=outputs.stored,
             failure=self._failure,
             approvals=self.approvals.open,
             parked=self.parking.current,

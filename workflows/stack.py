@@ -5,11 +5,18 @@ from collections.abc import Iterable, Sequence
 from grammar.contracts import Moves
 from grammar.values import ToolResult
 
+# A flow takes no more results than it has tasks. Some more are kept, for an edited flow that takes over from the run.
+ROOM = 100
+
 
 class Stack:
-    """The results, and which task pushed and took which: so it is known as it stood before any task."""
+    """The results, and which task pushed and took which: so it is known as it stood before any task.
 
-    def __init__(self, moves: Sequence[Moves] = ()) -> None:
+    `room`: of each task, so many are kept, the newest. Older ones never come to the top as long as fewer are taken.
+    """
+
+    def __init__(self, moves: Sequence[Moves] = (), room: int = ROOM) -> None:
+        self._room = room
         self._moves = [one.model_copy(update={"pushed": list(one.pushed)}) for one in moves]
 
     @property
@@ -30,7 +37,8 @@ class Stack:
 
     def push(self, task: int, results: Iterable[ToolResult]) -> None:
         """The task gave these, in this order."""
-        self._of(task).pushed.extend(results)
+        here = self._of(task)
+        here.pushed = [*here.pushed, *results][-self._room :]
 
     def before(self, task: int) -> list[Moves]:
         """What the tasks before that one did."""

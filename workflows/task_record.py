@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
+
+from pydantic import JsonValue
 
 from grammar.contracts import (
     Branch,
@@ -10,8 +13,11 @@ from grammar.contracts import (
     CarriedBranch,
     CarriedTask,
     Deployed,
+    Done,
     Failure,
+    GatheredBranch,
     Leg,
+    StoredPage,
     TaskReport,
     TaskStatus,
     Usage,
@@ -19,6 +25,7 @@ from grammar.contracts import (
 )
 from grammar.errors import ends_run, is_spent
 from grammar.models import Task
+from grammar.values import Value
 
 FAILURES_TOLD = 20
 _WAITING: dict[str, BranchStatus] = {
@@ -45,13 +52,14 @@ class TaskRecord:
         self.usage = Usage()
         self.stopped = False
         self.took_source = False
+        self.pages: list[StoredPage] = []
         self._expected = False
         self._now = now
         self._entry = note_entry
         self._started: datetime | None = None
         self._ended: datetime | None = None
         self._branches: dict[int, Branch] = {}
-        self._deployed: dict[int, Deployed] = {}
+        self._done: dict[int, Done] = {}
         self._errors: dict[int, Failure] = {}
         self._legs: dict[int, int] = {}
         self._journals: dict[int, str] = {}
@@ -67,10 +75,11 @@ class TaskRecord:
             model=self.model,
             whole=self._whole,
             took_source=self.took_source,
+            pages=self.pages,
+            done=list(self._done.values()),
             branches=[
                 CarriedBranch(
                     branch=branch,
-                    deployed=self._deployed.get(index),
                     failure=self._errors.get(index),
                     leg=self._legs.get(index, 1),
                     journal=self._journals.get(index, ""),
@@ -85,16 +94,18 @@ class TaskRecord:
         self.status, self.note, self.total, self.usage = report.status, report.note, report.total, report.usage
         self.warnings = list(report.warnings)
         self.items, self.model, self.took_source = carried.items, carried.model, carried.took_source
-        self._expected, self._whole = carried.expected, list(carried.whole)
+        self._expected, self._whole, self.pages = carried.expected, list(carried.whole), carried.pages
         self._started, self._ended = report.started, report.ended
+        self._done = {one.number: one for one in carried.done}
         for one in carried.branches:
             self._take_over_branch(one)
 
     def _take_over_branch(self, one: CarriedBranch) -> None:
         index = one.branch.index
-        self._branches[index] = one.branch
         if one.deployed:
-            self._deployed[index] = one.deployed
+            self._done[index] = _done(one.branch, one.deployed, one.leg)
+            return
+        self._branches[index] = one.branch
         if one.failure:
             self._errors[index] = one.failure
             self.stopped = self.stopped or ends_run(one.failure.type)
@@ -105,8 +116,9 @@ class TaskRecord:
 
     def forget_results(self) -> None:
         """Its results are published: they need not be kept twice."""
-        slim: dict[str, object] = {"value": None, "tool_results": []}
-        self._deployed = {index: one.model_copy(update=slim) for index, one in self._deployed.items()}
+        self.pages = []
+        slim: dict[str, Any] = {"item": None, "value": None, "stored": None, "tool_results": [], "results": 0}
+        self._done = {index: one._replace(**slim) for index, one in self._done.items()}
 
     @property
     def begun(self) -> bool:
@@ -150,14 +162,18 @@ class TaskRecord:
         end = self.total if self._expected else item * models + 1
         return next((one // models for one in range(item * models, end) if not self.settled(one)), None)
 
+    def page_of(self, item: int) -> StoredPage | None:
+        """The stored page that has the item."""
+        return next((page for page in reversed(self.pages) if page.first <= item), None)
+
     @property
     def unbegun(self) -> bool:
         """Whether there are branches that have not begun."""
-        return self._expected and len(self._branches) < self.total
+        return self._expected and len(self._branches) + len(self._done) < self.total
 
     def settled(self, index: int) -> bool:
         """Whether the branch of that index has its result, or has failed."""
-        return index in self._deployed or index in self._errors
+        return index in self._done or index in self._errors
 
     def leg(self, branch: Branch) -> int:
         """The number of the branch's leg, from 1."""
@@ -170,7 +186,7 @@ class TaskRecord:
     @property
     def advanced(self) -> int:
         """Grows with every branch that ends and with every turn that a leg gains."""
-        return len(self._deployed) + sum(self._turns.values())
+        return len(self._done) + sum(self._turns.values())
 
     def activity_id(self, branch: Branch, leg: int = 1) -> str:
         """The id of the branch's activity."""
@@ -186,16 +202,19 @@ class TaskRecord:
         return ", ".join(filter(None, [item, model]))
 
     def begin(self, branch: Branch) -> None:
-        """A branch is deployed. Its prompt need not be kept."""
-        self._branches[branch.index] = branch.model_copy(update={"prompt": ""})
+        """A branch is deployed. Its prompt need not be kept, and its item only where no stored page has it."""
+        slim: dict[str, object] = {"prompt": "", "item": None} if self.pages else {"prompt": ""}
+        self._branches[branch.index] = branch.model_copy(update=slim)
 
     def succeed(self, branch: Branch, deployed: Deployed) -> None:
         """A branch gave its result."""
-        self._deployed[branch.index] = deployed.model_copy(update={"said": []})
+        begun = self._branches.pop(branch.index)
+        self._done[branch.index] = _done(begun, deployed, self.leg(branch))
         self.usage = self.usage + deployed.usage
         self.model = deployed.model or self.model
         self.warnings += [text for text in deployed.warnings if text not in self.warnings]
         self._ended_branch(branch, status="done", said=deployed.said, first=deployed.first)
+        self._forget(branch.index)
 
     def fail(self, branch: Branch, failure: Failure) -> None:
         """A branch failed for good, or until a person has it retried."""
@@ -204,6 +223,11 @@ class TaskRecord:
         self._waiting.pop(branch.index, None)
         self.stopped = self.stopped or ends_run(failure.type)
         self._ended_branch(branch, status="failed", note=failure.message)
+
+    def _forget(self, index: int) -> None:
+        """It is over: how it went on from leg to leg does not matter any more."""
+        for known in (self._legs, self._journals, self._waiting):
+            known.pop(index, None)
 
     def _ended_branch(self, branch: Branch, **fields: object) -> None:
         self._entry(
@@ -258,7 +282,7 @@ class TaskRecord:
     def _any_model(self, branch: int) -> bool:
         models = len(self.task.choices)
         first = branch - branch % models
-        return any(index in self._deployed for index in range(first, first + models))
+        return any(index in self._done for index in range(first, first + models))
 
     def close(self) -> None:
         """It is over."""
@@ -278,23 +302,41 @@ class TaskRecord:
     @property
     def done(self) -> int:
         """How many branches gave their result."""
-        return len(self._deployed)
+        return len(self._done)
 
     @property
     def failed(self) -> int:
         """How many branches failed."""
         return len(self._errors)
 
-    def results(self) -> list[tuple[Branch, Deployed | None, str | None]]:
-        """Each branch with its result or its error, in item order."""
-        return [
-            (
-                branch,
-                self._deployed.get(index),
-                self._errors[index].message if index in self._errors else None,
-            )
-            for index, branch in sorted(self._branches.items())
+    def results(self) -> list[Done]:
+        """What branches gave, in item order."""
+        return [one for _, one in sorted(self._done.items())]
+
+    def published(self) -> list[GatheredBranch]:
+        """An entry for each branch that has begun, in item order."""
+        models = len(self.task.choices)
+        entries: list[tuple[int, Value, str, str | None]] = [
+            (one.number, Value(value=one.value, stored=one.stored), one.model, None) for one in self._done.values()
         ]
+        for index in self._branches:
+            error = self._errors[index].message if index in self._errors else None
+            entries.append((index, Value(), self.model, error))
+        return [
+            GatheredBranch(item=index // models, model=self._model(index % models) or model, result=result, error=error)
+            for index, result, model, error in sorted(entries, key=lambda entry: entry[0])
+        ]
+
+    def items_of_branches(self) -> dict[int, JsonValue]:
+        """The items by number, where no stored page has them."""
+        models = len(self.task.choices)
+        done = {one.number // models: one.item for one in self._done.values()}
+        return done | {index // models: branch.item for index, branch in self._branches.items()}
+
+    def _model(self, choice: int) -> str:
+        """The model as the file names it."""
+        chosen = self.task.choices[choice]
+        return (chosen.model if chosen else self.task.model) or ""
 
     def report(self) -> TaskReport:
         """As people are told."""
@@ -316,17 +358,39 @@ class TaskRecord:
 
     def branch_reports(self) -> list[BranchReport]:
         """One line per branch."""
-        return [self._branch_report(index) for index in sorted(self._branches)]
+        return [self._branch_report(index) for index in sorted([*self._done, *self._branches])]
 
     def _branch_report(self, index: int) -> BranchReport:
-        deployed, error = self._deployed.get(index), self._errors.get(index)
+        branch = Branch(index=index, choice=index % len(self.task.choices))
+        if done := self._done.get(index):
+            usage = Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)
+            return BranchReport(
+                task=self.name, index=index, label=self.label(branch), status="done", legs=done.legs,
+                model=done.model, usage=usage,
+            )  # fmt: skip
+        error = self._errors.get(index)
         return BranchReport(
             task=self.name,
             index=index,
-            label=self.label(self._branches[index]),
-            status="failed" if error else "done" if deployed else self._waiting.get(index, "running"),
+            label=self.label(branch),
+            status="failed" if error else self._waiting.get(index, "running"),
             legs=self._legs.get(index, 1),
-            model=deployed.model if deployed else "",
-            usage=deployed.usage if deployed else Usage(),
             error=error.message if error else None,
         )
+
+
+def _done(branch: Branch, deployed: Deployed, legs: int) -> Done:
+    usage = deployed.usage
+    return Done(
+        number=branch.index,
+        item=branch.item,
+        value=deployed.value,
+        stored=deployed.stored,
+        tool_results=deployed.tool_results,
+        results=deployed.results,
+        model=deployed.model,
+        requests=usage.requests,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        legs=legs,
+    )

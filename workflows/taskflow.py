@@ -11,6 +11,7 @@ from temporalio.common import SearchAttributeKey, TypedSearchAttributes
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ContinueAsNewError
 
+from grammar import fan_out
 from grammar.contracts import (
     STANDING,
     STATUS_ATTRIBUTE,
@@ -19,20 +20,24 @@ from grammar.contracts import (
     Branch,
     Carried,
     Decision,
+    Done,
     Failure,
+    GatherRequest,
     Journal,
     Manifest,
     Page,
+    PrepareRequest,
     RunInput,
     RunReport,
     Standing,
     Surroundings,
 )
 from grammar.models import Task
-from grammar.values import ToolResult
-from workflows import deployment, failures, summary
+from grammar.values import ToolResult, Value
+from workflows import deployment, failures, stack, summary
 from workflows.failures import BranchFailed, RunEnded
 from workflows.legs import Legs
+from workflows.outputs import Outputs
 from workflows.record import Record
 from workflows.stack import Stack
 from workflows.steering import Steering
@@ -51,8 +56,8 @@ class TaskflowWorkflow(Steering):
         carried = bundle.carried
         self._bundle = bundle.model_copy(update={"carried": None})
         self._record = Record(bundle, workflow.now, carried)
-        self._stack = Stack(carried.stack) if carried else Stack()
-        self._outputs = dict(carried.outputs) if carried else {}
+        self._stack = Stack(carried.stack if carried else (), room=len(bundle.tasks) + stack.ROOM)
+        self._outputs = Outputs(carried.outputs, carried.stored) if carried else Outputs()
         self._secrets = set(carried.secrets) if carried else set()
         self._shown = carried.standing if carried else Standing()
         self._key = carried.key if carried else workflow.uuid4().hex[:12]
@@ -96,12 +101,13 @@ class TaskflowWorkflow(Steering):
     @workflow.query
     def given_before(self, task: int) -> Carried:
         """What the tasks before that one (an index) gave: what a run of an edited file takes over."""
-        known = [one.id for one in self._bundle.tasks[:task]]
+        outputs = self._outputs.of([one.id for one in self._bundle.tasks[:task] if one.id])
         return Carried(
             index=task,
             tasks=[one.carried() for one in self._record.tasks[:task]],
             stack=self._stack.before(task),
-            outputs={name: value for name, value in self._outputs.items() if name in known},
+            outputs=outputs.values,
+            stored=outputs.stored,
             secrets=sorted(self._secrets),
             key=self._key,
         )
@@ -116,11 +122,11 @@ class TaskflowWorkflow(Steering):
         while failure := failures.ending(task, record):
             decision = await self._decision(task, record, failure)
             if decision.action == "abort":
-                self._publish(index, task, record)
+                await self._publish_failed(index, task, record)
                 record.close()
                 raise RunEnded(failure)
             if decision.action != "retry":
-                self._settle(index, task, record, decision)
+                await self._settle(index, task, record, decision)
                 break
             record.reopen()
             await self._deploy(index, task, record, source)
@@ -139,18 +145,18 @@ class TaskflowWorkflow(Steering):
         self._tell()
         return decision
 
-    def _settle(self, index: int, task: Task, record: TaskRecord, decision: Decision) -> None:
+    async def _settle(self, index: int, task: Task, record: TaskRecord, decision: Decision) -> None:
         """A person has the run go on without what failed, or with a value in its place."""
         if decision.action == "skip":
             record.settle("skipped by a person", "failed")
-            self._publish(index, task, record)
+            await self._publish_failed(index, task, record)
             return
         record.settle("set by a person", "done")
         value = decision.value
         result = ToolResult(tool_name="set_output", text=json.dumps(value), structured=value)
         self._stack.push(index, [result])
         if task.id:
-            self._outputs[task.id] = value
+            self._outputs.publish(task.id, Value(value=value))
 
     async def _deploy(self, index: int, task: Task, record: TaskRecord, source: ToolResult | None) -> None:
         """Run the branches that have no result yet, and publish what there is once all have one or have failed."""
@@ -160,7 +166,7 @@ class TaskflowWorkflow(Steering):
             record.fail_whole(failures.understood(record.name, None, error))
 
     async def _run_branches(self, index: int, task: Task, record: TaskRecord, source: ToolResult | None) -> None:
-        page = await self._prepare(task, source, record.following() or 0)
+        page = await self._page(task, record, source, record.following() or 0)
         if page.skipped:
             record.skip(page.skipped)
             return
@@ -174,7 +180,7 @@ class TaskflowWorkflow(Steering):
         if record.unbegun and not record.stopped:
             self._continue_if_due(index, source)
         if failures.ending(task, record) is None:
-            self._publish(index, task, record)
+            await self._publish(index, task, record)
 
     async def _branches(
         self, index: int, task: Task, record: TaskRecord, page: Page, source: ToolResult | None
@@ -194,7 +200,7 @@ class TaskflowWorkflow(Steering):
             following = record.following(page.branches[-1].index + 1 if page.branches else 0)
             if page.total is None or following is None:
                 return
-            page = await self._prepare(task, source, following)
+            page = await self._page(task, record, source, following)
 
     def _continue_if_due(self, index: int, source: ToolResult | None = None) -> None:
         """Go on in a new history where this one has grown long. Raises ContinueAsNewError."""
@@ -206,7 +212,8 @@ class TaskflowWorkflow(Steering):
             tasks=tasks,
             source=source,
             stack=self._stack.moves,
-            outputs=self._outputs,
+            outputs=self._outputs.values,
+            stored=self._outputs.stored,
             secrets=sorted(self._secrets),
             key=self._key,
             entries=entries,
@@ -239,32 +246,52 @@ class TaskflowWorkflow(Steering):
             await workflow.wait_condition(lambda: not self._record.paused)
             self._tell()
 
-    async def _prepare(self, task: Task, source: ToolResult | None, offset: int) -> Page:
-        page = await deployment.prepare(
-            task, source, offset, self._bundle, self._surroundings(task), self._outputs, sorted(self._secrets)
+    async def _page(self, task: Task, record: TaskRecord, source: ToolResult | None, item: int) -> Page:
+        """The page of branches that has the item, or begins with it."""
+        stored = record.page_of(item)
+        asked = PrepareRequest(
+            task=task,
+            surroundings=self._surroundings(task),
+            secrets=sorted(self._secrets),
+            offset=stored.first if stored else item,
+            page=stored.stored if stored else None,
         )
+        if stored is None:
+            given = {"outputs": self._outputs.values, "stored": self._outputs.stored, "result": source}
+            asked = asked.model_copy(update=given | {"prompts": self._bundle.prompts})
+        page = await deployment.prepare(asked)
         self._secrets.update(page.secrets)
+        record.pages = page.pages or record.pages
         return page
 
-    def _publish(self, index: int, task: Task, record: TaskRecord) -> None:
+    async def _publish(self, index: int, task: Task, record: TaskRecord) -> None:
         """Put results on the stack in item order, and the value under `outputs` (GRAMMAR.md section 5)."""
         done = record.results()
-        for _, deployed, _ in done if len(task.choices) == 1 else ():
-            self._stack.push(index, deployed.tool_results if deployed else [])
+        if len(task.choices) == 1:
+            self._stack.push(index, (result for one in done for result in _tool_results(one)))
         if task.id is None:
             return
         if task.fans_out:
-            self._outputs[task.id] = [
-                {
-                    "model": _model(task, branch) or (deployed.model if deployed else record.model),
-                    "item": branch.item,
-                    "result": deployed.value if deployed else None,
-                }
-                | ({"error": error} if error else {})
-                for branch, deployed, error in done
-            ]
-        elif done and done[0][1]:
-            self._outputs[task.id] = done[0][1].value
+            self._outputs.publish(task.id, await self._gathered(task, record))
+        elif done:
+            self._outputs.publish(task.id, Value(value=done[0].value, stored=done[0].stored))
+
+    async def _publish_failed(self, index: int, task: Task, record: TaskRecord) -> None:
+        """Publish what there is of a task that the run does not wait for any more."""
+        try:
+            await self._publish(index, task, record)
+        except ActivityError as error:
+            record.warnings.append(
+                f"its results could not be published: {failures.understood(record.name, None, error).message}"
+            )
+
+    async def _gathered(self, task: Task, record: TaskRecord) -> Value:
+        """The list of a fan-out: put together here, or, where any of it is stored, by an activity."""
+        branches, items = record.published(), record.items_of_branches()
+        if record.pages or any(one.result.stored for one in branches):
+            here = {} if record.pages else items
+            return await deployment.gather(task, GatherRequest(branches=branches, pages=record.pages, items=here))
+        return Value(value=[fan_out.entry(one, items[one.item], one.result.value) for one in branches])
 
     def _surroundings(self, task: Task) -> Surroundings:
         return Surroundings(globals=self._bundle.globals, env=task.env, key=self._key)
@@ -286,7 +313,8 @@ def _keys(attributes: TypedSearchAttributes) -> set[SearchAttributeKey[Any]]:
     return {pair.key for pair in attributes}
 
 
-def _model(task: Task, branch: Branch) -> str:
-    """The branch's model as the file names it."""
-    choice = task.choices[branch.choice]
-    return (choice.model if choice else task.model) or ""
+def _tool_results(done: Done) -> list[ToolResult]:
+    """What the branch's tools gave, or where it is."""
+    if done.stored is None:
+        return done.tool_results
+    return [ToolResult(tool_name="", stored=done.stored, position=one) for one in range(done.results)]

@@ -16,8 +16,9 @@ from activities.models import Models
 from activities.pool import Pool
 from activities.render import Renderer
 from activities.shell import Shell
-from grammar.contracts import AgentRequest, AgentSpec, Deployed, ShellRequest, Surroundings
+from grammar.contracts import KEPT_OF_TASK, AgentRequest, AgentSpec, Deployed, ShellRequest, Surroundings
 from grammar.models import Personality, Schema
+from runtime.documents import FileDocuments
 from tests.support.endpoint import Rule, ScriptedEndpoint
 
 KEY = "k1"
@@ -33,10 +34,12 @@ class Bench:
     pool: Pool
     env: ActivityEnvironment
     journals: JournalFiles | None = None
+    documents: FileDocuments | None = None
 
-    async def shell(self, script: str, outputs: Schema | None = None, **env: str) -> Deployed:
-        request = ShellRequest(script=script, outputs=outputs, surroundings=Surroundings(env=env, key=KEY))
-        return await self.env.run(Shell(self.renderer).run_shell, request)
+    async def shell(self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, **env: str) -> Deployed:
+        surroundings = Surroundings(env=env, key=KEY)
+        request = ShellRequest(script=script, outputs=outputs, surroundings=surroundings, kept=kept)
+        return await self.env.run(Shell(self.renderer, self.documents).run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> Deployed:
         surroundings = Surroundings(env=fields.pop("env", {}), key=KEY)
@@ -44,7 +47,7 @@ class Bench:
         request = AgentRequest(
             **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
         )
-        runs = AgentRuns(self.renderer, self.models, InStep(), self.pool, self.journals)
+        runs = AgentRuns(self.renderer, self.models, InStep(), self.pool, self.journals, self.documents)
         return await self.env.run(runs.run_agent, request)
 
 

@@ -131,7 +131,7 @@ async def test_timeout_is_the_time_to_connect(bench: Bench, endpoint: ScriptedEn
         begin = time.monotonic()
         error = await failure(bench, toolboxes=http_box("streamable", url, timeout=0.5))
     assert error.type == "ToolboxFailed"
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60
 
 
 async def test_a_server_of_its_own_over_http(bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ async def test_a_server_that_hangs_at_its_start(endpoint: ScriptedEndpoint, benc
     assert error.type == "ToolboxFailed"
     assert error.message.startswith("toolbox tests.box did not start: no answer within 2 s\n")
     assert "told to hang" in error.message
-    assert time.monotonic() - begin < 10
+    assert time.monotonic() - begin < 60
     assert all(map(gone, started(log)))
 
 
@@ -226,17 +226,17 @@ async def test_a_server_that_hangs_at_its_start(endpoint: ScriptedEndpoint, benc
 async def test_the_agent_hears_of_a_call_that_takes_too_long(
     bench: Bench, endpoint: ScriptedEndpoint, reconnecting: bool
 ) -> None:
-    endpoint.rules = calls(Call(name="slow", arguments={"seconds": 20}))
+    endpoint.rules = calls(Call(name="slow", arguments={"seconds": 100}))
     begin = time.monotonic()
     deployed = await bench.agent(toolboxes=box(session=1, reconnecting=reconnecting))
     assert [one.text for one in deployed.tool_results] == ["no answer within 1 s"]
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 60
 
 
 async def test_who_timed_out_a_server_leaves_it_to_nobody(
     bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
-    endpoint.rules = calls(Call(name="slow", arguments={"seconds": 20}))
+    endpoint.rules = calls(Call(name="slow", arguments={"seconds": 100}))
     log = tmp_path / "starts"
     for _ in range(2):
         await bench.agent(toolboxes=box("--starts", str(log), session=1, lifetime="worker"))
@@ -269,7 +269,7 @@ async def test_servers_start_side_by_side_and_fail_together(
     begin = time.monotonic()
     error = await failure(bench, toolboxes={**slow, **box("--start", "exit")})
     assert "told to exit" in error.message
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 60
     assert all(map(gone, started(log)))
 
 

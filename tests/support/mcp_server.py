@@ -9,6 +9,7 @@ Arguments:
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -82,6 +83,11 @@ def header(name: str, context: Context) -> str:
     return (context.headers or {}).get(name, "(none)")
 
 
+def many(count: int, size: int) -> str:
+    """A list of so many items, of some `size` characters each."""
+    return json.dumps([{"n": n, "code": "x" * size} for n in range(count)])
+
+
 def refuse() -> str:
     """Raise what is no tool error."""
     raise RuntimeError("an accident")
@@ -105,7 +111,7 @@ def main() -> None:
         print(f"told to {given.start}", file=sys.stderr, flush=True)
         _misbehave(given.start)
     time.sleep(given.delay)
-    for tool in (pid, remember, header, refuse) if given.more else ():
+    for tool in (pid, remember, header, many, refuse) if given.more else ():
         server.tool(structured_output=False)(tool)
     if given.transport == "stdio":
         server.run("stdio")

@@ -17,9 +17,19 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from grammar import contracts
-from grammar.contracts import AgentRequest, Branch, Bundle, Deployed, Page, PrepareRequest, RunReport, ShellRequest
+from grammar.contracts import (
+    AgentRequest,
+    Branch,
+    Bundle,
+    Deployed,
+    GatherRequest,
+    Page,
+    PrepareRequest,
+    RunReport,
+    ShellRequest,
+)
 from grammar.models import Personality, Task
-from grammar.values import ToolResult
+from grammar.values import ToolResult, Value
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow
 
@@ -40,7 +50,10 @@ class Fakes:
     page_size: int = 200
     agent: Agent = field(default=lambda request: said(request.prompt))
     shell: Callable[[ShellRequest], Deployed] = field(default=lambda request: said(request.script))
+    page: Callable[[PrepareRequest], Page] | None = None
+    gather_fails: str = ""
     prepared: list[PrepareRequest] = field(default_factory=list)
+    gathered: list[GatherRequest] = field(default_factory=list)
     deployed: list[str] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -48,6 +61,8 @@ class Fakes:
     @activity.defn(name=contracts.PREPARE)
     async def prepare(self, request: PrepareRequest) -> Page:
         self.prepared.append(request)
+        if self.page:
+            return self.page(request)
         name = request.task.name or ""
         if name in self.skipped:
             return Page(skipped="its condition is not met")
@@ -56,6 +71,13 @@ class Fakes:
         items = self.items[name]
         page = list(enumerate(items))[request.offset : request.offset + self.page_size]
         return Page(total=len(items), branches=[Branch(index=i, item=x, prompt=f"{name} {x}") for i, x in page])
+
+    @activity.defn(name=contracts.GATHER)
+    async def gather(self, request: GatherRequest) -> Value:
+        self.gathered.append(request)
+        if self.gather_fails:
+            raise ApplicationError(self.gather_fails, type="StorageFailed", non_retryable=True)
+        return Value(value="gathered")
 
     @activity.defn(name=contracts.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> Deployed:
@@ -129,7 +151,7 @@ async def staged(env: WorkflowEnvironment) -> AsyncIterator[Stage]:
         env.client,
         task_queue=queue,
         workflows=[TaskflowWorkflow],
-        activities=[fakes.prepare, fakes.run_agent, fakes.run_shell],
+        activities=[fakes.prepare, fakes.run_agent, fakes.run_shell, fakes.gather],
         workflow_runner=workflow_runner(),
     ):
         yield Stage(env, fakes, queue)

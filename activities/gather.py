@@ -1,0 +1,87 @@
+"""The list that a fan-out publishes, put together outside of the run: it may be large (GRAMMAR.md section 5)."""
+
+import asyncio
+import json
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import JsonValue
+from temporalio import activity
+
+from activities.documents import Documents, files_of, keep_file, size_of
+from activities.failures import reported
+from grammar import contracts
+from grammar.contracts import KEPT_OF_TASK, GatherRequest, Page
+from grammar.errors import StorageFailed
+from grammar.fan_out import entry
+from grammar.values import Value, stored_value
+
+
+class Gather:
+    """The `gather` activity."""
+
+    def __init__(self, documents: Documents | None) -> None:
+        self._documents = documents
+
+    @activity.defn(name=contracts.GATHER)
+    async def gather(self, request: GatherRequest) -> Value:
+        """The list, stored where it is large."""
+        with reported(str):
+            if self._documents is None:
+                raise StorageFailed("the run keeps results in payload storage, and this worker is told of none")
+            wanted = [one.result.stored for one in request.branches if one.result.stored]
+            files = await files_of(self._documents, [*wanted, *(page.stored for page in request.pages)])
+            file = await asyncio.to_thread(_written, self._documents.folder, request, files)
+            if size_of(file) > KEPT_OF_TASK:
+                return Value(stored=await keep_file(self._documents, file, "value"))
+            value: JsonValue = json.loads(file.read_bytes())
+            file.unlink()
+            return Value(value=value)
+
+
+def _written(folder: Path, request: GatherRequest, files: Mapping[str, Path]) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+        _write(file, request, files)  # type: ignore[arg-type]
+    return Path(file.name)
+
+
+def _write(file: TextIO, request: GatherRequest, files: Mapping[str, Path]) -> None:
+    """One branch after the other: they need not fit into memory."""
+    items = _Items(request, files)
+    separator = "["
+    for branch in request.branches:
+        file.write(separator)
+        json.dump(entry(branch, items[branch.item], _result(branch.result, files)), file, ensure_ascii=False)
+        separator = ","
+    file.write("]" if request.branches else "[]")
+
+
+def _result(value: Value, files: Mapping[str, Path]) -> JsonValue:
+    return stored_value(files[value.stored.key], value.stored.form) if value.stored else value.value
+
+
+class _Items:
+    """The items by number, a page in memory at a time."""
+
+    def __init__(self, request: GatherRequest, files: Mapping[str, Path]) -> None:
+        self._here = request.items
+        self._pages = request.pages
+        self._files = files
+        self._open = -1
+        self._page: dict[int, JsonValue] = {}
+
+    def __getitem__(self, number: int) -> JsonValue:
+        if not self._pages:
+            return self._here[number]
+        index = bisect_right([page.first for page in self._pages], number) - 1
+        if index != self._open:
+            self._open, self._page = index, dict(self._read(index))
+        return self._page[number]
+
+    def _read(self, index: int) -> Iterator[tuple[int, JsonValue]]:
+        page = Page.model_validate_json(self._files[self._pages[index].stored.key].read_bytes())
+        return ((branch.index, branch.item) for branch in page.branches)
