@@ -1,11 +1,11 @@
-"""How values become payloads: pydantic JSON, and big ones in files."""
+"""How values become payloads: pydantic JSON, and big ones in files or in S3."""
 
 import dataclasses
 import os
 from pathlib import Path
 
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, ExternalStorage
+from temporalio.converter import DataConverter, ExternalStorage, StorageDriver
 
 from runtime.payloads import FileStorageDriver
 from runtime.state import state_dir
@@ -23,9 +23,9 @@ def payload_dir(*, embedded: bool) -> Path | None:
     return Path(shared).expanduser().absolute() if shared else None
 
 
-def data_converter(payloads: Path | None) -> DataConverter:
-    """The data converter of all clients; payloads of 256 KiB and more go to files under `payloads`."""
+def data_converter(payloads: Path | StorageDriver | None) -> DataConverter:
+    """The data converter of all clients; payloads of 256 KiB and more go to files under `payloads`, or to a driver."""
     if payloads is None:
         return pydantic_data_converter
-    storage = ExternalStorage(drivers=[FileStorageDriver(payloads)])
-    return dataclasses.replace(pydantic_data_converter, external_storage=storage)
+    driver = FileStorageDriver(payloads) if isinstance(payloads, Path) else payloads
+    return dataclasses.replace(pydantic_data_converter, external_storage=ExternalStorage(drivers=[driver]))
