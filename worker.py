@@ -24,7 +24,9 @@ from temporalio.worker import Worker
 
 from activities.agent import AgentRuns
 from activities.in_step import InStep
+from activities.journal import Store
 from activities.journal_files import JournalFiles
+from activities.journal_objects import JournalObjects
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool
@@ -75,8 +77,6 @@ async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
 @asynccontextmanager
 async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """A worker that polls the task queue for as long as the body runs."""
-    folder = payload_dir(embedded=here.embedded)
-    journals = JournalFiles(folder / "journals") if folder else None
     renderer = Renderer()
     models = Models(LocalModel())
     pool = Pool()
@@ -86,7 +86,7 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         workflows=[TaskflowWorkflow],
         activities=[
             Prepare(renderer).prepare,
-            AgentRuns(renderer, models, InStep(), pool, journals).run_agent,
+            AgentRuns(renderer, models, InStep(), pool, journals(here)).run_agent,
             Shell(renderer).run_shell,
         ],
         workflow_runner=workflow_runner(),
@@ -105,6 +105,14 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         await pool.close()
         await models.close()
         await renderer.close()
+
+
+def journals(here: Place) -> Store | None:
+    """Where the journals of agent runs are kept: beside the payloads."""
+    if here.bucket:
+        return JournalObjects(here.bucket)
+    folder = payload_dir(embedded=here.embedded)
+    return JournalFiles(folder / "journals") if folder else None
 
 
 def be_patient(worker: Worker) -> None:

@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentRuns
 from activities.in_step import InStep
-from activities.journal_files import JournalFiles
+from activities.journal import Store
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool
@@ -32,7 +32,7 @@ class Bench:
     models: Models
     pool: Pool
     env: ActivityEnvironment
-    journals: JournalFiles | None = None
+    journals: Store | None = None
 
     async def shell(self, script: str, outputs: Schema | None = None, **env: str) -> Deployed:
         request = ShellRequest(script=script, outputs=outputs, surroundings=Surroundings(env=env, key=KEY))
