@@ -25,7 +25,9 @@ from temporalio.worker import Worker
 from activities.agent import AgentRuns
 from activities.gather import Gather
 from activities.in_step import InStep
+from activities.journal import Store
 from activities.journal_files import JournalFiles
+from activities.journal_objects import JournalObjects
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool
@@ -75,7 +77,6 @@ async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
 @asynccontextmanager
 async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """A worker that polls the task queue for as long as the body runs."""
-    journals = JournalFiles(here.payloads / "journals") if here.payloads else None
     documents = here.documents
     renderer = Renderer()
     models = Models(LocalModel())
@@ -86,7 +87,7 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         workflows=[TaskflowWorkflow],
         activities=[
             Prepare(renderer, documents).prepare,
-            AgentRuns(renderer, models, InStep(), pool, journals, documents).run_agent,
+            AgentRuns(renderer, models, InStep(), pool, journals(here), documents).run_agent,
             Shell(renderer, documents).run_shell,
             Gather(documents).gather,
         ],
@@ -106,6 +107,13 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         await pool.close()
         await models.close()
         await renderer.close()
+
+
+def journals(here: Place) -> Store | None:
+    """Where the journals of agent runs are kept: beside the payloads."""
+    if here.bucket:
+        return JournalObjects(here.bucket)
+    return JournalFiles(here.folder / "journals") if here.folder else None
 
 
 def be_patient(worker: Worker) -> None:

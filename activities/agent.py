@@ -17,8 +17,7 @@ from activities.failures import reported
 from activities.fit import misfits
 from activities.heartbeat import beating, carried_over
 from activities.in_step import InStep
-from activities.journal import Journal
-from activities.journal_files import JournalFiles
+from activities.journal import Journal, Store
 from activities.models import Models, settings
 from activities.pool import Pool
 from activities.recorded_model import RecordedModel
@@ -50,7 +49,7 @@ class AgentRuns:
         models: Models,
         in_step: InStep,
         pool: Pool,
-        journals: JournalFiles | None = None,
+        journals: Store | None = None,
         documents: Documents | None = None,
     ) -> None:
         self._renderer = renderer

@@ -19,7 +19,7 @@ from activities.render import Renderer
 from activities.servers import Server, ServerSpec
 from activities.tool_names import Names, offered
 from grammar.contracts import AgentRequest, Surroundings
-from grammar.errors import MissingVariable, TemplateFailed, ToolboxFailed
+from grammar.errors import MissingVariable, StorageFailed, TaskError, TemplateFailed, ToolboxFailed
 from grammar.models import ServerParams, Toolbox
 from grammar.templates import Environ, Templates
 
@@ -186,7 +186,7 @@ class ServerView(MCPServer):
             return await self._journal.call(
                 own, arguments, own in self._careful, lambda: self._call(own, arguments, meta)
             )
-        except ToolboxFailed as error:
+        except (ToolboxFailed, StorageFailed) as error:
             raise _Lost(error) from None
 
     async def _call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
@@ -221,9 +221,9 @@ def _is_destructive(tool: Tool) -> bool:
 
 
 class _Lost(UserError):
-    """Takes a ToolboxFailed through the SDK, which hands on its own UserError as it is, unlogged."""
+    """Takes what fails the attempt through the SDK, which hands on its own UserError as it is, unlogged."""
 
-    def __init__(self, failure: ToolboxFailed) -> None:
+    def __init__(self, failure: TaskError) -> None:
         super().__init__(str(failure))
         self.failure = failure
 

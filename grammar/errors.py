@@ -5,6 +5,7 @@ TaskflowError
 │   ├── InvalidFlow            every problem found in the files, each with file:line
 │   ├── ConnectionFailed       no Temporal server where one was configured
 │   ├── EmbeddedServerFailed   the embedded server did not start
+│   ├── NoStorage              where payloads are to be kept is said wrongly, or does not answer
 │   ├── RunConflict            a run of that id is there already
 │   ├── NotWaiting             no such run, or it does not wait for what it was told
 │   └── NotTakenOver           what an earlier run gave does not fit the flow
@@ -12,7 +13,7 @@ TaskflowError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
     │   └── RateLimited          retried after the delay that the server asks for: 429
     ├── ToolboxFailed            retried: an MCP server did not start, or was lost
-    ├── StorageFailed            retried: payload storage lacks what a run keeps there, or does not answer
+    ├── StorageFailed            retried: what keeps journals and big values did not take or give one
     ├── ShellFailed              retried where the task has a `retry`: non-zero exit
     ├── BadRequest               final: 400, 422
     │   └── ContextTooLong       final
@@ -114,6 +115,10 @@ class EmbeddedServerFailed(UserError):
     """The embedded Temporal server did not start."""
 
 
+class NoStorage(UserError):
+    """Where payloads are to be kept is said wrongly, or does not answer."""
+
+
 class RunConflict(UserError):
     """A run of that id is there already, and is not the same flow."""
 
@@ -156,7 +161,7 @@ class ToolboxFailed(TaskError):
 
 
 class StorageFailed(TaskError):
-    """Payload storage does not give what a run keeps there."""
+    """What keeps journals and big values did not take or give one: not reached, refused, missing or damaged."""
 
     retryable = True
 

@@ -1,31 +1,27 @@
-"""How values become payloads: pydantic JSON, and big ones in files."""
+"""How values become payloads: pydantic JSON, and big ones in files or in S3."""
 
 import dataclasses
 import os
 from pathlib import Path
 
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, ExternalStorage
+from temporalio.converter import DataConverter, ExternalStorage, StorageDriver
 
 from runtime.payloads import FileStorageDriver
-from runtime.state import state_dir
 
 
-def payload_dir(*, embedded: bool) -> Path | None:
-    """Where big payloads are kept; None = nowhere, they must fit into the history.
+def shared_folder() -> Path | None:
+    """Where big payloads are kept with a server of one's own; None = nowhere, they must fit into the history.
 
-    For the embedded server: beside its database. For any other, starter and workers may be on several
-    machines: only where TASKFLOW_PAYLOAD_DIR names a directory that all of them share.
+    Starter and workers may be on several machines: only where TASKFLOW_PAYLOAD_DIR names a directory that all share.
     """
-    if embedded:
-        return state_dir() / "payloads"
     shared = os.environ.get("TASKFLOW_PAYLOAD_DIR")
     return Path(shared).expanduser().absolute() if shared else None
 
 
-def data_converter(payloads: Path | None) -> DataConverter:
-    """The data converter of all clients; payloads of 256 KiB and more go to files under `payloads`."""
+def data_converter(payloads: Path | StorageDriver | None) -> DataConverter:
+    """The data converter of all clients; payloads of 256 KiB and more go to files under `payloads`, or to a driver."""
     if payloads is None:
         return pydantic_data_converter
-    storage = ExternalStorage(drivers=[FileStorageDriver(payloads)])
-    return dataclasses.replace(pydantic_data_converter, external_storage=storage)
+    driver = FileStorageDriver(payloads) if isinstance(payloads, Path) else payloads
+    return dataclasses.replace(pydantic_data_converter, external_storage=ExternalStorage(drivers=[driver]))

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from pathlib import Path
+from typing import Protocol
 
 from grammar.contracts import RunReport
 from grammar.errors import StorageFailed
@@ -56,7 +57,14 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-async def filled(report: RunReport, documents: FileDocuments | None) -> RunReport:
+class Documents(Protocol):
+    """Documents, wherever they are kept."""
+
+    async def path(self, key: str) -> Path:
+        """A file on this machine with the document in it. Raises StorageFailed."""
+
+
+async def filled(report: RunReport, documents: Documents | None) -> RunReport:
     """The report with all outputs in it. Raises StorageFailed."""
     if not report.stored:
         return report

@@ -2,9 +2,10 @@
 
 import pytest
 
+from tests.support.s3 import S3, s3, s3_server
 from tests.support.server import DevServer, dev_server
 
-__all__ = ["DevServer", "dev_server"]
+__all__ = ["S3", "DevServer", "dev_server", "s3", "s3_server"]
 
 
 @pytest.fixture(autouse=True)
@@ -13,6 +14,6 @@ def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "AI_API_ENDPOINT", "AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL_TEMP",
         "COPILOT_DEFAULT_MODEL", "MODEL_PARALLEL_TOOL_CALLS", "TASKFLOW_PATH", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE",
-        "TASKFLOW_STATE_DIR",
+        "TASKFLOW_STATE_DIR", "TASKFLOW_PAYLOAD_DIR", "TASKFLOW_PAYLOAD_S3",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)

@@ -9,8 +9,9 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentRuns
+from activities.documents import Documents
 from activities.in_step import InStep
-from activities.journal_files import JournalFiles
+from activities.journal import Store
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool
@@ -18,7 +19,6 @@ from activities.render import Renderer
 from activities.shell import Shell
 from grammar.contracts import KEPT_OF_TASK, AgentRequest, AgentSpec, Deployed, ShellRequest, Surroundings
 from grammar.models import Personality, Schema
-from runtime.documents import FileDocuments
 from tests.support.endpoint import Rule, ScriptedEndpoint
 
 KEY = "k1"
@@ -33,8 +33,8 @@ class Bench:
     models: Models
     pool: Pool
     env: ActivityEnvironment
-    journals: JournalFiles | None = None
-    documents: FileDocuments | None = None
+    journals: Store | None = None
+    documents: Documents | None = None
 
     async def shell(self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, **env: str) -> Deployed:
         surroundings = Surroundings(env=env, key=KEY)

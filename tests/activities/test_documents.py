@@ -30,8 +30,9 @@ PRINT_LIST = """python3 -c 'import json; print(json.dumps([{"n": n, "code": "x" 
 
 @pytest.fixture
 def documents(bench: Bench, tmp_path: Path) -> FileDocuments:
-    bench.documents = FileDocuments(tmp_path / "documents")
-    return bench.documents
+    documents = FileDocuments(tmp_path / "documents")
+    bench.documents = documents
+    return documents
 
 
 async def value(documents: FileDocuments, stored: Stored | None) -> Any:

@@ -8,7 +8,7 @@ import yaml
 
 COMPOSE: dict[str, Any] = yaml.safe_load(Path("docker-compose.temporal.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
+KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def test_services() -> None:
@@ -51,7 +51,7 @@ def test_the_database_outlives_its_container() -> None:
 
 def test_no_secret_is_written_down() -> None:
     assert SERVICES["postgresql"]["environment"]["POSTGRES_PASSWORD"].startswith("${")
-    assert [SERVICES["worker"]["environment"][key] for key in KEYS] == [None, None, None]
+    assert [SERVICES["worker"]["environment"][key] for key in KEYS] == [None] * len(KEYS)
 
 
 def test_the_worker_reaches_the_server_inside_the_network() -> None:

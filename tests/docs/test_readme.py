@@ -24,7 +24,7 @@ PROGRAMS = {
     "taskflow-worker": "worker.py",
 }
 ROOMS = ("grammar", "workflows", "activities", "runtime", "console", "commands", "taskflows")
-VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z_]+")
+VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z0-9_]+")
 # Constants that look like variables, and the system's own.
 NOT_OURS = {"MODEL_CONFIG", "HOME", "PATH", "TMPDIR", "PYTHONPATH"}
 

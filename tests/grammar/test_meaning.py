@@ -357,6 +357,7 @@ def test_the_guidelines_say_what_the_grammar_says() -> None:
         ("ModelUnavailable", True, False),
         ("RateLimited", True, False),
         ("ToolboxFailed", True, False),
+        ("StorageFailed", True, False),
         ("BadRequest", False, False),
         ("ContextTooLong", False, False),
         ("TurnLimit", False, False),

@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 
 from grammar.errors import TaskflowError
 from runtime.connection import connect
-from runtime.converter import data_converter, payload_dir
+from runtime.converter import data_converter, shared_folder
 from runtime.payloads import FileStorageDriver
 from runtime.sandbox import workflow_runner
 from tests.support.server import DevServer
@@ -145,10 +145,8 @@ async def test_damaged_file_is_refused(tmp_path: Path) -> None:
         await driver.retrieve(RETRIEVE, claims)
 
 
-def test_where_payloads_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("TASKFLOW_STATE_DIR", str(tmp_path))
+def test_where_payloads_of_a_given_server_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("TASKFLOW_PAYLOAD_DIR", raising=False)
-    assert payload_dir(embedded=True) == tmp_path / "payloads"
-    assert payload_dir(embedded=False) is None
+    assert shared_folder() is None
     monkeypatch.setenv("TASKFLOW_PAYLOAD_DIR", str(tmp_path / "shared"))
-    assert payload_dir(embedded=False) == tmp_path / "shared"
+    assert shared_folder() == tmp_path / "shared"
