@@ -40,6 +40,7 @@ def as_application_error(error: TaskError, redact: Callable[[str], str]) -> Appl
     delay = rate_limit.delay(error.retry_after, attempt) if isinstance(error, RateLimited) else None
     return ApplicationError(
         redact(str(error)),
+        *error.details,
         type=type_name(error),
         non_retryable=not error.retryable,
         next_retry_delay=timedelta(seconds=delay) if delay is not None else None,

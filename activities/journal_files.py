@@ -2,25 +2,42 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from grammar.errors import StorageFailed
 
 
 class JournalFiles:
-    """Keeps the journal `a/b` in `directory`/a/b.jsonl. A line that was added is on the disk."""
+    """Keeps the journal `a/b` in `directory`/a/b.jsonl. A line that was added is on the disk.
+
+    A disk that is full, or not there, raises StorageFailed.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     async def read(self, key: str) -> list[str]:
         """The lines so far; none where there is no such journal."""
-        return await asyncio.to_thread(_lines, self._path(key))
+        with _told():
+            return await asyncio.to_thread(_lines, self._path(key))
 
     async def append(self, key: str, line: str) -> None:
         """Add a line."""
-        await asyncio.to_thread(_append, self._path(key), line)
+        with _told():
+            await asyncio.to_thread(_append, self._path(key), line)
 
     def _path(self, key: str) -> Path:
         return self._directory / f"{key}.jsonl"
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(f"the journal of the agent run: {error.strerror}: {error.filename}") from error
 
 
 def _lines(path: Path) -> list[str]:

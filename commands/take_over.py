@@ -34,5 +34,6 @@ async def _carried(here: Place, flow: Bundle, earlier: str, task: str | None) ->
 
 def _taken(task: CarriedTask, earlier: str) -> CarriedTask:
     """It cost this run nothing."""
-    changes = {"note": f"taken over from {earlier}", "usage": Usage()}
-    return task.model_copy(update={"report": task.report.model_copy(update=changes)})
+    report = task.report.model_copy(update={"note": f"taken over from {earlier}", "usage": Usage()})
+    branches = [one.model_copy(update={"lost": Usage()}) for one in task.branches]
+    return task.model_copy(update={"report": report, "usage": Usage(), "branches": branches})

@@ -504,7 +504,7 @@ class Done(NamedTuple):
 
 
 class CarriedBranch(BaseModel):
-    """A branch that has begun. Neither `deployed` nor `failure`: it has to run again.
+    """A branch that has begun. Neither `deployed` nor `failure`: it has to run again. `lost`: what its failure cost.
 
     `deployed`: only in what runs of before carry; those with a result are Done now.
     """
@@ -512,12 +512,15 @@ class CarriedBranch(BaseModel):
     branch: Branch
     deployed: Deployed | None = None
     failure: Failure | None = None
+    lost: Usage = Usage()
     leg: int = 1
     journal: str = ""
 
 
 class CarriedTask(BaseModel):
-    """A task so far. `expected`: how many items there are is known."""
+    """A task so far. `expected`: how many items there are is known. `usage`: less what failed
+    branches cost; None in what runs of before carry.
+    """
 
     report: TaskReport
     items: int = 1
@@ -525,6 +528,7 @@ class CarriedTask(BaseModel):
     model: str = ""
     whole: list[Failure] = []
     took_source: bool = False
+    usage: Usage | None = None
     pages: list[StoredPage] = []
     done: list[Done] = []
     branches: list[CarriedBranch] = []

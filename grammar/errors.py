@@ -138,6 +138,8 @@ class TaskError(TaskflowError):
     ends_run: ClassVar[bool] = False
     # The conversation itself led here: to go on from where it ended would end the same way.
     spent: ClassVar[bool] = False
+    # What the history is told besides: of an agent run, its Usage.
+    details: tuple[object, ...] = ()
 
 
 class ModelUnavailable(TaskError):

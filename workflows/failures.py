@@ -8,7 +8,7 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
-from grammar.contracts import Failure
+from grammar.contracts import Failure, Usage
 from grammar.errors import ends_run, is_mendable
 from grammar.models import Task
 from workflows.task_record import TaskRecord
@@ -48,6 +48,12 @@ def understood(task: str, branch: int | None, error: ActivityError) -> Failure:
         message = _TIMEOUTS.get(cause.type, "timed out") if cause.type is not None else "timed out"
         return Failure(task=task, branch=branch, type="Timeout", message=message)
     return Failure(task=task, branch=branch, type=type(cause).__name__, message=str(cause or error))
+
+
+def usage(error: ActivityError) -> Usage:
+    """What a failed agent run cost, as far as its activity could tell."""
+    told = error.cause.details if isinstance(error.cause, ApplicationError) else ()
+    return Usage.model_validate(told[0]) if told and isinstance(told[0], dict) else Usage()
 
 
 def ending(task: Task, record: TaskRecord) -> Failure | None:

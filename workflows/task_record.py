@@ -49,7 +49,8 @@ class TaskRecord:
         self.model = ""
         self._whole: list[Failure] = []
         self.warnings: list[str] = []
-        self.usage = Usage()
+        self._usage = Usage()
+        self._lost: dict[int, Usage] = {}
         self.stopped = False
         self.took_source = False
         self.pages: list[StoredPage] = []
@@ -75,12 +76,14 @@ class TaskRecord:
             model=self.model,
             whole=self._whole,
             took_source=self.took_source,
+            usage=self._usage,
             pages=self.pages,
             done=list(self._done.values()),
             branches=[
                 CarriedBranch(
                     branch=branch,
                     failure=self._errors.get(index),
+                    lost=self._lost.get(index, Usage()),
                     leg=self._legs.get(index, 1),
                     journal=self._journals.get(index, ""),
                 )
@@ -91,7 +94,8 @@ class TaskRecord:
     def take_over(self, carried: CarriedTask) -> None:
         """Go on from what the history before knew."""
         report = carried.report
-        self.status, self.note, self.total, self.usage = report.status, report.note, report.total, report.usage
+        self.status, self.note, self.total = report.status, report.note, report.total
+        self._usage = report.usage if carried.usage is None else carried.usage
         self.warnings = list(report.warnings)
         self.items, self.model, self.took_source = carried.items, carried.model, carried.took_source
         self._expected, self._whole, self.pages = carried.expected, list(carried.whole), carried.pages
@@ -107,7 +111,7 @@ class TaskRecord:
             return
         self._branches[index] = one.branch
         if one.failure:
-            self._errors[index] = one.failure
+            self._errors[index], self._lost[index] = one.failure, one.lost
             self.stopped = self.stopped or ends_run(one.failure.type)
         if one.leg > 1:
             self._legs[index] = one.leg
@@ -144,8 +148,10 @@ class TaskRecord:
     def reopen(self) -> None:
         """What failed is to run again. An agent goes on from its journal, unless its conversation was spent."""
         for index, failure in self._errors.items():
+            lost = self._lost.pop(index, Usage())
             if is_spent(failure.type):
                 self._journals.pop(index, None)
+                self._usage = self._usage + lost  # of the others, the next leg counts it again
             self._legs[index] = self._legs.get(index, 1) + 1
         self._errors.clear()
         self._whole.clear()
@@ -210,15 +216,15 @@ class TaskRecord:
         """A branch gave its result."""
         begun = self._branches.pop(branch.index)
         self._done[branch.index] = _done(begun, deployed, self.leg(branch))
-        self.usage = self.usage + deployed.usage
+        self._usage = self._usage + deployed.usage
         self.model = deployed.model or self.model
         self.warnings += [text for text in deployed.warnings if text not in self.warnings]
         self._ended_branch(branch, status="done", said=deployed.said, first=deployed.first)
         self._forget(branch.index)
 
-    def fail(self, branch: Branch, failure: Failure) -> None:
+    def fail(self, branch: Branch, failure: Failure, cost: Usage | None = None) -> None:
         """A branch failed for good, or until a person has it retried."""
-        self._errors[branch.index] = failure
+        self._errors[branch.index], self._lost[branch.index] = failure, cost or Usage()
         self._journals.setdefault(branch.index, self.activity_id(branch, self.leg(branch)))
         self._waiting.pop(branch.index, None)
         self.stopped = self.stopped or ends_run(failure.type)
@@ -300,6 +306,11 @@ class TaskRecord:
             self.status = "cancelled"
 
     @property
+    def usage(self) -> Usage:
+        """What all branches cost, the failed ones too."""
+        return sum(self._lost.values(), self._usage)
+
+    @property
     def done(self) -> int:
         """How many branches gave their result."""
         return len(self._done)
@@ -375,6 +386,7 @@ class TaskRecord:
             label=self.label(branch),
             status="failed" if error else self._waiting.get(index, "running"),
             legs=self._legs.get(index, 1),
+            usage=self._lost.get(index, Usage()),
             error=error.message if error else None,
         )
 

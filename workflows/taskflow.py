@@ -233,7 +233,7 @@ class TaskflowWorkflow(Steering):
         try:
             deployed = await legs.run(request, places, describe)
         except ActivityError as error:
-            record.fail(branch, failures.understood(record.name, branch.index, error))
+            record.fail(branch, failures.understood(record.name, branch.index, error), failures.usage(error))
         except BranchFailed as failed:
             record.fail(branch, failed.failure)
         else:

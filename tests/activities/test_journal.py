@@ -14,8 +14,8 @@ from activities.carried_lines import LARGEST, CarriedLines
 from activities.journal import SKIPPED, Journal
 from activities.journal_files import JournalFiles
 from activities.secrets import Secrets
-from grammar.contracts import Leg
-from grammar.errors import ModelUnavailable, ToolboxFailed
+from grammar.contracts import Leg, Usage
+from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
@@ -54,8 +54,9 @@ async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
 ) -> None:
     endpoint.rules = failing_at(30, counting(tmp_path / "count", 40))
     fields: dict[str, Any] = {"toolboxes": box(), "max_turns": 50}
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ApplicationError) as failed:
         await kept.agent(**fields)
+    assert failed.value.details == (Usage(requests=30, input_tokens=300, output_tokens=150),)
     deployed = await kept.agent(**fields)
     assert (tmp_path / "count").read_text().split() == [str(turn) for turn in range(40)]
     assert len(endpoint.requests) == 42  # 41 turns, and the one that failed
@@ -227,3 +228,9 @@ async def test_what_is_too_large_is_not_carried() -> None:
     assert len(carried.lines) == 2
     await carried.append("k", "c")
     assert carried.lines == []
+
+
+async def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("no folder")
+    with pytest.raises(StorageFailed, match="the journal of the agent run: "):
+        await JournalFiles(tmp_path).append("run/task-1", "{}")

@@ -22,7 +22,9 @@ taskflow:
   - task:
       agents: [./brief.yaml]
       toolboxes: [./box.yaml]
-      user_prompt: "log in with {{{{ env('THE_SECRET') }}}}; there are {{{{ outputs.big | length }}}} characters: {{{{ outputs.big }}}}"
+      user_prompt: |
+        log in with {{{{ env('THE_SECRET') }}}}; there are {{{{ outputs.big | length }}}} characters:
+        {{{{ outputs.big }}}}
 """
 
 BOX = f"""

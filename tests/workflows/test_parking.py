@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, Journal, RunReport
+from grammar.contracts import AgentRequest, Deployed, Journal, Manifest, RunReport, Usage
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
@@ -242,3 +242,26 @@ async def test_a_paused_run_starts_no_new_branch(stage: Stage) -> None:
     assert (await ended(stage, handle)).status == "completed"
     journal: Journal = await handle.query("journal", 0, result_type=Journal)
     assert [one.kind for one in journal.entries if "pause" in one.kind] == ["paused", "unpaused"]
+
+
+async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
+    """An agent that goes on counts what it has paid for itself; one whose conversation was spent starts anew."""
+    costs = {"each 0": Usage(requests=3), "each 1": Usage(requests=5)}
+    kinds = {"each 0": "ModelUnavailable", "each 1": "BadRequest"}
+    mended = False
+
+    def agent(request: AgentRequest) -> Deployed:
+        if not mended:
+            kind, cost = kinds[request.prompt], costs[request.prompt]
+            raise ApplicationError("no", cost, type=kind, non_retryable=True)
+        return said("x").model_copy(update={"usage": Usage(requests=10)})
+
+    stage.fakes.items, stage.fakes.agent = {"each": [0, 1]}, agent
+    handle = await stage.start(ask("each", id="each", over="x", must_complete=True))
+    report = await parked(handle)
+    assert (report.usage.requests, report.tasks[0].usage.requests) == (8, 8)
+    manifest: Manifest = await handle.query("manifest", result_type=Manifest)
+    assert [one.usage.requests for one in manifest.branches] == [3, 5]
+    mended = True
+    await handle.execute_update("retry")
+    assert (await ended(stage, handle)).usage.requests == 25
