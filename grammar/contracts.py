@@ -503,6 +503,14 @@ class Done(NamedTuple):
     legs: int
 
 
+class Waiting(BaseModel):
+    """A branch that waits for a person: the leg that was left off, what was asked, and what was said of it so far."""
+
+    leg: Leg
+    asked: list[Approval]
+    said: list[Verdict] = []
+
+
 class CarriedBranch(BaseModel):
     """A branch that has begun. Neither `deployed` nor `failure`: it has to run again. `lost`: what its failure cost.
 
@@ -513,6 +521,7 @@ class CarriedBranch(BaseModel):
     deployed: Deployed | None = None
     failure: Failure | None = None
     lost: Usage = Usage()
+    waiting: Waiting | None = None
     leg: int = 1
     journal: str = ""
 

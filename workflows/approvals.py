@@ -6,9 +6,13 @@ from typing import Literal
 
 from temporalio import workflow
 
-from grammar.contracts import Approval, Leg, PendingCall, Verdict
+from grammar.contracts import Approval, Leg, PendingCall, Verdict, Waiting
 
 Kind = Literal["approval", "unknown_outcome"]
+
+
+class LeftWaiting(Exception):
+    """The run goes on in a new history, and the branch waits on there."""
 
 
 class Approvals:
@@ -31,13 +35,29 @@ class Approvals:
         kind: Kind = "unknown_outcome" if leg.reason == "unknown_outcome" else "approval"
         return [self._ask(activity_id, task, branch, call, kind) for call in leg.calls]
 
-    async def answers(self, asked: list[Approval], leg: Leg) -> list[Verdict]:
-        """What was said of each call of the leg, as soon as all are decided."""
+    def ask_again(self, waiting: Waiting) -> list[Approval]:
+        """What was asked in the history before is open again, unless it was decided there."""
+        self._said |= {one.id: one for one in waiting.said}
+        for approval in waiting.asked:
+            activity_id, _, number = approval.id.rpartition("-call-")
+            self._asked[activity_id] = int(number)
+            if approval.id not in self._said:
+                self._open[approval.id] = approval
+        return waiting.asked
+
+    def said(self, asked: list[Approval]) -> list[Verdict]:
+        """What was said of these so far."""
+        return [self._said[one.id] for one in asked if one.id in self._said]
+
+    async def answers(self, asked: list[Approval], leg: Leg, leave: Callable[[], bool]) -> list[Verdict]:
+        """What was said of each call of the leg, as soon as all are decided. Raises LeftWaiting where `leave` says."""
         try:
-            await workflow.wait_condition(lambda: all(one.id in self._said for one in asked))
+            await workflow.wait_condition(lambda: len(self.said(asked)) == len(asked) or leave())
         finally:
             for one in asked:
                 self._open.pop(one.id, None)
+        if len(self.said(asked)) < len(asked):
+            raise LeftWaiting
         return [
             self._said[one.id].model_copy(update={"id": call.id}) for one, call in zip(asked, leg.calls, strict=True)
         ]

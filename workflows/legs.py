@@ -44,7 +44,14 @@ class Legs:
     async def run(
         self, request: AgentRequest | ShellRequest, places: Places, describe: Callable[[int], str]
     ) -> Deployed:
-        """What the branch gives in the end. Raises ActivityError, BranchFailed. `describe`: a leg for the Web UI."""
+        """What the branch gives in the end. Raises ActivityError, BranchFailed, LeftWaiting.
+
+        `describe`: a leg for the Web UI.
+        """
+        if waiting := self._record.waiting(self._branch):
+            activity = self._record.activity_id(self._branch, self._record.leg(self._branch) - 1)
+            request = await self._go_on(request, activity, waiting.leg, places)  # type: ignore[arg-type]
+            self._record.go_on(self._branch)
         while True:
             leg = self._record.leg(self._branch)
             activity = self._record.activity_id(self._branch, leg)
@@ -75,13 +82,20 @@ class Legs:
         """Wait for a person, however long: the task's deadline moves on meanwhile."""
         since = workflow.now()
         where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))
-        asked = self._approvals.ask(leg, *where)
+        earlier = self._record.waiting(self._branch)
+        asked = self._approvals.ask_again(earlier) if earlier else self._approvals.ask(leg, *where)
+        self._record.wait(self._branch, leg, asked)
         self._tell()
         async with places.left():
-            verdicts = await self._approvals.answers(asked, leg)
+            verdicts = await self._approvals.answers(asked, leg, self._may_leave)
         self._deadline += workflow.now() - since
         self._tell()
         return verdicts
+
+    def _may_leave(self) -> bool:
+        """Whether the history has grown long, and nothing but people's answers holds up a new one."""
+        due = workflow.info().is_continue_as_new_suggested() and self._record.only_waiting
+        return due and workflow.patched("carry-approvals")
 
     async def _rest(self, leg: Leg) -> None:
         """Wait as long as the endpoint asks, else 5, 10, 20 ... 120 s (section 7).

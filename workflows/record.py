@@ -55,7 +55,7 @@ class Record:
 
     def carried(self) -> tuple[list[CarriedTask], list[Entry], int]:
         """The tasks, the newest entries, and the number of all entries: what a new history needs."""
-        return [task.carried() for task in self.tasks], list(self._entries)[-CARRIED:], self._count
+        return [task.carried(self.approvals.said) for task in self.tasks], list(self._entries)[-CARRIED:], self._count
 
     def _take_over(self, carried: Carried) -> None:
         self._entries.extend(carried.entries)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from grammar.contracts import (
+    Approval,
     Branch,
     BranchReport,
     BranchStatus,
@@ -21,6 +22,8 @@ from grammar.contracts import (
     TaskReport,
     TaskStatus,
     Usage,
+    Verdict,
+    Waiting,
     activity_id,
 )
 from grammar.errors import ends_run, is_spent
@@ -66,9 +69,13 @@ class TaskRecord:
         self._journals: dict[int, str] = {}
         self._turns: dict[int, int] = {}
         self._waiting: dict[int, BranchStatus] = {}
+        self._asked: dict[int, Waiting] = {}
 
-    def carried(self) -> CarriedTask:
-        """What a new history needs of it; of a task that has ended, what people are told."""
+    def carried(self, said: Callable[[list[Approval]], list[Verdict]] = lambda asked: []) -> CarriedTask:
+        """What a new history needs of it; of a task that has ended, what people are told.
+
+        `said`: what people said so far of calls that wait.
+        """
         return CarriedTask(
             report=self.report(),
             items=self.items,
@@ -84,12 +91,17 @@ class TaskRecord:
                     branch=branch,
                     failure=self._errors.get(index),
                     lost=self._lost.get(index, Usage()),
+                    waiting=self._carried_waiting(index, said),
                     leg=self._legs.get(index, 1),
                     journal=self._journals.get(index, ""),
                 )
                 for index, branch in self._branches.items()
             ],
         )
+
+    def _carried_waiting(self, index: int, said: Callable[[list[Approval]], list[Verdict]]) -> Waiting | None:
+        waiting = self._asked.get(index)
+        return waiting and waiting.model_copy(update={"said": said(waiting.asked)})
 
     def take_over(self, carried: CarriedTask) -> None:
         """Go on from what the history before knew."""
@@ -113,6 +125,8 @@ class TaskRecord:
         if one.failure:
             self._errors[index], self._lost[index] = one.failure, one.lost
             self.stopped = self.stopped or ends_run(one.failure.type)
+        if one.waiting:
+            self._asked[index] = one.waiting
         if one.leg > 1:
             self._legs[index] = one.leg
         if one.journal:
@@ -173,9 +187,10 @@ class TaskRecord:
         return next((page for page in reversed(self.pages) if page.first <= item), None)
 
     @property
-    def unbegun(self) -> bool:
-        """Whether there are branches that have not begun."""
-        return self._expected and len(self._branches) + len(self._done) < self.total
+    def left_over(self) -> bool:
+        """Whether there are branches for a new history: some that have not begun, or that wait for a person."""
+        unbegun = self._expected and len(self._branches) + len(self._done) < self.total
+        return bool(self._asked) or (unbegun and not self.stopped)
 
     def settled(self, index: int) -> bool:
         """Whether the branch of that index has its result, or has failed."""
@@ -269,9 +284,24 @@ class TaskRecord:
             note=leg.message,
         )
 
+    def wait(self, branch: Branch, leg: Leg, asked: list[Approval]) -> None:
+        """The branch waits for a person."""
+        self._asked[branch.index] = Waiting(leg=leg, asked=asked)
+        self._waiting[branch.index] = "waiting"
+
+    def waiting(self, branch: Branch) -> Waiting | None:
+        """What the branch waits for, if it does: since an earlier history, where it has just begun in this one."""
+        return self._asked.get(branch.index)
+
+    @property
+    def only_waiting(self) -> bool:
+        """Whether all branches that have begun and not ended wait for a person."""
+        return len(self._branches) - len(self._errors) == len(self._asked)
+
     def go_on(self, branch: Branch) -> None:
         """The next leg may start."""
         self._waiting.pop(branch.index, None)
+        self._asked.pop(branch.index, None)
 
     def fail_whole(self, failure: Failure) -> None:
         """The task failed before any branch ran."""

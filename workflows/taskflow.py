@@ -35,6 +35,7 @@ from grammar.contracts import (
 from grammar.models import Task
 from grammar.values import ToolResult, Value
 from workflows import deployment, failures, stack, summary
+from workflows.approvals import LeftWaiting
 from workflows.failures import BranchFailed, RunEnded
 from workflows.legs import Legs
 from workflows.outputs import Outputs
@@ -177,7 +178,7 @@ class TaskflowWorkflow(Steering):
         if page.total == 0:
             record.note = "nothing to do: no items"
         await sliding_window(self._branches(index, task, record, page, source), task.concurrency)
-        if record.unbegun and not record.stopped:
+        if record.left_over:
             self._continue_if_due(index, source)
         if failures.ending(task, record) is None:
             await self._publish(index, task, record)
@@ -236,6 +237,8 @@ class TaskflowWorkflow(Steering):
             record.fail(branch, failures.understood(record.name, branch.index, error), failures.usage(error))
         except BranchFailed as failed:
             record.fail(branch, failed.failure)
+        except LeftWaiting:
+            return
         else:
             record.succeed(branch, deployed)
         self._tell()

@@ -1,17 +1,29 @@
 """A run whose history grows long continues in a new one, and nobody notices."""
 
+import asyncio
 import sysconfig
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from temporalio.client import WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from grammar.contracts import AgentRequest, Deployed, Journal, Manifest, RunReport
+from grammar.contracts import (
+    AgentRequest,
+    Deployed,
+    Journal,
+    Leg,
+    Manifest,
+    PendingCall,
+    Rejection,
+    RunReport,
+)
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said, staged
 
@@ -89,3 +101,48 @@ async def test_what_failed_in_an_earlier_history_is_retried(short: Stage) -> Non
     results: Any = (await handle.result()).outputs["x"]
     assert [one["result"] for one in results] == [f"each {number}" for number in range(50)]
     assert len(short.fakes.deployed) == 51
+
+
+async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
+    """It holds up nothing but its own branch, keeps its id, and what was said of its leg so far."""
+
+    decided = asyncio.Event()
+
+    async def agent(request: AgentRequest) -> Deployed:
+        if request.prompt == "each 3" and request.leg is None:
+            calls = [PendingCall(id=f"c{n}", tool="wipe", toolbox="box", arguments="{}") for n in range(2)]
+            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+        if request.prompt == "each 9":
+            await decided.wait()
+        return said(" ".join([request.prompt, *(f"{one.id}:{one.approved}" for one in request.verdicts)]))
+
+    short.fakes.agent, short.fakes.items = agent, {"each": list(range(60))}
+    handle = await short.start(ask("each", id="x", over="x", async_=True))
+    run = short.env.client.get_workflow_handle(handle.id)
+    await until_async(lambda: waits(run, 2))
+    await run.execute_update("reject", Rejection(id="task-1-item-4-call-1"))
+    decided.set()
+
+    async def others_are_done() -> bool:
+        return (await status(run)).tasks[0].done == 59
+
+    await until_async(others_are_done)
+    assert len(await histories(short)) > 2
+    assert [one.id for one in (await status(run)).approvals] == ["task-1-item-4-call-2"]
+    manifest: Manifest = await run.query("manifest", result_type=Manifest)
+    assert [one.status for one in manifest.branches if one.status != "done"] == ["waiting"]
+    await run.execute_update("approve", "task-1-item-4-call-2")
+    results: Any = (await handle.result()).outputs["x"]
+    assert [one["result"] for one in results] == [
+        f"each {number}" if number != 3 else "each 3 c0:False c1:True" for number in range(60)
+    ]
+    assert Counter(short.fakes.deployed) == Counter({f"each {number}": 2 if number == 3 else 1 for number in range(60)})
+
+
+async def waits(run: WorkflowHandle[Any, Any], count: int) -> bool:
+    return len((await status(run)).approvals) == count
+
+
+async def status(run: WorkflowHandle[Any, Any]) -> RunReport:
+    found: RunReport = await run.query("status", result_type=RunReport)
+    return found
