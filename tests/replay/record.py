@@ -20,6 +20,7 @@ from grammar.bundle import Order, load
 from grammar.contracts import TASK_QUEUE
 from runtime import runs
 from runtime.converter import data_converter
+from runtime.documents import FileDocuments
 from runtime.exit import leave
 from runtime.place import Place
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
@@ -75,6 +76,22 @@ taskflow:
   - task: {id: items, run: "python3 -c 'print(list(range(60)))'"}
   - task: {over: outputs.items, async: true, run: "true"}
 """,
+    "renewed_waiting": """
+taskflow:
+  - task: {id: items, run: "python3 -c 'print(list(range(60)))'"}
+  - task:
+      over: outputs.items
+      async: true
+      agents: [taskflows.personalities.assistant]
+      toolboxes: [./careful.yaml]
+      user_prompt: "{{ 'call echo_tool' if result == 0 else result }}"
+""",
+    "stored": """
+taskflow:
+  - task: {id: items, run: "python3 -c 'import json; print(json.dumps([200 * chr(120)] * 205))'"}
+  - task: {id: each, over: outputs.items, async: true, async_limit: 50, run: "echo 1"}
+  - task: {over: "outputs.each[:1]", run: "true"}
+""",
     "rate_limited": """
 taskflow:
   - task: {agents: [taskflows.personalities.assistant], user_prompt: limited}
@@ -99,6 +116,7 @@ STEERED: dict[str, tuple[str, str, list[Any]]] = {
     "parked_set_output": ("parked", "set_output", [[7]]),
     "parked_abort": ("parked", "abort", []),
     "call_approve": ("waiting_approval", "approve", ["task-1-call-1"]),
+    "renewed_waiting": ("waiting_approval", "approve", ["task-2-item-1-call-1"]),
     "call_reject": ("waiting_approval", "reject", [{"id": "task-1-call-1", "reason": "no"}]),
 }
 LONG = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=120"]
@@ -129,11 +147,16 @@ async def record() -> None:
                 dev_server_extra_args=LONG,
                 data_converter=data_converter(None),
             ) as env,
-            worker.serving(Place(env.client, embedded=False), TASK_QUEUE),
+            worker.serving(here(env, Path(folder)), TASK_QUEUE),
         ):
             for name, path in _cases(Path(folder)).items():
                 if not (HISTORIES / f"{name}.json").exists():
                     await _record(env, name, path)
+
+
+def here(env: WorkflowEnvironment, folder: Path) -> Place:
+    """Documents are kept in files, which no replay needs; payloads stay in the history."""
+    return Place(env.client, embedded=False, documents=FileDocuments(folder / "documents"))
 
 
 def _cases(folder: Path) -> dict[str, Path]:
@@ -169,7 +192,9 @@ async def _steer(handle: runs.Handle, name: str) -> None:
     state, signal, said = STEERED[name]
 
     async def waits() -> bool:
-        return (await runs.standing(await handle.describe())).state == state
+        found = await handle.describe()
+        is_due = not name.startswith("renewed") or found.run_id != handle.first_execution_run_id
+        return is_due and (await runs.standing(found)).state == state
 
     await until_async(waits)
     await handle.signal(signal, args=said)
