@@ -3,6 +3,7 @@
 python starter.py FLOW [-g KEY=VALUE]...
 python starter.py -p PERSONALITY "prompt"
 python starter.py --lint FLOW...
+python starter.py --cron '0 6 * * *' FLOW
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Annotated
 import typer
 from dotenv import load_dotenv
 
+from commands import cron as scheduling
 from commands import decision as resuming
 from commands import dry_run as dry
 from console.problems import tell_bug, tell_problems, tell_warnings
@@ -79,19 +81,23 @@ def tool(asked: str, words: list[str], order: Order, view: Screen, json: bool) -
             return sample.run()
 
 
-def steer(asked: str, run_id: str, view: Screen, json: bool) -> int:
-    """What is asked of runs that are there already. Returns the exit code. Raises NotWaiting."""
-    from commands import look  # loads Temporal's client
+def steer(asked: str, name: str, view: Screen, json: bool) -> int:
+    """What is asked of runs and schedules that are there already. Returns the exit code. Raises UserError."""
+    from commands import look, schedule  # they load Temporal's client
 
     match asked:
         case "--list":
             return asyncio.run(look.list_runs(view, json))
         case "--status":
-            return asyncio.run(look.status(run_id, view, json))
+            return asyncio.run(look.status(name, view, json))
         case "--manifest":
-            return asyncio.run(look.manifest(run_id, view, json))
+            return asyncio.run(look.manifest(name, view, json))
+        case "--list-schedules":
+            return asyncio.run(schedule.list_schedules(view, json))
+        case "--unschedule":
+            return asyncio.run(schedule.remove(name, view, json))
         case _:
-            return asyncio.run(look.pause(run_id, asked == "--pause", view, json))
+            return asyncio.run(look.pause(name, asked == "--pause", view, json))
 
 
 def started(
@@ -110,6 +116,13 @@ def started(
 
     wish = Wish(run_id, detach, keep, json)
     return take_over.run(flow, earlier, from_task, wish, view) if earlier else Session(flow, wish, view).run()
+
+
+def scheduled(flow: Bundle, cron: str, schedule_id: str | None, view: Screen, json: bool) -> Coroutine[None, None, int]:
+    """Runs of the flow that start by themselves."""
+    from commands import schedule
+
+    return schedule.make(flow, cron, schedule_id, view, json)
 
 
 def resumed(run_id: str, what: Decision | None, keep: bool, view: Screen, json: bool) -> int:
@@ -143,7 +156,10 @@ def command(
         list[Path] | None, typer.Option("--path", metavar="DIR", help="Look references up here too.")
     ] = None,
     run_id: Annotated[
-        str | None, typer.Option("--id", metavar="ID", help="The run's id. An open run of that id is joined.")
+        str | None,
+        typer.Option(
+            "--id", metavar="ID", help="The run's id. An open run of that id is joined. With --cron: the schedule's."
+        ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, and leave it to a worker.")] = False,
     keep: Annotated[
@@ -192,6 +208,21 @@ def command(
     ] = None,
     pause: Annotated[str | None, typer.Option("--pause", metavar="ID", help="Have a run start no new branch.")] = None,
     unpause: Annotated[str | None, typer.Option("--unpause", metavar="ID", help="Have a paused run go on.")] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option(
+            "--cron",
+            metavar="TIMES",
+            help="Make a schedule: runs of FLOW start at these times, such as '0 6 * * *'. "
+            "In UTC, unless it begins as in 'CRON_TZ=Europe/Berlin 0 6 * * *'.",
+        ),
+    ] = None,
+    list_schedules: Annotated[
+        bool, typer.Option("--list-schedules", help="List schedules: the next run of each, and its last.")
+    ] = False,
+    unschedule: Annotated[
+        str | None, typer.Option("--unschedule", metavar="ID", help="Remove a schedule: no more runs start.")
+    ] = None,
 ) -> None:
     """Run a taskflow as a Temporal workflow, and follow it to its end.
 
@@ -205,15 +236,19 @@ def command(
         what = resuming.decision(retry, skip, set_output, abort, task)
         asked = mode(
             lint=lint, schema=schema, list_models=list_models, sample=sample, list=list_, status=status,
-            manifest=manifest, pause=pause, unpause=unpause, resume=resume
+            manifest=manifest, pause=pause, unpause=unpause, resume=resume, list_schedules=list_schedules,
+            unschedule=unschedule, cron=cron is not None
         )  # fmt: skip
         if asked in TOOLS:
             leave(tool(asked, words or [], order, view, json))
         if resume:
             leave(resumed(resume, what, keep, view, json))
-        if asked:
-            leave(steer(asked, status or manifest or pause or unpause or "", view, json))
+        if asked and cron is None:
+            leave(steer(asked, status or manifest or pause or unpause or unschedule or "", view, json))
         resuming.check(what, task)
+        scheduling.check(
+            cron, detach=detach, keep=keep, dry_run=dry_run, rules=rules, from_=from_, from_task=from_task
+        )  # fmt: skip
         dry.check(dry_run, rules)
         order = replace(order, flow=only(words or [], personality))
         loaded = load(personality, order)
@@ -222,7 +257,9 @@ def command(
         if from_task and not from_:
             raise InvalidFlow([Problem("command line", 0, "--from-task", "goes with --from ID")])
         tell_warnings(view, loaded.warnings)
-        leave(asyncio.run(started(loaded.bundle, run_id, detach, keep, json, from_, from_task, view)))
+        if cron is None:
+            leave(asyncio.run(started(loaded.bundle, run_id, detach, keep, json, from_, from_task, view)))
+        leave(asyncio.run(scheduled(loaded.bundle, cron, run_id, view, json)))
     except UserError as error:
         tell_problems(view, error, json)
         leave(error.exit_code)

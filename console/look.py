@@ -9,6 +9,7 @@ from rich.text import Text
 
 from console.report import spoken, summary_table, tell_failures
 from grammar.contracts import Manifest, RunLine, RunReport
+from grammar.schedule import ScheduleLine
 
 
 def tell_runs(console: Console, found: Sequence[RunLine]) -> None:
@@ -18,14 +19,34 @@ def tell_runs(console: Console, found: Sequence[RunLine]) -> None:
         return
     table = _table("run", "flow", "status", "task", "started", "took")
     for one in found:
-        state = one.standing.state if one.status in ("running", "completed") else one.status
         place = f"{one.standing.number}/{one.standing.tasks} {one.standing.task}" if one.standing.tasks else ""
         took = (one.ended or datetime.now(UTC)) - one.started
         flow = f"{one.flow} (dry run)" if one.dry_run else one.flow
-        table.add_row(one.id, flow, state, place, f"{one.started.astimezone():%Y-%m-%d %H:%M}", spoken(took))
-        for wait in one.standing.waits if one.status == "running" else ():
+        table.add_row(one.id, flow, _state(one), place, f"{one.started.astimezone():%Y-%m-%d %H:%M}", spoken(took))
+        for wait in _waits(one):
             table.add_row("", "", "", Text(f"waits: {wait}", "yellow"))
     console.print(table)
+
+
+def tell_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
+    """A line each, and what the last run waits for: until it has ended, no other one is started."""
+    if not found:
+        console.print("no schedules")
+        return
+    table = _table("schedule", "flow", "cron", "next run", "last run", "status", "skipped")
+    for one in found:
+        following = "paused" if one.paused else moment(one.next_run)
+        last, status = (one.last_run.id, _state(one.last_run)) if one.last_run else ("", "")
+        row = (one.id, one.flow, one.cron, following, last, status, str(one.skipped or ""))
+        table.add_row(*map(Text, row))
+        for wait in _waits(one.last_run) if one.last_run else ():
+            table.add_row("", "", "", "", Text(f"waits: {wait}", "yellow"))
+    console.print(table)
+
+
+def moment(time: datetime | None) -> str:
+    """In the time zone of whoever reads it, with its name: a schedule's own may be another."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M %Z}" if time else "never"
 
 
 def tell_report(console: Console, run_id: str, report: RunReport) -> None:
@@ -48,6 +69,15 @@ def tell_manifest(console: Console, manifest: Manifest) -> None:
             str(one.usage.requests), f"{tokens:,}", (one.error or "").splitlines()[0] if one.error else "",
         )  # fmt: skip
     console.print(table)
+
+
+def _state(one: RunLine) -> str:
+    # To Temporal, a run that came to its end is completed, also where some of it failed.
+    return one.standing.state if one.status in ("running", "completed") else one.status
+
+
+def _waits(one: RunLine) -> Sequence[str]:
+    return one.standing.waits if one.status == "running" else ()
 
 
 def _table(*columns: str) -> Table:

@@ -8,6 +8,7 @@ TaskflowError
 │   ├── NoStorage              where payloads are to be kept is said wrongly, or does not answer
 │   ├── RunConflict            a run of that id is there already
 │   ├── NotWaiting             no such run, or it does not wait for what it was told
+│   ├── NotScheduled           a schedule of that id is there already, or there is none
 │   └── NotTakenOver           what an earlier run gave does not fit the flow
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
@@ -125,6 +126,10 @@ class RunConflict(UserError):
 
 class NotWaiting(UserError):
     """The run does not wait for what it was told: no such run, no such call, not parked, or decided already."""
+
+
+class NotScheduled(UserError):
+    """A schedule of that id is there already, or there is none."""
 
 
 class NotTakenOver(UserError):

@@ -48,7 +48,14 @@ class Place:
 
     def run_url(self, run_id: str) -> str | None:
         """The run in the Web UI."""
-        return f"{self.ui_url}/namespaces/{self.client.namespace}/workflows/{run_id}" if self.ui_url else None
+        return self._page(f"workflows/{run_id}")
+
+    def schedule_url(self, schedule_id: str) -> str | None:
+        """The schedule in the Web UI."""
+        return self._page(f"schedules/{schedule_id}")
+
+    def _page(self, path: str) -> str | None:
+        return f"{self.ui_url}/namespaces/{self.client.namespace}/{path}" if self.ui_url else None
 
 
 @asynccontextmanager

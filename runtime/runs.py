@@ -97,14 +97,30 @@ async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, ca
             result_type=RunReport,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            static_summary=(f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200],
-            static_details=_details(bundle),
-            memo={"bundle": bundle.hash, "flow": bundle.source, STANDING: Standing()}
-            | ({"dry_run": True} if bundle.script else {}),
+            static_summary=summary(bundle),
+            static_details=details(bundle),
+            memo=memo(bundle),
             search_attributes=await attributes.of_run(client, bundle),
         )
     except WorkflowAlreadyStartedError:
         return await _join(client, bundle, run_id)
+
+
+def memo(bundle: Bundle) -> dict[str, object]:
+    """What is read of a run without a worker. The workflow keeps its standing there."""
+    known: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, STANDING: Standing()}
+    return known | ({"dry_run": True} if bundle.script else {})
+
+
+def summary(bundle: Bundle) -> str:
+    """The run in a few words, for the Web UI."""
+    return (f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200]
+
+
+def details(bundle: Bundle) -> str:
+    """The run's tasks, for the Web UI."""
+    tasks = "\n".join(f"{number}. {task.name}" for number, task in enumerate(bundle.tasks, 1))
+    return f"**{bundle.source}**, bundle `{bundle.hash[:12]}`\n\n{tasks}"
 
 
 def handle(client: Client, run_id: str) -> Handle:
@@ -115,15 +131,20 @@ def handle(client: Client, run_id: str) -> Handle:
 async def listed(client: Client, most: int = LISTED) -> AsyncIterator[RunLine]:
     """The newest runs, the newest first."""
     async for found in client.list_workflows(f'WorkflowType="{WORKFLOW}"', limit=most):
-        yield RunLine(
-            id=found.id,
-            flow=str(await found.memo_value("flow", "")),
-            status=found.status.name.lower() if found.status else "",
-            standing=await standing(found),
-            started=found.start_time,
-            ended=found.close_time,
-            dry_run=bool(await found.memo_value("dry_run", False)),
-        )
+        yield await line(found)
+
+
+async def line(found: WorkflowExecution) -> RunLine:
+    """The run as it stands in a list."""
+    return RunLine(
+        id=found.id,
+        flow=str(await found.memo_value("flow", "")),
+        status=found.status.name.lower() if found.status else "",
+        standing=await standing(found),
+        started=found.start_time,
+        ended=found.close_time,
+        dry_run=bool(await found.memo_value("dry_run", False)),
+    )
 
 
 async def report(client: Client, run_id: str) -> RunReport:
@@ -414,8 +435,3 @@ async def _last_known(handle: Handle, bundle: Bundle, cause: BaseException | Non
     except (TimeoutError, WorkflowQueryFailedError, RPCError):
         report = RunReport(name=bundle.name, bundle=bundle.hash)
     return report.model_copy(update={"status": "cancelled" if cancelled else "failed"})
-
-
-def _details(bundle: Bundle) -> str:
-    tasks = "\n".join(f"{number}. {task.name}" for number, task in enumerate(bundle.tasks, 1))
-    return f"**{bundle.source}**, bundle `{bundle.hash[:12]}`\n\n{tasks}"
