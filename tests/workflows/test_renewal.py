@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from grammar.contracts import AgentRequest, Deployed, Journal, Manifest, RunReport
+from runtime import history
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said, staged
 
@@ -89,3 +90,17 @@ async def test_what_failed_in_an_earlier_history_is_retried(short: Stage) -> Non
     results: Any = (await handle.result()).outputs["x"]
     assert [one["result"] for one in results] == [f"each {number}" for number in range(50)]
     assert len(short.fakes.deployed) == 51
+
+
+async def test_a_report_tells_of_all_histories(short: Stage) -> None:
+    short.fakes.items = {"each": [f"item {number}" for number in range(60)]}
+    short.fakes.page_size = 7
+    await short.run(ask("first"), ask("each", over="x", async_=True, async_limit=5))
+    story = await history.story(short.env.client, short.queue)
+    assert story.history.histories == len(await histories(short)) > 2
+    first, each = story.branches()
+    assert [one.prompt for one in (*first, *each)] == ["first", *(f"each item {number}" for number in range(60))]
+    assert [one.item for one in each] == [f"item {number}" for number in range(60)]
+    times = [(leg.begun, leg.ended) for one in (*first, *each) for leg in one.deployments]
+    assert len(times) == 61
+    assert all(ended and story.started <= begun <= ended <= story.until for begun, ended in times)
