@@ -22,6 +22,7 @@ MOST_FAILURES = 100
 MOST_OF_OUTPUTS = 500_000
 MOST_OF_AN_OUTPUT = 20_000
 BARS_HEIGHT = 150
+ROW_HEIGHT = 36
 
 
 def html(story: Story, prices: ModelConfig) -> str:
@@ -121,7 +122,7 @@ class Run:
         yield "branches", f"{sum(len(one.branches) for one in self.tasks):,}", self._failed()
         yield "model requests", f"{used.requests:,}", ""
         yield "tokens", f"{used.input_tokens + used.output_tokens:,}", f"{used.output_tokens:,} out"
-        yield "cost", self.bill.dollars or "–", "" if self.bill.amount else "no prices"
+        yield "cost", self.bill.dollars or "–", "no prices" if self.bill.unpriced and not self.bill.amount else ""
 
     def _failed(self) -> str:
         number = sum(one.story.report.status == "failed" for task in self.tasks for one in task.branches)
@@ -179,12 +180,14 @@ class Run:
             legs = [(one, leg) for one in task.branches for leg in one.story.deployments]
             bars, lanes = timeline.bars(self.scale, [_span(leg, self.story.until) for _, leg in legs])
             step = min(14.0, max(2.0, BARS_HEIGHT / max(1, lanes)))
+            height = max(ROW_HEIGHT, 10 + lanes * step)
+            margin = (height - lanes * step) / 2
             rects = [
-                Rect(bar.left, bar.width, round(2 + bar.lane * step, 2), round(step * 0.84, 2),
+                Rect(bar.left, bar.width, round(margin + bar.lane * step, 2), round(step * 0.84, 2),
                      _tone(one, leg), one.target, f"{one.label}: {spoken(_took(leg, self.story.until))}")
                 for bar, (one, leg) in zip(bars, legs, strict=True)
             ]  # fmt: skip
-            yield Row(task.report.name, task.target, round(4 + lanes * step, 2) if lanes else 12, rects)
+            yield Row(task.report.name, task.target, round(height, 2), rects)
 
     def _branch(self, story: BranchStory, said: list[Said]) -> Branch:
         legs = story.deployments

@@ -134,4 +134,6 @@ def _label(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min" if rest == 0 else f"{minutes}:{rest:02} min"
     hours, minutes = divmod(minutes, 60)
+    if rest:
+        return f"{hours}:{minutes:02}:{rest:02} h"
     return f"{hours} h" if minutes == 0 else f"{hours}:{minutes:02} h"

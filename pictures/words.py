@@ -29,7 +29,8 @@ def about(task: TaskNode) -> Iterator[str]:
 def _branches(task: TaskNode) -> str:
     items = [f"for each of {task.over}"] if task.over is not None else []
     models = [f"on {', '.join(task.models)}"] if len(task.models) > 1 else []
-    return ", ".join([*items, *models, f"{task.at_once} at a time"])
+    pace = f"{task.at_once} at a time" if task.at_once > 1 else "one after the other"
+    return ", ".join([*items, *models, pace])
 
 
 def _agents(task: TaskNode) -> str:
