@@ -13,6 +13,7 @@ COPY workflows ./workflows
 COPY activities ./activities
 COPY runtime ./runtime
 COPY console ./console
+COPY pictures ./pictures
 COPY commands ./commands
 COPY taskflows ./taskflows
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 SEEDS ?= 100
 BIN := .venv/bin
-ROOMS := grammar workflows activities runtime console commands taskflows tests benchmarks docs starter.py worker.py
+ROOMS := grammar workflows activities runtime console pictures commands taskflows tests benchmarks docs starter.py worker.py
 
 .PHONY: help demo test check fix bench fuzz lock replay screenshot compare chaos scale clean
 

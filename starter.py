@@ -21,6 +21,7 @@ from dotenv import load_dotenv
 from commands import cron as scheduling
 from commands import decision as resuming
 from commands import dry_run as dry
+from commands import written
 from console.problems import tell_bug, tell_problems, tell_warnings
 from console.screen import Screen, screen
 from grammar import bundle
@@ -63,16 +64,18 @@ def mode(**asked: str | bool | None) -> str | None:
     return given[0] if given else None
 
 
-TOOLS = ("--lint", "--schema", "--list-models", "--sample")
+TOOLS = ("--lint", "--graph", "--schema", "--list-models", "--sample")
 
 
-def tool(asked: str, words: list[str], order: Order, view: Screen, json: bool) -> int:
+def tool(asked: str, words: list[str], order: Order, page: Path | None, view: Screen, json: bool) -> int:
     """What needs no run, and no Temporal. Returns the exit code. Raises InvalidFlow."""
-    from commands import lint, list_models, sample, schema  # the slow ones load what they need themselves
+    from commands import graph, lint, list_models, sample, schema  # the slow ones load what they need themselves
 
     match asked:
         case "--lint":
             return lint.run(words, order, view, json)
+        case "--graph":
+            return graph.run(words, order, page, view, json)
         case "--schema":
             return schema.run(words)
         case "--list-models":
@@ -98,6 +101,13 @@ def steer(asked: str, name: str, view: Screen, json: bool) -> int:
             return asyncio.run(schedule.remove(name, view, json))
         case _:
             return asyncio.run(look.pause(name, asked == "--pause", view, json))
+
+
+def reported(run_id: str, order: Order, page: Path | None, view: Screen, json: bool) -> int:
+    """A page about a run. Returns the exit code. Raises NotWaiting, InvalidFlow."""
+    from commands import report  # loads Temporal's client
+
+    return asyncio.run(report.run(run_id, order, page, view, json))
 
 
 def started(
@@ -175,6 +185,9 @@ def command(
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a file that has an unknown field.")] = False,
     lint: Annotated[bool, typer.Option("--lint", help="Check each FLOW and all it refers to; run nothing.")] = False,
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Draw FLOW: as Mermaid text, or with --html as a page.")
+    ] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of a document kind: FLOW is the kind.")
     ] = False,
@@ -206,6 +219,12 @@ def command(
     manifest: Annotated[
         str | None, typer.Option("--manifest", metavar="ID", help="Tell of every branch of a run.")
     ] = None,
+    report: Annotated[
+        str | None, typer.Option("--report", metavar="ID", help="Write a page about a run, to ID.html.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="With --graph, --report: the page to write.")
+    ] = None,
     pause: Annotated[str | None, typer.Option("--pause", metavar="ID", help="Have a run start no new branch.")] = None,
     unpause: Annotated[str | None, typer.Option("--unpause", metavar="ID", help="Have a paused run go on.")] = None,
     cron: Annotated[
@@ -235,12 +254,15 @@ def command(
         order = Order("", overrides(globals_ or []), model_config, tuple(path or []), strict)
         what = resuming.decision(retry, skip, set_output, abort, task)
         asked = mode(
-            lint=lint, schema=schema, list_models=list_models, sample=sample, list=list_, status=status,
-            manifest=manifest, pause=pause, unpause=unpause, resume=resume, list_schedules=list_schedules,
-            unschedule=unschedule, cron=cron is not None
+            lint=lint, graph=graph, schema=schema, list_models=list_models, sample=sample, list=list_, status=status,
+            manifest=manifest, report=report, pause=pause, unpause=unpause, resume=resume,
+            list_schedules=list_schedules, unschedule=unschedule, cron=cron is not None
         )  # fmt: skip
+        written.check(html, asked)
         if asked in TOOLS:
-            leave(tool(asked, words or [], order, view, json))
+            leave(tool(asked, words or [], order, html, view, json))
+        if report:
+            leave(reported(report, order, html, view, json))
         if resume:
             leave(resumed(resume, what, keep, view, json))
         if asked and cron is None:

@@ -1,4 +1,4 @@
-"""A run's report as JSON, with the outputs that payload storage keeps."""
+"""A run's report, with the outputs that payload storage keeps."""
 
 from typing import Any
 
@@ -10,9 +10,15 @@ from runtime.place import Place
 
 
 async def as_json(here: Place, report: RunReport, view: Screen) -> dict[str, Any]:
-    """The report. Where payload storage fails, it says where the outputs are; the run's status is as it was."""
+    """The report, with all its outputs."""
+    report = await complete(here, report, view)
+    return report.model_dump(mode="json", exclude=None if report.stored else {"stored"})
+
+
+async def complete(here: Place, report: RunReport, view: Screen) -> RunReport:
+    """The report with all its outputs. Where payload storage fails, it says so; the run's status is as it was."""
     try:
-        report = await filled(report, here.documents)
+        return await filled(report, here.documents)
     except StorageFailed as error:
         view.err.print(f"some outputs cannot be shown: {error}", markup=False)
-    return report.model_dump(mode="json", exclude=None if report.stored else {"stored"})
+        return report

@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from console.report import spoken, summary_table, tell_failures
+from console.report import summary_table, tell_failures
 from grammar.contracts import Manifest, RunLine, RunReport
+from grammar.durations import spoken
 from grammar.schedule import ScheduleLine
 
 

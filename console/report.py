@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grammar.contracts import RunReport, TaskReport
+from grammar.durations import spoken
 
 EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
 _STYLES = {
@@ -49,17 +50,6 @@ def tell_failures(console: Console, report: RunReport) -> None:
             console.print(Text(f"✗ {where}: {failure.type}: {failure.message}", "red"))
         for warning in task.warnings:
             console.print(Text(f"! {task.name}: {warning}", "yellow"))
-
-
-def spoken(duration: timedelta) -> str:
-    """`1.2 s`, `3 min 5 s`, `2 h 10 min`."""
-    seconds = duration.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _items(task: TaskReport) -> str:

@@ -172,6 +172,6 @@ def _bundle(
 
 
 def content_hash(bundle: Bundle) -> str:
-    """SHA-256 over the bundle's content. Where the files lie does not count."""
-    content = bundle.model_dump(mode="json", exclude={"hash", "source"})
+    """SHA-256 over the bundle's content. Where the files lie does not count, nor what the models cost."""
+    content = bundle.model_dump(mode="json", exclude={"hash": True, "source": True, "config": {"prices"}})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from grammar import template_check
+from grammar import task_templates, template_check
 from grammar.library import Library
 from grammar.models import ModelConfig, Task
 from grammar.tasks import Written
@@ -158,7 +158,7 @@ class _Check:
     def _expression(self, field: str, expression: str | None) -> Outline:
         if expression is None:
             return Outline()
-        template = _as_template(expression)
+        template = task_templates.as_template(expression)
         self._syntax(template, field)
         return template_check.outline(template)
 
@@ -234,10 +234,6 @@ class _Check:
     def _hint_unset(self, read: template_check.Read, field: str = "user_prompt", *steps: str) -> None:
         if field == "env" or read.key not in self._task.env:
             self._library.need(read, *self._written.at(field, *steps))
-
-
-def _as_template(expression: str) -> str:
-    return "{{ (" + expression.rstrip() + ") }}"
 
 
 def unlikely_model_names(task: Task, config: ModelConfig) -> Iterator[tuple[str, str]]:

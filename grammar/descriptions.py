@@ -5,6 +5,7 @@ from grammar.models import (
     ModelChoice,
     ModelConfig,
     Personality,
+    Price,
     Prompt,
     Retry,
     ServerParams,
@@ -99,6 +100,11 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "models": "Logical name -> the provider's id of the model.",
         "model_settings": "Logical name -> settings; all but `api_type`, `backend`, `endpoint`, `token` go to the "
         "model.",
+        "prices": "Name of a model, logical or the provider's -> what it costs. For reports; it goes to no model.",
+    },
+    Price: {
+        "input": "US dollars per million tokens that the model reads.",
+        "output": "US dollars per million tokens that the model writes.",
     },
     Prompt: {"prompt": "The text. It is a template, like the prompt that includes it."},
 }

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from grammar import template_check
 from grammar.errors import InvalidFlow, Problem
-from grammar.models import Document, ModelConfig, Personality, Prompt, ServerParams, Toolbox
+from grammar.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
 from grammar.references import Search, is_path
 from grammar.source import HEADER, Source, field_name, read
 
@@ -109,7 +109,12 @@ class Library:
     def config(self, name: str, referrer: Source, where: Where) -> ModelConfig:
         """A model config; an empty one where it cannot be had."""
         source = self.document(name, "model_config", referrer, where)
-        return (source and self._valid(source, ModelConfig)) or ModelConfig()
+        found = self._valid(source, ModelConfig) if source else None
+        if source is None or found is None:
+            return ModelConfig()
+        for model in found.prices:
+            self.warn_unknown(source, source.data["prices"][model], Price, ("prices", model))
+        return found
 
     def take_in(self, kind: str, name: str, referrer: Source) -> None:
         """Take in a document of any kind but a taskflow."""

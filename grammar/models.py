@@ -260,13 +260,21 @@ class Toolbox(Document):
         return self.client_session_timeout or self.DEFAULT_SESSION_TIMEOUT
 
 
+class Price(Document):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
 class ModelConfig(Document):
-    """Logical model names and their settings."""
+    """Logical model names, their settings and their prices."""
 
     api_type: Literal["chat_completions", "responses"] = "chat_completions"
     backend: Literal["openai_agents"] = "openai_agents"
     models: dict[str, str] = {}
     model_settings: dict[str, Settings] = {}
+    prices: dict[str, Price] = {}
 
     @field_validator("model_settings", mode="before")
     @classmethod

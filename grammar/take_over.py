@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from grammar import model_choice, template_check
+from grammar import model_choice, task_templates, template_check
 from grammar.contracts import Bundle, TaskReport
 from grammar.errors import NotTakenOver
 from grammar.models import Task
@@ -56,7 +56,7 @@ def _all_of(bundle: Bundle, task: Task) -> dict[str, Any]:
     found |= {f"personality {name}": bundle.personalities[name].model_dump(mode="json") for name in task.agents}
     boxes = bundle.toolboxes_of(task)
     found |= {f"toolbox {name}": box.model_dump(mode="json") for name, box in boxes.items()}
-    found |= {f"prompt {name}": bundle.prompts[name] for name in _included(task.user_prompt or "", bundle)}
+    found |= {f"prompt {name}": bundle.prompts[name] for name in task_templates.included(task, bundle.prompts)}
     if task.run is None:
         specs = [model_choice.choose(task, bundle.config, index) for index in range(len(task.choices))]
         found["model"] = [spec.model_dump(mode="json") for spec in specs]
@@ -71,21 +71,9 @@ _HARMLESS = {
 }  # fmt: skip
 
 
-def _included(template: str, bundle: Bundle) -> list[str]:
-    left, found = [template], list[str]()
-    while left:
-        for include in template_check.includes(left.pop()):
-            if include.name in bundle.prompts and include.name not in found:
-                found.append(include.name)
-                left.append(bundle.prompts[include.name])
-    return found
-
-
 def _globals(bundle: Bundle, task: Task, templates: list[str]) -> dict[str, Any]:
     """The globals that the task's templates read; all of them where one is not read by its name."""
-    texts = [task.user_prompt or "", *task.env.values(), *templates]
-    texts += [bundle.prompts[name] for name in _included(task.user_prompt or "", bundle)]
-    texts += ["{{ (" + one + ") }}" for one in (task.if_, task.over) if one is not None]
+    texts = [*task_templates.of(task, bundle.prompts), *templates]
     read = [one.key for text in texts for one in template_check.outline(text).reads if one.name == "globals"]
     if sum(text.count("globals") for text in texts) > len(read):
         return {"globals": bundle.globals}

@@ -314,7 +314,7 @@ async def _follow(
             continue
         after = journal.next
         closed = description.status != WorkflowExecutionStatus.RUNNING
-        live = _still(await _live(client, description), journal.entries)
+        live = _still(await live_of(client, description), journal.entries)
         hear(Update(journal.entries, journal.approvals, journal.parked, live, _is_stuck(description), closed))
         if closed or journal.parked:
             return
@@ -416,7 +416,8 @@ def _still(live: dict[str, Live], entries: list[Entry]) -> dict[str, Live]:
     return {activity: one for activity, one in live.items() if activity not in over}
 
 
-async def _live(client: Client, description: WorkflowExecutionDescription) -> dict[str, Live]:
+async def live_of(client: Client, description: WorkflowExecutionDescription) -> dict[str, Live]:
+    """What runs now, or waits for its next attempt, by activity id."""
     live = {}
     for one in description.raw_description.pending_activities:
         payloads = list(one.heartbeat_details.payloads)[:1]

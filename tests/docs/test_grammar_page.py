@@ -20,6 +20,7 @@ from grammar.models import (
     ModelChoice,
     ModelConfig,
     Personality,
+    Price,
     Prompt,
     Retry,
     ServerParams,
@@ -44,6 +45,7 @@ TABLES: dict[str, type[Document]] = {
     "field of a toolbox": Toolbox,
     "field of `server_params`": ServerParams,
     "field of a model config": ModelConfig,
+    "field of an entry of `prices`": Price,
     "field of a prompt": Prompt,
 }
 # Defaults that hold only as long as something else does not say more: told in words.
@@ -115,7 +117,7 @@ def test_tables_have_every_field_once(heading: str, model: type[Document]) -> No
 
 
 def test_no_kind_of_document_is_left_out() -> None:
-    parts = {ModelChoice, Retry, ServerParams, Task}
+    parts = {ModelChoice, Price, Retry, ServerParams, Task}
     assert set(TABLES.values()) == {*KINDS.values(), *parts}
     assert {row[0].strip("`") for row in table("kind", PAGE)} == set(KINDS)
 

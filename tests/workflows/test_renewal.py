@@ -24,6 +24,7 @@ from grammar.contracts import (
     Rejection,
     RunReport,
 )
+from runtime import history
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said, staged
 
@@ -146,3 +147,17 @@ async def waits(run: WorkflowHandle[Any, Any], count: int) -> bool:
 async def status(run: WorkflowHandle[Any, Any]) -> RunReport:
     found: RunReport = await run.query("status", result_type=RunReport)
     return found
+
+
+async def test_a_report_tells_of_all_histories(short: Stage) -> None:
+    short.fakes.items = {"each": [f"item {number}" for number in range(60)]}
+    short.fakes.page_size = 7
+    await short.run(ask("first"), ask("each", over="x", async_=True, async_limit=5))
+    story = await history.story(short.env.client, short.queue)
+    assert story.history.histories == len(await histories(short)) > 2
+    first, each = story.branches()
+    assert [one.prompt for one in (*first, *each)] == ["first", *(f"each item {number}" for number in range(60))]
+    assert [one.item for one in each] == [f"item {number}" for number in range(60)]
+    times = [(leg.begun, leg.ended) for one in (*first, *each) for leg in one.deployments]
+    assert len(times) == 61
+    assert all(ended and story.started <= begun <= ended <= story.until for begun, ended in times)

@@ -1,0 +1,16 @@
+"""What a model's answers cost, as the prices in a model config say (GRAMMAR.md section 1)."""
+
+from grammar.contracts import Usage
+from grammar.models import ModelConfig
+
+_TOKENS = 1_000_000
+
+
+def cost(config: ModelConfig, logical: str | None, provider: str, usage: Usage) -> float | None:
+    """US dollars; None where neither name of the model has a price."""
+    if not usage.requests:
+        return 0.0
+    price = config.prices.get(logical or provider) or config.prices.get(provider)
+    if price is None:
+        return None
+    return (usage.input_tokens * price.input + usage.output_tokens * price.output) / _TOKENS

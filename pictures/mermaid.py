@@ -1,0 +1,48 @@
+"""A flow as a Mermaid flowchart."""
+
+import re
+from collections.abc import Iterator
+
+from grammar.graph import Graph, Link, TaskNode
+from pictures import words
+
+_PLAIN = re.compile(r"[^\w .,:/()|+*=><!'-]")
+_SHAPES = {"agent": ('["', '"]'), "shell": ('[["', '"]]')}
+
+
+def text(graph: Graph) -> str:
+    """Thick arrows: the order of the tasks. Thin ones: what is read by its id; dotted: carried, or at times."""
+    lines = ["flowchart TB", *map(_node, graph.tasks)]
+    lines += [f"t{one.number} ==> t{one.number + 1}" for one in graph.tasks[:-1]]
+    lines += map(_link, graph.links)
+    return "\n    ".join([*lines, *_marks(graph)]) + "\n"
+
+
+def _node(task: TaskNode) -> str:
+    opening, closing = _SHAPES[task.kind]
+    told = [f"<b>{_escaped(f'{task.number} {task.name}')}</b>", *map(_escaped, words.about(task))]
+    return f"t{task.number}{opening}{'<br/>'.join(told)}{closing}"
+
+
+def _link(link: Link) -> str:
+    arrow = "-->" if link.kind == "output" and link.certain else "-.->"
+    return f't{link.source} {arrow}|"{_escaped(link.label)}"| t{link.target}'
+
+
+def _marks(graph: Graph) -> Iterator[str]:
+    """Required tasks have a thick border, conditional ones a dashed one."""
+    marks = (
+        ("required", "stroke-width:3px", [one for one in graph.tasks if one.required]),
+        ("conditional", "stroke-dasharray:5 4", [one for one in graph.tasks if one.condition is not None]),
+    )
+    for name, style, tasks in marks:
+        if tasks:
+            yield f"classDef {name} {style}"
+            yield f"class {','.join(f't{one.number}' for one in tasks)} {name}"
+
+
+def _escaped(text: str) -> str:
+    """Mermaid's own entities for what it, or HTML, would read as markup."""
+    line = " ".join(text.split())
+    plain = _PLAIN.sub(lambda found: f"#{ord(found[0])};", line)
+    return plain.replace("<", "#lt;").replace(">", "#gt;")

@@ -1,0 +1,175 @@
+"""Pages of flows and runs: whole in themselves, nothing in them can run, and not too big."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from grammar.contracts import Approval, Failure, Parked, Said
+from grammar.graph import Graph, Link, TaskNode
+from grammar.models import ModelConfig
+from pictures import flow_page, mermaid, run_page
+from tests.support.stories import PRICES, TALK, at, many
+
+MEAN = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }} ⟦env:TOKEN:0123456789ab⟧ \udcff"
+LOADS = {"img", "iframe", "object", "embed", "link", "base", "form", "audio", "video", "source", "image", "use"}
+
+
+class Page(HTMLParser):
+    """What a browser would find: the elements, and the text outside of them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.told: list[str] = []
+        self.feed(text)
+        self.close()
+        self.text = "".join(self.told)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.told.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self.told.append(data)
+
+
+def looked_at(text: str) -> Page:
+    """The page, once it is sure that nothing in it can run or is loaded."""
+    page = Page(text)
+    assert [tag for tag, _ in page.tags if tag in LOADS] == []
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert not {name for name in names if name.startswith("on") or name in ("src", "srcdoc", "style", "action")}
+    links = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    targets = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
+    assert all(link and link.startswith("#") for link in links)
+    assert {link for link in links if link and not link.startswith("#task-")} <= targets
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert "Content-Security-Policy" in {attributes.get("http-equiv") for _, attributes in page.tags}
+    return page
+
+
+def mean_flow() -> Graph:
+    node = TaskNode(number=1, name=MEAN, kind="agent", id="a", condition=MEAN, agents=[MEAN], models=[MEAN, MEAN],
+                    toolboxes=[MEAN], over=MEAN, description=MEAN, required=True)  # fmt: skip
+    links = [Link(source=1, target=2, kind=kind, label=MEAN) for kind in ("output", "carry")]
+    return Graph(name=MEAN, source=MEAN, tasks=[node, node.model_copy(update={"number": 2})], links=links)
+
+
+def test_a_flow_that_means_harm() -> None:
+    page = looked_at(flow_page.html(mean_flow()))
+    assert "<script>alert(1)</script>" in page.text
+
+
+def test_mermaid_of_a_flow_that_means_harm() -> None:
+    text = mermaid.text(mean_flow())
+    assert len(text.splitlines()) == 10
+    for line in text.splitlines()[1:3]:
+        opening, label, closing = re.fullmatch(r'    t\d(\[")(.*)("\])', line).groups()  # type: ignore[union-attr]
+        assert (opening, closing) == ('["', '"]')
+        assert '"' not in label
+        assert set(re.findall(r"<[^>]*>", label)) == {"<b>", "</b>", "<br/>"}
+    assert '"' not in re.sub(r'\|"[^"]*"\|', "", text.splitlines()[4])
+
+
+def test_mermaid_of_every_construct() -> None:
+    tasks = [
+        TaskNode(number=1, name="list", kind="shell", id="a", required=True),
+        TaskNode(number=2, name="each", kind="agent", agents=["x", "y"], models=["m"], over="outputs.a", at_once=3),
+        TaskNode(number=3, name="two", kind="agent", agents=["x"], models=["m", "n"], condition="outputs.a > 1",
+                 toolboxes=["echo"], at_once=2),
+    ]  # fmt: skip
+    links = [
+        Link(source=1, target=2, kind="output", label="outputs.a"),
+        Link(source=1, target=3, kind="output", label="outputs.a", certain=False),
+        Link(source=2, target=3, kind="carry", label="last tool result"),
+    ]
+    assert (
+        mermaid.text(Graph(name="f", source="f.yaml", tasks=tasks, links=links))
+        == """flowchart TB
+    t1[["<b>1 list</b><br/>script<br/>must complete<br/>gives outputs.a"]]
+    t2["<b>2 each</b><br/>for each of outputs.a, 3 at a time<br/>agent x #8594; y, on m"]
+    t3["<b>3 two</b><br/>if outputs.a #gt; 1<br/>on m, n, 2 at a time<br/>agent x<br/>tools echo"]
+    t1 ==> t2
+    t2 ==> t3
+    t1 -->|"outputs.a"| t2
+    t1 -.->|"outputs.a"| t3
+    t2 -.->|"last tool result"| t3
+    classDef required stroke-width:3px
+    class t1 required
+    classDef conditional stroke-dasharray:5 4
+    class t3 conditional
+"""
+    )
+
+
+def test_a_flow_of_a_thousand_tasks() -> None:
+    tasks = [TaskNode(number=n, name=f"task {n}", kind="shell", id=f"x{n}") for n in range(1, 1001)]
+    links = [Link(source=n, target=m, kind="output", label=f"outputs.x{n}") for n in range(1, 1001, 7)
+             for m in range(n + 1, min(1001, n + 40), 5)]  # fmt: skip
+    text = flow_page.html(Graph(name="f", source="f.yaml", tasks=tasks, links=links))
+    assert "task 1000" in looked_at(text).text
+    assert len(text) < 2_000_000
+
+
+def test_a_run_that_means_harm() -> None:
+    story = many(2, [Said(kind=kind, who=MEAN, text=MEAN) for kind in ("message", "tool_call", "handoff")])
+    report = story.manifest.report
+    failure = Failure(task=MEAN, type=MEAN, message=MEAN)
+    report.tasks[0].name = story.manifest.branches[0].task = MEAN
+    report.tasks[0].note = report.name = story.bundle.source = story.run_id = MEAN
+    report.tasks[0].failures.append(failure)
+    report.tasks[0].warnings.append(MEAN)
+    report.outputs = {MEAN: {MEAN: MEAN}}
+    report.failure = failure
+    report.parked = Parked(task=MEAN, failure=failure, since=at(1))
+    report.approvals = [Approval(id=MEAN, task=MEAN, branch=MEAN, tool=MEAN, toolbox=MEAN, arguments=MEAN, since=at(1))]
+    story.history.items[1][0] = {MEAN: MEAN}
+    branch = story.manifest.branches[1]
+    branch.label, branch.model, branch.error, branch.status = MEAN, MEAN, MEAN, "failed"
+    page = looked_at(run_page.html(story, ModelConfig()))
+    assert page.text.count("<script>alert(1)</script>") > 20
+    assert "⟦TOKEN⟧" in page.text
+    assert "0123456789ab⟧" not in page.text.replace(MEAN.encode(errors="replace").decode(), "")
+
+
+def test_what_a_report_says() -> None:
+    text = looked_at(run_page.html(many(98), PRICES)).text
+    words = " ".join(text.split())
+    assert "branches 99 1 failed" in words
+    assert "model requests 194" in words
+    assert "tokens 106,700 9,700 out" in words
+    assert "cost $0.054" in words
+    assert "fast (gpt-x) 97 194 97,000 9,700 $0.054" in words
+    assert "read each, item 97 of 98 400 no such <file>" in words
+    assert 'look_up({"key": "<b>é</b>"})' in words
+    assert "asked Read file_97.c" in words
+    assert "script echo '[...]'" in words
+    assert "done (98)" in words
+    assert "failed (1)" in words
+
+
+def test_without_prices_a_report_says_so() -> None:
+    words = " ".join(looked_at(run_page.html(many(3), ModelConfig())).text.split())
+    assert "cost – no prices" in words
+    assert "No price is known of gpt-x" in words
+
+
+@pytest.mark.parametrize("turns", [1, 60])
+@pytest.mark.parametrize("text", ["x" * 2_000, '{"a": "<>&"}' * 160, "日本語\n" * 500])
+def test_a_thousand_branches_stay_below_ten_megabytes(turns: int, text: str) -> None:
+    said = [Said(kind="tool_output", who="assistant", text=text)] * 3
+    page = run_page.html(many(1_000, [*TALK, *said] * turns), PRICES)
+    assert len(page.encode()) < 10_000_000
+    assert page.count('class="branch ') == 1_001
+    assert page.count('class="group"') == 10
+
+
+def test_what_is_left_out_is_told() -> None:
+    talk = [Said(kind="message", who="a", text=f"turn {n}. " + "word " * 400) for n in range(150)]
+    text = looked_at(run_page.html(many(400, talk), PRICES)).text
+    assert "102 entries are left out here" in text
+    assert "turn 0." in text
+    assert "turn 149." in text
+    assert "turn 75." not in text
+    assert "(2,010 characters)" in text
