@@ -73,7 +73,7 @@ class AgentRuns:
                 deployed = await self._deploy(request, secrets, transcript, carried)
                 deployed = await slim(deployed, self._documents, request.kept)
                 await self._in_step.wait()
-                return deployed
+                return deployed.model_copy(update={"attempts": activity.info().attempt})
 
     async def _deploy(
         self, request: AgentRequest, secrets: Secrets, transcript: Transcript, carried: CarriedLines

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from grammar.contracts import (
     Approval,
@@ -12,6 +13,7 @@ from grammar.contracts import (
     Done,
     Failure,
     Leg,
+    Lost,
     Usage,
     Verdict,
     Waiting,
@@ -29,16 +31,20 @@ _STATUS: dict[str, BranchStatus] = {
 class Begun:
     """`leg`: the number of its leg, from 1. `journal`: the one it goes on from; empty where it begins one.
 
-    `turns`: how far earlier legs came. `lost`: what its failure cost.
+    `turns`: how far earlier legs came. `attempts`: in legs that have ended; None: not known. `lost`: what its failure
+    cost.
     """
 
     branch: Branch
     leg: int = 1
     journal: str = ""
     turns: int = 0
+    attempts: int | None = 0
+    started: datetime | None = None
+    ended: datetime | None = None
     status: BranchStatus = "running"
     failure: Failure | None = None
-    lost: Usage = field(default_factory=Usage)
+    lost: Lost = field(default_factory=Lost)
     waiting: Waiting | None = None
 
     @classmethod
@@ -52,6 +58,9 @@ class Begun:
             failure=carried.failure,
             lost=carried.lost,
             waiting=carried.waiting,
+            attempts=carried.attempts,
+            started=carried.started,
+            ended=carried.ended,
         )
 
     def carried(self, said: Callable[[list[Approval]], list[Verdict]]) -> CarriedBranch:
@@ -62,12 +71,16 @@ class Begun:
             failure=self.failure,
             lost=self.lost,
             waiting=waiting,
+            attempts=self.attempts,
+            started=self.started,
+            ended=self.ended,
             leg=self.leg,
             journal=self.journal,
         )
 
-    def leave_off(self, leg: Leg, activity: str) -> int:
-        """A leg ended, and the branch has not. Returns how many turns it gained. `activity`: the leg's."""
+    def leave_off(self, leg: Leg, activity: str, attempts: int) -> int:
+        """A leg ended, and the branch has not. Returns how many turns it gained. `activity`, `attempts`: the leg's."""
+        self._count(attempts)
         gained = max(0, leg.turns - self.turns)
         self.leg += 1
         self.turns += gained
@@ -85,9 +98,10 @@ class Begun:
         """The next leg may start."""
         self.waiting, self.status = None, "running"
 
-    def fail(self, failure: Failure, cost: Usage, activity: str) -> None:
+    def fail(self, failure: Failure, lost: Lost, activity: str, now: datetime) -> None:
         """It failed for good, or until a person has it retried."""
-        self.failure, self.lost, self.status = failure, cost, "failed"
+        self.failure, self.lost, self.status, self.ended = failure, lost, "failed", now
+        self._count(lost.attempts)
         self.journal = self.journal or activity
 
     def reopen(self) -> Usage:
@@ -96,15 +110,20 @@ class Begun:
         Returns what is lost for good: of a conversation that goes on, the next leg counts it again.
         """
         assert self.failure
-        lost = self.lost if is_spent(self.failure.type) else Usage()
+        lost = self.lost.usage if is_spent(self.failure.type) else Usage()
         self.journal = "" if is_spent(self.failure.type) else self.journal
-        self.failure, self.lost, self.status = None, Usage(), "running"
+        self.failure, self.lost, self.status, self.ended = None, Lost(), "running", None
         self.leg += 1
         return lost
 
-    def done(self, deployed: Deployed) -> Done:
+    def done(self, deployed: Deployed, now: datetime) -> Done:
         """What is kept of it, now that it gave its result."""
-        return done(self.branch, deployed, self.leg)
+        self._count(deployed.attempts)
+        return done(self.branch, deployed, self.leg)._replace(attempts=self.attempts, started=self.started, ended=now)
+
+    def _count(self, attempts: int | None) -> None:
+        known = self.attempts is not None and attempts is not None
+        self.attempts = (self.attempts or 0) + (attempts or 0) if known else None
 
 
 def done(branch: Branch, deployed: Deployed, legs: int) -> Done:

@@ -16,6 +16,7 @@ from grammar.contracts import (
     Failure,
     GatheredBranch,
     Leg,
+    Lost,
     StoredPage,
     TaskReport,
     TaskStatus,
@@ -188,7 +189,7 @@ class TaskRecord:
         if known := self._begun.get(branch.index):
             known.branch = kept
         else:
-            self._begun[branch.index] = Begun(kept)
+            self._begun[branch.index] = Begun(kept, started=self._now())
 
     def succeed(self, branch: Branch, deployed: Deployed) -> None:
         """A branch gave its result."""
@@ -196,11 +197,12 @@ class TaskRecord:
         self.model = deployed.model or self.model
         self.warnings += [text for text in deployed.warnings if text not in self.warnings]
         self._ended_branch(branch, status="done", said=deployed.said, first=deployed.first)
-        self._done[branch.index] = self._begun.pop(branch.index).done(deployed)
+        self._done[branch.index] = self._begun.pop(branch.index).done(deployed, self._now())
 
-    def fail(self, branch: Branch, failure: Failure, cost: Usage | None = None) -> None:
+    def fail(self, branch: Branch, failure: Failure, lost: Lost | None = None) -> None:
         """A branch failed for good, or until a person has it retried."""
-        self._begun[branch.index].fail(failure, cost or Usage(), self.activity_id(branch, self.leg(branch)))
+        activity = self.activity_id(branch, self.leg(branch))
+        self._begun[branch.index].fail(failure, lost or Lost(), activity, self._now())
         self.stopped = self.stopped or ends_run(failure.type)
         self._ended_branch(branch, status="failed", note=failure.message)
 
@@ -218,7 +220,7 @@ class TaskRecord:
         """A leg of a branch ended, and the branch has not."""
         begun = self._begun[branch.index]
         activity = self.activity_id(branch, begun.leg)
-        self._turns += begun.leave_off(leg, activity)
+        self._turns += begun.leave_off(leg, activity, deployed.attempts)
         self._entry(
             self,
             "leg_ended",
@@ -287,7 +289,7 @@ class TaskRecord:
     @property
     def usage(self) -> Usage:
         """What all branches cost, the failed ones too."""
-        return sum((one.lost for one in self._begun.values()), self._usage)
+        return sum((one.lost.usage for one in self._begun.values()), self._usage)
 
     @property
     def done(self) -> int:
@@ -355,7 +357,7 @@ class TaskRecord:
             usage = Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)
             return BranchReport(
                 task=self.name, index=index, label=self.label(branch), status="done", legs=done.legs,
-                model=done.model, usage=usage,
+                model=done.model, usage=usage, attempts=done.attempts, started=done.started, ended=done.ended,
             )  # fmt: skip
         begun = self._begun[index]
         return BranchReport(
@@ -363,7 +365,10 @@ class TaskRecord:
             index=index,
             label=self.label(branch),
             status=begun.status,
+            attempts=begun.attempts if begun.failure else None,
             legs=begun.leg,
-            usage=begun.lost,
+            started=begun.started,
+            ended=begun.ended,
+            usage=begun.lost.usage,
             error=begun.failure.message if begun.failure else None,
         )
