@@ -25,11 +25,12 @@ from activities.rehearsals import Rehearsals
 from activities.render import Renderer
 from activities.scripted_model import rehearsed
 from activities.secrets import Secrets
-from activities.toolboxes import Resolved, ServerView, Toolboxes
+from activities.toolboxes import ServerView, Toolboxes
 from activities.transcript import Transcript
 from grammar import contracts, preparation
 from grammar.contracts import AgentRequest, Deployed
 from grammar.instructions import system_prompt
+from grammar.server_params import Resolved
 from grammar.values import ToolResult
 
 # Traces would go to a third party, prompts and all.

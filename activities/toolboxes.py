@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from agents import ModelBehaviorError, RunContextWrapper, UserError
@@ -19,19 +18,10 @@ from activities.render import Renderer
 from activities.servers import Server, ServerSpec
 from activities.tool_names import Names, offered
 from grammar.contracts import AgentRequest, Surroundings
-from grammar.errors import MissingVariable, TemplateFailed, ToolboxFailed
-from grammar.models import ServerParams, Toolbox
-from grammar.templates import Environ, Templates
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """A toolbox's parameters with their templates rendered. They may hold secrets: for use only."""
-
-    name: str
-    params: ServerParams = field(repr=False)
-    used: dict[str, str] = field(default_factory=dict, repr=False)
-    warnings: tuple[str, ...] = ()
+from grammar.errors import TemplateFailed, ToolboxFailed
+from grammar.models import Toolbox
+from grammar.server_params import Resolved, resolve
+from grammar.templates import Environ
 
 
 class Toolboxes:
@@ -63,69 +53,6 @@ class Toolboxes:
         task = f"{activity.info().workflow_run_id}/{request.task}"
         async with self._pool.servers(specs, task) as servers:
             yield list(_views(dict(zip(request.toolboxes, servers, strict=True)), request, journal))
-
-
-def resolve(name: str, params: ServerParams, surroundings: Surroundings, environ: Environ) -> Resolved | TemplateFailed:
-    """Render the texts of `server_params`."""
-    try:
-        return _Resolving(name, surroundings, environ).resolved(params)
-    except TemplateFailed as error:
-        return TemplateFailed(f"toolbox {name}: {error}")
-
-
-class _Resolving:
-    def __init__(self, name: str, surroundings: Surroundings, environ: Environ) -> None:
-        self._name = name
-        self._environ = environ
-        self._templates = Templates({"globals": surroundings.globals}, environ, {}, surroundings.key)
-        self._warnings: list[str] = []
-
-    def resolved(self, params: ServerParams) -> Resolved:
-        update = {
-            "command": self._text(params.command),
-            "args": tuple(self._text(arg) or "" for arg in params.args),
-            "env": self._env(params.env),
-            "url": self._text(params.url),
-            "headers": {name: self._header(name, text) for name, text in params.headers.items()},
-            "optional_headers": self._optional(params.optional_headers),
-        }
-        return Resolved(self._name, params.model_copy(update=update), self._environ.used, tuple(self._warnings))
-
-    def _text(self, template: str | None) -> str | None:
-        return self._templates.render(template) if template and "{" in template else template
-
-    def _env(self, env: Mapping[str, str]) -> dict[str, str]:
-        """An entry whose variable is missing is left out with a warning."""
-        found = {}
-        for variable, template in env.items():
-            try:
-                found[variable] = self._text(template) or ""
-            except MissingVariable as missing:
-                self._warnings.append(f"{self._name}: env {variable} left out: {missing.name} is not set on the worker")
-        return found
-
-    def _optional(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """A header whose variable is missing is left out."""
-        found = {}
-        for name, template in headers.items():
-            try:
-                found[name] = self._checked(name, self._text(template) or "")
-            except MissingVariable:
-                continue
-        return found
-
-    def _header(self, name: str, template: str) -> str:
-        try:
-            return self._checked(name, self._text(template) or "")
-        except MissingVariable as missing:
-            raise TemplateFailed(f"header {name}: {missing}") from None
-
-    def _checked(self, name: str, value: str) -> str:
-        """An HTTP library that refuses a value quotes it in its error: what no header can hold ends here."""
-        value = value.strip()
-        if not (value.isascii() and value.isprintable()):
-            raise TemplateFailed(f"header {name}: its value holds characters that a header cannot have")
-        return value
 
 
 def _views(servers: Mapping[str, Server], request: AgentRequest, journal: Journal) -> Iterable["ServerView"]:
