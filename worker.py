@@ -97,13 +97,14 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         default_heartbeat_throttle_interval=HEARTBEATS,
     )
     be_patient(worker)
-    await renderer.warm_up()
+    warming_up = asyncio.create_task(renderer.warm_up())
     try:
         async with worker:
             yield worker
     finally:
         await pool.close()
         await models.close()
+        await warming_up
         await renderer.close()
 
 
