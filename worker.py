@@ -22,6 +22,7 @@ from dotenv import load_dotenv
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities import loading
 from activities.agent import AgentRuns
 from activities.in_step import InStep
 from activities.journal_files import JournalFiles
@@ -231,6 +232,7 @@ def command(
         if run_id and only_look:
             asyncio.run(look(task_queue))
         else:
+            loading.begin()
             asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
     except UserError as error:
         tell_problems(view, error, json=False)
