@@ -22,6 +22,7 @@ from dotenv import load_dotenv
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities import loading
 from activities.agent import AgentRuns
 from activities.gather import Gather
 from activities.in_step import InStep
@@ -99,13 +100,14 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         default_heartbeat_throttle_interval=HEARTBEATS,
     )
     be_patient(worker)
-    await renderer.warm_up()
+    warming_up = asyncio.create_task(renderer.warm_up())
     try:
         async with worker:
             yield worker
     finally:
         await pool.close()
         await models.close()
+        await warming_up
         await renderer.close()
 
 
@@ -239,6 +241,7 @@ def command(
         if run_id and only_look:
             asyncio.run(look(task_queue))
         else:
+            loading.begin()
             asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
     except UserError as error:
         tell_problems(view, error, json=False)

@@ -63,7 +63,7 @@ class Conversation:
         except TaskError as error:
             self._left = self._left_off(error)
             if self._left is None:
-                error.details = (self.usage,)
+                error.usage = self.usage
                 raise
 
     async def _to_the_end(self) -> None:

@@ -13,6 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from grammar import rate_limit
+from grammar.contracts import Lost, Usage
 from grammar.errors import BUG, RateLimited, TaskError
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def as_application_error(error: TaskError, redact: Callable[[str], str]) -> Appl
     delay = rate_limit.delay(error.retry_after, attempt) if isinstance(error, RateLimited) else None
     return ApplicationError(
         redact(str(error)),
-        *error.details,
+        Lost(usage=error.usage if isinstance(error.usage, Usage) else Usage(), attempts=attempt),
         type=type_name(error),
         non_retryable=not error.retryable,
         next_retry_delay=timedelta(seconds=delay) if delay is not None else None,

@@ -1,10 +1,9 @@
 """Model clients: one per endpoint and key in a worker, shared by all agent runs."""
 
-import os
-from typing import Any
+from __future__ import annotations
 
-from agents import Model, ModelSettings, OpenAIChatCompletionsModel, OpenAIResponsesModel
-from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
+import os
+from typing import TYPE_CHECKING, Any
 
 from activities.local_model import LocalModel
 from grammar import endpoint
@@ -12,7 +11,9 @@ from grammar.contracts import ModelSpec
 from grammar.endpoint import Endpoint
 from grammar.errors import BadRequest, ModelAccess
 
-_KNOWN_SETTINGS = set(ModelSettings.__dataclass_fields__)
+if TYPE_CHECKING:
+    from agents import Model, ModelSettings
+    from openai import AsyncOpenAI
 
 
 class Models:
@@ -24,6 +25,8 @@ class Models:
 
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
         """The model of a task, and its name for the record. Raises ModelAccess where its `token` is not set."""
+        from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel
+
         if spec.token and not os.environ.get(spec.token):
             raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
         chosen = endpoint.choose(spec, os.environ)
@@ -53,14 +56,17 @@ class Models:
 
 def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
     """The settings that go to the model (GRAMMAR.md section 6). Raises BadRequest for values the SDK refuses."""
+    from agents import ModelSettings
+
     chosen: dict[str, Any] = dict(spec.settings)
     if spec.api_type == "chat_completions":
         chosen.setdefault("temperature", float(os.environ.get("MODEL_TEMP") or 0))
     if with_tools:
         chosen.setdefault("tool_choice", "auto")
         chosen.setdefault("parallel_tool_calls", bool(os.environ.get("MODEL_PARALLEL_TOOL_CALLS")))
-    known = {name: value for name, value in chosen.items() if name in _KNOWN_SETTINGS}
-    extra = {name: value for name, value in chosen.items() if name not in _KNOWN_SETTINGS}
+    fields = ModelSettings.__dataclass_fields__
+    known = {name: value for name, value in chosen.items() if name in fields}
+    extra = {name: value for name, value in chosen.items() if name not in fields}
     try:
         # What the SDK has no field for goes to the endpoint as it is.
         body = {**extra, **(known.pop("extra_body", None) or {})}
@@ -70,6 +76,8 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
 
 
 def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
+    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
+
     headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
     hooks = {} if chosen.key else {"request": [_without_key]}
     # Retries are Temporal's: one layer of them, which people can see.

@@ -1,11 +1,18 @@
 """How long MCP servers live, and who shares them (GRAMMAR.md section 1: `lifetime`)."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from activities.servers import START_TIMEOUT, Server, ServerSpec
+from activities.loading import SERVERS, load
+from activities.server_spec import START_TIMEOUT, ServerSpec
+
+if TYPE_CHECKING:
+    from activities.servers import Server
 
 TASK_IDLE = 60.0
 WORKER_IDLE = 300.0
@@ -60,8 +67,10 @@ class Pool:
         if self._endings:
             await asyncio.wait(self._endings)
 
-    def take(self, spec: ServerSpec, key: Key) -> "_Kept":
-        """One that may be had, or else a new one, which starts now."""
+    def take(self, spec: ServerSpec, key: Key) -> _Kept:
+        """One that may be had, or else a new one, which starts now. SERVERS are loaded."""
+        from activities.servers import Server
+
         kept = next((one for one in self._kept.get(key, ()) if one.free), None)
         if kept is None:
             kept = _Kept(key, Server(spec, self._start_timeout), self._idle[spec.params.lifetime])
@@ -70,7 +79,7 @@ class Pool:
         kept.rests_until(None)
         return kept
 
-    def give_back(self, kept: "_Kept") -> asyncio.Task[None] | None:
+    def give_back(self, kept: _Kept) -> asyncio.Task[None] | None:
         """Keep it for the next, or end it; the task that does so."""
         kept.users -= 1
         if kept.users:
@@ -81,7 +90,7 @@ class Pool:
             return None
         return self._stop(kept)
 
-    def _stop(self, kept: "_Kept") -> asyncio.Task[None]:
+    def _stop(self, kept: _Kept) -> asyncio.Task[None]:
         several = self._kept[kept.key]
         several.remove(kept)
         if not several:
@@ -143,6 +152,7 @@ class _Lease:
 
     async def server(self) -> Server:
         """A server that answers: one that died while nobody used it is replaced. Raises ToolboxFailed."""
+        await load(SERVERS)
         while True:
             self._kept = kept = self._pool.take(self._spec, self._key)
             if not await kept.started() or kept.users > 1 or await kept.server.answers():

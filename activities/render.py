@@ -142,7 +142,8 @@ async def _spawn() -> asyncio.subprocess.Process:
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """The child: ends with its parent, whose end closes the pipe."""
-    import grammar.preparation  # noqa: F401  (so that the first request does not wait for it)
+    import grammar.preparation  # (so that the first request does not wait for them)
+    import grammar.server_params  # noqa: F401
 
     answers.write(_READY)
     answers.flush()

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from mcp.types import CallToolResult, Tool
@@ -11,22 +10,9 @@ from mcp.types import CallToolResult, Tool
 from activities.connection import CallTimedOut, Connection, ConnectionLost, said
 from activities.failures import one_line
 from activities.server_process import ServerLog, ServerProcess
+from activities.server_spec import START_TIMEOUT, ServerSpec
 from grammar.errors import ToolboxFailed
 from grammar.models import ServerParams
-
-START_TIMEOUT = 60.0
-
-
-@dataclass(frozen=True)
-class ServerSpec:
-    """Which server: a toolbox's name and its parameters, rendered. They may hold secrets: for use only.
-
-    `request_timeout`: seconds that one request to the server may take.
-    """
-
-    name: str
-    params: ServerParams = field(repr=False)
-    request_timeout: float
 
 
 class Server:

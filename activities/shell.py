@@ -54,6 +54,7 @@ class Shell:
             return given.model_copy(
                 update={
                     "produced": True,
+                    "attempts": activity.info().attempt,
                     "said": transcript.said,
                     "first": transcript.first,
                     "secrets": secrets.names,

@@ -25,7 +25,7 @@ from console.screen import Screen
 from grammar import endpoint
 from grammar.contracts import TASK_QUEUE, Bundle, Carried, Decision, RunReport
 from runtime import presence, runs, stopping
-from runtime.place import Place, place
+from runtime.place import Place, way
 from runtime.state import state_dir
 from runtime.worker_process import WorkerProcess
 
@@ -70,21 +70,28 @@ class Session:
         """Start or join the run, and follow it. Returns the exit code."""
         if self._bundle.script:
             self._narrator.note(dry_run.notice(self._bundle))
-        async with place() as here:
-            return await self.run_at(here)
+        async with way() as found:
+            if self._wish.run_id:
+                return await self.run_at(await found.place())
+            queue = self._new_queue(found.embedded)
+            async with self._served(found.embedded, queue) as served:  # it loads while the server starts
+                return await self._run(await found.place(), queue, served)
 
     async def run_at(self, here: Place) -> int:
         """As run, where Temporal has been met."""
-        task_queue = await self._task_queue(here)
-        async with self._served(here, task_queue) as served:
-            handle = await self._handle(here, task_queue)
-            self._tell_started(here)
-            if self._wish.detach:
-                if served:  # the server must not end between us and the worker
-                    await presence.until_served(task_queue)
-                return self._detached()
-            after = await self._resumed(handle) if self._wish.resume else 0
-            return await self._follow(here, handle, served, task_queue, after)
+        queue = await runs.queue_of(here.client, self._run_id) or self._new_queue(here.embedded)
+        async with self._served(here.embedded, queue) as served:
+            return await self._run(here, queue, served)
+
+    async def _run(self, here: Place, task_queue: str, served: WorkerProcess | None) -> int:
+        handle = await self._handle(here, task_queue)
+        self._tell_started(here)
+        if self._wish.detach:
+            if served:  # the server must not end between us and the worker
+                await presence.until_served(task_queue)
+            return self._detached()
+        after = await self._resumed(handle) if self._wish.resume else 0
+        return await self._follow(here, handle, served, task_queue, after)
 
     async def _handle(self, here: Place, task_queue: str) -> runs.Handle:
         if self._wish.resume:
@@ -98,16 +105,14 @@ class Session:
             await runs.decide(handle, self._wish.decision)
         return after
 
-    async def _task_queue(self, here: Place) -> str:
-        """The queue of the open run of that id; else the shared one where a worker serves it, or one of its own."""
-        if open_queue := await runs.queue_of(here.client, self._run_id):
-            return open_queue
-        return f"taskflow/{self._run_id}" if here.embedded and not presence.worker_present() else TASK_QUEUE
+    def _new_queue(self, embedded: bool) -> str:
+        """The queue of a run that is not there yet: the shared one where a worker serves it, or one of its own."""
+        return f"taskflow/{self._run_id}" if embedded and not presence.worker_present() else TASK_QUEUE
 
     @asynccontextmanager
-    async def _served(self, here: Place, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
+    async def _served(self, embedded: bool, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
         """A worker process of our own for the block, where the embedded server has no other for this run."""
-        if not here.embedded or (task_queue == TASK_QUEUE and presence.worker_present()):
+        if not embedded or (task_queue == TASK_QUEUE and presence.worker_present()):
             yield None
             return
         asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.report import summary_table, tell_failures
-from grammar.contracts import Manifest, RunLine, RunReport
+from grammar.contracts import BranchReport, Manifest, RunLine, RunReport
 from grammar.durations import spoken
 from grammar.schedule import ScheduleLine
 
@@ -62,13 +62,9 @@ def tell_report(console: Console, run_id: str, report: RunReport) -> None:
 
 def tell_manifest(console: Console, manifest: Manifest) -> None:
     """A line for each branch."""
-    table = _table("task", "branch", "status", "model", "legs", "requests", "tokens", "error")
+    table = _table("task", "branch", "status", "model", "took", "attempts", "legs", "requests", "tokens", "error")
     for one in manifest.branches:
-        tokens = one.usage.input_tokens + one.usage.output_tokens
-        table.add_row(
-            one.task, one.label or str(one.index + 1), one.status, one.model, str(one.legs),
-            str(one.usage.requests), f"{tokens:,}", (one.error or "").splitlines()[0] if one.error else "",
-        )  # fmt: skip
+        table.add_row(*_line(one))
     console.print(table)
 
 
@@ -79,6 +75,17 @@ def _state(one: RunLine) -> str:
 
 def _waits(one: RunLine) -> Sequence[str]:
     return one.standing.waits if one.status == "running" else ()
+
+
+def _line(one: BranchReport) -> tuple[str, ...]:
+    usage, error = one.usage, (one.error or "").partition("\n")[0]
+    numbers = (str(one.attempts or ""), str(one.legs), str(usage.requests))
+    tokens = f"{usage.input_tokens + usage.output_tokens:,}"
+    return (one.task, one.label or str(one.index + 1), one.status, one.model, _took(one), *numbers, tokens, error)
+
+
+def _took(one: BranchReport) -> str:
+    return spoken((one.ended or datetime.now(UTC)) - one.started) if one.started else ""
 
 
 def _table(*columns: str) -> Table:

@@ -268,7 +268,8 @@ class Progress(BaseModel):
 class Deployed(BaseModel):
     """What one branch produced. `produced` tells a value that is null from none at all.
 
-    `stored`: value and tool results, `results` of them, are there instead. `leg`: it is not over, but was left off.
+    `stored`: value and tool results, `results` of them, are there instead. `attempts`: how many Temporal made of it.
+    `leg`: it is not over, but was left off.
     """
 
     value: JsonValue = None
@@ -276,6 +277,7 @@ class Deployed(BaseModel):
     tool_results: list[ToolResult] = []
     stored: Stored | None = None
     results: int = 0
+    attempts: int = 1
     said: list[Said] = []
     first: int = 0
     usage: Usage = Usage()
@@ -300,6 +302,13 @@ class GatherRequest(BaseModel):
     branches: list[GatheredBranch]
     pages: list[StoredPage] = []
     items: dict[int, JsonValue] = {}
+
+
+class Lost(BaseModel):
+    """What a branch cost that failed. `attempts` None: not known, as where its worker was lost."""
+
+    usage: Usage = Usage()
+    attempts: int | None = None
 
 
 class Approval(BaseModel):
@@ -426,14 +435,17 @@ class RunLine(BaseModel):
 
 
 class BranchReport(BaseModel):
-    """One line of the manifest."""
+    """One line of the manifest. `attempts`: in all legs; None: not known."""
 
     task: str
     index: int
     label: str = ""
     status: BranchStatus
     model: str = ""
+    attempts: int | None = None
     legs: int = 1
+    started: datetime | None = None
+    ended: datetime | None = None
     usage: Usage = Usage()
     error: str | None = None
 
@@ -487,7 +499,8 @@ class Done(NamedTuple):
     """What a run keeps of a branch that gave its result. There may be very many: hence no model.
 
     `number`: the branch's index. `item`: None where a stored page has it. `stored`: value and tool results, `results`
-    of them, are there. `requests`, `input_tokens`, `output_tokens`: its usage.
+    of them, are there. `requests`, `input_tokens`, `output_tokens`: its usage. New fields go to the end, with a
+    default: open runs carry tuples of before.
     """
 
     number: int
@@ -501,6 +514,9 @@ class Done(NamedTuple):
     input_tokens: int
     output_tokens: int
     legs: int
+    attempts: int | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
 
 
 class Waiting(BaseModel):
@@ -514,14 +530,17 @@ class Waiting(BaseModel):
 class CarriedBranch(BaseModel):
     """A branch that has begun. Neither `deployed` nor `failure`: it has to run again. `lost`: what its failure cost.
 
-    `deployed`: only in what runs of before carry; those with a result are Done now.
+    `attempts`: in legs that have ended. `deployed`: only in what runs of before carry: those with a result are Done.
     """
 
     branch: Branch
     deployed: Deployed | None = None
     failure: Failure | None = None
-    lost: Usage = Usage()
+    lost: Lost = Lost()
     waiting: Waiting | None = None
+    attempts: int | None = 0
+    started: datetime | None = None
+    ended: datetime | None = None
     leg: int = 1
     journal: str = ""
 

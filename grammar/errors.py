@@ -143,8 +143,8 @@ class TaskError(TaskflowError):
     ends_run: ClassVar[bool] = False
     # The conversation itself led here: to go on from where it ended would end the same way.
     spent: ClassVar[bool] = False
-    # What the history is told besides: of an agent run, its Usage.
-    details: tuple[object, ...] = ()
+    # What an agent run had cost by then: its Usage.
+    usage: object = None
 
 
 class ModelUnavailable(TaskError):

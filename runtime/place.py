@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from runtime.connection import configured, connect, local_server, to_embedded
 from runtime.converter import data_converter, shared_folder
 from runtime.document_objects import DocumentObjects
 from runtime.documents import FileDocuments
-from runtime.embedded import begin
+from runtime.embedded import Lease, begin
 from runtime.state import state_dir
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
@@ -58,37 +58,62 @@ class Place:
         return f"{self.ui_url}/namespaces/{self.client.namespace}/{path}" if self.ui_url else None
 
 
+class Way:
+    """How to get to Temporal. It is known at once; an embedded server may still be starting.
+
+    `config`: of a server that somebody else runs; `lease`: of the embedded one. `kept`: what is kept for the
+    length of the way.
+    """
+
+    def __init__(self, config: ClientConnectConfig | None, lease: Lease | None, kept: AsyncExitStack) -> None:
+        self._config = config
+        self._lease = lease
+        self._kept = kept
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it leads to the embedded server."""
+        return self._lease is not None
+
+    async def place(self) -> Place:
+        """The place, once a server answers there. Raises ConnectionFailed, EmbeddedServerFailed, NoStorage."""
+        if self._config:
+            return await self._given(self._config)
+        assert self._lease
+        server = await self._lease.ready()
+        folder = state_dir() / "payloads"
+        client = await connect(to_embedded(server), data_converter(folder))
+        return Place(client, embedded=True, ui_url=server.ui_url, folder=folder, documents=_files(folder))
+
+    async def _given(self, config: ClientConnectConfig) -> Place:
+        """A server that somebody else runs. Big values are kept where the environment says, if it does."""
+        if url := bucket_url.configured():
+            cache = self._kept.enter_context(TemporaryDirectory(prefix="taskflow-"))
+            bucket = await self._kept.enter_async_context(_opened(url))
+            client = await connect(config, data_converter(bucket.payloads()))
+            return Place(client, embedded=False, bucket=bucket, documents=DocumentObjects(bucket, Path(cache)))
+        folder = shared_folder()
+        client = await connect(config, data_converter(folder))
+        return Place(client, embedded=False, folder=folder, documents=_files(folder) if folder else None)
+
+
+@asynccontextmanager
+async def way() -> AsyncIterator[Way]:
+    """The way to the server to use, which is kept for the length of the block. Raises ConnectionFailed."""
+    async with AsyncExitStack() as stack:
+        if config := configured() or await local_server():
+            yield Way(config, None, stack)
+            return
+        lease = begin()
+        stack.callback(lease.release)
+        yield Way(None, lease, stack)
+
+
 @asynccontextmanager
 async def place() -> AsyncIterator[Place]:
     """The server to use, kept for the length of the block. Raises ConnectionFailed, EmbeddedServerFailed, NoStorage."""
-    config = configured() or await local_server()
-    if config:
-        async with _given(config) as here:
-            yield here
-        return
-    lease = begin()
-    try:
-        server = await lease.ready()
-        folder = state_dir() / "payloads"
-        client = await connect(to_embedded(server), data_converter(folder))
-        yield Place(client, embedded=True, ui_url=server.ui_url, folder=folder, documents=_files(folder))
-    finally:
-        lease.release()
-
-
-@asynccontextmanager
-async def _given(config: ClientConnectConfig) -> AsyncIterator[Place]:
-    """A server that somebody else runs. Big values are kept where the environment says, if it does."""
-    if url := bucket_url.configured():
-        with TemporaryDirectory(prefix="taskflow-") as cache:
-            async with _opened(url) as bucket:
-                client = await connect(config, data_converter(bucket.payloads()))
-                documents = DocumentObjects(bucket, Path(cache))
-                yield Place(client, embedded=False, bucket=bucket, documents=documents)
-        return
-    folder = shared_folder()
-    client = await connect(config, data_converter(folder))
-    yield Place(client, embedded=False, folder=folder, documents=_files(folder) if folder else None)
+    async with way() as found:
+        yield await found.place()
 
 
 def _files(folder: Path) -> FileDocuments:

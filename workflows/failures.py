@@ -8,7 +8,7 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
-from grammar.contracts import Failure, Usage
+from grammar.contracts import Failure, Lost
 from grammar.errors import ends_run, is_mendable
 from grammar.models import Task
 from workflows.task_record import TaskRecord
@@ -50,10 +50,10 @@ def understood(task: str, branch: int | None, error: ActivityError) -> Failure:
     return Failure(task=task, branch=branch, type=type(cause).__name__, message=str(cause or error))
 
 
-def usage(error: ActivityError) -> Usage:
-    """What a failed agent run cost, as far as its activity could tell."""
+def lost(error: ActivityError) -> Lost:
+    """What a failed branch cost, as far as its activity could tell."""
     told = error.cause.details if isinstance(error.cause, ApplicationError) else ()
-    return Usage.model_validate(told[0]) if told and isinstance(told[0], dict) else Usage()
+    return Lost.model_validate(told[0]) if told and isinstance(told[0], dict) else Lost()
 
 
 def ending(task: Task, record: TaskRecord) -> Failure | None:

@@ -10,14 +10,13 @@ from grammar.contracts import (
     Approval,
     Branch,
     BranchReport,
-    BranchStatus,
-    CarriedBranch,
     CarriedTask,
     Deployed,
     Done,
     Failure,
     GatheredBranch,
     Leg,
+    Lost,
     StoredPage,
     TaskReport,
     TaskStatus,
@@ -26,16 +25,12 @@ from grammar.contracts import (
     Waiting,
     activity_id,
 )
-from grammar.errors import ends_run, is_spent
+from grammar.errors import ends_run
 from grammar.models import Task
 from grammar.values import Value
+from workflows.begun import Begun, done
 
 FAILURES_TOLD = 20
-_WAITING: dict[str, BranchStatus] = {
-    "approval": "waiting",
-    "unknown_outcome": "waiting",
-    "rate_limited": "rate_limited",
-}
 
 
 class TaskRecord:
@@ -53,7 +48,6 @@ class TaskRecord:
         self._whole: list[Failure] = []
         self.warnings: list[str] = []
         self._usage = Usage()
-        self._lost: dict[int, Usage] = {}
         self.stopped = False
         self.took_source = False
         self.pages: list[StoredPage] = []
@@ -62,14 +56,9 @@ class TaskRecord:
         self._entry = note_entry
         self._started: datetime | None = None
         self._ended: datetime | None = None
-        self._branches: dict[int, Branch] = {}
+        self._begun: dict[int, Begun] = {}
         self._done: dict[int, Done] = {}
-        self._errors: dict[int, Failure] = {}
-        self._legs: dict[int, int] = {}
-        self._journals: dict[int, str] = {}
-        self._turns: dict[int, int] = {}
-        self._waiting: dict[int, BranchStatus] = {}
-        self._asked: dict[int, Waiting] = {}
+        self._turns = 0
 
     def carried(self, said: Callable[[list[Approval]], list[Verdict]] = lambda asked: []) -> CarriedTask:
         """What a new history needs of it; of a task that has ended, what people are told.
@@ -86,22 +75,8 @@ class TaskRecord:
             usage=self._usage,
             pages=self.pages,
             done=list(self._done.values()),
-            branches=[
-                CarriedBranch(
-                    branch=branch,
-                    failure=self._errors.get(index),
-                    lost=self._lost.get(index, Usage()),
-                    waiting=self._carried_waiting(index, said),
-                    leg=self._legs.get(index, 1),
-                    journal=self._journals.get(index, ""),
-                )
-                for index, branch in self._branches.items()
-            ],
+            branches=[one.carried(said) for one in self._begun.values()],
         )
-
-    def _carried_waiting(self, index: int, said: Callable[[list[Approval]], list[Verdict]]) -> Waiting | None:
-        waiting = self._asked.get(index)
-        return waiting and waiting.model_copy(update={"said": said(waiting.asked)})
 
     def take_over(self, carried: CarriedTask) -> None:
         """Go on from what the history before knew."""
@@ -114,23 +89,11 @@ class TaskRecord:
         self._started, self._ended = report.started, report.ended
         self._done = {one.number: one for one in carried.done}
         for one in carried.branches:
-            self._take_over_branch(one)
-
-    def _take_over_branch(self, one: CarriedBranch) -> None:
-        index = one.branch.index
-        if one.deployed:
-            self._done[index] = _done(one.branch, one.deployed, one.leg)
-            return
-        self._branches[index] = one.branch
-        if one.failure:
-            self._errors[index], self._lost[index] = one.failure, one.lost
-            self.stopped = self.stopped or ends_run(one.failure.type)
-        if one.waiting:
-            self._asked[index] = one.waiting
-        if one.leg > 1:
-            self._legs[index] = one.leg
-        if one.journal:
-            self._journals[index] = one.journal
+            if one.deployed:
+                self._done[one.branch.index] = done(one.branch, one.deployed, one.leg)
+            else:
+                self._begun[one.branch.index] = Begun.taken_over(one)
+        self.stopped = any(ends_run(one.type) for one in self._errors)
 
     def forget_results(self) -> None:
         """Its results are published: they need not be kept twice."""
@@ -161,13 +124,9 @@ class TaskRecord:
 
     def reopen(self) -> None:
         """What failed is to run again. An agent goes on from its journal, unless its conversation was spent."""
-        for index, failure in self._errors.items():
-            lost = self._lost.pop(index, Usage())
-            if is_spent(failure.type):
-                self._journals.pop(index, None)
-                self._usage = self._usage + lost  # of the others, the next leg counts it again
-            self._legs[index] = self._legs.get(index, 1) + 1
-        self._errors.clear()
+        for one in self._begun.values():
+            if one.failure:
+                self._usage = self._usage + one.reopen()
         self._whole.clear()
         self.stopped = False
         self.status = "running"
@@ -189,25 +148,26 @@ class TaskRecord:
     @property
     def left_over(self) -> bool:
         """Whether there are branches for a new history: some that have not begun, or that wait for a person."""
-        unbegun = self._expected and len(self._branches) + len(self._done) < self.total
-        return bool(self._asked) or (unbegun and not self.stopped)
+        unbegun = self._expected and len(self._begun) + len(self._done) < self.total
+        return any(one.waiting for one in self._begun.values()) or (unbegun and not self.stopped)
 
     def settled(self, index: int) -> bool:
         """Whether the branch of that index has its result, or has failed."""
-        return index in self._done or index in self._errors
+        begun = self._begun.get(index)
+        return index in self._done or (begun is not None and begun.failure is not None)
 
     def leg(self, branch: Branch) -> int:
         """The number of the branch's leg, from 1."""
-        return self._legs.get(branch.index, 1)
+        return self._begun[branch.index].leg
 
     def journal(self, branch: Branch) -> str:
         """The journal that the branch goes on from; empty where it begins one."""
-        return self._journals.get(branch.index, "")
+        return self._begun[branch.index].journal
 
     @property
     def advanced(self) -> int:
         """Grows with every branch that ends and with every turn that a leg gains."""
-        return len(self._done) + sum(self._turns.values())
+        return len(self._done) + self._turns
 
     def activity_id(self, branch: Branch, leg: int = 1) -> str:
         """The id of the branch's activity."""
@@ -225,30 +185,26 @@ class TaskRecord:
     def begin(self, branch: Branch) -> None:
         """A branch is deployed. Its prompt need not be kept, and its item only where no stored page has it."""
         slim: dict[str, object] = {"prompt": "", "item": None} if self.pages else {"prompt": ""}
-        self._branches[branch.index] = branch.model_copy(update=slim)
+        kept = branch.model_copy(update=slim)
+        if known := self._begun.get(branch.index):
+            known.branch = kept
+        else:
+            self._begun[branch.index] = Begun(kept, started=self._now())
 
     def succeed(self, branch: Branch, deployed: Deployed) -> None:
         """A branch gave its result."""
-        begun = self._branches.pop(branch.index)
-        self._done[branch.index] = _done(begun, deployed, self.leg(branch))
         self._usage = self._usage + deployed.usage
         self.model = deployed.model or self.model
         self.warnings += [text for text in deployed.warnings if text not in self.warnings]
         self._ended_branch(branch, status="done", said=deployed.said, first=deployed.first)
-        self._forget(branch.index)
+        self._done[branch.index] = self._begun.pop(branch.index).done(deployed, self._now())
 
-    def fail(self, branch: Branch, failure: Failure, cost: Usage | None = None) -> None:
+    def fail(self, branch: Branch, failure: Failure, lost: Lost | None = None) -> None:
         """A branch failed for good, or until a person has it retried."""
-        self._errors[branch.index], self._lost[branch.index] = failure, cost or Usage()
-        self._journals.setdefault(branch.index, self.activity_id(branch, self.leg(branch)))
-        self._waiting.pop(branch.index, None)
+        activity = self.activity_id(branch, self.leg(branch))
+        self._begun[branch.index].fail(failure, lost or Lost(), activity, self._now())
         self.stopped = self.stopped or ends_run(failure.type)
         self._ended_branch(branch, status="failed", note=failure.message)
-
-    def _forget(self, index: int) -> None:
-        """It is over: how it went on from leg to leg does not matter any more."""
-        for known in (self._legs, self._journals, self._waiting):
-            known.pop(index, None)
 
     def _ended_branch(self, branch: Branch, **fields: object) -> None:
         self._entry(
@@ -262,16 +218,9 @@ class TaskRecord:
 
     def leave_off(self, branch: Branch, deployed: Deployed, leg: Leg) -> None:
         """A leg of a branch ended, and the branch has not."""
-        number = self.leg(branch)
-        activity = self.activity_id(branch, number)
-        self._legs[branch.index] = number + 1
-        self._turns[branch.index] = max(leg.turns, self._turns.get(branch.index, 0))
-        if leg.reason == "approval":
-            self._journals.pop(branch.index, None)
-        else:
-            self._journals.setdefault(branch.index, activity)
-        if status := _WAITING.get(leg.reason):
-            self._waiting[branch.index] = status
+        begun = self._begun[branch.index]
+        activity = self.activity_id(branch, begun.leg)
+        self._turns += begun.leave_off(leg, activity, deployed.attempts)
         self._entry(
             self,
             "leg_ended",
@@ -286,22 +235,20 @@ class TaskRecord:
 
     def wait(self, branch: Branch, leg: Leg, asked: list[Approval]) -> None:
         """The branch waits for a person."""
-        self._asked[branch.index] = Waiting(leg=leg, asked=asked)
-        self._waiting[branch.index] = "waiting"
+        self._begun[branch.index].wait(leg, asked)
 
     def waiting(self, branch: Branch) -> Waiting | None:
         """What the branch waits for, if it does: since an earlier history, where it has just begun in this one."""
-        return self._asked.get(branch.index)
+        return self._begun[branch.index].waiting
 
     @property
     def only_waiting(self) -> bool:
         """Whether all branches that have begun and not ended wait for a person."""
-        return len(self._branches) - len(self._errors) == len(self._asked)
+        return all(one.waiting or one.failure for one in self._begun.values())
 
     def go_on(self, branch: Branch) -> None:
         """The next leg may start."""
-        self._waiting.pop(branch.index, None)
-        self._asked.pop(branch.index, None)
+        self._begun[branch.index].go_on()
 
     def fail_whole(self, failure: Failure) -> None:
         """The task failed before any branch ran."""
@@ -310,10 +257,14 @@ class TaskRecord:
     @property
     def failures(self) -> list[Failure]:
         """What failed. With `completion: any`, an item failed only if all its models did, or the run ends by it."""
-        errors = list(self._errors.values())
+        errors = self._errors
         if self.task.completion == "any":
             errors = [one for one in errors if ends_run(one.type) or not self._any_model(one.branch or 0)]
         return [*self._whole, *errors]
+
+    @property
+    def _errors(self) -> list[Failure]:
+        return [one.failure for one in self._begun.values() if one.failure]
 
     def _any_model(self, branch: int) -> bool:
         models = len(self.task.choices)
@@ -338,7 +289,7 @@ class TaskRecord:
     @property
     def usage(self) -> Usage:
         """What all branches cost, the failed ones too."""
-        return sum(self._lost.values(), self._usage)
+        return sum((one.lost.usage for one in self._begun.values()), self._usage)
 
     @property
     def done(self) -> int:
@@ -360,9 +311,8 @@ class TaskRecord:
         entries: list[tuple[int, Value, str, str | None]] = [
             (one.number, Value(value=one.value, stored=one.stored), one.model, None) for one in self._done.values()
         ]
-        for index in self._branches:
-            error = self._errors[index].message if index in self._errors else None
-            entries.append((index, Value(), self.model, error))
+        for index, begun in self._begun.items():
+            entries.append((index, Value(), self.model, begun.failure.message if begun.failure else None))
         return [
             GatheredBranch(item=index // models, model=self._model(index % models) or model, result=result, error=error)
             for index, result, model, error in sorted(entries, key=lambda entry: entry[0])
@@ -372,7 +322,7 @@ class TaskRecord:
         """The items by number, where no stored page has them."""
         models = len(self.task.choices)
         done = {one.number // models: one.item for one in self._done.values()}
-        return done | {index // models: branch.item for index, branch in self._branches.items()}
+        return done | {index // models: begun.branch.item for index, begun in self._begun.items()}
 
     def _model(self, choice: int) -> str:
         """The model as the file names it."""
@@ -399,7 +349,7 @@ class TaskRecord:
 
     def branch_reports(self) -> list[BranchReport]:
         """One line per branch."""
-        return [self._branch_report(index) for index in sorted([*self._done, *self._branches])]
+        return [self._branch_report(index) for index in sorted([*self._done, *self._begun])]
 
     def _branch_report(self, index: int) -> BranchReport:
         branch = Branch(index=index, choice=index % len(self.task.choices))
@@ -407,32 +357,18 @@ class TaskRecord:
             usage = Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)
             return BranchReport(
                 task=self.name, index=index, label=self.label(branch), status="done", legs=done.legs,
-                model=done.model, usage=usage,
+                model=done.model, usage=usage, attempts=done.attempts, started=done.started, ended=done.ended,
             )  # fmt: skip
-        error = self._errors.get(index)
+        begun = self._begun[index]
         return BranchReport(
             task=self.name,
             index=index,
             label=self.label(branch),
-            status="failed" if error else self._waiting.get(index, "running"),
-            legs=self._legs.get(index, 1),
-            usage=self._lost.get(index, Usage()),
-            error=error.message if error else None,
+            status=begun.status,
+            attempts=begun.attempts if begun.failure else None,
+            legs=begun.leg,
+            started=begun.started,
+            ended=begun.ended,
+            usage=begun.lost.usage,
+            error=begun.failure.message if begun.failure else None,
         )
-
-
-def _done(branch: Branch, deployed: Deployed, legs: int) -> Done:
-    usage = deployed.usage
-    return Done(
-        number=branch.index,
-        item=branch.item,
-        value=deployed.value,
-        stored=deployed.stored,
-        tool_results=deployed.tool_results,
-        results=deployed.results,
-        model=deployed.model,
-        requests=usage.requests,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        legs=legs,
-    )

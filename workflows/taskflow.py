@@ -234,7 +234,7 @@ class TaskflowWorkflow(Steering):
         try:
             deployed = await legs.run(request, places, describe)
         except ActivityError as error:
-            record.fail(branch, failures.understood(record.name, branch.index, error), failures.usage(error))
+            record.fail(branch, failures.understood(record.name, branch.index, error), failures.lost(error))
         except BranchFailed as failed:
             record.fail(branch, failed.failure)
         except LeftWaiting:

@@ -14,7 +14,7 @@ from activities.carried_lines import LARGEST, CarriedLines
 from activities.journal import SKIPPED, Journal
 from activities.journal_files import JournalFiles
 from activities.secrets import Secrets
-from grammar.contracts import Leg, Usage
+from grammar.contracts import Leg, Lost, Usage
 from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
@@ -56,7 +56,7 @@ async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
     fields: dict[str, Any] = {"toolboxes": box(), "max_turns": 50}
     with pytest.raises(ApplicationError) as failed:
         await kept.agent(**fields)
-    assert failed.value.details == (Usage(requests=30, input_tokens=300, output_tokens=150),)
+    assert failed.value.details == (Lost(usage=Usage(requests=30, input_tokens=300, output_tokens=150), attempts=1),)
     deployed = await kept.agent(**fields)
     assert (tmp_path / "count").read_text().split() == [str(turn) for turn in range(40)]
     assert len(endpoint.requests) == 42  # 41 turns, and the one that failed

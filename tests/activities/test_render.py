@@ -10,7 +10,11 @@ import pytest
 
 from activities.render import Renderer
 from grammar.errors import TemplateFailed
+from grammar.models import ServerParams, Toolbox
 from grammar.templates import Environ, Templates
+from tests.activities.conftest import SERVER, Bench
+from tests.support.endpoint import ScriptedEndpoint
+from tests.support.loaded import loaded
 from tests.support.waiting import gone, until
 
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
@@ -65,3 +69,11 @@ def test_the_child_ends_with_its_parent() -> None:
     os.kill(parent.pid, signal.SIGKILL)
     parent.communicate()
     until(lambda: gone(child))
+
+
+async def test_the_child_does_not_load_what_runs_agents(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    box = Toolbox(server_params=ServerParams(kind="stdio", command=sys.executable, args=(str(SERVER),)))
+    assert await bench.agent(toolboxes={"tests.box": box}, env={"A": "{{ 1 + 1 }}"})
+    packages = await bench.renderer(loaded)
+    assert "grammar" in packages
+    assert not packages & {"agents", "openai", "mcp", "temporalio"}

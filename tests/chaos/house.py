@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ class House:
         command = [sys.executable, str(ROOT / "starter.py"), flow, "--id", run_id, "--json"]
         with (self.folder / "result.json").open("wb") as out, (self.folder / "starter.log").open("wb") as err:
             return subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=out, stderr=err)
+
+    def temporal(self, *arguments: str) -> list[str]:
+        """A command of Temporal's own, to this server."""
+        binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
+        return [binary, *arguments, "--address", self.server.address]
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether the run has been started."""
+        command = self.temporal("workflow", "describe", "-w", run_id)
+        return subprocess.run(command, env=self.env, capture_output=True, timeout=30, check=False).returncode == 0
 
     def result(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.folder / "result.json").read_text())

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import threading
 import time
@@ -16,6 +15,7 @@ from tests.chaos.faults import Fault, happen, schedule
 from tests.chaos.house import ROOT, House, rest
 from tests.support.endpoint import ScriptedEndpoint
 from tests.support.script import Call, Rule, When
+from tests.support.waiting import until
 
 TURNS, ITEMS = 40, 60
 UNDISTURBED = TURNS + 1 + 2 * ITEMS + 2
@@ -102,6 +102,7 @@ def play(seed: int, many: int) -> Outcome:
 
 def _play(planned: list[tuple[float, Fault]], house: House, endpoint: ScriptedEndpoint) -> list[str]:
     starter = house.starter("flow.yaml", "run")
+    until(lambda: house.has_run("run"), 60)  # a starter that finds no server starts nothing, as it should
     with _approving(house):
         happen(planned, house, endpoint)
         code = starter.wait(DEADLINE) if not _late(starter, DEADLINE) else None
@@ -132,9 +133,7 @@ def _approving(house: House) -> Iterator[None]:
     over = threading.Event()
 
     def approve() -> None:
-        binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
-        command = [binary, "workflow", "signal", "--address", house.server.address, "-w", "run"]
-        command += ["--name", "approve", "--input", '"task-4-call-1"']
+        command = house.temporal("workflow", "signal", "-w", "run", "--name", "approve", "--input", '"task-4-call-1"')
         while not over.wait(2):
             subprocess.run(command, env=house.env, capture_output=True, timeout=30, check=False)
 

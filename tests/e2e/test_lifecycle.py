@@ -46,6 +46,15 @@ def test_nothing_is_left_behind(desk: Desk) -> None:
     until(lambda: not desk.processes())
 
 
+def test_a_server_that_does_not_start_is_told(desk: Desk) -> None:
+    """The worker, which is started beside it, is not left behind."""
+    (desk.state / "temporal.db").mkdir(parents=True)
+    desk.write("quick.yaml", QUICK)
+    ended = desk.run("quick.yaml")
+    assert (ended.code, "the embedded Temporal server did not start" in ended.err) == (2, True)
+    until(lambda: not desk.processes())
+
+
 def test_interrupted_without_a_terminal_cancels(desk: Desk) -> None:
     desk.write("held.yaml", HELD)
     starter = desk.start("held.yaml", "--json")

@@ -87,7 +87,15 @@ def test_a_wrong_option_is_one_line_and_exit_2(arguments: tuple[str, ...], hint:
 async def test_over_http_until_ctrl_c(transport: str, path: str) -> None:
     port = free_port(0)
     command = [sys.executable, "-m", "taskflows.toolboxes", "echo", "--transport", transport, "--port", str(port)]
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=environment({}), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment({}),
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell has what it starts in the background ignore Ctrl-C; the tests may have been.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         assert process.stderr
         url = f"http://127.0.0.1:{port}{path}"

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, Journal, Manifest, RunReport, Usage
+from grammar.contracts import AgentRequest, Deployed, Journal, Lost, Manifest, RunReport, Usage
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
@@ -253,7 +253,7 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     def agent(request: AgentRequest) -> Deployed:
         if not mended:
             kind, cost = kinds[request.prompt], costs[request.prompt]
-            raise ApplicationError("no", cost, type=kind, non_retryable=True)
+            raise ApplicationError("no", Lost(usage=cost, attempts=2), type=kind, non_retryable=True)
         return said("x").model_copy(update={"usage": Usage(requests=10)})
 
     stage.fakes.items, stage.fakes.agent = {"each": [0, 1]}, agent
@@ -261,7 +261,10 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     report = await parked(handle)
     assert (report.usage.requests, report.tasks[0].usage.requests) == (8, 8)
     manifest: Manifest = await handle.query("manifest", result_type=Manifest)
-    assert [one.usage.requests for one in manifest.branches] == [3, 5]
+    assert [(one.usage.requests, one.attempts) for one in manifest.branches] == [(3, 2), (5, 2)]
+    assert all(one.started and one.ended and one.started <= one.ended for one in manifest.branches)
     mended = True
     await handle.execute_update("retry")
     assert (await ended(stage, handle)).usage.requests == 25
+    manifest = await handle.query("manifest", result_type=Manifest)
+    assert [(one.usage.requests, one.attempts, one.legs) for one in manifest.branches] == [(10, 3, 2), (10, 3, 2)]
