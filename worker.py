@@ -40,6 +40,7 @@ from console.screen import screen
 from grammar.contracts import TASK_QUEUE
 from grammar.errors import UserError
 from runtime import presence, runs, stopping
+from runtime.documents import FileDocuments
 from runtime.exit import leave
 from runtime.place import Place, place
 from runtime.sandbox import workflow_runner
@@ -79,6 +80,8 @@ async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
 async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """A worker that polls the task queue for as long as the body runs."""
     documents = here.documents
+    if isinstance(documents, FileDocuments):
+        await asyncio.to_thread(documents.tidy)
     renderer = Renderer()
     models = Models(LocalModel())
     pool = Pool()

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
@@ -22,6 +22,7 @@ from activities.toolboxes import Toolboxes
 from activities.transcript import Transcript
 from grammar import contracts, preparation
 from grammar.contracts import AgentRequest, Deployed
+from grammar.errors import TaskError
 from grammar.server_params import Resolved
 
 
@@ -59,10 +60,18 @@ class AgentRuns:
             transcript.doing = "starting"
             carried = CarriedLines(carried_over() or request.recorded)
             async with beating(transcript.progress, lambda: carried.lines):
-                deployed = await self._deploy(request, secrets, transcript, carried)
+                deployed = await self._told(self._deploy(request, secrets, transcript, carried), transcript)
                 deployed = await slim(deployed, self._documents, request.kept)
                 await self._in_step.wait()
                 return deployed.model_copy(update={"attempts": activity.info().attempt})
+
+    async def _told(self, deploying: Awaitable[Deployed], transcript: Transcript) -> Deployed:
+        """A failure tells what was said before it."""
+        try:
+            return await deploying
+        except TaskError as error:
+            error.said = transcript.said
+            raise
 
     async def _deploy(
         self, request: AgentRequest, secrets: Secrets, transcript: Transcript, carried: CarriedLines

@@ -13,10 +13,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from grammar import rate_limit
-from grammar.contracts import Lost, Usage
+from grammar.contracts import Lost, Said, Usage
 from grammar.errors import BUG, RateLimited, TaskError
 
 log = logging.getLogger(__name__)
+
+# Of what was said before a failure that is final, so many entries are recorded. (Of one that is not, Temporal keeps
+# no more than 4 KB.)
+SAID = 20
 
 
 @contextmanager
@@ -37,15 +41,34 @@ def reported(redact: Callable[[str], str]) -> Iterator[None]:
 
 def as_application_error(error: TaskError, redact: Callable[[str], str]) -> ApplicationError:
     """What Temporal records, and whether and when it tries again."""
+    lost = _lost(error)
     attempt = activity.info().attempt
     delay = rate_limit.delay(error.retry_after, attempt) if isinstance(error, RateLimited) else None
     return ApplicationError(
         redact(str(error)),
-        Lost(usage=error.usage if isinstance(error.usage, Usage) else Usage(), attempts=attempt),
+        lost,
         type=type_name(error),
         non_retryable=not error.retryable,
         next_retry_delay=timedelta(seconds=delay) if delay is not None else None,
     )
+
+
+def _lost(error: TaskError) -> Lost:
+    usage = error.usage if isinstance(error.usage, Usage) else Usage()
+    lost = Lost(usage=usage, attempts=activity.info().attempt)
+    if not (isinstance(error.said, list) and _is_final(error)):
+        return lost
+    kept: list[Said] = error.said[-SAID:]
+    return lost.model_copy(update={"said": kept, "first": len(error.said) - len(kept)})
+
+
+def _is_final(error: TaskError) -> bool:
+    """Whether Temporal makes no further attempt."""
+    info = activity.info()
+    policy = info.retry_policy
+    if policy is None or not error.retryable or type_name(error) in (policy.non_retryable_error_types or ()):
+        return True
+    return 0 < policy.maximum_attempts <= info.attempt
 
 
 def type_name(error: TaskError) -> str:

@@ -305,10 +305,15 @@ class GatherRequest(BaseModel):
 
 
 class Lost(BaseModel):
-    """What a branch cost that failed. `attempts` None: not known, as where its worker was lost."""
+    """What a branch cost that failed, and what was said last.
+
+    `attempts` None: not known, as where its worker was lost.
+    """
 
     usage: Usage = Usage()
     attempts: int | None = None
+    said: list[Said] = []
+    first: int = 0
 
 
 class Approval(BaseModel):

@@ -143,8 +143,9 @@ class TaskError(TaskflowError):
     ends_run: ClassVar[bool] = False
     # The conversation itself led here: to go on from where it ended would end the same way.
     spent: ClassVar[bool] = False
-    # What an agent run had cost by then: its Usage.
+    # Of an agent run: its Usage by then, and what was said, as a list of Said.
     usage: object = None
+    said: object = None
 
 
 class ModelUnavailable(TaskError):

@@ -3,12 +3,17 @@
 import asyncio
 import hashlib
 import os
+import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from grammar.contracts import RunReport
 from grammar.errors import StorageFailed
 from grammar.values import stored_value
+
+LEFT_BEHIND = 24 * 3600.0
 
 
 class FileDocuments:
@@ -26,6 +31,13 @@ class FileDocuments:
     async def path(self, key: str) -> Path:
         """The document's file. Raises StorageFailed."""
         return await asyncio.to_thread(self._checked, key)
+
+    def tidy(self) -> None:
+        """Remove what was never finished: its process died, more than a day ago."""
+        for left in self.folder.glob("*"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
 
     def _add(self, file: Path) -> str:
         key = digest(file)

@@ -100,7 +100,8 @@ class Begun:
 
     def fail(self, failure: Failure, lost: Lost, activity: str, now: datetime) -> None:
         """It failed for good, or until a person has it retried."""
-        self.failure, self.lost, self.status, self.ended = failure, lost, "failed", now
+        self.failure, self.status, self.ended = failure, "failed", now
+        self.lost = lost.model_copy(update={"said": []})
         self._count(lost.attempts)
         self.journal = self.journal or activity
 

@@ -201,10 +201,11 @@ class TaskRecord:
 
     def fail(self, branch: Branch, failure: Failure, lost: Lost | None = None) -> None:
         """A branch failed for good, or until a person has it retried."""
+        lost = lost or Lost()
         activity = self.activity_id(branch, self.leg(branch))
-        self._begun[branch.index].fail(failure, lost or Lost(), activity, self._now())
+        self._begun[branch.index].fail(failure, lost, activity, self._now())
         self.stopped = self.stopped or ends_run(failure.type)
-        self._ended_branch(branch, status="failed", note=failure.message)
+        self._ended_branch(branch, status="failed", note=failure.message, said=lost.said, first=lost.first)
 
     def _ended_branch(self, branch: Branch, **fields: object) -> None:
         self._entry(

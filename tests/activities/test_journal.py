@@ -1,6 +1,7 @@
 """What an agent run has paid for is not paid for again: attempts and legs that go on from a journal."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ import pytest
 from agents import UserError
 from mcp.types import CallToolResult, TextContent
 from openai.types.responses import Response
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
 from activities.carried_lines import LARGEST, CarriedLines
 from activities.journal import SKIPPED, Journal
 from activities.journal_files import JournalFiles
 from activities.secrets import Secrets
-from grammar.contracts import Leg, Lost, Usage
+from grammar.contracts import Leg, Lost
 from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
@@ -56,7 +58,10 @@ async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
     fields: dict[str, Any] = {"toolboxes": box(), "max_turns": 50}
     with pytest.raises(ApplicationError) as failed:
         await kept.agent(**fields)
-    assert failed.value.details == (Lost(usage=Usage(requests=30, input_tokens=300, output_tokens=150), attempts=1),)
+    (lost,) = failed.value.details
+    assert isinstance(lost, Lost)
+    assert (lost.usage.requests, lost.usage.input_tokens, lost.attempts) == (30, 300, 1)
+    assert [one.kind for one in lost.said[-2:]] == ["tool_call", "tool_output"]
     deployed = await kept.agent(**fields)
     assert (tmp_path / "count").read_text().split() == [str(turn) for turn in range(40)]
     assert len(endpoint.requests) == 42  # 41 turns, and the one that failed
@@ -234,3 +239,21 @@ async def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None
     (tmp_path / "run").write_text("no folder")
     with pytest.raises(StorageFailed, match="the journal of the agent run: "):
         await JournalFiles(tmp_path).append("run/task-1", "{}")
+
+
+@pytest.mark.parametrize(("attempt", "told"), [(1, False), (3, True)])
+async def test_only_the_last_attempt_tells_what_was_said(
+    bench: Bench, endpoint: ScriptedEndpoint, attempt: int, told: bool
+) -> None:
+    """Temporal keeps no more than 4 KB of the failure of an attempt that another one follows."""
+    endpoint.rules = [
+        Rule(when=When(turn=0), text="let me see", tool_calls=[Call(name="lookup", arguments={"key": "k"})]),
+        Rule(status=500),
+    ]
+    policy = RetryPolicy(maximum_attempts=3)
+    bench.env.info = replace(bench.env.info, retry_policy=policy, attempt=attempt)
+    with pytest.raises(ApplicationError) as failed:
+        await bench.agent(toolboxes=box())
+    (lost,) = failed.value.details
+    assert isinstance(lost, Lost)
+    assert (lost.attempts, bool(lost.said)) == (attempt, told)

@@ -8,12 +8,13 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, Journal, Lost, Manifest, RunReport, Usage
+from grammar.contracts import AgentRequest, Deployed, Journal, Lost, Manifest, RunReport, Said, Usage
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Handle = WorkflowHandle[Any, RunReport]
+SAID = [Said(kind="message", who="a", text="I give up")]
 
 
 class Broken:
@@ -253,7 +254,7 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     def agent(request: AgentRequest) -> Deployed:
         if not mended:
             kind, cost = kinds[request.prompt], costs[request.prompt]
-            raise ApplicationError("no", Lost(usage=cost, attempts=2), type=kind, non_retryable=True)
+            raise ApplicationError("no", Lost(usage=cost, attempts=2, said=SAID), type=kind, non_retryable=True)
         return said("x").model_copy(update={"usage": Usage(requests=10)})
 
     stage.fakes.items, stage.fakes.agent = {"each": [0, 1]}, agent
@@ -262,6 +263,8 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     assert (report.usage.requests, report.tasks[0].usage.requests) == (8, 8)
     manifest: Manifest = await handle.query("manifest", result_type=Manifest)
     assert [(one.usage.requests, one.attempts) for one in manifest.branches] == [(3, 2), (5, 2)]
+    journal: Journal = await handle.query("journal", result_type=Journal)
+    assert [one.said for one in journal.entries if one.kind == "branch_ended"] == [SAID, SAID]
     assert all(one.started and one.ended and one.started <= one.ended for one in manifest.branches)
     mended = True
     await handle.execute_update("retry")
