@@ -13,7 +13,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
-from grammar.contracts import PREPARE
+from grammar.contracts import PREPARE, Lost
+from grammar.errors import BUG
 from grammar.story import Asked, Deployment, Gave, History, Story, place
 from runtime import runs
 
@@ -151,6 +152,15 @@ class _Reader:
                 one.gave = await self._decoded(ended.result, Gave)
             else:
                 one.failure = _told(ended.failure) if hasattr(ended, "failure") else "cancelled"
+                one.gave = await self._lost(ended.failure) if hasattr(ended, "failure") else None
+
+    async def _lost(self, failure: Failure) -> Gave | None:
+        """What was said before the last attempt failed. What it cost, the manifest knows."""
+        told = failure.application_failure_info
+        if not told.details.payloads or told.type == BUG:
+            return None
+        lost = await self._decoded(told.details, Lost)
+        return Gave(said=lost.said, first=lost.first) if lost else None
 
     async def _decoded(self, payloads: Payloads, kind: type[T]) -> T | None:
         found: Iterable[T] = await self._converter.decode(list(payloads.payloads)[:1], [kind])

@@ -9,6 +9,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpda
 from temporalio.exceptions import ApplicationError
 
 from grammar.contracts import AgentRequest, Deployed, Journal, Lost, Manifest, RunReport, Said, Usage
+from runtime import history
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
@@ -271,3 +272,9 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     assert (await ended(stage, handle)).usage.requests == 25
     manifest = await handle.query("manifest", result_type=Manifest)
     assert [(one.usage.requests, one.attempts, one.legs) for one in manifest.branches] == [(10, 3, 2), (10, 3, 2)]
+    story = await history.story(stage.env.client, handle.id)
+    failed = [one.deployments[0] for branches in story.branches() for one in branches]
+    assert [(one.failure, one.gave and one.gave.said) for one in failed] == [
+        ("ModelUnavailable: no", SAID),
+        ("BadRequest: no", SAID),
+    ]
