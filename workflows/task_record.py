@@ -19,6 +19,7 @@ from grammar.contracts import (
     GatheredBranch,
     Leg,
     StoredPage,
+    Tally,
     TaskReport,
     TaskStatus,
     Usage,
@@ -243,7 +244,7 @@ class TaskRecord:
         self._journals.setdefault(branch.index, self.activity_id(branch, self.leg(branch)))
         self._waiting.pop(branch.index, None)
         self.stopped = self.stopped or ends_run(failure.type)
-        self._ended_branch(branch, status="failed", note=failure.message)
+        self._ended_branch(branch, status="failed", note=failure.message, error=failure.type)
 
     def _forget(self, index: int) -> None:
         """It is over: how it went on from leg to leg does not matter any more."""
@@ -251,14 +252,11 @@ class TaskRecord:
             known.pop(index, None)
 
     def _ended_branch(self, branch: Branch, **fields: object) -> None:
-        self._entry(
-            self,
-            "branch_ended",
-            branch=branch.index,
-            label=self.label(branch),
-            activity=self.activity_id(branch, self.leg(branch)),
-            **fields,
-        )
+        self._branch_entry("branch_ended", branch, self.leg(branch), **fields)
+
+    def _branch_entry(self, kind: str, branch: Branch, leg: int, **fields: object) -> None:
+        label, activity = self.label(branch), self.activity_id(branch, leg)
+        self._entry(self, kind, branch=branch.index, label=label, activity=activity, **fields)
 
     def leave_off(self, branch: Branch, deployed: Deployed, leg: Leg) -> None:
         """A leg of a branch ended, and the branch has not."""
@@ -272,17 +270,12 @@ class TaskRecord:
             self._journals.setdefault(branch.index, activity)
         if status := _WAITING.get(leg.reason):
             self._waiting[branch.index] = status
-        self._entry(
-            self,
-            "leg_ended",
-            branch=branch.index,
-            label=self.label(branch),
-            activity=activity,
-            said=deployed.said,
-            first=deployed.first,
-            status=leg.reason,
-            note=leg.message,
-        )
+        told = {"said": deployed.said, "first": deployed.first, "status": leg.reason, "note": leg.message}
+        self._branch_entry("leg_ended", branch, number, **told)
+
+    def rest(self, branch: Branch, until: datetime, message: str) -> None:
+        """The branch waits for the endpoint."""
+        self._branch_entry("rate_limited", branch, self.leg(branch), until=until, note=message)
 
     def wait(self, branch: Branch, leg: Leg, asked: list[Approval]) -> None:
         """The branch waits for a person."""
@@ -327,8 +320,9 @@ class TaskRecord:
             self.warnings.append(f"{forgiven} of {self.total} branches failed; `completion: any` asks for one model")
         if self.status == "running":
             self.status = "failed" if self.failures else "done"
-        note = self.note or (self.failures[0].message if self.failures else "")
-        self._entry(self, "task_ended", status=self.status, note=note)
+        first = self.failures[0] if self.failures else None
+        note, error = self.note or (first.message if first else ""), first.type if first else ""
+        self._entry(self, "task_ended", status=self.status, note=note, error=error)
 
     def cancel(self) -> None:
         """The run was cancelled while it ran."""
@@ -397,6 +391,32 @@ class TaskRecord:
             warnings=self.warnings,
         )
 
+    def tally(self) -> Tally:
+        """As a follower is told, every now and then."""
+        return Tally(
+            status=self.status,
+            note=self.note,
+            total=self.total,
+            done=self.done,
+            failed=self.failed,
+            started=self._started,
+            ended=self._ended,
+            used=self._used(),
+            model=self.model,
+        )
+
+    def _used(self) -> list[Usage]:
+        """What each of the models cost so far."""
+        models = len(self.task.choices)
+        if models == 1:
+            return [self.usage]
+        used = [Usage() for _ in range(models)]
+        for index, lost in self._lost.items():
+            used[index % models] += lost
+        for one in self._done.values():
+            used[one.number % models] += _usage(one)
+        return used
+
     def branch_reports(self) -> list[BranchReport]:
         """One line per branch."""
         return [self._branch_report(index) for index in sorted([*self._done, *self._branches])]
@@ -404,10 +424,9 @@ class TaskRecord:
     def _branch_report(self, index: int) -> BranchReport:
         branch = Branch(index=index, choice=index % len(self.task.choices))
         if done := self._done.get(index):
-            usage = Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)
             return BranchReport(
                 task=self.name, index=index, label=self.label(branch), status="done", legs=done.legs,
-                model=done.model, usage=usage,
+                model=done.model, usage=_usage(done),
             )  # fmt: skip
         error = self._errors.get(index)
         return BranchReport(
@@ -419,6 +438,10 @@ class TaskRecord:
             usage=self._lost.get(index, Usage()),
             error=error.message if error else None,
         )
+
+
+def _usage(done: Done) -> Usage:
+    return Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)
 
 
 def _done(branch: Branch, deployed: Deployed, legs: int) -> Done:
