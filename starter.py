@@ -22,7 +22,7 @@ from commands import cron as scheduling
 from commands import decision as resuming
 from commands import dry_run as dry
 from commands import written
-from console.problems import tell_bug, tell_problems, tell_warnings
+from console.problems import tell_bad_words, tell_bug, tell_problems, tell_warnings
 from console.screen import Screen, screen
 from grammar import bundle
 from grammar.bundle import Loaded, Order
@@ -116,6 +116,7 @@ def started(
     detach: bool,
     keep: bool,
     json: bool,
+    debug: bool,
     earlier: str | None,
     from_task: str | None,
     view: Screen,
@@ -124,7 +125,7 @@ def started(
     from commands import take_over  # loads Temporal's client
     from commands.run import Session, Wish
 
-    wish = Wish(run_id, detach, keep, json)
+    wish = Wish(run_id, detach, keep, json, debug)
     return take_over.run(flow, earlier, from_task, wish, view) if earlier else Session(flow, wish, view).run()
 
 
@@ -135,11 +136,11 @@ def scheduled(flow: Bundle, cron: str, schedule_id: str | None, view: Screen, js
     return schedule.make(flow, cron, schedule_id, view, json)
 
 
-def resumed(run_id: str, what: Decision | None, keep: bool, view: Screen, json: bool) -> int:
+def resumed(run_id: str, what: Decision | None, keep: bool, view: Screen, json: bool, debug: bool) -> int:
     """Go on with a run. Returns the exit code."""
     from commands import resume
 
-    return asyncio.run(resume.run(run_id, what, keep, json, view))
+    return asyncio.run(resume.run(run_id, what, keep, json, debug, view))
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -176,6 +177,9 @@ def command(
         bool, typer.Option("--keep", help="Hold the embedded server and its Web UI open until Ctrl-C.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print nothing but one JSON result on stdout.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Tell everything: each failure in full, every attempt, tracebacks.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Run it on scripted answers and placeholders: no model, no scripts.")
     ] = False,
@@ -264,7 +268,7 @@ def command(
         if report:
             leave(reported(report, order, html, view, json))
         if resume:
-            leave(resumed(resume, what, keep, view, json))
+            leave(resumed(resume, what, keep, view, json, debug))
         if asked and cron is None:
             leave(steer(asked, status or manifest or pause or unpause or unschedule or "", view, json))
         resuming.check(what, task)
@@ -280,19 +284,24 @@ def command(
             raise InvalidFlow([Problem("command line", 0, "--from-task", "goes with --from ID")])
         tell_warnings(view, loaded.warnings)
         if cron is None:
-            leave(asyncio.run(started(loaded.bundle, run_id, detach, keep, json, from_, from_task, view)))
+            leave(asyncio.run(started(loaded.bundle, run_id, detach, keep, json, debug, from_, from_task, view)))
         leave(asyncio.run(scheduled(loaded.bundle, cron, run_id, view, json)))
     except UserError as error:
         tell_problems(view, error, json)
         leave(error.exit_code)
     except Exception as error:  # the edge of the process: nothing is lost, the details go to a file
-        tell_bug(view, error, json, state_dir())
+        tell_bug(view, error, json, state_dir(), debug)
         leave(3)
 
 
 def main() -> None:
     """The console script."""
-    app(prog_name="taskflow" if Path(sys.argv[0]).stem == "taskflow" else "starter.py")
+    try:
+        app(prog_name="taskflow" if Path(sys.argv[0]).stem == "taskflow" else "starter.py")
+    except SystemExit as ended:  # our own ways out do not come by here: it is --help, or an option that is not known
+        if ended.code == InvalidFlow.exit_code and "--json" in sys.argv:
+            tell_bad_words(str(ended.__context__))
+        raise
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ class AgentRuns:
         secrets = Secrets(request.secrets, request.surroundings.key)
         redact = _redactor(secrets, self._models.keys)
         with reported(redact), self._in_step.running():
-            transcript = Transcript(redact)
+            transcript = Transcript(redact, request.kept)
             transcript.doing = "starting"
             carried = CarriedLines(carried_over() or request.recorded)
             async with beating(transcript.progress, lambda: carried.lines):

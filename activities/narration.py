@@ -15,6 +15,7 @@ from agents.stream_events import RawResponsesStreamEvent, RunItemStreamEvent
 
 from activities.captured import text_of
 from activities.transcript import Transcript
+from grammar.contracts import Usage
 
 
 async def narrate(result: RunResultStreaming, transcript: Transcript) -> None:
@@ -33,9 +34,8 @@ def _hear(data: Any, result: RunResultStreaming, transcript: Transcript) -> None
     elif data.type == "response.output_text.delta":
         transcript.doing = "answering"
         transcript.stream(data.delta)
-    elif data.type == "response.completed":
-        usage = data.response.usage
-        transcript.tokens += usage.total_tokens if usage else 0
+    elif data.type == "response.completed" and (usage := data.response.usage):
+        transcript.usage += Usage(requests=1, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
 
 def _note(item: RunItem, transcript: Transcript) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from grammar.contracts import Progress, Said
+from grammar.contracts import Progress, Said, Usage
 
 SHOWN = 2_000
 RECENT = 8
@@ -16,24 +16,28 @@ Kind = Literal["message", "tool_call", "tool_output", "handoff", "shell", "promp
 
 
 class Transcript:
-    """Gathers entries. `redact` goes over every text before it is kept."""
+    """Gathers entries. `redact` goes over every text before it is kept.
 
-    def __init__(self, redact: Callable[[str], str]) -> None:
+    `last`: so much is shown of what a model says last, be it more than of anything else.
+    """
+
+    def __init__(self, redact: Callable[[str], str], last: int = SHOWN) -> None:
         self.redact = redact
+        self._last = max(SHOWN, last)
         self._said: list[Said] = []
         self.first = 0
         self.turn = 0
-        self.tokens = 0
+        self.usage = Usage()
         self.doing = ""
         self._stream = ""
         self._dropped = 0
 
     def say(self, kind: Kind, who: str, text: str, shown: int = SHOWN) -> None:
         """Add an entry, cut to a readable length, `shown`; the oldest go where there are too many to keep."""
+        if self._said and self._said[-1].kind == "message":
+            self._said[-1] = self._said[-1].model_copy(update={"text": _cut(self._said[-1].text, SHOWN)})
         text = self.redact(text)
-        if len(text) > shown:
-            text = f"{text[:shown]}… ({len(text):,} characters)"
-        self._said.append(Said(kind=kind, who=who, text=text))
+        self._said.append(Said(kind=kind, who=who, text=_cut(text, self._last if kind == "message" else shown)))
         if len(self._said) > KEPT:
             del self._said[0]
             self.first += 1
@@ -61,9 +65,14 @@ class Transcript:
         return Progress(
             turn=self.turn,
             doing=self.doing,
-            tokens=self.tokens,
+            tokens=self.usage.input_tokens + self.usage.output_tokens,
+            usage=self.usage,
             first=self.first + len(self._said) - len(recent),
             said=recent,
             tail=stream[-TAIL:],
             written=self._dropped + len(stream),
         )
+
+
+def _cut(text: str, shown: int) -> str:
+    return text if len(text) <= shown else f"{text[:shown]}… ({len(text):,} characters)"

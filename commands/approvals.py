@@ -1,13 +1,12 @@
 """Calls that wait for a person's yes: asked at the terminal, or told with the command that answers."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 
 from console import ask
 from console.ask import Answer
-from console.narrator import Narrator
 from console.screen import Screen
+from console.teller import Teller
 from grammar.contracts import Approval, Verdict
 from grammar.errors import NotWaiting
 from runtime import runs
@@ -16,13 +15,14 @@ from runtime import runs
 class Approvals:
     """Asks about each open call once, one at a time. `how`: what to tell where nobody can be asked."""
 
-    def __init__(self, view: Screen, narrator: Narrator, handle: runs.Handle, how: Callable[[Approval], str]) -> None:
+    def __init__(self, view: Screen, teller: Teller, handle: runs.Handle, how: Callable[[Approval], str]) -> None:
         self._view = view
-        self._narrator = narrator
+        self._teller = teller
         self._handle = handle
         self._how = how
         self._told: set[str] = set()
         self._open: dict[str, Approval] = {}
+        self._always: set[tuple[str, str]] = set()
         self._news = asyncio.Event()
         self.asking = False
 
@@ -30,8 +30,8 @@ class Approvals:
         """The calls that are open now."""
         self._open = {one.id: one for one in approvals}
         for one in approvals:
-            if one.id not in self._told and not sys.stdin.isatty():
-                self._narrator.note(self._how(one))
+            if one.id not in self._told and not self._view.is_attended:
+                self._teller.note(self._how(one))
                 self._told.add(one.id)
         if self._open.keys() - self._told:
             self._news.set()
@@ -43,20 +43,32 @@ class Approvals:
             self._news.clear()
             while one := next((one for one in self._open.values() if one.id not in self._told), None):
                 self._told.add(one.id)
-                if leaving := await self._ask(one):
+                if leaving := await self._about(one):
                     return leaving
 
-    async def _ask(self, approval: Approval) -> Answer | None:
-        self.asking = True
-        try:
-            answer, reason = await asyncio.to_thread(ask.about_call, self._view.err, approval)
-        finally:
-            self.asking = False
+    async def _about(self, approval: Approval) -> Answer | None:
+        tool = (approval.toolbox, approval.tool)
+        if approval.kind == "approval" and tool in self._always:
+            await self._give(Verdict(id=approval.id, approved=True), approval)
+            return None
+        answer, reason = await self._ask(approval)
         if answer in ("detach", "cancel"):
             return answer
+        if answer == "always":
+            self._always.add(tool)
+        await self._give(Verdict(id=approval.id, approved=answer != "no", reason=reason), approval)
+        return None
+
+    async def _ask(self, approval: Approval) -> tuple[Answer, str]:
+        self.asking = True
         try:
-            verdict = Verdict(id=approval.id, approved=answer == "yes", reason=reason)
+            with self._teller.silent():
+                return await asyncio.to_thread(ask.about_call, self._view.questions, approval)
+        finally:
+            self.asking = False
+
+    async def _give(self, verdict: Verdict, approval: Approval) -> None:
+        try:
             await runs.answer(self._handle, approval, verdict)
         except NotWaiting as error:
-            self._narrator.note(str(error))
-        return None
+            self._teller.note(str(error))

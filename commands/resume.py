@@ -10,7 +10,7 @@ from runtime import runs
 from runtime.place import place
 
 
-async def run(run_id: str, what: Decision | None, keep: bool, json: bool, view: Screen) -> int:
+async def run(run_id: str, what: Decision | None, keep: bool, json: bool, debug: bool, view: Screen) -> int:
     """Go on with the run, and follow it. Returns the exit code. Raises NotWaiting."""
     async with place() as here:
         handle = runs.handle(here.client, run_id)
@@ -21,5 +21,5 @@ async def run(run_id: str, what: Decision | None, keep: bool, json: bool, view: 
             raise NotWaiting(f"run {run_id} has ended ({status}); nothing is left to do for it")
         if what and (await runs.standing(found)).state != "parked":
             raise NotWaiting(f"run {run_id} is not parked; --resume {run_id} alone follows it to its end")
-        wish = Wish(run_id, keep=keep, json=json, resume=True, decision=what)
+        wish = Wish(run_id, keep=keep, json=json, debug=debug, resume=True, decision=what)
         return await Session(bundle, wish, view).run_at(here)

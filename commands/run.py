@@ -3,11 +3,9 @@
 import asyncio
 import os
 import signal
-import sys
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -18,18 +16,19 @@ from commands.approvals import Approvals
 from commands.outputs import as_json
 from console import ask
 from console.ask import Answer
-from console.narrator import Narrator, activity_label
 from console.problems import tell_json
 from console.report import EXIT_CODES, summarise
 from console.screen import Screen
+from console.teller import Teller
 from grammar import endpoint
-from grammar.contracts import TASK_QUEUE, Bundle, Carried, Decision, RunReport
-from runtime import presence, runs, stopping
+from grammar.contracts import TASK_QUEUE, Bundle, Carried, Decision, Parked, RunReport, Update
+from runtime import history, presence, runs, stopping
 from runtime.place import Place, way
 from runtime.state import state_dir
 from runtime.worker_process import WorkerProcess
 
 NO_WORKER_AFTER = 5.0
+TICK = 0.25
 TOY_MODEL = (
     "no model is configured, so a 135M toy model on this machine answers; "
     "for a real one set AI_API_ENDPOINT and AI_API_TOKEN (or OPENAI_API_KEY)"
@@ -38,7 +37,7 @@ TOY_MODEL = (
 
 @dataclass(frozen=True)
 class Wish:
-    """How the run is to be started and shown.
+    """How the run is to be started and shown. `debug`: with all that went wrong.
 
     `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
     """
@@ -47,6 +46,7 @@ class Wish:
     detach: bool = False
     keep: bool = False
     json: bool = False
+    debug: bool = False
     resume: bool = False
     decision: Decision | None = None
     carried: Carried | None = None
@@ -61,31 +61,45 @@ class Session:
         self._view = view
         self._run_id = wish.run_id or runs.new_id(flow.name)
         self._told_stuck = False
-        self._asking = False
         self._approvals: Approvals | None = None
-        self._untold: deque[runs.Update] = deque()
-        self._narrator = Narrator(view.out, [task.name or "" for task in flow.tasks])
+        self._parked: Parked | None = None
+        self._teller = Teller(flow, self._run_id, view, wish.debug)
 
     async def run(self) -> int:
         """Start or join the run, and follow it. Returns the exit code."""
         if self._bundle.script:
-            self._narrator.note(dry_run.notice(self._bundle))
+            self._teller.note(dry_run.notice(self._bundle))
         async with way() as found:
             if self._wish.run_id:
                 return await self.run_at(await found.place())
             queue = self._new_queue(found.embedded)
             async with self._served(found.embedded, queue) as served:  # it loads while the server starts
-                return await self._run(await found.place(), queue, served)
+                here = await found.place()
+                self._tell_started(here)
+                code = await self._run(here, queue, served)
+            return await self._until_decided(here, code)
 
     async def run_at(self, here: Place) -> int:
         """As run, where Temporal has been met."""
+        self._tell_started(here)
+        return await self._until_decided(here, await self._once(here))
+
+    async def _until_decided(self, here: Place, code: int) -> int:
+        """Go on with a parked run as often as the person at the terminal decides something."""
+        while self._parked and (decision := self._decided(here, self._parked)):
+            self._wish = replace(self._wish, resume=True, decision=decision)
+            code = await self._once(here)
+        return code
+
+    async def _once(self, here: Place) -> int:
+        """To the end of the run, or to where it is parked."""
         queue = await runs.queue_of(here.client, self._run_id) or self._new_queue(here.embedded)
         async with self._served(here.embedded, queue) as served:
             return await self._run(here, queue, served)
 
     async def _run(self, here: Place, task_queue: str, served: WorkerProcess | None) -> int:
+        self._parked = None
         handle = await self._handle(here, task_queue)
-        self._tell_started(here)
         if self._wish.detach:
             if served:  # the server must not end between us and the worker
                 await presence.until_served(task_queue)
@@ -105,6 +119,16 @@ class Session:
             await runs.decide(handle, self._wish.decision)
         return after
 
+    def _decided(self, here: Place, parked: Parked) -> Decision | None:
+        """What the person at the terminal decides; else the commands that decide. Nothing else goes on meanwhile."""
+        decision = None
+        if self._view.is_attended and not self._wish.json:
+            stopping.as_ever(signal.SIGINT, signal.SIGTERM)
+            decision = ask.about_parked(self._view.questions, parked)
+        if decision is None:
+            how.tell_parked(self._view.out, here, self._run_id, parked)
+        return decision
+
     def _new_queue(self, embedded: bool) -> str:
         """The queue of a run that is not there yet: the shared one where a worker serves it, or one of its own."""
         return f"taskflow/{self._run_id}" if embedded and not presence.worker_present() else TASK_QUEUE
@@ -117,7 +141,7 @@ class Session:
             return
         asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
         if asks_model and endpoint.is_embedded(os.environ):
-            self._narrator.note(TOY_MODEL)
+            self._teller.note(TOY_MODEL)
         worker = WorkerProcess(self._run_id, task_queue)
         await worker.start()
         try:
@@ -129,21 +153,29 @@ class Session:
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
     ) -> int:
         interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
-        self._approvals = Approvals(self._view, self._narrator, handle, partial(how.answer, here, self._run_id))
+        self._approvals = Approvals(self._view, self._teller, handle, partial(how.answer, here, self._run_id))
         following = asyncio.create_task(runs.follow(here.client, handle, self._hear, after))
         watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
         leaving = asyncio.create_task(self._wants_to_leave(interrupted))
-        await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not following.done():
-            if leaving.result() == "detach":
-                following.cancel()
-                return self._detached()
-            self._narrator.note("cancelling")
-            await handle.cancel()
-        await following
-        leaving.cancel()
-        watching.cancel()
+        ticking = asyncio.create_task(self._tick())
+        try:
+            with self._teller.following(here.run_url(self._run_id)):
+                await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if not following.done():
+                    if leaving.result() == "detach":
+                        return self._detached()
+                    self._teller.note("cancelling")
+                    await handle.cancel()
+                await following
+        finally:
+            for task in (following, watching, leaving, ticking):
+                task.cancel()
         return await self._end(here, handle, served, interrupted)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._teller.tick()
 
     async def _wants_to_leave(self, interrupted: asyncio.Event) -> Answer:
         """`detach` or `cancel`, when the person says so: after Ctrl-C, or where a question offers it."""
@@ -159,7 +191,7 @@ class Session:
             if not self._approvals.asking:
                 answering.cancel()
                 return "detach" if await self._wants_to_detach() else "cancel"
-            self._view.err.print("\nanswer above: yes, no, detach or cancel")
+            self._view.questions.print("\nanswer above: yes, no, detach or cancel")
 
     async def _end(
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
@@ -168,15 +200,17 @@ class Session:
         took = timedelta(seconds=runs.took(await handle.describe()))
         url = here.run_url(self._run_id)
         code = 3 if runs.is_bug(report) else EXIT_CODES[report.status]
-        summarise(self._view.out, report, took, self._run_id, url)
-        if report.parked:
-            how.tell_parked(self._view.out, here, self._run_id, report.parked)
+        summarise(self._view.out, report, took, self._run_id, url, self._teller.cost)
+        self._parked = report.parked
+        if code == 3 and self._wish.debug:
+            for text in await history.tracebacks(here.client, self._run_id):
+                self._teller.note(text, "")
         if code == 3:
-            self._narrator.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
+            self._teller.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
         if self._wish.json:
             tell_json(await self._document(here, report, took, code))
         if self._wish.keep and here.ui_url and not interrupted.is_set():
-            self._narrator.note(f"Web UI {here.ui_url}; Ctrl-C to end")
+            self._teller.note(f"Web UI {here.ui_url}; Ctrl-C to end")
             await interrupted.wait()
         if served:
             await served.stop()
@@ -188,52 +222,34 @@ class Session:
             return
         await asyncio.sleep(NO_WORKER_AFTER)
         if not await runs.has_worker(here.client, task_queue):
-            self._narrator.note(
+            self._teller.note(
                 f"no worker serves task queue {task_queue} at {here.address}; the run waits. "
                 f"Start one: TEMPORAL_ADDRESS={here.address} python worker.py"
             )
 
     async def _wants_to_detach(self) -> bool:
-        if not sys.stdin.isatty():
+        if not self._view.is_attended:
             return False
-        self._asking = True
-        try:
-            return await asyncio.to_thread(ask.detach_or_cancel, self._view.err, self._run_id)
-        finally:
-            self._asking = False
+        with self._teller.silent():
+            return await asyncio.to_thread(ask.detach_or_cancel, self._view.questions, self._run_id)
 
-    def _hear(self, update: runs.Update) -> None:
-        """Tell what is new; while a question is open, keep it for afterwards."""
-        self._untold.append(update)
-        while self._untold and not self._asking and not (self._approvals and self._approvals.asking):
-            self._tell(self._untold.popleft())
-        if self._approvals:
-            self._approvals.hear(update.approvals)
-
-    def _tell(self, update: runs.Update) -> None:
+    def _hear(self, update: Update) -> None:
         if update.stuck and not self._told_stuck:
             self._told_stuck = True
-            self._narrator.note(
+            self._teller.note(
                 f"the worker cannot go on with this run; its log says why ({state_dir() / 'worker.log'})",
                 "red",
             )
-        for entry in update.entries:
-            self._narrator.entry(entry)
-        for activity, live in update.live.items():
-            label = activity_label(activity)
-            if live.attempt > 1:
-                self._narrator.retried(activity, label, live.attempt, live.last_failure)
-            if live.progress:
-                self._narrator.live(activity, label, live.progress, alone=len(update.live) == 1)
+        self._teller.hear(update)
+        if self._approvals:
+            self._approvals.hear(update.approvals)
 
     def _tell_started(self, here: Place) -> None:
         url = here.run_url(self._run_id)
         self._view.out.print(Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim"))
 
     def _detached(self) -> int:
-        self._narrator.note(
-            f"run {self._run_id} goes on; follow it again with the same command and --id {self._run_id}"
-        )
+        self._teller.note(f"run {self._run_id} goes on; follow it again with the same command and --id {self._run_id}")
         if self._wish.json:
             tell_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
         return 0

@@ -1,12 +1,17 @@
-"""A run told as it goes: tasks, items, what each agent says, tool calls, shell output."""
+"""A run told as it goes: tasks, items, what each agent says, tool calls, shell output, what goes wrong."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from rich.console import Console
 from rich.text import Text
 
-from grammar.contracts import Approval, Entry, Progress, Said
+from console.board import activity_label
+from console.printable import first_line, printable
+from console.trouble import Trouble, Troubles, final
+from grammar.contracts import Approval, Entry, Live, Said, Tally
+from grammar.durations import rough
 
 _STYLES = {
     "tool_call": "cyan",
@@ -23,37 +28,59 @@ _TASK_SIGNS = {
     "skipped": ("–", "yellow"),
     "cancelled": ("■", "yellow"),
 }
-_LEFT_OFF = {"rate_limited": "waits for the endpoint", "stopped": "its worker stopped; goes on with the next one"}
+# Of tools and scripts. What a model says is told in full.
 SHOWN_LINES = 40
+# Up to so many branches, each one's block is told when it ends; up to so many, a line each; of more, only failures.
+BLOCKS = 20
+LINES = 200
 
 
 @dataclass
 class _Heard:
-    """What has been printed of one activity. `streamed`: characters of the text being written."""
+    """What has been heard of one activity."""
 
     entries: int = 0
-    streamed: int = 0
     attempt: int = 1
 
 
 @dataclass
 class Narrator:
-    """Prints each thing once. `tasks`: the names in order."""
+    """Puts each thing into lines once. `tasks`: the names in order. `debug`: nothing is left out."""
 
-    console: Console
     tasks: list[str]
+    debug: bool = False
+    _lines: list[Text] = field(default_factory=list)
     _heard: dict[str, _Heard] = field(default_factory=dict)
     _left: dict[str, int] = field(default_factory=dict)
-    _open_line: str | None = None
+    _blocks: dict[str, list[Text]] = field(default_factory=dict)
+    _totals: dict[str, int] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)
+    _troubles: Troubles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._troubles = Troubles(self.debug)
+
+    def take(self) -> list[Text]:
+        """The lines since the last time."""
+        told, self._lines = self._lines, []
+        return told
+
+    def totals(self, tasks: Sequence[Tally]) -> None:
+        """How many branches each task has, as far as it is known."""
+        for name, tally in zip(self.tasks, tasks, strict=False):
+            self._totals[name] = tally.total or self._totals.get(name, 0)
 
     def entry(self, entry: Entry) -> None:
         """Something that the workflow recorded."""
+        self._totals[entry.task] = entry.total or self._totals.get(entry.task, 0)
         if entry.kind == "task_started":
             self._line(Text.assemble(("▶ ", "bold blue"), (self._numbered(entry.task), "bold")))
         elif entry.kind == "branch_ended":
             self._branch(entry)
         elif entry.kind == "leg_ended":
             self._left_off(entry)
+        elif entry.kind == "rate_limited":
+            self._rests(entry)
         elif entry.kind in ("parked", "decided", "paused", "unpaused"):
             self._steered(entry)
         elif entry.approval:
@@ -61,50 +88,69 @@ class Narrator:
         else:
             self._task_ended(entry)
 
-    def live(self, activity: str, label: str, progress: Progress, alone: bool) -> None:
-        """What an activity does now. `alone`: nothing else runs, so its text can be shown as it is written."""
+    def live(self, activity: str, task: str, live: Live, now: datetime) -> None:
+        """What an activity does now."""
+        label = activity_label(activity)
         heard = self._hearing(activity)
-        self._say(heard, label, progress.said, progress.first)
-        if alone and progress.written > heard.streamed:
-            new = progress.tail[-(progress.written - heard.streamed) :]
-            self._stream(activity, label, new)
-            heard.streamed = progress.written
-
-    def retried(self, activity: str, label: str, attempt: int, reason: str) -> None:
-        """An attempt failed, and another one follows."""
-        heard = self._hearing(activity)
-        if attempt > heard.attempt:
-            # It goes through its conversation again, from its journal: what was told is not told again.
-            self._heard[activity] = _Heard(heard.entries, attempt=attempt)
-            who = f"{label}: " if label else ""
-            self._line(Text(f"  ↻ {who}attempt {attempt} after: {reason}", style="yellow"))
+        if live.attempt > heard.attempt:
+            heard.attempt = live.attempt
+            self._retried(task, label, live, now)
+        if live.progress and self._is_told(task):
+            self._say(activity, task, live.progress.said, live.progress.first)
 
     def note(self, text: str, style: str = "yellow") -> None:
         """A line about the run as a whole."""
-        self._line(Text(text, style=style))
+        self._line(Text(printable(text), style=style))
+
+    def _retried(self, task: str, label: str, live: Live, now: datetime) -> None:
+        number = f"{live.attempt - 1} of {live.attempts}" if live.attempts else f"{live.attempt - 1}"
+        seconds = (live.retry_at - now).total_seconds() if live.retry_at else 0
+        when = f"in {rough(seconds)}" if seconds >= 0.5 else "now"
+        then = f"attempt {number} failed; attempt {live.attempt} {when}"
+        self._trouble(Trouble(task, label, live.kind or "Failure", live.last_failure, then, "↻"))
+
+    def _trouble(self, one: Trouble) -> None:
+        if one.sign == "✗":
+            self._failed.add(one.task)
+        for line in self._troubles.tell(one):
+            self._line(Text("  ") + line)
 
     def _branch(self, entry: Entry) -> None:
-        label = entry.label
         self._ended(entry)
+        block = self._blocks.pop(_branch_of(entry.activity or ""), [])
         if entry.status == "failed":
-            self._line(Text(f"  ✗ {label + ': ' if label else ''}{entry.note}", style="red"))
-        elif label:
-            self._line(Text(f"  ✓ {label}", style="green"))
+            for line in block:
+                self._line(line)
+            self._trouble(Trouble(entry.task, entry.label, entry.error or "Failure", entry.note, final(entry.error)))
+        elif self._is_block(entry.task):
+            self._line(Text(f"  ✓ {entry.label}", style="green"))
+            for line in block:
+                self._line(line)
+        elif entry.label and (self.debug or self._total(entry.task) <= LINES):
+            said = next((first_line(one.text) for one in reversed(entry.said) if one.kind == "message"), "")
+            told = Text.assemble((f"  ✓ {entry.label}", "green"), f"  {said}" if said else "", no_wrap=True)
+            self._line(told)
 
     def _ended(self, entry: Entry) -> _Heard:
-        """What an activity said that has not been printed yet."""
+        """What an activity said that has not been told yet."""
         heard = self._hearing(entry.activity or "")
+        if self._is_told(entry.task):
+            self._say(entry.activity or "", entry.task, entry.said, entry.first)
         self._heard.pop(entry.activity or "")
-        self._say(heard, entry.label, entry.said, entry.first)
         return heard
 
     def _left_off(self, entry: Entry) -> None:
         heard = self._ended(entry)
         if entry.status != "approval":
             self._left[_branch_of(entry.activity or "")] = heard.entries
-        if reason := _LEFT_OFF.get(entry.status):
+        if entry.status == "stopped":
             who = f"{entry.label}: " if entry.label else ""
-            self._line(Text(f"  ⏸ {who}{reason}" + (f": {entry.note}" if entry.note else ""), style="yellow"))
+            self._line(Text(f"  ⏸ {who}its worker stopped; goes on with the next one", style="yellow"))
+
+    def _rests(self, entry: Entry) -> None:
+        until = f"until {entry.until.astimezone():%H:%M:%S}" if entry.until else "for now"
+        then = f"waits for the endpoint {until}; no attempt is used up as long as any item advances"
+        self._trouble(Trouble(entry.task, entry.label, "RateLimited", entry.note, then, "⏸"))
 
     def _hearing(self, activity: str) -> _Heard:
         """A leg that goes on from a journal goes through what an earlier one said first."""
@@ -112,9 +158,19 @@ class Narrator:
             self._heard[activity] = _Heard(self._left.pop(_branch_of(activity), 0))
         return self._heard[activity]
 
+    def _total(self, task: str) -> int:
+        return self._totals.get(task, 0)
+
+    def _is_told(self, task: str) -> bool:
+        """Whether what its branches say is told, and not just that they ended."""
+        return self.debug or self._total(task) <= BLOCKS
+
+    def _is_block(self, task: str) -> bool:
+        return self._total(task) > 1 and self._is_told(task)
+
     def _steered(self, entry: Entry) -> None:
         if entry.kind == "parked":
-            self._line(Text(f"⏸ {entry.task} parked: {entry.note}", style="bold red"))
+            self._line(Text(f"⏸ {entry.task} parked: {first_line(entry.note)}", style="bold red"))
         elif entry.kind == "decided":
             self._line(Text(f"  {entry.task}: {entry.status}, by a person", style="yellow"))
         else:
@@ -124,7 +180,7 @@ class Narrator:
     def _approval(self, entry: Entry, approval: Approval) -> None:
         who = f"{entry.label}: " if entry.label else ""
         if entry.kind == "approval_asked":
-            call = f"{approval.tool}({approval.arguments})"
+            call = printable(f"{approval.tool}({approval.arguments})")
             what = f"of {approval.toolbox} waits for approval"
             if approval.kind == "unknown_outcome":
                 what = "was interrupted, and may have had an effect: repeat it?"
@@ -132,69 +188,49 @@ class Narrator:
             self._line(Text(f"{text}: {approval.id}", style="bold yellow"))
         else:
             reason = f": {entry.note}" if entry.note else ""
-            self._line(Text(f"  {approval.id} {entry.status}{reason}", style="yellow"))
+            self._line(Text(printable(f"  {approval.id} {entry.status}{reason}"), style="yellow"))
 
     def _task_ended(self, entry: Entry) -> None:
+        if entry.status == "failed" and entry.task not in self._failed:
+            self._trouble(Trouble(entry.task, "", entry.error or "Failure", entry.note, final(entry.error)))
+        for line in self._troubles.untold(entry.task):
+            self._line(line)
         sign, style = _TASK_SIGNS.get(entry.status, ("·", ""))
-        note = f": {entry.note}" if entry.note and entry.status != "failed" else ""
+        note = f": {first_line(entry.note)}" if entry.note and entry.status != "failed" else ""
         self._line(Text(f"{sign} {entry.task} {entry.status}{note}", style=style))
 
-    def _say(self, heard: _Heard, label: str, said: list[Said], first: int) -> None:
+    def _say(self, activity: str, task: str, said: list[Said], first: int) -> None:
+        """The one branch of a task is told at once; of several, each one's block when it ends."""
+        heard = self._hearing(activity)
         for number, one in enumerate(said, first):
             if number >= heard.entries:
-                self._told(one, label, heard.streamed if one.kind in ("message", "shell") else 0)
                 heard.entries = number + 1
-                heard.streamed = 0
-
-    def _told(self, said: Said, label: str, already: int) -> None:
-        if already:
-            self._finish_stream(said.text[already:])
-            return
-        lines = said.text.splitlines()
-        if len(lines) > SHOWN_LINES and said.kind != "prompt":
-            lines = [*lines[:SHOWN_LINES], f"… ({len(lines) - SHOWN_LINES} more lines)"]
-        for line in lines:
-            self._line(Text(f"  {_prefix(said, label)}{_SIGNS[said.kind]}{line}", style=_STYLES[said.kind]))
-
-    def _stream(self, activity: str, label: str, new: str) -> None:
-        if self._open_line != activity:
-            self._close_line()
-            self.console.print(f"  {label}: " if label else "  ", end="", markup=False)
-            self._open_line = activity
-        self.console.print(new.replace("\n", "\n  "), end="", markup=False)
-
-    def _finish_stream(self, rest: str) -> None:
-        if self._open_line is None:
-            self.console.print("  ", end="")
-        self.console.print(rest.replace("\n", "\n  "), markup=False)
-        self._open_line = None
+                told = _told(one, "    " if self._is_block(task) else "  ")
+                if self._is_block(task):
+                    self._blocks.setdefault(_branch_of(activity), []).extend(told)
+                else:
+                    self._lines.extend(told)
 
     def _line(self, text: Text) -> None:
-        self._close_line()
-        self.console.print(text)
-
-    def _close_line(self) -> None:
-        if self._open_line is not None:
-            self.console.print()
-            self._open_line = None
+        self._lines.append(text)
 
     def _numbered(self, task: str) -> str:
         number = f"{self.tasks.index(task) + 1}/{len(self.tasks)} " if task in self.tasks else ""
         return f"{number}{task}"
 
 
+def _told(said: Said, indent: str) -> list[Text]:
+    """Who says it, and below each other what."""
+    lines = printable(said.text).splitlines()
+    if len(lines) > SHOWN_LINES and said.kind not in ("prompt", "message"):
+        lines = [*lines[:SHOWN_LINES], f"… ({len(lines) - SHOWN_LINES} more lines)"]
+    who = f"{said.who}: " if said.kind != "shell" else ""
+    begins = [f"{who}{_SIGNS[said.kind]}", *["  " * bool(who)] * len(lines)]
+    return [
+        Text(f"{indent}{begin}{line}", style=_STYLES[said.kind]) for begin, line in zip(begins, lines, strict=False)
+    ]
+
+
 def _branch_of(activity: str) -> str:
     """The id of the branch's first leg."""
     return re.sub(r"-leg-\d+$", "", activity)
-
-
-def activity_label(activity_id: str) -> str:
-    """`item 3, model 2` from an activity's id; nothing for a task that does not fan out."""
-    found = re.findall(r"-(item|model)-(\d+)", activity_id)
-    return ", ".join(f"{kind} {number}" for kind, number in found)
-
-
-def _prefix(said: Said, label: str) -> str:
-    parts = [label, said.who if said.kind != "shell" else ""]
-    text = " ".join(filter(None, parts))
-    return f"{text}: " if text else ""

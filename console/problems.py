@@ -28,10 +28,19 @@ def tell_problems(view: Screen, error: UserError, json: bool) -> None:
         tell_json({"status": "bad_input", "exit_code": error.exit_code, "message": str(error), "problems": problems})
 
 
-def tell_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None) -> None:
-    """A fault of ours: one line, and a file with the details."""
+def tell_bad_words(message: str) -> None:
+    """The JSON of a command line that was not understood; a person has been told."""
+    exit_code = InvalidFlow.exit_code
+    tell_json({"status": "bad_input", "exit_code": exit_code, "message": message, "problems": []})
+
+
+def tell_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None, debug: bool = False) -> None:
+    """A fault of ours: one line, and a file with the details; with `debug`, the details, too."""
     details = (folder or Path.cwd()) / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
-    details.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    told = "".join(traceback.format_exception(error))
+    details.write_text(told, encoding="utf-8")
+    if debug:
+        view.err.print(Text(told))
     message = f"{type(error).__name__}: {error}".splitlines()[0]
     view.err.print(Text(f"bug: {message}; this is a fault of taskflow, not of your file. Details: {details}", "red"))
     if json:

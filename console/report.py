@@ -6,9 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from console.printable import first_line, printable
 from grammar.contracts import RunReport, TaskReport
 from grammar.durations import spoken
+from grammar.hints import hint
 
+FAILURE = 500
 EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
@@ -17,7 +20,9 @@ _STYLES = {
 }  # fmt: skip
 
 
-def summarise(console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None) -> None:
+def summarise(
+    console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None, cost: str = ""
+) -> None:
     """Print a table of tasks, what failed, and where to look."""
     console.print()
     console.print(summary_table(report))
@@ -25,7 +30,11 @@ def summarise(console: Console, report: RunReport, took: timedelta, run_id: str,
     status = Text(report.status.replace("_", " "), _STYLES[report.status])
     tokens = report.usage.input_tokens + report.usage.output_tokens
     console.print(
-        Text.assemble(status, f" in {spoken(took)}, {tokens:,} tokens, {report.usage.requests:,} model requests")
+        Text.assemble(
+            status,
+            f" in {spoken(took)}, {tokens:,} tokens, {report.usage.requests:,} model requests",
+            f", about {cost}" if cost else "",
+        )
     )
     console.print(Text(f"run {run_id}" + (f"  {url}" if url else ""), "dim"))
 
@@ -43,13 +52,21 @@ def summary_table(report: RunReport) -> Table:
 
 def tell_failures(console: Console, report: RunReport) -> None:
     """What failed, and what a person should hear of besides."""
+    told = set[str]()
     for task in report.tasks:
         for failure in task.failures:
             several = failure.branch is not None and task.total > 1
             where = f"{failure.task}, item {(failure.branch or 0) + 1}" if several else failure.task
-            console.print(Text(f"✗ {where}: {failure.type}: {failure.message}", "red"))
+            console.print(Text(f"✗ {where}: {failure.type}: {first_line(failure.message, FAILURE)}", "red"))
+            told.add(failure.type)
+        if task.failed > len(task.failures) > 0:
+            console.print(
+                Text(f"  … and {task.failed - len(task.failures):,} more failed: --manifest tells all", "red")
+            )
         for warning in task.warnings:
-            console.print(Text(f"! {task.name}: {warning}", "yellow"))
+            console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
+    for kind in sorted(filter(hint, told)):
+        console.print(Text(f"  {kind}: {hint(kind)}", "cyan"))
 
 
 def _items(task: TaskReport) -> str:

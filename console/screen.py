@@ -1,6 +1,10 @@
 """The two streams of a process, and how they are written to."""
 
+import io
+import os
+import sys
 from dataclasses import dataclass
+from typing import TextIO
 
 from rich.console import Console
 
@@ -12,9 +16,31 @@ class Screen:
     out: Console
     err: Console
 
+    @property
+    def is_live(self) -> bool:
+        """Whether what is told of a run can be drawn anew, in place."""
+        return self.out.is_terminal and not self.out.is_dumb_terminal
+
+    @property
+    def questions(self) -> Console:
+        """Where a person is asked."""
+        return self.err if self.err.is_terminal else self.out
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether there is a person who can answer."""
+        return sys.stdin.isatty() and self.questions.is_terminal
+
 
 def screen(json: bool) -> Screen:
     """With `json`, stdout is kept for the one JSON document, and the story goes to stderr."""
-    err = Console(stderr=True, highlight=False, soft_wrap=True)
-    out = err if json else Console(highlight=False, soft_wrap=True)
-    return Screen(out, err)
+    err = _console(sys.stderr)
+    return Screen(err if json else _console(sys.stdout), err)
+
+
+def _console(stream: TextIO) -> Console:
+    """Control codes go to a terminal alone, whatever the environment asks for."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    return Console(file=stream, force_terminal=terminal, highlight=False, soft_wrap=True)

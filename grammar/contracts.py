@@ -1,5 +1,6 @@
 """What the starter, the workflow and the activities say to each other."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
@@ -253,16 +254,34 @@ class Progress(BaseModel):
     """Heartbeat details: what an activity does now.
 
     `said` holds the newest entries, the first of them number `first`; `tail` the end of the text being
-    written, `written` its length so far.
+    written, `written` its length so far. `usage`: of the turns that have ended; `tokens`: the sum of it.
     """
 
     turn: int = 0
     doing: str = ""
     tokens: int = 0
+    usage: Usage = Usage()
     first: int = 0
     said: list[Said] = []
     tail: str = ""
     written: int = 0
+
+
+@dataclass(frozen=True)
+class Live:
+    """An activity that is running or waits for its next attempt, number `attempt` of `attempts` (0: no limit).
+
+    `since`: when the attempt began. `retry_at`: when it will begin, where it has not. `kind`: the type of the failure
+    of the attempt before.
+    """
+
+    attempt: int
+    progress: Progress | None
+    last_failure: str
+    kind: str = ""
+    attempts: int = 0
+    since: datetime | None = None
+    retry_at: datetime | None = None
 
 
 class Deployed(BaseModel):
@@ -463,7 +482,10 @@ class Manifest(BaseModel):
 
 
 class Entry(BaseModel):
-    """One thing that happened, for a follower of the run. `number` counts from 0 over the run."""
+    """One thing that happened, for a follower of the run. `number` counts from 0 over the run.
+
+    `error`: the type of a failure. `until`: when a branch goes on that waits for the endpoint.
+    """
 
     number: int
     task: str
@@ -488,16 +510,52 @@ class Entry(BaseModel):
     said: list[Said] = []
     first: int = 0
     note: str = ""
+    error: str = ""
+    until: datetime | None = None
     approval: Approval | None = None
 
 
+class Tally(BaseModel):
+    """How far a task is, in figures. `used`: by each of its models; `model`: the one that answered last."""
+
+    status: TaskStatus = "waiting"
+    note: str = ""
+    total: int = 0
+    done: int = 0
+    failed: int = 0
+    started: datetime | None = None
+    ended: datetime | None = None
+    used: list[Usage] = []
+    model: str = ""
+
+
 class Journal(BaseModel):
-    """Entries from a number on, and what the run waits for: the `journal` query. The newest entries are kept."""
+    """Entries from a number on, and what the run waits for: the `journal` query. The newest entries are kept.
+
+    `tasks`: how far each is.
+    """
 
     entries: list[Entry] = []
+    tasks: list[Tally] = []
     approvals: list[Approval] = []
     parked: Parked | None = None
     next: int = Field(default=0, description="the number to ask for next")
+
+
+@dataclass
+class Update:
+    """What is new of a run, as its follower hears. `live`: by activity id. `started`: when the run did.
+
+    `tasks`: how far each is; empty where no worker answers. `stuck`: the workflow's code fails, and no task goes on.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    tasks: list[Tally] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
+    parked: Parked | None = None
+    live: dict[str, Live] = field(default_factory=dict)
+    stuck: bool = False
+    started: datetime | None = None
 
 
 class Done(NamedTuple):

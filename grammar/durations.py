@@ -3,6 +3,11 @@
 from datetime import timedelta
 
 
+def rough(seconds: float) -> str:
+    """`12 s`, `3 min 5 s`, `2 h 10 min`: of what is not over."""
+    return f"{seconds:.0f} s" if round(seconds) < 60 else spoken(timedelta(seconds=seconds))
+
+
 def spoken(duration: timedelta) -> str:
     """`1.2 s`, `3 min 5 s`, `2 h 10 min`."""
     seconds = duration.total_seconds()

@@ -246,8 +246,9 @@ class NoValue(FlowError):
     """A task reads a result, and there is none."""
 
 
-# The type of a failure that no class above stands for: a fault of ours.
+# Types of failures that no class above stands for: a fault of ours, and one of Temporal's timeouts.
 BUG = "Bug"
+TIMEOUT = "Timeout"
 
 
 def _tree(root: type[TaskError]) -> Iterator[type[TaskError]]:
@@ -264,6 +265,11 @@ def ends_run(name: str) -> bool:
 def is_mendable(name: str) -> bool:
     """Whether a person can do anything about a failure of that type while the run waits: the file cannot change."""
     return name != BUG and not issubclass(_kind(name), FlowError)
+
+
+def is_retried(name: str) -> bool:
+    """Whether a failure of that type is tried again by itself, as long as the task's `retry` allows it."""
+    return name == TIMEOUT or _kind(name).retryable
 
 
 def is_spent(name: str) -> bool:

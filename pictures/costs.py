@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from grammar.contracts import Usage
 from grammar.models import ModelConfig
-from grammar.prices import cost
+from grammar.prices import cost, dollars
 from grammar.story import BranchStory
-from pictures import words
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Bill:
         if not self.usage.requests:
             return ""
         if self.unpriced:
-            return f"over {words.dollars(self.amount)}" if self.amount else "–"
-        return words.dollars(self.amount)
+            return f"over {dollars(self.amount)}" if self.amount else "–"
+        return dollars(self.amount)
 
 
 def bill(config: ModelConfig, branch: BranchStory) -> Bill:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pictures import words
+from grammar.prices import dollars
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -28,7 +28,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"dollars": words.dollars, "number": "{:,}".format}
+    made.filters |= {"dollars": dollars, "number": "{:,}".format}
     return made
 
 

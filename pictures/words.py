@@ -61,10 +61,3 @@ def shorter(text: str, most: int) -> str:
 def without_keys(text: str) -> str:
     """A reference to a variable by the variable's name alone."""
     return _REFERENCE.sub(r"⟦\1⟧", text)
-
-
-def dollars(amount: float | None) -> str:
-    """`$1.20`, `$0.0031`; a dash where there is no price."""
-    if amount is None:
-        return "–"
-    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.2g}" if amount >= 1e-4 else "<$0.0001"

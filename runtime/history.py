@@ -13,7 +13,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
-from grammar.contracts import PREPARE, Lost
+from grammar.contracts import PREPARE, Live, Lost
 from grammar.errors import BUG
 from grammar.story import Asked, Deployment, Gave, History, Story, place
 from runtime import runs
@@ -47,6 +47,17 @@ async def story(client: Client, run_id: str) -> Story:
     )
 
 
+async def tracebacks(client: Client, run_id: str) -> list[str]:
+    """Where the run met faults of ours, as its activities told."""
+    found = []
+    async for event in client.get_workflow_handle(run_id).fetch_history_events():
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+            failure = event.activity_task_failed_event_attributes.failure.application_failure_info
+            if failure.type == BUG:
+                found += await client.data_converter.decode(list(failure.details.payloads)[:1], [str])
+    return found
+
+
 async def _histories(client: Client, run_id: str, newest: str) -> tuple[History, datetime | None]:
     """All histories of the run, from the newest one back; and when the first one began."""
     read, following = list[_Reader](), newest
@@ -65,7 +76,7 @@ async def _histories(client: Client, run_id: str, newest: str) -> tuple[History,
     return History(deployments=deployments, items=items, histories=len(read)), read[0].started
 
 
-def _with_live(history: History, live: dict[str, runs.Live], ended: datetime | None) -> History:
+def _with_live(history: History, live: dict[str, Live], ended: datetime | None) -> History:
     """With what runs now; what was still running when the run was ended has ended with it."""
     deployments = [
         _now(one, live.get(one.activity), ended) if one.ended is None else one for one in history.deployments
@@ -73,7 +84,7 @@ def _with_live(history: History, live: dict[str, runs.Live], ended: datetime | N
     return history.model_copy(update={"deployments": deployments})
 
 
-def _now(one: Deployment, live: runs.Live | None, ended: datetime | None) -> Deployment:
+def _now(one: Deployment, live: Live | None, ended: datetime | None) -> Deployment:
     changes: dict[str, object] = {"ended": ended}
     if live:
         changes |= {"attempts": live.attempt, "failure": live.last_failure}

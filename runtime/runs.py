@@ -3,12 +3,13 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from temporalio.api.enums.v1 import TaskQueueType
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
@@ -34,14 +35,15 @@ from grammar.contracts import (
     Decision,
     Entry,
     Journal,
+    Live,
     Manifest,
-    Parked,
     Progress,
     Rejection,
     RunInput,
     RunLine,
     RunReport,
     Standing,
+    Update,
     Verdict,
 )
 from grammar.errors import BUG, NotWaiting, RunConflict
@@ -55,27 +57,6 @@ LISTED = 50
 LATER = 2**53
 T = TypeVar("T")
 Handle = WorkflowHandle[object, RunReport]
-
-
-@dataclass(frozen=True)
-class Live:
-    """An activity that is running or waits for its next attempt."""
-
-    attempt: int
-    progress: Progress | None
-    last_failure: str
-
-
-@dataclass
-class Update:
-    """What is new of a run. `live`: by activity id. `stuck`: the workflow's code fails, and no task goes on."""
-
-    entries: list[Entry] = field(default_factory=list)
-    approvals: list[Approval] = field(default_factory=list)
-    parked: Parked | None = None
-    live: dict[str, Live] = field(default_factory=dict)
-    stuck: bool = False
-    closed: bool = False
 
 
 def new_id(flow: str) -> str:
@@ -315,7 +296,8 @@ async def _follow(
         after = journal.next
         closed = description.status != WorkflowExecutionStatus.RUNNING
         live = _still(await live_of(client, description), journal.entries)
-        hear(Update(journal.entries, journal.approvals, journal.parked, live, _is_stuck(description), closed))
+        told = (journal.entries, journal.tasks, journal.approvals, journal.parked)
+        hear(Update(*told, live, _is_stuck(description), description.start_time))
         if closed or journal.parked:
             return
         await asyncio.wait({ending}, timeout=POLL)
@@ -422,8 +404,25 @@ async def live_of(client: Client, description: WorkflowExecutionDescription) -> 
     for one in description.raw_description.pending_activities:
         payloads = list(one.heartbeat_details.payloads)[:1]
         progress = (await client.data_converter.decode(payloads, [Progress]))[0] if payloads else None
-        live[one.activity_id] = Live(one.attempt, progress, one.last_failure.message)
+        live[one.activity_id] = _live(one, progress)
     return live
+
+
+def _live(one: PendingActivityInfo, progress: Progress | None) -> Live:
+    scheduled = one.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    return Live(
+        attempt=one.attempt,
+        progress=progress,
+        last_failure=one.last_failure.message,
+        kind=one.last_failure.application_failure_info.type,
+        attempts=one.maximum_attempts,
+        since=_time(one.scheduled_time if scheduled else one.last_started_time),
+        retry_at=_time(one.next_attempt_schedule_time),
+    )
+
+
+def _time(stamp: Timestamp) -> datetime | None:
+    return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds else None
 
 
 async def _last_known(handle: Handle, bundle: Bundle, cause: BaseException | None) -> RunReport:

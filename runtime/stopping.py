@@ -23,6 +23,13 @@ def on_signals(*numbers: signal.Signals) -> asyncio.Event:
     return event
 
 
+def as_ever(*numbers: signal.Signals) -> None:
+    """Have the signals do what they do in any Python program."""
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        loop.remove_signal_handler(number)
+
+
 def ignore(*numbers: signal.Signals) -> None:
     """Let the signals pass: a terminal sends them to the whole group."""
     for number in numbers:

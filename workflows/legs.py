@@ -109,6 +109,7 @@ class Legs:
         seconds = rate_limit.delay(leg.delay, self._fruitless)
         if workflow.now() + timedelta(seconds=seconds) >= self._deadline:
             raise self._failed("Timeout", f"not done within schedule_to_close_timeout: {leg.message}")
+        self._record.rest(self._branch, workflow.now() + timedelta(seconds=seconds), leg.message)
         self._tell()
         await workflow.sleep(seconds, summary=f"{self._record.name}: rate limited"[:200])
 

@@ -142,7 +142,13 @@ class Record:
     def journal(self, after: int) -> Journal:
         """Entries from a number on, as far as they are still kept."""
         entries = [entry for entry in self._entries if entry.number >= after]
-        return Journal(entries=entries, approvals=self.approvals.open, parked=self.parking.current, next=self._count)
+        return Journal(
+            entries=entries,
+            tasks=[task.tally() for task in self.tasks],
+            approvals=self.approvals.open,
+            parked=self.parking.current,
+            next=self._count,
+        )
 
     def _told(self, approval: Approval, verdict: Verdict | None) -> None:
         if verdict is None:

@@ -18,6 +18,7 @@ from grammar.contracts import (
     Leg,
     Lost,
     StoredPage,
+    Tally,
     TaskReport,
     TaskStatus,
     Usage,
@@ -205,34 +206,27 @@ class TaskRecord:
         activity = self.activity_id(branch, self.leg(branch))
         self._begun[branch.index].fail(failure, lost, activity, self._now())
         self.stopped = self.stopped or ends_run(failure.type)
-        self._ended_branch(branch, status="failed", note=failure.message, said=lost.said, first=lost.first)
+        told = {"note": failure.message, "error": failure.type, "said": lost.said, "first": lost.first}
+        self._ended_branch(branch, status="failed", **told)
 
     def _ended_branch(self, branch: Branch, **fields: object) -> None:
-        self._entry(
-            self,
-            "branch_ended",
-            branch=branch.index,
-            label=self.label(branch),
-            activity=self.activity_id(branch, self.leg(branch)),
-            **fields,
-        )
+        self._branch_entry("branch_ended", branch, self.leg(branch), **fields)
+
+    def _branch_entry(self, kind: str, branch: Branch, leg: int, **fields: object) -> None:
+        label, activity = self.label(branch), self.activity_id(branch, leg)
+        self._entry(self, kind, branch=branch.index, label=label, activity=activity, **fields)
 
     def leave_off(self, branch: Branch, deployed: Deployed, leg: Leg) -> None:
         """A leg of a branch ended, and the branch has not."""
         begun = self._begun[branch.index]
-        activity = self.activity_id(branch, begun.leg)
-        self._turns += begun.leave_off(leg, activity, deployed.attempts)
-        self._entry(
-            self,
-            "leg_ended",
-            branch=branch.index,
-            label=self.label(branch),
-            activity=activity,
-            said=deployed.said,
-            first=deployed.first,
-            status=leg.reason,
-            note=leg.message,
-        )
+        number = begun.leg
+        self._turns += begun.leave_off(leg, self.activity_id(branch, number), deployed.attempts)
+        told = {"said": deployed.said, "first": deployed.first, "status": leg.reason, "note": leg.message}
+        self._branch_entry("leg_ended", branch, number, **told)
+
+    def rest(self, branch: Branch, until: datetime, message: str) -> None:
+        """The branch waits for the endpoint."""
+        self._branch_entry("rate_limited", branch, self.leg(branch), until=until, note=message)
 
     def wait(self, branch: Branch, leg: Leg, asked: list[Approval]) -> None:
         """The branch waits for a person."""
@@ -279,8 +273,9 @@ class TaskRecord:
             self.warnings.append(f"{forgiven} of {self.total} branches failed; `completion: any` asks for one model")
         if self.status == "running":
             self.status = "failed" if self.failures else "done"
-        note = self.note or (self.failures[0].message if self.failures else "")
-        self._entry(self, "task_ended", status=self.status, note=note)
+        first = self.failures[0] if self.failures else None
+        note, error = self.note or (first.message if first else ""), first.type if first else ""
+        self._entry(self, "task_ended", status=self.status, note=note, error=error)
 
     def cancel(self) -> None:
         """The run was cancelled while it ran."""
@@ -348,6 +343,32 @@ class TaskRecord:
             warnings=self.warnings,
         )
 
+    def tally(self) -> Tally:
+        """As a follower is told, every now and then."""
+        return Tally(
+            status=self.status,
+            note=self.note,
+            total=self.total,
+            done=self.done,
+            failed=self.failed,
+            started=self._started,
+            ended=self._ended,
+            used=self._used(),
+            model=self.model,
+        )
+
+    def _used(self) -> list[Usage]:
+        """What each of the models cost so far."""
+        models = len(self.task.choices)
+        if models == 1:
+            return [self.usage]
+        used = [Usage() for _ in range(models)]
+        for index, begun in self._begun.items():
+            used[index % models] += begun.lost.usage
+        for one in self._done.values():
+            used[one.number % models] += _usage(one)
+        return used
+
     def branch_reports(self) -> list[BranchReport]:
         """One line per branch."""
         return [self._branch_report(index) for index in sorted([*self._done, *self._begun])]
@@ -355,10 +376,9 @@ class TaskRecord:
     def _branch_report(self, index: int) -> BranchReport:
         branch = Branch(index=index, choice=index % len(self.task.choices))
         if done := self._done.get(index):
-            usage = Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)
             return BranchReport(
                 task=self.name, index=index, label=self.label(branch), status="done", legs=done.legs,
-                model=done.model, usage=usage, attempts=done.attempts, started=done.started, ended=done.ended,
+                model=done.model, usage=_usage(done), attempts=done.attempts, started=done.started, ended=done.ended,
             )  # fmt: skip
         begun = self._begun[index]
         return BranchReport(
@@ -373,3 +393,7 @@ class TaskRecord:
             usage=begun.lost.usage,
             error=begun.failure.message if begun.failure else None,
         )
+
+
+def _usage(done: Done) -> Usage:
+    return Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)

@@ -37,8 +37,10 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
     ended = remote.run("flow.yaml", "--id", run_id)
     assert ended.code == 0, ended.err
     assert "at last" in ended.out
-    assert "waits for the endpoint: 429 slow down" in ended.out
-    assert "attempt 2 after: 500 overloaded" in ended.out
+    told = " ".join(line[9:].strip() for line in ended.out.splitlines())
+    assert "⏸ ask: RateLimited 429 slow down waits for the endpoint until " in told
+    assert "↻ ask: ModelUnavailable 500 overloaded attempt 1 of 6 failed; attempt 2 " in told
+    assert "try: see whether the endpoint is up" in told
     assert [one.rule for one in endpoint.requests] == [0, 1, 2, 3, 4, 5]
     shown = remote.temporal("workflow", "show", "-w", run_id, "-o", "json", address=dev_server.address)
     assert '"attempt": 5' in shown  # a rate limit uses up none

@@ -1,7 +1,7 @@
 """Runs as a follower sees them."""
 
-from grammar.contracts import Entry
-from runtime.runs import Live, _still
+from grammar.contracts import Entry, Live
+from runtime.runs import _still
 
 
 def test_what_has_ended_is_not_told_again() -> None:

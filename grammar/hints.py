@@ -1,0 +1,33 @@
+"""What to try after a failure, by its type (grammar/errors.py)."""
+
+from grammar.errors import BUG
+
+_HINTS = {
+    "ModelUnavailable": "see whether the endpoint is up, and whether AI_API_ENDPOINT or `endpoint` names it; "
+    "`retry` says how often and how long to try",
+    "RateLimited": "lower `async_limit` or `model_concurrency`, or let it wait for longer: "
+    "`schedule_to_close_timeout`, and `maximum_attempts` under `retry`",
+    "ToolboxFailed": "start the server by hand, as `server_params` says, and read what it prints; a server sees only "
+    "the variables that `env` of its toolbox names",
+    "StorageFailed": "see whether TASKFLOW_PAYLOAD_DIR or TASKFLOW_PAYLOAD_S3 is there, can be written to and has room",
+    "ShellFailed": "run the script in a shell; if it may run twice, `retry` tries it again",
+    "BadRequest": "see whether `model` and `model_settings` are what the endpoint takes",
+    "ContextTooLong": "ask for less at a time, have tools give less, or take a `model` with a larger context",
+    "TurnLimit": "raise `max_steps`, or ask for less in one task",
+    "UnknownTool": "name in the prompt only tools that the task's `toolboxes` offer; see `blocked_tools` too",
+    "OutputsInvalid": "show the form in the prompt, loosen `outputs`, or raise `outputs_retries`",
+    "ValueTooLarge": "give less, or set TASKFLOW_PAYLOAD_DIR or TASKFLOW_PAYLOAD_S3, where large values are kept",
+    "ModelAccess": "see which key and which model are used: starter.py --list-models FLOW",
+    "FlowError": "mend the file, and start it with --from: what was done is kept",
+    "TemplateFailed": "mend the template, and start the file with --from: what was done is kept",
+    "MissingVariable": "set the variable where the worker runs, or write `env(NAME, required=False)`",
+    "NotIterable": "have the task before give a list as JSON, or name one with `over`",
+    "NoValue": "have a task before give a result, or read one with `outputs.ID`",
+    "Timeout": "raise the timeout that it names, or ask for less in one task",
+    BUG: "report it with what --debug shows; --retry may do once it is mended",
+}
+
+
+def hint(kind: str) -> str:
+    """One thing to try; nothing where nobody knows."""
+    return _HINTS.get(kind, "")

@@ -1,0 +1,145 @@
+"""What there is to see of a run, without a screen."""
+
+from datetime import timedelta
+
+import pytest
+
+from console.board import Board, RunView
+from grammar.contracts import Approval, Entry, Update, Usage
+from grammar.models import ModelChoice, Price, Task
+from tests.console.runs import EACH, FLOW, LIST, NOW, SUM, ago, ended, flow, retries, says, tallies, update, works
+
+
+def seen(heard: Update, bundle: object = FLOW) -> RunView:
+    board = Board(bundle, "run-1", "http://ui/run-1")  # type: ignore[arg-type]
+    board.hear(NOW, heard)
+    return board.view(NOW)
+
+
+def test_before_anything_is_heard() -> None:
+    view = Board(FLOW, "run-1").view(NOW)
+    assert view.state == "starting"
+    assert [(task.status, task.seconds) for task in view.tasks] == [("waiting", None)] * 3
+
+
+def test_tasks_with_their_times() -> None:
+    first, second, third = seen(update()).tasks
+    assert (first.status, first.seconds) == ("done", 0.5)
+    assert (second.status, second.seconds, second.total, second.done, second.failed) == ("running", 60, 200, 58, 2)
+    assert (second.rate, second.left) == (1, 140)
+    assert (third.status, third.seconds) == ("waiting", None)
+
+
+def test_a_branch_with_its_turn_and_its_call() -> None:
+    call = says('lookup({"q": "x"})', "tool_call")
+    (row,) = seen(update({"task-2-item-7-leg-2": works(doing="tool lookup", said=[call])})).tasks[1].rows
+    assert (row.label, row.turn, row.turns, row.tokens, row.seconds) == ("item 7", 2, 9, 1200, 4)
+    assert row.text == '→ lookup({"q": "x"})'
+
+
+def test_a_branch_that_says_something() -> None:
+    (row,) = seen(update({"task-2-item-7": works(tail="It is\na \x1b[31mlamp")})).tasks[1].rows
+    assert (row.text, row.tail) == ("", "It is\na lamp")
+
+
+def test_what_is_in_trouble_comes_first() -> None:
+    rests = Entry(
+        number=3,
+        task="explain each",
+        kind="rate_limited",
+        activity="task-2-item-3-leg-2",
+        until=ago(-12),
+        note="429 no",
+    )
+    asks = Approval(
+        id="task-2-item-8-call-1", task="explain each", branch="item 8 of 200", tool="rm", toolbox="box",
+        arguments='{"path": "/"}', since=ago(30),
+    )  # fmt: skip
+    heard = update({"task-2-item-1": works(), "task-2-item-2": retries()}, [rests])
+    heard.approvals = [asks]
+    rows = seen(heard).tasks[1].rows
+    assert [(row.label, row.doing, row.seconds) for row in rows] == [
+        ("item 8", "asks", 30), ("item 2", "retries", 8), ("item 3", "rests", 12), ("item 1", "works", 4),
+    ]  # fmt: skip
+    assert rows[0].text == 'rm({"path": "/"})'
+    assert rows[1].text == "attempt 2 of 5 after 500 overloaded"
+    assert rows[2].text == "429 no"
+
+
+def test_who_has_waited_for_the_endpoint_works_again() -> None:
+    board = Board(FLOW, "run-1")
+    rests = Entry(number=3, task="x", kind="rate_limited", activity="task-2-item-3-leg-2", until=ago(-12))
+    board.hear(NOW, update(entries=[rests]))
+    board.hear(NOW, update({"task-2-item-3-leg-2": works()}))
+    board.hear(NOW, update({}))
+    assert board.view(NOW).tasks[1].rows == []
+    board.hear(NOW, update(entries=[rests]))
+    board.hear(NOW, update(entries=[ended(3, activity="task-2-item-3-leg-2")]))
+    assert board.view(NOW).tasks[1].rows == []
+
+
+def test_what_prepares_and_gathers_is_no_branch() -> None:
+    assert seen(update({"17": works(), "task-2-item-1": works()})).tasks[1].rows[0].label == "item 1"
+    assert seen(update({"17": works()})).tasks[1].rows == []
+
+
+def test_tokens_and_cost_of_what_is_over_and_of_what_runs() -> None:
+    used = [Usage(requests=9, input_tokens=1_000_000, output_tokens=200_000)]
+    view = seen(update({"task-2-item-1": works(tokens=500_000)}, used=used))
+    assert view.tokens == view.tasks[1].tokens == 1_700_000
+    assert view.cost == "$3.50"
+
+
+def test_each_model_has_its_price() -> None:
+    models = (ModelChoice(model="a"), ModelChoice(model="b"))
+    both = Task(name="both", agents=("who",), user_prompt="x", models=models)
+    used = [Usage(requests=1, input_tokens=1_000_000), Usage(requests=1, output_tokens=1_000_000)]
+    prices = {"a": Price(input=1, output=2), "b": Price(input=10, output=20)}
+    heard = update({"task-2-model-2": works(tokens=100_000)}, total=2, done=0, failed=0, used=used)
+    view = seen(heard, flow(LIST, both, **prices))
+    assert view.cost == "$22.00"
+    assert view.tasks[1].rows[0].label == "b"
+    del prices["b"]
+    assert seen(heard, flow(LIST, both, **prices)).cost == "over $1.00"
+    assert seen(heard, flow(LIST, both)).cost == ""
+
+
+def test_the_price_of_the_model_that_the_worker_chose() -> None:
+    used = [Usage(requests=1, input_tokens=1_000_000)]
+    bundle = flow(LIST, SUM, **{"gpt-x": Price(input=3, output=1)})
+    assert seen(update(total=1, used=used, model="gpt-x"), bundle).cost == "$3.00"
+
+
+def test_what_was_known_stays_where_no_worker_answers() -> None:
+    board = Board(FLOW, "run-1")
+    board.hear(NOW, update())
+    board.hear(NOW, Update())
+    assert board.view(NOW).tasks[1].done == 58
+
+
+def test_paused() -> None:
+    board = Board(FLOW, "run-1")
+    for kind, state in (("paused", "paused"), ("unpaused", "")):
+        board.hear(NOW, update(entries=[Entry.model_validate({"number": 1, "task": "", "kind": kind})]))
+        assert board.view(NOW).state == state
+
+
+def test_a_run_of_several_histories_began_with_the_first() -> None:
+    heard = update()
+    heard.started = ago(5)
+    assert seen(heard).seconds == 62
+
+
+@pytest.mark.parametrize("started", [ago(-5), ago(0)])
+def test_clocks_that_differ(started: object) -> None:
+    assert seen(update(started=started, done=0, failed=0)).tasks[1].seconds == 0
+
+
+def test_the_pace_is_of_this_task_alone() -> None:
+    board = Board(flow(EACH, EACH), "run-1")
+    for seconds in range(10):
+        now = NOW + timedelta(seconds=seconds)
+        _, first, _ = tallies(started=NOW, done=10 * seconds, failed=0)
+        _, second, _ = tallies(started=NOW, done=seconds, failed=0)
+        board.hear(now, Update(tasks=[first, second]))
+    assert [task.rate for task in board.view(now).tasks] == [10, 1]

@@ -1,0 +1,156 @@
+"""The story of a run, line by line."""
+
+from console.narrator import BLOCKS, LINES, Narrator
+from grammar.contracts import Entry, Live, Progress, Said
+from tests.console.runs import NOW, ago, ended, retries, says, tallies
+
+EACH = "explain each"
+
+
+def narrator(total: int = 4, debug: bool = False) -> Narrator:
+    made = Narrator(["list", EACH, "sum up"], debug)
+    made.totals(tallies(total=total))
+    return made
+
+
+def told(narrator: Narrator) -> list[str]:
+    return [line.plain for line in narrator.take()]
+
+
+def working(*said: Said, attempt: int = 1, first: int = 0) -> Live:
+    return Live(attempt, Progress(said=list(said), first=first), "500 overloaded", "ModelUnavailable", 5, ago(1))
+
+
+def test_of_several_branches_each_has_its_block() -> None:
+    """What two say at the same time is not mixed."""
+    one = narrator()
+    one.live("task-2-item-1", EACH, working(says("a({})", "tool_call")), NOW)
+    one.live("task-2-item-2", EACH, working(says("b({})", "tool_call")), NOW)
+    assert told(one) == []
+    one.entry(ended(2, 4, said=[says("b({})", "tool_call"), says("Two.\nLines.")]))
+    assert told(one) == ["  ✓ item 2 of 4", "    who: → b({})", "    who: Two.", "      Lines."]
+    one.entry(ended(1, 4, said=[says("a({})", "tool_call"), says("One.")]))
+    assert told(one) == ["  ✓ item 1 of 4", "    who: → a({})", "    who: One."]
+
+
+def test_the_one_branch_of_a_task_is_told_as_it_goes() -> None:
+    one = narrator(total=1)
+    one.live("task-2", EACH, working(says("a({})", "tool_call")), NOW)
+    assert told(one) == ["  who: → a({})"]
+    one.live("task-2", EACH, working(says("a({})", "tool_call")), NOW)
+    assert told(one) == []
+    one.entry(ended(1, 1, said=[says("a({})", "tool_call"), says("Done.")], activity="task-2"))
+    assert told(one) == ["  who: Done."]
+
+
+def test_the_legs_of_a_branch_are_one_block() -> None:
+    """A leg that goes on from a journal goes through what was said before."""
+    one = narrator()
+    left = ended(1, 4, kind="leg_ended", status="rate_limited", said=[says("One.")])
+    one.entry(left)
+    one.entry(ended(1, 4, activity="task-2-item-1-leg-2", said=[says("One."), says("Two.")]))
+    assert told(one) == ["  ✓ item 1 of 4", "    who: One.", "    who: Two."]
+
+
+def test_what_a_model_says_is_told_in_full_and_what_a_tool_gives_is_not() -> None:
+    one = narrator(total=1)
+    long = "\n".join(map(str, range(100)))
+    one.entry(ended(1, 1, said=[says(long), says(long, "tool_output")], activity="task-2"))
+    lines = told(one)
+    assert len(lines) == 100 + 41
+    assert lines[-1] == "    … (60 more lines)"
+
+
+def test_of_many_branches_a_line_each() -> None:
+    one = narrator(total=BLOCKS + 1)
+    one.live("task-2-item-3", EACH, working(says("a({})", "tool_call")), NOW)
+    one.entry(ended(3, BLOCKS + 1, said=[says("a({})", "tool_call"), says("It is\na lamp.")]))
+    assert told(one) == ["  ✓ item 3 of 21  It is"]
+
+
+def test_of_very_many_branches_only_what_fails() -> None:
+    total = LINES + 1
+    one = narrator(total=total)
+    for item in range(1, 101):
+        one.entry(ended(item, total, said=[says("fine")]))
+    one.entry(ended(101, total, status="failed", note="400 no", error="BadRequest"))
+    assert told(one) == [
+        "  ✗ explain each, item 101 of 201: BadRequest",
+        "      400 no",
+        "      not retried: it would fail again",
+        "      try: see whether `model` and `model_settings` are what the endpoint takes",
+    ]
+
+
+def test_with_debug_nothing_is_left_out() -> None:
+    one = narrator(total=1000, debug=True)
+    one.entry(ended(3, 1000, said=[says("a({})", "tool_call"), says("fine")]))
+    assert told(one) == ["  ✓ item 3 of 1000", "    who: → a({})", "    who: fine"]
+
+
+def test_an_attempt_that_failed_and_when_the_next_one_begins() -> None:
+    one = narrator()
+    for _ in range(3):
+        one.live("task-2-item-3", EACH, retries(), NOW)
+    assert told(one)[:3] == [
+        "  ↻ explain each, item 3: ModelUnavailable",
+        "      500 overloaded",
+        "      attempt 1 of 5 failed; attempt 2 in 8 s",
+    ]
+    one.live("task-2-item-3", EACH, working(attempt=3), NOW)
+    assert told(one) == [
+        "  ↻ explain each, item 3: ModelUnavailable: 500 overloaded; attempt 2 of 5 failed; attempt 3 now"
+    ]
+
+
+def test_a_rate_limit_and_until_when() -> None:
+    one = narrator()
+    one.entry(ended(3, 4, kind="rate_limited", note="429 slow", until=ago(-12), activity="task-2-item-3-leg-2"))
+    lines = told(one)
+    assert lines[:2] == ["  ⏸ explain each, item 3 of 4: RateLimited", "      429 slow"]
+    assert lines[2].startswith(f"      waits for the endpoint until {ago(-12).astimezone():%H:%M:%S}; ")
+
+
+def test_a_task_that_fails_before_any_branch_runs() -> None:
+    one = narrator()
+    failed = Entry(
+        number=1, task=EACH, kind="task_ended", status="failed", note="undefined name x", error="TemplateFailed"
+    )
+    one.entry(failed)
+    assert told(one) == [
+        "  ✗ explain each: TemplateFailed",
+        "      undefined name x",
+        "      not retried: it would fail again",
+        "      try: mend the template, and start the file with --from: what was done is kept",
+        "✗ explain each failed",
+    ]
+
+
+def test_of_the_same_failure_again_and_again_the_rest_is_counted() -> None:
+    one = narrator(total=300)
+    for item in range(1, 31):
+        one.entry(ended(item, 300, status="failed", note="400 no", error="BadRequest"))
+    one.entry(ended(31, 300, status="failed", note="400 other", error="BadRequest"))
+    lines = told(one)
+    assert lines[4] == "  ✗ explain each, item 2 of 300: BadRequest: 400 no"
+    assert len(lines) == 4 + 9 + 4
+    one.entry(Entry(number=9, task=EACH, kind="task_ended", status="failed"))
+    assert told(one) == ["  … and 20 more: ✗ BadRequest: 400 no", "✗ explain each failed"]
+
+
+def test_of_a_long_stderr_the_end() -> None:
+    stderr = "\n".join(f"line {number}" for number in range(50))
+    failed = ended(1, 1, status="failed", note=f"toolbox box did not start\n{stderr}", error="ToolboxFailed")
+    brief, whole = narrator(total=1), narrator(total=1, debug=True)
+    brief.entry(failed)
+    lines = told(brief)
+    assert lines[1:4] == ["      toolbox box did not start", "      … (44 lines; --debug shows them)", "      line 44"]
+    whole.entry(failed)
+    assert [f"      line {number}" for number in range(50)] == told(whole)[2:52]
+
+
+def test_nothing_that_is_said_steers_the_terminal() -> None:
+    one = narrator(total=1)
+    one.entry(ended(1, 1, said=[says("\x1b[2Ja"), says("\x1b[2Jb", "tool_output")], activity="task-2"))
+    one.entry(ended(1, 1, status="failed", note="\x1b[2Jno", error="ShellFailed", activity="task-3"))
+    assert "\x1b" not in "".join(told(one))

@@ -1,0 +1,116 @@
+"""The story and the live view together, on a terminal and without one."""
+
+import io
+import re
+from datetime import datetime, timedelta
+
+from rich.console import Console
+
+from console.screen import Screen
+from console.teller import QUIET, Teller
+from grammar.contracts import Entry
+from tests.console.runs import FLOW, NOW, ended, says, update, works
+
+LIVE = "── night "
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def screen(terminal: bool, width: int = 80, height: int = 24) -> Screen:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height, soft_wrap=True)
+    return Screen(console, console)
+
+
+def written(view: Screen) -> str:
+    return view.out.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_without_a_terminal_there_are_lines_with_times_and_no_control_codes() -> None:
+    view = screen(terminal=False)
+    teller = Teller(FLOW, "night", view)
+    with teller.following("http://ui/night"):
+        teller.hear(
+            update({"task-2-item-1": works(tail="I say")}, [ended(9, 200, said=[says("\x1b[31mfine\nindeed")])])
+        )
+        teller.tick()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d   ✓ item 9 of 200  fine\n", written(view))
+
+
+def test_without_a_terminal_it_is_told_now_and_then_how_far_it_is() -> None:
+    view, clock = screen(terminal=False), Clock()
+    teller = Teller(FLOW, "night", view, now=clock)
+    with teller.following(None):
+        teller.hear(update())
+        for done in (58, 58, 59):
+            clock.now += QUIET
+            teller.hear(update(done=done))
+            teller.tick()
+            teller.tick()
+    lines = written(view).splitlines()
+    assert [line[9:] for line in lines] == [
+        "… explain each 60/200, 2 failed, 40/min, ETA 3 min 30 s; 1 min 33 s, 0 tokens, about $0.00",
+        "… explain each 61/200, 2 failed, 24/min, ETA 5 min 41 s; 2 min 33 s, 0 tokens, about $0.00",
+    ]
+
+
+def test_in_a_terminal_the_story_stands_above_the_live_view() -> None:
+    view = screen(terminal=True)
+    teller = Teller(FLOW, "night", view)
+    with teller.following(None):
+        teller.hear(update(entries=[ended(9, 200, said=[says("fine")])]))
+        text = written(view)
+        assert text.rindex("✓ item 9 of 200") < text.rindex(LIVE)
+    assert written(view).endswith("\x1b[?25h") or "\x1b[?25h" in written(view)[-80:], "the cursor is shown again"
+
+
+def test_what_has_not_changed_is_not_drawn_again() -> None:
+    view, clock = screen(terminal=True), Clock()
+    teller = Teller(FLOW, "night", view, now=clock)
+    with teller.following(None):
+        teller.hear(update())
+        teller.tick()
+        before = written(view)
+        teller.tick()
+        assert written(view) == before
+        clock.now += timedelta(seconds=1)
+        teller.tick()
+        assert written(view).count(LIVE) == before.count(LIVE) + 1
+
+
+def test_while_a_person_is_asked_nothing_is_told_and_nothing_is_lost() -> None:
+    view = screen(terminal=True)
+    teller = Teller(FLOW, "night", view)
+    with teller.following(None):
+        with teller.silent():
+            before = written(view)
+            for item in (1, 2):
+                teller.hear(update(entries=[ended(item, 200, said=[says("fine")])]))
+                teller.tick()
+            assert written(view) == before
+        assert [written(view).count(f"✓ item {item} of 200") for item in (1, 2)] == [1, 1]
+
+
+def test_long_lines_are_broken_at_words_and_stay_indented() -> None:
+    view = screen(terminal=True, width=40)
+    teller = Teller(FLOW, "night", view)
+    teller.hear(update(entries=[ended(1, 1, said=[says("word " * 20)], activity="task-3", task="sum up")]))
+    lines = written(view).splitlines()
+    assert lines[0] == "  who: word word word word word word"
+    assert lines[1] == "    word word word word word word word"
+
+
+def test_a_story_of_10_000_items_stays_short() -> None:
+    view = screen(terminal=False)
+    teller = Teller(FLOW, "night", view)
+    for item in range(1, 10_001):
+        bad = {"status": "failed", "note": "400 no", "error": "BadRequest"} if item % 5 == 0 else {}
+        teller.hear(update(total=10_000, entries=[ended(item, 10_000, said=[says("fine")], **bad)]))
+    teller.hear(update(entries=[Entry(number=1, task="explain each", kind="task_ended", status="failed")]))
+    assert len(written(view).splitlines()) == 4 + 9 + 2
+    assert "… and 1,990 more: ✗ BadRequest: 400 no" in written(view)
