@@ -35,7 +35,7 @@ class Approvals:
         kind: Kind = "unknown_outcome" if leg.reason == "unknown_outcome" else "approval"
         return [self._ask(activity_id, task, branch, call, kind) for call in leg.calls]
 
-    def ask_again(self, waiting: Waiting) -> list[Approval]:
+    def ask_again(self, waiting: Waiting) -> None:
         """What was asked in the history before is open again, unless it was decided there."""
         self._said |= {one.id: one for one in waiting.said}
         for approval in waiting.asked:
@@ -43,7 +43,6 @@ class Approvals:
             self._asked[activity_id] = int(number)
             if approval.id not in self._said:
                 self._open[approval.id] = approval
-        return waiting.asked
 
     def said(self, asked: list[Approval]) -> list[Verdict]:
         """What was said of these so far."""

@@ -83,7 +83,7 @@ class Legs:
         since = workflow.now()
         where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))
         earlier = self._record.waiting(self._branch)
-        asked = self._approvals.ask_again(earlier) if earlier else self._approvals.ask(leg, *where)
+        asked = earlier.asked if earlier else self._approvals.ask(leg, *where)
         self._record.wait(self._branch, leg, asked)
         self._tell()
         async with places.left():

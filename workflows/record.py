@@ -62,6 +62,9 @@ class Record:
         self._count, self.paused = carried.count, carried.paused
         for task, known in zip(self.tasks, carried.tasks, strict=True):
             task.take_over(known)
+            for branch in known.branches:
+                if branch.waiting:  # at once: an answer may be on its way
+                    self.approvals.ask_again(branch.waiting)
 
     def pause(self, paused: bool) -> None:
         """Whether new branches may start."""
