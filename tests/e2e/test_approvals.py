@@ -2,17 +2,14 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Desk, Ended, Scripted, end
+from tests.e2e.conftest import ROOT, Desk, Scripted, end
+from tests.e2e.terminal import terminal
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
 from tests.support.waiting import gone, until
 
@@ -167,52 +164,6 @@ def test_a_headless_task_asks_nobody(desk: Desk, endpoint: ScriptedEndpoint) -> 
     assert told_the_agent(endpoint) == WHOLE
 
 
-class Terminal:
-    """The starter in a terminal: what it says there, and what a person types."""
-
-    def __init__(self, desk: Desk, *arguments: str) -> None:
-        self.said = ""
-        self._master, slave = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, str(ROOT / "starter.py"), *arguments],
-            cwd=desk.folder, env=desk.env, stdin=slave, stdout=slave, stderr=slave, text=True, start_new_session=True,
-        )  # fmt: skip
-        desk.running.append(self._process)
-        os.close(slave)
-        self._listening = Thread(target=self._listen, daemon=True)
-        self._listening.start()
-        self._answered = 0
-
-    def _listen(self) -> None:
-        with suppress(OSError):  # the terminal is gone with its last program
-            while heard := os.read(self._master, 65536):
-                self.said += heard.decode(errors="replace")
-
-    def answer(self, question: str, words: str) -> None:
-        """Type it once the question is asked anew."""
-        until(lambda: question in self.said[self._answered :], 30)
-        self._answered = self.said.index(question, self._answered) + len(question)
-        os.write(self._master, f"{words}\n".encode())
-
-    def ended(self) -> Ended:
-        code = self._process.wait(60)
-        self._listening.join(5)
-        return Ended(code, self.said, "")
-
-    def close(self) -> None:
-        os.close(self._master)
-
-
-@contextmanager
-def terminal(desk: Desk, *arguments: str) -> Iterator[Terminal]:
-    opened = Terminal(desk, *arguments)
-    try:
-        yield opened
-    finally:
-        desk.kill_all()
-        opened.close()
-
-
 def test_asked_at_the_terminal(desk: Desk, endpoint: ScriptedEndpoint) -> None:
     with terminal(desk, "flow.yaml") as screen:
         screen.answer("allow it?", "perhaps")
@@ -245,5 +196,16 @@ def test_asked_again_where_nobody_answered(desk: Desk, endpoint: ScriptedEndpoin
             again.answer("allow it?", "yes")
             again.answer("allow it?", "yes")
             assert again.ended().code == 0
+    assert counted(desk) == ["one", "two"]
+    assert told_the_agent(endpoint) == WHOLE
+
+
+def test_always_is_for_each_other_call_of_the_tool(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    with terminal(desk, "flow.yaml") as screen:
+        screen.answer("allow it?", "a")
+        ended = screen.ended()
+    assert ended.code == 0, ended.out
+    assert ended.out.count("allow it?") == 1
+    assert '"text": "one"' in ended.out, "the arguments are laid out for people"
     assert counted(desk) == ["one", "two"]
     assert told_the_agent(endpoint) == WHOLE
