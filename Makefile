@@ -5,7 +5,7 @@ SEEDS ?= 100
 BIN := .venv/bin
 ROOMS := grammar workflows activities runtime console pictures commands taskflows tests benchmarks docs starter.py worker.py
 
-.PHONY: help demo test check fix bench fuzz lock replay screenshot compare chaos scale clean
+.PHONY: help demo test check fix bench fuzz lock replay docs pictures compare chaos scale clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,16 +44,20 @@ scale: .venv/ready  ## 10,000 items with a worker killed in the middle, a 100 MB
 replay: .venv/ready  ## record the histories in tests/replay anew
 	@$(BIN)/python -m tests.replay.record
 
-screenshot: .venv/ready  ## take the picture in the README anew (needs Chromium)
-	@$(BIN)/python docs/screenshot.py
+docs: .venv/ready  ## the docs as a site, in .site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "built: .site/index.html"
+
+pictures: .venv/ready  ## take the pictures in the docs anew (needs Chromium and tmux; some minutes)
+	@$(BIN)/python -m docs.pictures
 
 lock: .venv/ready  ## resolve the dependencies anew
 	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -qq uv
-	.venv/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --group model \
+	.venv/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --group docs --group model \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements.lock
 
 clean:  ## remove .venv and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

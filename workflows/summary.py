@@ -6,10 +6,11 @@ from grammar.models import ModelConfig, Task
 from workflows.record import Record
 from workflows.task_record import TaskRecord
 
+# Signs that every font has: the Web UI shows them in the reader's own. It puts no space between columns.
 _SIGNS = {
     "waiting": "·",
     "running": "▶",
-    "parked": "⏸",
+    "parked": "‖",
     "done": "✓",
     "failed": "✗",
     "skipped": "–",
@@ -19,6 +20,7 @@ _QUESTIONS = {
     "approval": ("wait for approval", "`approve` or `reject`"),
     "unknown_outcome": ("were interrupted, and may have had an effect", "`retry_call` or `skip_call`"),
 }
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 TEMPORAL_LIMIT = 200
 SHOWN = 10
 
@@ -40,7 +42,7 @@ def of_branch(name: str, branch: Branch, items: int, task: Task, config: ModelCo
 def of_run(record: Record) -> str:
     """A Markdown table of the tasks."""
     rows = [_row(task) for task in record.tasks]
-    table = ["| | task | items | note |", "|---|---|---|---|", *rows]
+    table = ["| status | task | items | note |", "|---|---|---|---|", *rows]
     return "\n".join([*table, *_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)])
 
 
@@ -78,7 +80,9 @@ def _row(task: TaskRecord) -> str:
     if fans_out and task.failed:
         items += f", {task.failed} failed"
     note = task.note or (task.failures[0].message.splitlines()[0] if task.failures else "")
-    return f"| {_SIGNS[task.status]} {task.status} | {_cell(task.name)} | {items} | {_cell(note)} |"
+    return (
+        f"| {_SIGNS[task.status]}{_NO_BREAK}{task.status}{_NO_BREAK} | {_cell(task.name)} | {items} | {_cell(note)} |"
+    )
 
 
 def _cell(text: str) -> str:

@@ -1,19 +1,15 @@
-"""docs/grammar.md: every example is a document that loads, and its tables have every field, with its default."""
+"""docs/grammar.md: there is an example of every kind, and its tables have every field, with its default."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import indent
 from typing import Any
 
 import pytest
 import yaml
 from pydantic.fields import FieldInfo
 
-from grammar.bundle import Order, load
 from grammar.errors import InvalidFlow
-from grammar.lint import Findings, lint
 from grammar.models import (
     KINDS,
     Document,
@@ -29,11 +25,10 @@ from grammar.models import (
     Toolbox,
     parse_duration,
 )
-from grammar.source import HEADER
+from tests.docs.examples import checked, examples
 from tests.docs.pages import README, ROOT, table
 
 PAGE = ROOT / "docs/grammar.md"
-BLOCK = re.compile(r"^(?:<!-- kind: (\w+) -->\n)?```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ASSISTANT = "taskflows.personalities.assistant"
 
 TABLES: dict[str, type[Document]] = {
@@ -52,42 +47,8 @@ TABLES: dict[str, type[Document]] = {
 WORDS = {"name", "toolboxes", "timeout", "maximum_attempts"}
 
 
-def examples() -> Iterator[tuple[str, str]]:
-    """(kind, text) of each YAML block."""
-    for kind, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
-        header = yaml.safe_load(text).get(HEADER) or {}
-        yield kind or header.get("filetype", "taskflow"), text
-
-
-def document(kind: str, text: str) -> str:
-    """The block as a file: a task within a flow that has a result to read."""
-    if kind != "task":
-        return text if HEADER in text or kind == "taskflow" else f"{HEADER}: {{version: 1, filetype: {kind}}}\n{text}"
-    before = "taskflow:\n  - task: {id: before, run: \"echo '[1]'\"}\n  - task:\n"
-    return before + indent(text, " " * 6)
-
-
-def checked(kind: str, text: str, folder: Path) -> Findings:
-    """What strict lint says of the block; a flow is loaded as for a run, too."""
-    file = folder / "document.yaml"
-    file.write_text(document(kind, text), encoding="utf-8")
-    order = Order(str(file), strict=True)
-    if kind in ("taskflow", "task"):
-        assert load(order).warnings == []
-    return lint(str(file), order)
-
-
-@pytest.mark.parametrize(("kind", "text"), [pytest.param(*one, id=str(n)) for n, one in enumerate(examples(), 1)])
-def test_examples_are_what_they_are_meant_to_be(
-    kind: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(ROOT)
-    found = checked(kind, text, tmp_path)
-    assert (found.problems, found.warnings) == ((), ())
-
-
 def test_there_is_an_example_of_each_kind_and_each_transport() -> None:
-    found = list(examples())
+    found = list(examples(PAGE))
     assert {kind for kind, _ in found} == {*KINDS, "task"}
     servers = [yaml.safe_load(text)["server_params"] for kind, text in found if kind == "toolbox"]
     assert {server["kind"] for server in servers} == {"stdio", "sse", "streamable"}
@@ -140,12 +101,6 @@ def test_defaults_are_those_of_the_grammar(info: FieldInfo, told: str, request: 
     else:
         value = yaml.safe_load(told.strip("`"))
         assert default in (value, parse_duration(value) if isinstance(default, float) and value else value)
-
-
-def test_links_within_the_page_lead_to_its_headings() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    headings = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in re.findall(r"^#+ (.*)$", text, re.M)}
-    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
 
 
 def test_the_readme_leads_here() -> None:

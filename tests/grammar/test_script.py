@@ -1,19 +1,16 @@
 """Rules files: what is read of them, and what is said of one that is wrong."""
 
-import json
-import re
 import textwrap
 from pathlib import Path
 
 import pytest
-import yaml
 
 from grammar import bundle
 from grammar.bundle import Loaded, Order
 from grammar.dry_run import rehearsed, rules_beside
 from grammar.errors import InvalidFlow
 from grammar.models import Task
-from grammar.script import Rule, Rules, Script, rehearsal
+from grammar.script import Rule, Script, rehearsal
 
 FLOW = """
 taskflow:
@@ -137,11 +134,3 @@ def test_of_those_the_moment_decides() -> None:
     found = rehearsal(Script(rules=rules), task, 0, item=0, models=())
     assert [one.number for one in found.fitting("abc", turn=1, attempt=1)] == [1, 3]
     assert [one.number for one in found.fitting("bc", turn=2, attempt=2)] == [0, 2, 3]
-
-
-def test_the_rules_in_the_docs() -> None:
-    page = (Path(__file__).parents[2] / "docs/runs.md").read_text(encoding="utf-8")
-    blocks = [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
-    (written,) = [block for block in blocks if "rules" in block]
-    parsed = Rules.model_validate(written).model_dump(exclude_unset=True)
-    assert json.loads(json.dumps(parsed)) == written

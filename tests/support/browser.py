@@ -59,12 +59,13 @@ class Browser:
         os.close(self._in)
         os.close(self._out)
 
-    def open(self, page: Path, fragment: str = "") -> None:
-        """Returns when the page is loaded."""
+    def open(self, page: Path | str, fragment: str = "") -> None:
+        """A file, or an address. Returns when the page is loaded."""
+        address = page if isinstance(page, str) else page.as_uri()
         self._requests.clear()
         self.complaints.clear()
         loaded = self._loaded
-        self.ask("Page.navigate", url=page.as_uri() + fragment)
+        self.ask("Page.navigate", url=address + fragment)
         while self._loaded == loaded:
             self._hear(self._read())
 

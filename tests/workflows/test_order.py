@@ -136,4 +136,4 @@ async def test_what_the_web_ui_shows(stage: Stage) -> None:
             summaries.append(event.user_metadata.summary.data.decode().strip('"'))
     assert summaries == ["prepare each", "each · item 1 of 2 · some-model", "each · item 2 of 2 · some-model"]
     metadata: str = await stage.handle.query("__temporal_workflow_metadata")
-    assert "| ✓ done | each | 2/2 |" in str(metadata)
+    assert "| ✓\N{NO-BREAK SPACE}done\N{NO-BREAK SPACE} | each | 2/2 |" in str(metadata)
