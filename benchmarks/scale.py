@@ -72,7 +72,7 @@ server_params: {{kind: stdio, command: {sys.executable}, args: [{SERVER}, --more
 
 @dataclass(frozen=True)
 class Case:
-    """A flow. `numbers`: how many; `killed`: at so many model requests, its worker is. `memory`: what it may take, MB."""
+    """A flow. `numbers`: how many; `killed`: at so many model requests, its worker is. `memory`: in MB, at most."""
 
     name: str
     first: str
