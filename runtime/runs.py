@@ -423,6 +423,7 @@ def _live(one: PendingActivityInfo, progress: Progress | None) -> Live:
         attempts=one.maximum_attempts,
         since=_time(one.scheduled_time if scheduled else one.last_started_time),
         retry_at=_time(one.next_attempt_schedule_time),
+        queued=scheduled and not one.next_attempt_schedule_time.seconds,
     )
 
 
