@@ -137,10 +137,10 @@ def process(*command: str, wait: str = "") -> Iterator[subprocess.Popen[str]]:
 
 
 @contextmanager
-def endpoint(work: Path) -> Iterator[str]:
-    """A scripted endpoint with no latency, in a process of its own."""
+def endpoint(work: Path, rules: str = "[]") -> Iterator[str]:
+    """A scripted endpoint, without rules with no latency, in a process of its own."""
     port_file = work / "port"
-    (work / "rules.yaml").write_text("[]")
+    (work / "rules.yaml").write_text(rules)
     command = [sys.executable, "-m", "tests.support.endpoint", "--rules", str(work / "rules.yaml")]
     running = subprocess.Popen([*command, "--port", "0", "--port-file", str(port_file)], cwd=ROOT)
     try:

@@ -152,7 +152,7 @@ class Session:
     async def _follow(
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
     ) -> int:
-        interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
+        interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM, leaving=self._teller.close)
         self._approvals = Approvals(self._view, self._teller, handle, partial(how.answer, here, self._run_id))
         following = asyncio.create_task(runs.follow(here.client, handle, self._hear, after))
         watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.prompt import InvalidResponse, Prompt
 from rich.text import Text
 
+from console import keyboard
 from console.printable import printable
 from grammar.contracts import Action, Approval, Decision, Parked
 
@@ -35,7 +36,7 @@ class _Choice(Prompt):
 
 def detach_or_cancel(console: Console, run_id: str) -> bool:
     """Whether to detach; a second Ctrl-C or end of input cancels."""
-    console.print()
+    _begin(console)
     try:
         answer = Prompt.ask(
             f"run {run_id}: detach (it goes on without you) or cancel?",
@@ -54,7 +55,7 @@ def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
     `always`: this one, and each other call of the tool in this run.
     """
     where = f"{approval.task}, {approval.branch}" if approval.branch else approval.task
-    console.print()
+    _begin(console)
     if approval.kind == "approval":
         what, question = f"the agent wants to call {approval.tool} of {approval.toolbox} with", "allow it?"
         choices = ["yes", "no", "always", "detach", "cancel"]
@@ -77,7 +78,7 @@ def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
 
 def about_parked(console: Console, parked: Parked) -> Decision | None:
     """What is to become of the run; None leaves it parked, and so do Ctrl-C and the end of input."""
-    console.print()
+    _begin(console)
     console.print(Text(f"{parked.task} is parked; nothing that succeeded is run again", "bold yellow"))
     for name, meaning in _MEANINGS:
         console.print(Text(f"  {name:12}{meaning}"))
@@ -90,6 +91,12 @@ def about_parked(console: Console, parked: Parked) -> Decision | None:
     except (EOFError, KeyboardInterrupt):
         return None
     return Decision(action=action, task=parked.task, value=value)
+
+
+def _begin(console: Console) -> None:
+    """What was typed before the question is no answer to it."""
+    keyboard.forget()
+    console.print()
 
 
 class _Json(Prompt):

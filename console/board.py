@@ -224,9 +224,9 @@ def _row(label: str, task: Task, live: Live, now: datetime) -> Row:
     if live.retry_at and live.retry_at > now:
         text = f"{_attempt(live)} after {first_line(live.last_failure)}"
         return Row(label, "retries", _since(now, live.retry_at), text=text)
-    if live.progress is None:
+    if live.queued:
         return Row(label, "queued", _since(live.since, now), text="" if live.attempt == 1 else _attempt(live))
-    progress = live.progress
+    progress = live.progress or Progress(doing="starting")
     return Row(
         label,
         "works",

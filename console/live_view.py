@@ -19,7 +19,7 @@ SIGNS = {
 _STYLES = {"asks": "bold yellow", "retries": "yellow", "rests": "yellow", "works": "", "queued": "dim"}
 _COUNTED = {
     "asks": "waiting for you", "retries": "to be tried again", "rests": "waiting for the endpoint",
-    "works": "running", "queued": "about to start",
+    "works": "running", "queued": "waiting for a worker",
 }  # fmt: skip
 _BAR = 30
 _NAME = 40
@@ -179,7 +179,7 @@ def _doing(row: Row, room: int) -> Text:
     if row.doing == "asks":
         return Text(f"? waits for your yes: {row.text}", "bold yellow")
     if row.doing == "queued":
-        return Text(f"starts {row.text}".rstrip(), "dim")
+        return Text(f"waits for a worker {row.text}".rstrip(), "dim")
     if row.text or not row.tail:
         return Text(row.text, "cyan" if row.text.startswith("→") else "dim")
     return Text(_end(" ".join(row.tail.split()), room))

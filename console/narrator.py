@@ -45,10 +45,14 @@ class _Heard:
 
 @dataclass
 class Narrator:
-    """Puts each thing into lines once. `tasks`: the names in order. `debug`: nothing is left out."""
+    """Puts each thing into lines once. `tasks`: the names in order. `debug`: nothing is left out.
+
+    `attended`: a person is asked about calls, so that they need not be told.
+    """
 
     tasks: list[str]
     debug: bool = False
+    attended: bool = False
     _lines: list[Text] = field(default_factory=list)
     _heard: dict[str, _Heard] = field(default_factory=dict)
     _left: dict[str, int] = field(default_factory=dict)
@@ -179,6 +183,8 @@ class Narrator:
 
     def _approval(self, entry: Entry, approval: Approval) -> None:
         who = f"{entry.label}: " if entry.label else ""
+        if entry.kind == "approval_asked" and self.attended:
+            return
         if entry.kind == "approval_asked":
             call = printable(f"{approval.tool}({approval.arguments})")
             what = f"of {approval.toolbox} waits for approval"

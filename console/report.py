@@ -66,7 +66,8 @@ def tell_failures(console: Console, report: RunReport) -> None:
         for warning in task.warnings:
             console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
     for kind in sorted(filter(hint, told)):
-        console.print(Text(f"  {kind}: {hint(kind)}", "cyan"))
+        # In a terminal, it is broken at words.
+        console.print(Text(f"  {kind}: {hint(kind)}", "cyan"), soft_wrap=not console.is_terminal)
 
 
 def _items(task: TaskReport) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from console import keyboard
 from console.board import Board, RunView, TaskView
 from console.live_view import lines
 from console.narrator import Narrator
@@ -38,7 +39,7 @@ class Teller:
         self._is_live = view.is_live
         self._now = now
         self._names = [task.name or f"task-{number}" for number, task in enumerate(flow.tasks, 1)]
-        self._narrator = Narrator(self._names, debug)
+        self._narrator = Narrator(self._names, debug, view.is_attended)
         self._board = Board(flow, run_id)
         self._live: Live | None = None
         self._shown: list[Text] = []
@@ -55,13 +56,13 @@ class Teller:
         try:
             yield
         finally:
-            self._hide()
+            self.close()
 
     @contextmanager
     def silent(self) -> Iterator[None]:
         """The terminal is somebody else's for the length of the block; what is new meanwhile is told afterwards."""
         was_shown = self._live is not None
-        self._hide()
+        self.close()
         self._silent = True
         try:
             yield
@@ -115,13 +116,16 @@ class Teller:
                 redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._shown = []
+            keyboard.hush()
             self._live.start()
             self._refresh(self._live)
 
-    def _hide(self) -> None:
+    def close(self) -> None:
+        """Leave the terminal as it was, wherever the run is."""
         if self._live:
             self._live.stop()
             self._live = None
+            keyboard.speak()
 
     def _refresh(self, live: Live) -> None:
         drawn = self._draw()
@@ -135,7 +139,7 @@ class Teller:
         return lines(self._board.view(self._now()), width, most)
 
     def _print(self) -> None:
-        """The story so far; the live view is drawn with it, in one go."""
+        """The story so far. The live view is drawn below it in the same go, as it was; the next tick brings it up."""
         told = self._narrator.take()
         if not told:
             return
@@ -145,9 +149,6 @@ class Teller:
         else:
             stamp = Text(f"{datetime.now():%H:%M:%S} ")
             told = [stamp + line for line in told]
-        if self._live:
-            self._shown = self._draw()
-            self._live.update(Group(*self._shown))
         self._console.print(Group(*told))
 
     def _tell_progress(self) -> None:

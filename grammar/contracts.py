@@ -271,8 +271,8 @@ class Progress(BaseModel):
 class Live:
     """An activity that is running or waits for its next attempt, number `attempt` of `attempts` (0: no limit).
 
-    `since`: when the attempt began. `retry_at`: when it will begin, where it has not. `kind`: the type of the failure
-    of the attempt before.
+    `since`: when the attempt began. `retry_at`: when it will begin. `queued`: it has not, for want of a worker that is
+    free. `kind`: the type of the failure of the attempt before.
     """
 
     attempt: int
@@ -282,6 +282,7 @@ class Live:
     attempts: int = 0
     since: datetime | None = None
     retry_at: datetime | None = None
+    queued: bool = False
 
 
 class Deployed(BaseModel):

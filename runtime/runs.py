@@ -50,6 +50,9 @@ from grammar.errors import BUG, NotWaiting, RunConflict
 from runtime import attributes
 
 POLL = 0.5
+# Whoever looks takes time from the run: of a server or a worker that is slow to answer, less is asked.
+PAUSES = 10
+LONGEST_PAUSE = 3.0
 QUERY_TIMEOUT = 5.0
 STUCK_AFTER = 3
 PATIENCE = 60.0
@@ -286,7 +289,9 @@ async def _ended(handle: Handle) -> None:
 async def _follow(
     client: Client, handle: Handle, hear: Callable[[Update], None], after: int, ending: asyncio.Task[None]
 ) -> None:
+    clock = asyncio.get_running_loop().time
     while True:
+        begun = clock()
         try:
             description = await handle.describe()
             journal = await _journal(handle, after)
@@ -300,7 +305,7 @@ async def _follow(
         hear(Update(*told, live, _is_stuck(description), description.start_time))
         if closed or journal.parked:
             return
-        await asyncio.wait({ending}, timeout=POLL)
+        await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - begun)), LONGEST_PAUSE))
 
 
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
@@ -418,6 +423,7 @@ def _live(one: PendingActivityInfo, progress: Progress | None) -> Live:
         attempts=one.maximum_attempts,
         since=_time(one.scheduled_time if scheduled else one.last_started_time),
         retry_at=_time(one.next_attempt_schedule_time),
+        queued=scheduled and not one.next_attempt_schedule_time.seconds,
     )
 
 

@@ -5,16 +5,17 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 
-def on_signals(*numbers: signal.Signals) -> asyncio.Event:
-    """An event that any of the signals sets. A second one of them ends the process at once."""
+def on_signals(*numbers: signal.Signals, leaving: Callable[[], object] = lambda: None) -> asyncio.Event:
+    """An event that any of the signals sets. A second one of them ends the process at once, after `leaving`."""
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         if event.is_set():
+            leaving()
             os._exit(130)
         event.set()
 

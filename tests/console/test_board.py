@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from console.board import Board, RunView
-from grammar.contracts import Approval, Entry, Update, Usage
+from grammar.contracts import Approval, Entry, Live, Update, Usage
 from grammar.models import ModelChoice, Price, Task
 from tests.console.runs import EACH, FLOW, LIST, NOW, SUM, ago, ended, flow, retries, says, tallies, update, works
 
@@ -76,6 +76,15 @@ def test_who_has_waited_for_the_endpoint_works_again() -> None:
     board.hear(NOW, update(entries=[rests]))
     board.hear(NOW, update(entries=[ended(3, activity="task-2-item-3-leg-2")]))
     assert board.view(NOW).tasks[1].rows == []
+
+
+def test_who_has_not_told_yet_and_who_waits_for_a_worker() -> None:
+    starting, queued = Live(1, None, "", since=ago(1)), Live(1, None, "", since=ago(9), queued=True)
+    rows = seen(update({"task-2-item-1": queued, "task-2-item-2": starting})).tasks[1].rows
+    assert [(row.label, row.doing, row.seconds, row.text) for row in rows] == [
+        ("item 2", "works", 1, "starting"),
+        ("item 1", "queued", 9, ""),
+    ]
 
 
 def test_what_prepares_and_gathers_is_no_branch() -> None:

@@ -62,6 +62,15 @@ class Terminal:
         self._listening.join(5)
         return Ended(code, self.text, "")
 
+    def type(self, words: str) -> None:
+        """Whatever is there."""
+        os.write(self._master, words.encode())
+
+    @property
+    def echoes(self) -> bool:
+        """Whether what is typed is shown."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
     def close(self) -> None:
         os.close(self._master)
 

@@ -209,3 +209,16 @@ def test_always_is_for_each_other_call_of_the_tool(desk: Desk, endpoint: Scripte
     assert '"text": "one"' in ended.out, "the arguments are laid out for people"
     assert counted(desk) == ["one", "two"]
     assert told_the_agent(endpoint) == WHOLE
+
+
+def test_what_is_typed_before_the_question_is_no_answer(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    with terminal(desk, "flow.yaml") as screen:
+        until(lambda: not screen.echoes, 40)
+        screen.type("yes\nyes\n")
+        screen.answer("allow it?", "no")
+        screen.answer("why not", "")
+        screen.answer("allow it?", "yes")
+        ended = screen.ended()
+        assert screen.echoes
+    assert ended.code == 0, ended.out
+    assert counted(desk) == ["two"]
