@@ -63,6 +63,7 @@ class Legs:
             self._record.leave_off(self._branch, deployed, deployed.leg)
             request = await self._go_on(request, activity, deployed.leg, places)
             self._record.go_on(self._branch)
+            self._tell()
 
     async def _go_on(self, request: AgentRequest, activity: str, leg: Leg, places: Places) -> AgentRequest:
         """The next leg's request, as soon as it may start."""

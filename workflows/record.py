@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
+from temporalio import workflow
+
 from grammar.contracts import (
     Approval,
     BranchReport,
@@ -100,6 +102,8 @@ class Record:
             return "parked"
         if self.approvals.open:
             return "waiting_approval"
+        if any(task.only_resting for task in self.tasks) and workflow.patched("rate-limited-status"):
+            return "rate_limited"
         return "paused" if self.paused and self._status == "running" else self._status
 
     def _waits(self) -> list[str]:

@@ -241,6 +241,12 @@ class TaskRecord:
         """Whether all branches that have begun and not ended wait for a person."""
         return all(one.waiting or one.failure for one in self._begun.values())
 
+    @property
+    def only_resting(self) -> bool:
+        """Whether all branches that have begun and not ended wait for the endpoint."""
+        running = [one.status for one in self._begun.values() if not one.failure]
+        return self.status == "running" and bool(running) and set(running) == {"rate_limited"}
+
     def go_on(self, branch: Branch) -> None:
         """The next leg may start."""
         self._begun[branch.index].go_on()

@@ -104,6 +104,7 @@ class Stage:
     fakes: Fakes
     queue: str
     run_id: str = ""
+    memo: dict[str, Any] = field(default_factory=dict)
     handle: WorkflowHandle[Any, RunReport] | None = None
 
     async def start(self, *tasks: Task) -> WorkflowHandle[Any, RunReport]:
@@ -111,7 +112,12 @@ class Stage:
             name="flow", source="flow.yaml", tasks=list(tasks), personalities={"who": Personality()}, hash="h"
         )
         self.handle = await self.env.client.start_workflow(
-            contracts.WORKFLOW, bundle, id=self.run_id or self.queue, task_queue=self.queue, result_type=RunReport
+            contracts.WORKFLOW,
+            bundle,
+            id=self.run_id or self.queue,
+            task_queue=self.queue,
+            result_type=RunReport,
+            memo=self.memo,
         )
         return self.handle
 

@@ -5,8 +5,19 @@ from typing import Any
 
 import pytest
 
-from grammar.contracts import AgentRequest, Deployed, LeftOff, Leg, Manifest, PendingCall, RunReport
+from grammar.contracts import (
+    STANDING,
+    AgentRequest,
+    Deployed,
+    LeftOff,
+    Leg,
+    Manifest,
+    PendingCall,
+    RunReport,
+    Standing,
+)
 from grammar.models import Retry
+from runtime import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
@@ -89,3 +100,17 @@ async def test_a_person_decides_about_an_interrupted_call(stage: Stage, signal: 
     with stage.env.auto_time_skipping_disabled():
         await handle.result()
     assert (asked[1].outcomes, asked[1].journal, asked[1].recorded) == ({3: repeat}, "task-1", ["line"])
+
+
+async def test_the_runs_state_says_that_it_is_rate_limited(stage: Stage) -> None:
+    """As long as nothing else runs."""
+    stage.fakes.agent, _ = leaving(limited(delay=3600))
+    stage.memo = {STANDING: Standing()}
+    handle = await stage.start(ask("t"))
+
+    async def state(expected: str) -> bool:
+        return (await runs.standing(await handle.describe())).state == expected
+
+    await until_async(lambda: state("rate_limited"))
+    assert (await handle.result()).status == "completed"
+    assert await state("completed")
