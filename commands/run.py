@@ -197,7 +197,7 @@ class Session:
         self, here: Place, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
     ) -> int:
         report = await runs.outcome(handle, self._bundle)
-        took = timedelta(seconds=runs.took(await handle.describe()))
+        took = await runs.took(handle)
         url = here.run_url(self._run_id)
         code = 3 if runs.is_bug(report) else EXIT_CODES[report.status]
         summarise(self._view.out, report, took, self._run_id, url, self._teller.cost)

@@ -110,7 +110,7 @@ class Board:
             run_id=self.run_id,
             url=self.url,
             tasks=tasks,
-            seconds=_since(self._began(), now) or 0,
+            seconds=_since(self._started, now) or 0,
             tokens=sum(task.tokens for task in tasks),
             cost=self._cost(),
             state="paused" if self._paused else "" if self._tallies else "starting",
@@ -135,11 +135,6 @@ class Board:
                     self._paces[index] = Pace()
                     self._paces[index].see(tally.started, 0)
                 self._paces[index].see(now, tally.done + tally.failed)
-
-    def _began(self) -> datetime | None:
-        """A run that went through several histories began with the first one."""
-        known = [self._started, *(one.started for one in self._tallies)]
-        return min((one for one in known if one), default=None)
 
     def _tally(self, index: int) -> Tally:
         return self._tallies[index] if index < len(self._tallies) else Tally()

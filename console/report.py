@@ -12,6 +12,7 @@ from grammar.durations import spoken
 from grammar.hints import hint
 
 FAILURE = 500
+NUMBERS = 10
 EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
@@ -52,22 +53,34 @@ def summary_table(report: RunReport) -> Table:
 
 def tell_failures(console: Console, report: RunReport) -> None:
     """What failed, and what a person should hear of besides."""
-    told = set[str]()
     for task in report.tasks:
-        for failure in task.failures:
-            several = failure.branch is not None and task.total > 1
-            where = f"{failure.task}, item {(failure.branch or 0) + 1}" if several else failure.task
-            console.print(Text(f"✗ {where}: {failure.type}: {first_line(failure.message, FAILURE)}", "red"))
-            told.add(failure.type)
-        if task.failed > len(task.failures) > 0:
-            console.print(
-                Text(f"  … and {task.failed - len(task.failures):,} more failed: --manifest tells all", "red")
-            )
+        for what, where in _alike(task).items():
+            console.print(Text(f"✗ {task.name}{_items_told(where)}: {what}", "red"))
+        if (more := task.failed - len(task.failures)) > 0 and task.failures:
+            console.print(Text(f"  … and {more:,} more failed: --manifest tells all", "red"))
         for warning in task.warnings:
             console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
-    for kind in sorted(filter(hint, told)):
+    for kind in sorted({one.type for task in report.tasks for one in task.failures if hint(one.type)}):
         # In a terminal, it is broken at words.
         console.print(Text(f"  {kind}: {hint(kind)}", "cyan"), soft_wrap=not console.is_terminal)
+
+
+def _alike(task: TaskReport) -> dict[str, list[int]]:
+    """What failed, and the numbers of the branches that did so; none for a task that does not fan out."""
+    found: dict[str, list[int]] = {}
+    for one in task.failures:
+        several = one.branch is not None and task.total > 1
+        what = f"{one.type}: {first_line(one.message, FAILURE)}"
+        found.setdefault(what, []).extend([(one.branch or 0) + 1] if several else [])
+    return found
+
+
+def _items_told(numbers: list[int]) -> str:
+    if len(numbers) <= 1:
+        return f", item {numbers[0]}" if numbers else ""
+    shown = ", ".join(map(str, numbers[:NUMBERS]))
+    more = len(numbers) - NUMBERS
+    return f", items {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 def _items(task: TaskReport) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -290,10 +290,12 @@ async def _follow(
     client: Client, handle: Handle, hear: Callable[[Update], None], after: int, ending: asyncio.Task[None]
 ) -> None:
     clock = asyncio.get_running_loop().time
+    started: datetime | None = None
     while True:
-        begun = clock()
+        asked = clock()
         try:
             description = await handle.describe()
+            started = started or await began(handle, description)
             journal = await _journal(handle, after)
         except RPCError:
             await asyncio.sleep(POLL)
@@ -302,10 +304,10 @@ async def _follow(
         closed = description.status != WorkflowExecutionStatus.RUNNING
         live = _still(await live_of(client, description), journal.entries)
         told = (journal.entries, journal.tasks, journal.approvals, journal.parked)
-        hear(Update(*told, live, _is_stuck(description), description.start_time))
+        hear(Update(*told, live, _is_stuck(description), started))
         if closed or journal.parked:
             return
-        await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - begun)), LONGEST_PAUSE))
+        await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - asked)), LONGEST_PAUSE))
 
 
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
@@ -351,10 +353,18 @@ async def _tell(handle: Handle, name: str, said: list[object]) -> None:
         raise NotWaiting(f"there is no open run {handle.id}") from None
 
 
-def took(description: WorkflowExecutionDescription) -> float:
-    """Seconds from start to end, or until now."""
-    end = description.close_time or datetime.now(UTC)
-    return (end - description.start_time).total_seconds()
+async def began(handle: Handle, description: WorkflowExecutionDescription) -> datetime:
+    """When the run was started: one of several histories with the first of them."""
+    first = description.raw_description.workflow_execution_info.first_run_id
+    if first in ("", description.run_id):
+        return description.start_time
+    return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+
+
+async def took(handle: Handle) -> timedelta:
+    """From start to end, or until now."""
+    description = await handle.describe()
+    return (description.close_time or datetime.now(UTC)) - await began(handle, description)
 
 
 def is_bug(report: RunReport) -> bool:

@@ -133,12 +133,6 @@ def test_paused() -> None:
         assert board.view(NOW).state == state
 
 
-def test_a_run_of_several_histories_began_with_the_first() -> None:
-    heard = update()
-    heard.started = ago(5)
-    assert seen(heard).seconds == 62
-
-
 @pytest.mark.parametrize("started", [ago(-5), ago(0)])
 def test_clocks_that_differ(started: object) -> None:
     assert seen(update(started=started, done=0, failed=0)).tasks[1].seconds == 0

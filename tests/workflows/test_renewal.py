@@ -24,7 +24,7 @@ from grammar.contracts import (
     Rejection,
     RunReport,
 )
-from runtime import history
+from runtime import history, runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said, staged
 
@@ -73,6 +73,9 @@ async def test_results_order_and_story_are_those_of_one_run(short: Stage) -> Non
     source = short.fakes.prepared[-1].result
     assert source and source.text == "each 59"
     assert short.handle
+    started = min([one.start_time async for one in short.env.client.list_workflows(f'WorkflowId = "{short.queue}"')])
+    ended = (await short.handle.describe()).close_time
+    assert ended and await runs.took(runs.handle(short.env.client, short.queue)) == ended - started
     journal: Journal = await short.handle.query("journal", 0, result_type=Journal)
     assert [entry.number for entry in journal.entries] == list(range(journal.next))[-len(journal.entries) :]
     manifest: Manifest = await short.handle.query("manifest", result_type=Manifest)
