@@ -149,12 +149,13 @@ async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
     stopping.ignore(signal.SIGINT, signal.SIGHUP)
     done_with = asyncio.create_task(stopping.stdin_closed())
     async with place() as here:
-        lock = await presence.wait_for_run(task_queue, stop)
+        over = asyncio.create_task(stopping.first(stop.wait(), ended(here.client, run_id, done_with)))
+        lock = await presence.wait_for_run(task_queue, over.done)  # another worker may have adopted the run
         if lock is None:
             return
         try:
             async with serving(here, task_queue, limits):
-                await stopping.first(stop.wait(), ended(here.client, run_id, done_with))
+                await over
         finally:
             lock.release()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from runtime.locks import Lock, acquire, attempt, is_held
@@ -55,9 +56,9 @@ async def until_served(name: str) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def wait_for_run(name: str, stop: asyncio.Event) -> RunLock | None:
-    """Take the run's task queue as soon as the process that serves it is gone; None once `stop` is set."""
-    while not stop.is_set():
+async def wait_for_run(name: str, is_over: Callable[[], bool]) -> RunLock | None:
+    """Take the run's task queue as soon as the process that serves it is gone; None once nobody need serve it."""
+    while not is_over():
         if lock := serve_run(name):
             return lock
         await asyncio.sleep(POLL_SECONDS)

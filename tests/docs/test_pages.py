@@ -200,7 +200,8 @@ def sources() -> Iterator[ast.AST]:
         yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
 
 
-def read_variables() -> set[str]:
+@cache
+def read_variables() -> frozenset[str]:
     """Every name that our code looks up in an environment, and every constant that has the form of one of ours."""
     found = set()
     for node in sources():
@@ -215,7 +216,7 @@ def read_variables() -> set[str]:
             found |= looked_up(node.func.value, node.args[0])
         if isinstance(node, ast.Subscript):
             found |= looked_up(node.value, node.slice)
-    return found - NOT_OURS
+    return frozenset(found - NOT_OURS)
 
 
 def looked_up(owner: ast.expr, key: ast.expr) -> set[str]:

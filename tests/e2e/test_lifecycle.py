@@ -7,6 +7,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
+from runtime import presence
 from runtime.sandbox import workflow_runner
 from tests.e2e.conftest import Desk, end
 from tests.support.server import DevServer
@@ -130,3 +131,15 @@ async def test_a_busy_workflow_is_not_taken_for_one_that_hangs(dev_server: DevSe
     assert made._workflow_worker._deadlock_timeout_seconds == 2
     worker.be_patient(made)
     assert made._workflow_worker._deadlock_timeout_seconds == worker.HANGS_AFTER
+
+
+def test_a_worker_whose_run_another_one_serves_ends_with_its_starter(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TASKFLOW_STATE_DIR", str(desk.state))
+    desk.state.mkdir()
+    lock = presence.serve_run("taskflow/adopted")
+    assert lock
+    ended = end(desk.popen("worker.py", "--run", "adopted", "--task-queue", "taskflow/adopted"))
+    assert ended.code == 0, ended.err
+    lock.release()
