@@ -26,8 +26,9 @@ fix: .venv/ready  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix $(ROOMS)
 	$(BIN)/ruff format $(ROOMS)
 
-bench: .venv/ready  ## side by side: raw Temporal and our fan-out; a prompt cold and warm
+bench: .venv/ready  ## side by side: raw Temporal and our fan-out; a prompt cold and warm; what it costs to look
 	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks.live
 
 fuzz: .venv/ready  ## ten thousand random documents and templates: no traceback, no hang (some minutes)
 	@FUZZ=1 $(BIN)/pytest -n0 -q --timeout 1800 tests/grammar/test_random.py

@@ -48,6 +48,7 @@ taskflow:
 """
 ANSWER = "The quick brown fox jumps over the lazy dog. " * 10
 SIZE = (50, 200)
+AT_MOST = 0.05
 Way = Callable[[str], Awaitable[None]]
 
 
@@ -188,6 +189,7 @@ def report(found: dict[str, list[Measured]], loading: float) -> None:
         cpu = median(one.cpu for one in rounds) - (loading if name != "nobody" else 0)
         rates = f"{median(one.rate for one in rounds):10.1f}{median(ratios):8.3f}{min(ratios):8.3f}{max(ratios):9.3f}"
         print(f"{name.replace('_', ' '):12}{rates}{cpu:8.2f} s{cpu / base:8.3f}")
+    print(f"\nthe live view may cost {AT_MOST:.0%} of the rate")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The two streams of a process, and how they are written to."""
 
 import io
-import os
 import sys
 from dataclasses import dataclass
 from typing import TextIO
@@ -42,5 +41,4 @@ def _console(stream: TextIO) -> Console:
     """Control codes go to a terminal alone, whatever the environment asks for."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
-    terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
-    return Console(file=stream, force_terminal=terminal, highlight=False, soft_wrap=True)
+    return Console(file=stream, force_terminal=stream.isatty(), highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from grammar.contracts import (
     STANDING,
     AgentRequest,
     Deployed,
+    Journal,
     LeftOff,
     Leg,
     Manifest,
@@ -56,6 +57,17 @@ async def test_the_next_leg_goes_on_from_the_journal(stage: Stage, reason: LeftO
 async def test_the_wait_is_as_long_as_the_endpoint_asks(stage: Stage) -> None:
     stage.fakes.agent, _ = leaving(limited(delay=3600), limited(delay=7200))
     assert timedelta(hours=3) <= took(await stage.run(ask("t"))) < timedelta(hours=3, minutes=1)
+
+
+async def test_a_follower_is_told_until_when(stage: Stage) -> None:
+    stage.fakes.agent, _ = leaving(limited(delay=3600))
+    handle = await stage.start(ask("t"))
+    await handle.result()
+    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    (rests,) = [one for one in journal.entries if one.kind == "rate_limited"]
+    (tally,) = journal.tasks
+    assert (rests.activity, rests.note) == ("task-1-leg-2", "429 slow down")
+    assert tally.started and rests.until and timedelta(hours=1) <= rests.until - tally.started < timedelta(hours=1.1)
 
 
 async def test_else_it_doubles(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed
+from grammar.contracts import AgentRequest, Deployed, Journal, Usage
 from grammar.models import ModelChoice
 from tests.workflows.conftest import Stage, ask, said
 
@@ -128,3 +128,15 @@ async def test_a_wrong_key_ends_the_run_even_so(stage: Stage) -> None:
 async def _slow(request: AgentRequest) -> Deployed:
     await asyncio.sleep(0.05)
     return named(request)
+
+
+async def test_a_follower_is_told_what_each_model_used(stage: Stage) -> None:
+    stage.fakes.items = {"t": [1, 2]}
+    stage.fakes.agent = lambda request: named(request).model_copy(
+        update={"usage": Usage(requests=1, input_tokens=10 if request.model.name == "a" else 100)}
+    )
+    handle = await stage.start(ask("t", over="x", models=("a", "b")))
+    await handle.result()
+    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    assert [one.input_tokens for one in journal.tasks[0].used] == [20, 200]
+    assert (journal.tasks[0].done, journal.tasks[0].total, journal.tasks[0].status) == (4, 4, "done")
