@@ -35,7 +35,7 @@ def fan_out(desk: Desk, scripted: Scripted) -> Desk:
     """One of six items fails, and one is told to wait."""
     desk.write("prices.yaml", PRICES)
     desk.write("flow.yaml", FAN_OUT)
-    slow = {"status": 429, "headers": {"retry-after": "2"}, "message": "slow down"}
+    slow = {"status": 429, "headers": {"retry-after": "8"}, "message": "slow down"}
     scripted(
         [
             Rule(when=When(prompt=r"number 2\."), status=400, message="no such thing"),
