@@ -26,9 +26,9 @@ from activities import loading
 from activities.agent import AgentRuns
 from activities.gather import Gather
 from activities.in_step import InStep
-from activities.journal import Store
 from activities.journal_files import JournalFiles
 from activities.journal_objects import JournalObjects
+from activities.journal_store import Store
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool

@@ -11,7 +11,7 @@ from activities.documents import Documents, slim
 from activities.failures import reported
 from activities.heartbeat import beating, carried_over
 from activities.in_step import InStep
-from activities.journal import Store
+from activities.journal_store import Store
 from activities.loading import AGENT_RUN, load
 from activities.models import Models
 from activities.pool import Pool

@@ -11,7 +11,8 @@ from temporalio import activity
 from activities.constraint import constraint
 from activities.conversation import Conversation
 from activities.fit import misfits
-from activities.journal import Journal, Store
+from activities.journal import Journal
+from activities.journal_store import Store
 from activities.models import Models, settings
 from activities.recorded_model import RecordedModel
 from activities.rehearsals import Rehearsals

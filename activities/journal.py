@@ -13,27 +13,18 @@ import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from agents import UserError
 from mcp.types import CallToolResult
 from openai.types.responses import Response
 
+from activities.journal_store import Store
 from activities.secrets import Secrets
 from grammar.contracts import PendingCall
 from grammar.errors import ModelUnavailable, ToolboxFailed
 
 SKIPPED = "The call was interrupted, and whether it had any effect is not known. A person decided not to repeat it."
-
-
-class Store(Protocol):
-    """Where journals are kept, line by line."""
-
-    async def read(self, key: str) -> list[str]:
-        """The lines so far."""
-
-    async def append(self, key: str, line: str) -> None:
-        """Add a line: when this returns, it outlives the process."""
 
 
 @dataclass

@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.agent import AgentRuns
 from activities.documents import Documents
 from activities.in_step import InStep
-from activities.journal import Store
+from activities.journal_store import Store
 from activities.local_model import LocalModel
 from activities.models import Models
 from activities.pool import Pool

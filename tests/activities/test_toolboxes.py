@@ -149,11 +149,19 @@ async def test_a_server_of_its_own_over_http(bench: Bench, endpoint: ScriptedEnd
     assert not listening(port)
 
 
-@pytest.mark.parametrize(("start", "says"), [("exit", "ended with exit code 3"), ("hang", "accepts no connection")])
+@pytest.mark.parametrize(
+    ("start", "says", "limit"), [("exit", "ended with exit code 3", 30.0), ("hang", "accepts no connection", 4.0)]
+)
 async def test_a_server_of_its_own_that_does_not_start(
-    bench: Bench, endpoint: ScriptedEndpoint, start: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench,
+    endpoint: ScriptedEndpoint,
+    start: str,
+    says: str,
+    limit: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("activities.server_process.ServerProcess.start.__defaults__", (2.0,))
+    monkeypatch.setattr("activities.server_process.ServerProcess.start.__defaults__", (limit,))
     log = tmp_path / "starts"
     error = await failure(bench, toolboxes=own_http_box(free_port(), "--start", start, "--starts", str(log)))
     assert error.type == "ToolboxFailed"

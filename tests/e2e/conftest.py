@@ -96,13 +96,20 @@ class Desk:
 
     def kill_all(self) -> None:
         """`kill -9` to starter, worker, keeper and server alike."""
-        while found := [one for one in self.processes() if one.status() != psutil.STATUS_ZOMBIE]:
+        while found := [one for one in self.processes() if _lives(one)]:
             for process in found:
                 with contextlib.suppress(psutil.Error):
                     process.send_signal(signal.SIGKILL)
             psutil.wait_procs(found, timeout=10)
             for started in self.running:
                 started.poll()
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
