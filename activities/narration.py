@@ -17,9 +17,12 @@ from activities.captured import text_of
 from activities.transcript import Transcript
 from grammar.contracts import Usage
 
+ASKING = "asking the model"
+
 
 async def narrate(result: RunResultStreaming, transcript: Transcript) -> None:
     """Follow the run to its end. Raises whatever ends it."""
+    transcript.doing = ASKING
     async for event in result.stream_events():
         if isinstance(event, RawResponsesStreamEvent):
             _hear(event.data, result, transcript)
@@ -30,7 +33,7 @@ async def narrate(result: RunResultStreaming, transcript: Transcript) -> None:
 def _hear(data: Any, result: RunResultStreaming, transcript: Transcript) -> None:
     if data.type == "response.created":
         transcript.turn = result.current_turn
-        transcript.doing = "asking the model"
+        transcript.doing = ASKING
     elif data.type == "response.output_text.delta":
         transcript.doing = "answering"
         transcript.stream(data.delta)
@@ -48,6 +51,7 @@ def _note(item: RunItem, transcript: Transcript) -> None:
         transcript.doing = f"tool {name}"
         transcript.say("tool_call", who, f"{name}({getattr(item.raw_item, 'arguments', '')})")
     elif isinstance(item, ToolCallOutputItem):
+        transcript.doing = ASKING
         transcript.say("tool_output", who, text_of(item.output))
     elif isinstance(item, HandoffOutputItem):
         transcript.say("handoff", who, f"hands over to {item.target_agent.name}")

@@ -9,7 +9,9 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 
 from grammar.contracts import AgentRequest, Deployed, RunReport
+from grammar.errors import BUG
 from grammar.models import Retry, Task
+from runtime import history
 from tests.workflows.conftest import Stage, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -127,3 +129,14 @@ async def test_cancelled(lone_stage: Stage) -> None:
     assert isinstance(caught.value.cause, CancelledError)
     report = await handle.query("status", result_type=RunReport)
     assert (report.status, [task.status for task in report.tasks]) == ("cancelled", ["cancelled", "waiting"])
+
+
+async def test_where_a_fault_of_ours_was_met_is_found_in_the_history(stage: Stage) -> None:
+    def agent(request: AgentRequest) -> Deployed:
+        raise ApplicationError("KeyError: 'x'", "Traceback: at line 7", type=BUG, non_retryable=True)
+
+    stage.fakes.agent = agent
+    handle = await stage.start(ask("t"))
+    with pytest.raises(WorkflowFailureError):
+        await handle.result()
+    assert await history.tracebacks(stage.env.client, handle.id) == ["Traceback: at line 7"]
