@@ -221,11 +221,12 @@ class Session:
         if served:
             return
         await asyncio.sleep(NO_WORKER_AFTER)
-        if not await runs.has_worker(here.client, task_queue):
-            self._teller.note(
-                f"no worker serves task queue {task_queue} at {here.address}; the run waits. "
-                f"Start one: TEMPORAL_ADDRESS={here.address} python worker.py"
-            )
+        while await runs.has_worker(here.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
+            await asyncio.sleep(NO_WORKER_AFTER)
+        self._teller.note(
+            f"no worker serves task queue {task_queue} at {here.address}; the run waits. "
+            f"Start one: TEMPORAL_ADDRESS={here.address} python worker.py"
+        )
 
     async def _wants_to_detach(self) -> bool:
         if not self._view.is_attended:

@@ -255,13 +255,19 @@ async def bundle_of(handle: Handle) -> Bundle:
 
 
 async def has_worker(client: Client, task_queue: str) -> bool:
-    """Whether any worker has polled the task queue of late (the server remembers for some minutes)."""
+    """Whether any worker has polled the task queue of late (the server remembers for some minutes).
+
+    Taken for granted where the server does not answer: it may be busy, or away for a moment.
+    """
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
-    return bool((await client.workflow_service.describe_task_queue(request)).pollers)
+    try:
+        return bool((await client.workflow_service.describe_task_queue(request)).pollers)
+    except RPCError:
+        return True
 
 
 async def follow(client: Client, handle: Handle, hear: Callable[[Update], None], after: int = 0) -> None:
