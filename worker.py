@@ -79,6 +79,7 @@ async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
 @asynccontextmanager
 async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """A worker that polls the task queue for as long as the body runs."""
+    await loading.load()  # before any workflow runs
     documents = here.documents
     if isinstance(documents, FileDocuments):
         await asyncio.to_thread(documents.tidy)

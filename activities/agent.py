@@ -12,7 +12,7 @@ from activities.failures import reported
 from activities.heartbeat import beating, carried_over
 from activities.in_step import InStep
 from activities.journal_store import Store
-from activities.loading import AGENT_RUN, load
+from activities.loading import load
 from activities.models import Models
 from activities.pool import Pool
 from activities.rehearsals import Rehearsals
@@ -80,7 +80,7 @@ class AgentRuns:
         # A dry run pays for nothing, and its rules count attempts.
         store = CarriedLines([]) if request.rehearsal else self._journals or carried
         async with self._toolboxes.serving(resolved, request) as servers:
-            await load(AGENT_RUN)
+            await load()
             from activities.agent_run import AgentRun
 
             run = AgentRun(request, secrets, transcript, self._renderer, self._models, self._rehearsals)

@@ -1,29 +1,44 @@
-"""What takes a worker long to load: in a thread, while it connects, polls and prepares."""
+"""What runs agents takes a second to load: in a thread, while a worker connects, and all of it before it polls.
+
+Not later: the sandbox of a workflow swaps `sys.modules` while it runs, and an extension module that is loaded beside
+it in another thread may fail.
+"""
 
 import asyncio
 import gc
 from importlib import import_module
-from threading import Thread
+from threading import Event, Lock, Thread
 
-SERVERS = "activities.servers"  # with mcp
-AGENT_RUN = "activities.agent_run"  # with agents and openai
+MODULES = (
+    "activities.servers",  # with mcp
+    "activities.agent_run",  # with agents and openai
+    "openai.resources.chat.completions.completions",  # these two, the client would load at its first request
+    "openai.resources.responses.responses",
+)
+_loaded = Event()
+_one_at_a_time = Lock()
 
 
 def begin() -> None:
-    """Load all of it, in the order in which an agent run needs it."""
-    Thread(target=_all, name="loading", daemon=True).start()
+    """Load all of it, beside whatever the caller does meanwhile."""
+    Thread(target=_load, name="loading", daemon=True).start()
 
 
-async def load(module: str) -> None:
-    """Return when the module is loaded: importing it does not block from now on."""
-    await asyncio.to_thread(import_module, module)
+async def load() -> None:
+    """Return when all of it is loaded. Raises what loading it raises."""
+    if not _loaded.is_set():
+        await asyncio.to_thread(_load)
 
 
-def _all() -> None:
-    gc.disable()  # what is loaded stays: nothing to collect, neither now nor later
-    try:
-        import_module(SERVERS)
-        import_module(AGENT_RUN)
-    finally:
-        gc.freeze()
-        gc.enable()
+def _load() -> None:
+    with _one_at_a_time:
+        if _loaded.is_set():
+            return
+        gc.disable()  # what is loaded stays: nothing to collect, neither now nor later
+        try:
+            for module in MODULES:
+                import_module(module)
+        finally:
+            gc.freeze()
+            gc.enable()
+        _loaded.set()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from activities.loading import SERVERS, load
+from activities.loading import load
 from activities.server_spec import START_TIMEOUT, ServerSpec
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Pool:
             await asyncio.wait(self._endings)
 
     def take(self, spec: ServerSpec, key: Key) -> _Kept:
-        """One that may be had, or else a new one, which starts now. SERVERS are loaded."""
+        """One that may be had, or else a new one, which starts now. What they need is loaded."""
         from activities.servers import Server
 
         kept = next((one for one in self._kept.get(key, ()) if one.free), None)
@@ -152,7 +152,7 @@ class _Lease:
 
     async def server(self) -> Server:
         """A server that answers: one that died while nobody used it is replaced. Raises ToolboxFailed."""
-        await load(SERVERS)
+        await load()
         while True:
             self._kept = kept = self._pool.take(self._spec, self._key)
             if not await kept.started() or kept.users > 1 or await kept.server.answers():
