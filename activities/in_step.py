@@ -13,6 +13,11 @@ from contextlib import contextmanager
 STEP = 0.03
 
 
+def until_next_step(now: float) -> float:
+    """Seconds from `now` to the moment at which all that end in this step report."""
+    return STEP - now % STEP
+
+
 class InStep:
     """Counts the activities that run. One per worker."""
 
@@ -31,4 +36,4 @@ class InStep:
     async def wait(self) -> None:
         """Until the next step, if others run too."""
         if self._running > 1:
-            await asyncio.sleep(STEP - time.monotonic() % STEP)
+            await asyncio.sleep(until_next_step(time.monotonic()))

@@ -1,0 +1,47 @@
+"""Activities that end at nearly the same time report together."""
+
+import asyncio
+
+import pytest
+
+from activities.in_step import STEP, InStep, until_next_step
+
+
+def test_all_that_end_within_a_step_report_at_the_same_moment() -> None:
+    start = 1000 * STEP
+    ends = [start + part * STEP for part in (0.01, 0.2, 0.5, 0.99)]
+    assert [now + until_next_step(now) for now in ends] == pytest.approx([start + STEP] * 4)
+
+
+def test_the_next_step_is_another_moment() -> None:
+    later = 1001.01 * STEP
+    assert later + until_next_step(later) == pytest.approx(1002 * STEP)
+
+
+async def waited(others: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long an activity that ends waits, with `others` running beside it."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    in_step = InStep()
+    with in_step.running():
+        running = [in_step.running() for _ in range(others)]
+        for other in running:
+            other.__enter__()
+        await in_step.wait()
+        for other in running:
+            other.__exit__(None, None, None)
+        await in_step.wait()
+    return slept
+
+
+async def test_one_that_runs_alone_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await waited(0, monkeypatch) == []
+
+
+async def test_one_waits_only_while_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = await waited(1, monkeypatch)
+    assert len(slept) == 1 and 0 < slept[0] <= STEP
