@@ -7,7 +7,7 @@ from console import ask
 from console.ask import Answer
 from console.screen import Screen
 from console.teller import Teller
-from grammar.contracts import Approval, Verdict
+from grammar.contracts import Approval, Grant, Verdict
 from grammar.errors import NotWaiting
 from runtime import runs
 
@@ -21,8 +21,8 @@ class Approvals:
         self._handle = handle
         self._how = how
         self._told: set[str] = set()
+        self._granted: set[Grant] = set()
         self._open: dict[str, Approval] = {}
-        self._always: set[tuple[str, str]] = set()
         self._news = asyncio.Event()
         self.asking = False
 
@@ -43,20 +43,16 @@ class Approvals:
             self._news.clear()
             while one := next((one for one in self._open.values() if one.id not in self._told), None):
                 self._told.add(one.id)
+                if one.kind == "approval" and one.grant in self._granted:
+                    continue  # decided, by the grant; it was heard of before
                 if leaving := await self._about(one):
                     return leaving
 
     async def _about(self, approval: Approval) -> Answer | None:
-        tool = (approval.toolbox, approval.tool)
-        if approval.kind == "approval" and tool in self._always:
-            await self._give(Verdict(id=approval.id, approved=True), approval)
-            return None
         answer, reason = await self._ask(approval)
         if answer in ("detach", "cancel"):
             return answer
-        if answer == "always":
-            self._always.add(tool)
-        await self._give(Verdict(id=approval.id, approved=answer != "no", reason=reason), approval)
+        await self._give(answer, reason, approval)
         return None
 
     async def _ask(self, approval: Approval) -> tuple[Answer, str]:
@@ -67,8 +63,14 @@ class Approvals:
         finally:
             self.asking = False
 
-    async def _give(self, verdict: Verdict, approval: Approval) -> None:
+    async def _give(self, answer: Answer, reason: str, approval: Approval) -> None:
         try:
-            await runs.answer(self._handle, approval, verdict)
+            if answer == "always":
+                self._granted.add(approval.grant)
+                await runs.grant(self._handle, approval.id)
+            else:
+                await runs.answer(
+                    self._handle, approval, Verdict(id=approval.id, approved=answer == "yes", reason=reason)
+                )
         except NotWaiting as error:
             self._teller.note(str(error))

@@ -34,7 +34,8 @@ def signal(here: Place, run_id: str, name: str) -> str:
 def answer(here: Place, run_id: str, call: Approval) -> str:
     """What waits for an answer, and the command that says yes: all to the end of the line."""
     if call.kind == "approval":
-        told, yes = f"{call.tool} waits for approval (to refuse it: --name reject)", "approve"
+        others = "--name reject refuses it, --name approve_always allows all calls of this tool"
+        told, yes = f"{call.tool} waits for approval ({others})", "approve"
     else:
         told, yes = f"a call of {call.tool} was interrupted (to leave it out: --name skip_call)", "retry_call"
     argument = shlex.quote(f'"{call.id}"')

@@ -336,6 +336,13 @@ class Lost(BaseModel):
     first: int = 0
 
 
+class Grant(NamedTuple):
+    """A tool whose every call in the run a person has approved."""
+
+    toolbox: str
+    tool: str
+
+
 class Approval(BaseModel):
     """A tool call that waits for a person. `id`: what the answers are given.
 
@@ -350,6 +357,11 @@ class Approval(BaseModel):
     toolbox: str
     arguments: str
     since: datetime
+
+    @property
+    def grant(self) -> Grant:
+        """What would approve it, and each other call of its tool."""
+        return Grant(self.toolbox, self.tool)
 
 
 class Rejection(BaseModel):
@@ -637,7 +649,7 @@ class Carried(BaseModel):
     """What a run takes along when it continues in a new history; and a new run, from an earlier one of its flow.
 
     `index`: of the task that goes on, `source` what it repeats over. `stack`: by task. `entries`: the newest of
-    `count`, for followers.
+    `count`, for followers. `granted`: what needs no approval any more; a new run asks again.
     """
 
     index: int
@@ -651,6 +663,7 @@ class Carried(BaseModel):
     entries: list[Entry] = []
     count: int = 0
     paused: bool = False
+    granted: list[Grant] = []
     standing: Standing = Standing()
 
 

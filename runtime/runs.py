@@ -337,6 +337,11 @@ async def answer(handle: Handle, approval: Approval, verdict: Verdict) -> None:
     await _tell(handle, yes if verdict.approved else no, [verdict.id if verdict.approved else refused])
 
 
+async def grant(handle: Handle, call: str) -> None:
+    """Tell the run that a person allows the call, and each other one of its tool. Raises NotWaiting."""
+    await _tell(handle, "approve_always", [call])
+
+
 async def decide(handle: Handle, decision: Decision) -> None:
     """Tell a parked run what a person decided. Raises NotWaiting."""
     said: list[object] = [decision.value, decision.task] if decision.action == "set_output" else [decision.task]

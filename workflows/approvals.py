@@ -6,7 +6,7 @@ from typing import Literal
 
 from temporalio import workflow
 
-from grammar.contracts import Approval, Leg, PendingCall, Verdict, Waiting
+from grammar.contracts import Approval, Grant, Leg, PendingCall, Verdict, Waiting
 
 Kind = Literal["approval", "unknown_outcome"]
 
@@ -24,6 +24,7 @@ class Approvals:
         self._open: dict[str, Approval] = {}
         self._said: dict[str, Verdict] = {}
         self._asked: dict[str, int] = {}
+        self.granted: set[Grant] = set()
 
     @property
     def open(self) -> list[Approval]:
@@ -70,6 +71,15 @@ class Approvals:
         self._said[verdict.id] = verdict
         self._told(approval, verdict)
 
+    def grant(self, call: str) -> None:
+        """Approve the call of that id, and from now on each other one of its tool."""
+        approval = self._open.get(call)
+        if approval is None or approval.kind != "approval":
+            return
+        self.granted.add(approval.grant)
+        for one in self.open:
+            self._decide_if_granted(one)
+
     def check(self, call: str, kind: Kind = "approval") -> None:
         """Raise ValueError where no such call is open."""
         known = [one.id for one in self.open if one.kind == kind]
@@ -91,4 +101,9 @@ class Approvals:
         )
         self._open[approval.id] = approval
         self._told(approval, None)
+        self._decide_if_granted(approval)
         return approval
+
+    def _decide_if_granted(self, approval: Approval) -> None:
+        if approval.kind == "approval" and approval.grant in self.granted:
+            self.decide(Verdict(id=approval.id, approved=True))

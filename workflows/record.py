@@ -62,6 +62,7 @@ class Record:
     def _take_over(self, carried: Carried) -> None:
         self._entries.extend(carried.entries)
         self._count, self.paused = carried.count, carried.paused
+        self.approvals.granted = set(carried.granted)
         for task, known in zip(self.tasks, carried.tasks, strict=True):
             task.take_over(known)
             for branch in known.branches:

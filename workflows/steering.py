@@ -21,6 +21,11 @@ class Steering:
         self._record.approvals.decide(Verdict(id=call, approved=True))
 
     @workflow.signal
+    def approve_always(self, call: str) -> None:
+        """Let the agent make the call of that id, and agents of this run each other call of its tool."""
+        self._record.approvals.grant(call)
+
+    @workflow.signal
     def reject(self, call: str | Rejection) -> None:
         """Refuse the call of that id; with a map of `id` and `reason`, tell the agent why."""
         self._record.approvals.decide(_no(call))
@@ -72,6 +77,15 @@ class Steering:
 
     @approve_now.validator
     def _check_approve(self, call: str) -> None:
+        self._record.approvals.check(call)
+
+    @workflow.update(name="approve_always")
+    def approve_always_now(self, call: str) -> None:
+        """As the signal; refused where no such call is open."""
+        self._record.approvals.grant(call)
+
+    @approve_always_now.validator
+    def _check_approve_always(self, call: str) -> None:
         self._record.approvals.check(call)
 
     @workflow.update(name="reject")

@@ -17,7 +17,7 @@ _SIGNS = {
     "cancelled": "■",
 }
 _QUESTIONS = {
-    "approval": ("wait for approval", "`approve` or `reject`"),
+    "approval": ("wait for approval", "`approve` (`approve_always`: all of this tool) or `reject`"),
     "unknown_outcome": ("were interrupted, and may have had an effect", "`retry_call` or `skip_call`"),
 }
 _NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -220,6 +220,7 @@ class TaskflowWorkflow(Steering):
             entries=entries,
             count=count,
             paused=self._record.paused,
+            granted=sorted(self._record.approvals.granted),
             standing=self._shown,
         )
         workflow.continue_as_new(self._bundle.model_copy(update={"carried": carried}))

@@ -102,6 +102,18 @@ def test_the_printed_command_answers(desk: Desk, endpoint: ScriptedEndpoint) -> 
     assert told_the_agent(endpoint) == WHOLE
 
 
+def test_a_tool_is_approved_from_elsewhere_and_nobody_is_asked_again(desk: Desk, endpoint: ScriptedEndpoint) -> None:
+    starter = desk.start("flow.yaml", "--id", "night", "--json")
+    command = command_told(starter, FIRST)
+    assert command.count(" --name approve ") == 1
+    shell(command.replace(" --name approve ", " --name approve_always "))
+    ended = end(starter)
+    assert (ended.code, ended.json["outputs"]) == (0, {"careful": "counted"}), ended.err
+    assert "answer with: " not in ended.err
+    assert counted(desk) == ["one", "two"]
+    assert told_the_agent(endpoint) == WHOLE
+
+
 def test_a_no_with_its_reason_reaches_the_agent(desk: Desk, endpoint: ScriptedEndpoint) -> None:
     starter = desk.start("flow.yaml", "--id", "night", "--json")
     command_told(starter, FIRST)

@@ -76,6 +76,59 @@ async def test_approve_and_reject_by_update(stage: Stage) -> None:
     assert report.approvals == []
 
 
+async def grants(handle: Handle, how: str, call: str) -> None:
+    await (handle.signal if how == "signal" else handle.execute_update)("approve_always", call)
+
+
+@pytest.mark.parametrize("how", ["signal", "update"])
+async def test_a_tool_is_approved_for_the_rest_of_the_run(stage: Stage, how: str) -> None:
+    """The calls of it that are open, and those to come; no other tool's."""
+    stage.fakes.agent = asking("wipe", "push", "wipe")
+    handle = await stage.start(ask("t", id="x"), ask("later", id="y"))
+    wipe, push, _ = await open_calls(handle, 3)
+    await grants(handle, how, wipe.id)
+    assert await open_calls(handle, 1) == [push]
+    await handle.signal("approve", push.id)
+    (later,) = await until_async(lambda: calls_of(handle, "later"))
+    assert later.tool == "push"
+    await handle.signal("reject", later.id)
+    report = await ended(stage, handle)
+    assert report.outputs == {"x": "c0:True: c1:True: c2:True:", "y": "c0:True: c1:False: c2:True:"}
+    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    given = [entry.approval.id for entry in journal.entries if entry.kind == "approval_given" and entry.approval]
+    assert sorted(given) == [f"task-{task}-call-{call}" for task in (1, 2) for call in (1, 2, 3)]
+
+
+async def calls_of(handle: Handle, task: str) -> list[Approval]:
+    report: RunReport = await handle.query("status", result_type=RunReport)
+    return [one for one in report.approvals if one.task == task]
+
+
+async def test_an_interrupted_call_is_never_approved_with_others(stage: Stage) -> None:
+    def answer(request: AgentRequest) -> Deployed:
+        calls = [PendingCall(id="0", tool="wipe", toolbox="box", arguments="{}")]
+        if request.leg is None:
+            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+        if not request.outcomes:
+            return Deployed(leg=Leg(reason="unknown_outcome", calls=calls))
+        return said(str(request.outcomes[0]))
+
+    stage.fakes.agent = answer
+    handle = await stage.start(ask("t", id="x"))
+    (wipe,) = await open_calls(handle, 1)
+    await handle.execute_update("approve_always", wipe.id)
+
+    async def interrupted() -> list[Approval]:
+        return [one for one in await open_calls(handle, 1) if one.kind == "unknown_outcome"]
+
+    (again,) = await until_async(interrupted)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await handle.execute_update("approve_always", again.id)
+    await handle.signal("approve_always", again.id)  # ignored
+    await handle.execute_update("skip_call", again.id)
+    assert (await ended(stage, handle)).outputs["x"] == "False"
+
+
 async def test_an_update_for_a_call_that_is_not_open_is_refused(stage: Stage) -> None:
     stage.fakes.agent = asking("wipe")
     handle = await stage.start(ask("t"))

@@ -143,6 +143,28 @@ async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
     assert Counter(short.fakes.deployed) == Counter({f"each {number}": 2 if number == 3 else 1 for number in range(60)})
 
 
+async def test_a_tool_stays_approved_in_the_new_history(short: Stage) -> None:
+    """The first item asks before the renewal, the last one after it."""
+
+    def agent(request: AgentRequest) -> Deployed:
+        if request.prompt in ("each 0", "each 59") and request.leg is None:
+            calls = [PendingCall(id="c", tool="wipe", toolbox="box", arguments="{}")]
+            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+        return said(" ".join([request.prompt, *(f"{one.approved}" for one in request.verdicts)]))
+
+    short.fakes.agent, short.fakes.items = agent, {"each": list(range(60))}
+    handle = await short.start(ask("each", id="x", over="x"))
+    run = short.env.client.get_workflow_handle(handle.id)
+    await until_async(lambda: waits(run, 1))
+    await run.execute_update("approve_always", "task-1-item-1-call-1")
+    results: Any = (await handle.result()).outputs["x"]
+    assert [one["result"] for one in results if " " in one["result"].removeprefix("each ")] == [
+        "each 0 True",
+        "each 59 True",
+    ]
+    assert len(await histories(short)) > 2
+
+
 async def waits(run: WorkflowHandle[Any, Any], count: int) -> bool:
     return len((await status(run)).approvals) == count
 
