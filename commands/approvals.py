@@ -66,11 +66,10 @@ class Approvals:
     async def _give(self, answer: Answer, reason: str, approval: Approval) -> None:
         try:
             if answer == "always":
-                self._granted.add(approval.grant)
                 await runs.grant(self._handle, approval.id)
+                self._granted.add(approval.grant)
             else:
-                await runs.answer(
-                    self._handle, approval, Verdict(id=approval.id, approved=answer == "yes", reason=reason)
-                )
+                verdict = Verdict(id=approval.id, approved=answer == "yes", reason=reason)
+                await runs.answer(self._handle, approval, verdict)
         except NotWaiting as error:
             self._teller.note(str(error))

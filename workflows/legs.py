@@ -12,7 +12,7 @@ from temporalio import workflow
 from grammar import rate_limit
 from grammar.contracts import AgentRequest, Branch, Deployed, Failure, Leg, ShellRequest, Verdict
 from grammar.models import Task
-from workflows import deployment
+from workflows import deployment, summary
 from workflows.approvals import Approvals
 from workflows.failures import BranchFailed
 from workflows.task_record import TaskRecord
@@ -112,7 +112,7 @@ class Legs:
             raise self._failed("Timeout", f"not done within schedule_to_close_timeout: {leg.message}")
         self._record.rest(self._branch, workflow.now() + timedelta(seconds=seconds), leg.message)
         self._tell()
-        await workflow.sleep(seconds, summary=f"{self._record.name}: rate limited"[:200])
+        await workflow.sleep(seconds, summary=summary.of_rest(self._record.name, self._record.label(self._branch)))
 
     def _failed(self, kind: str, message: str) -> BranchFailed:
         return BranchFailed(Failure(task=self._record.name, branch=self._branch.index, type=kind, message=message))

@@ -39,6 +39,11 @@ def of_branch(name: str, branch: Branch, items: int, task: Task, config: ModelCo
     return " · ".join(parts)[:TEMPORAL_LIMIT]
 
 
+def of_rest(name: str, label: str) -> str:
+    """Task, item n of N, and why its timer runs."""
+    return " · ".join(part for part in (name, label, "rate limited") if part)[:TEMPORAL_LIMIT]
+
+
 def of_run(record: Record) -> str:
     """A Markdown table of the tasks."""
     rows = [_row(task) for task in record.tasks]

@@ -79,6 +79,9 @@ class TaskflowWorkflow(Steering):
             raise
         except BaseException:
             self._record.cancel()
+            # Also the run's leaving the worker's memory ends its tasks; that is no news of it.
+            if workflow.cancellation_reason() is not None and workflow.patched("cancelled-status"):
+                self._tell()
             raise
         report = self._record.end(self._record.verdict(), self._outputs)
         self._tell()

@@ -105,17 +105,21 @@ taskflow:
       toolboxes: [./careful.yaml]
       user_prompt: call echo_tool
 """
-        for answer in ("approve", "reject")
+        for answer in ("approve", "approve_always", "reject", "cancel", "cancel_told")
     },
 }
 CAREFUL = "server_params: {kind: stdio, command: taskflow-toolbox, args: [echo]}\nconfirm: [echo_tool]\n"
-# What a person says, and what the run waits for then.
+CANCEL = "cancel"
+# What a person says (a signal, or to cancel), and what the run waits for then.
 STEERED: dict[str, tuple[str, str, list[Any]]] = {
     "parked_retry": ("parked", "retry", []),
     "parked_skip": ("parked", "skip", []),
     "parked_set_output": ("parked", "set_output", [[7]]),
     "parked_abort": ("parked", "abort", []),
     "call_approve": ("waiting_approval", "approve", ["task-1-call-1"]),
+    "call_approve_always": ("waiting_approval", "approve_always", ["task-1-call-1"]),
+    "call_cancel": ("waiting_approval", CANCEL, []),
+    "call_cancel_told": ("waiting_approval", CANCEL, []),
     "renewed_waiting": ("waiting_approval", "approve", ["task-2-item-1-call-1"]),
     "call_reject": ("waiting_approval", "reject", [{"id": "task-1-call-1", "reason": "no"}]),
 }
@@ -197,7 +201,7 @@ async def _steer(handle: runs.Handle, name: str) -> None:
         return is_due and (await runs.standing(found)).state == state
 
     await until_async(waits)
-    await handle.signal(signal, args=said)
+    await (handle.cancel() if signal == CANCEL else handle.signal(signal, args=said))
 
 
 async def _write(name: str, handle: WorkflowHandle[Any, Any]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
 from grammar.contracts import (
+    STANDING,
     AgentRequest,
     Approval,
     Deployed,
@@ -16,7 +17,9 @@ from grammar.contracts import (
     PendingCall,
     Rejection,
     RunReport,
+    Standing,
 )
+from runtime import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
@@ -204,6 +207,7 @@ async def test_followers_hear_of_it(stage: Stage) -> None:
 
 async def test_a_run_that_waits_can_be_cancelled(stage: Stage) -> None:
     stage.fakes.agent = asking("wipe")
+    stage.memo = {STANDING: Standing()}
     handle = await stage.start(ask("t"))
     await open_calls(handle, 1)
     await handle.cancel()
@@ -211,3 +215,5 @@ async def test_a_run_that_waits_can_be_cancelled(stage: Stage) -> None:
         await ended(stage, handle)
     report: RunReport = await handle.query("status", result_type=RunReport)
     assert (report.status, report.approvals) == ("cancelled", [])
+    standing = await runs.standing(await handle.describe())
+    assert (standing.state, standing.waits) == ("cancelled", [])

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowFailureError
 
 from grammar.contracts import (
     STANDING,
@@ -126,3 +127,18 @@ async def test_the_runs_state_says_that_it_is_rate_limited(stage: Stage) -> None
     await until_async(lambda: state("rate_limited"))
     assert (await handle.result()).status == "completed"
     assert await state("completed")
+
+
+async def test_the_state_of_a_run_that_was_cancelled_meanwhile(stage: Stage) -> None:
+    stage.fakes.agent, _ = leaving(limited(delay=3600))
+    stage.memo = {STANDING: Standing()}
+    handle = await stage.start(ask("t"))
+
+    async def state(expected: str) -> bool:
+        return (await runs.standing(await handle.describe())).state == expected
+
+    await until_async(lambda: state("rate_limited"))
+    await handle.cancel()
+    with stage.env.auto_time_skipping_disabled(), pytest.raises(WorkflowFailureError):
+        await handle.result()
+    assert await state("cancelled")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from grammar.contracts import AgentRequest, Deployed, Journal, Manifest, RunReport
+from grammar.contracts import AgentRequest, Deployed, Journal, Leg, Manifest, RunReport
 from grammar.models import Task
 from grammar.values import ToolResult
 from tests.workflows.conftest import Stage, ask, said
@@ -127,13 +127,18 @@ async def test_queries(stage: Stage) -> None:
 
 
 async def test_what_the_web_ui_shows(stage: Stage) -> None:
+    legs = iter([Deployed(leg=Leg(reason="rate_limited", message="429")), said("2")])
+    stage.fakes.agent = lambda request: next(legs) if "2" in request.prompt else said("1")
     stage.fakes.items = {"each": [1, 2]}
     await stage.run(ask("each", over="x", model="some-model"))
     assert stage.handle
-    summaries = []
-    async for event in stage.handle.fetch_history_events():
-        if event.HasField("activity_task_scheduled_event_attributes"):
-            summaries.append(event.user_metadata.summary.data.decode().strip('"'))
-    assert summaries == ["prepare each", "each · item 1 of 2 · some-model", "each · item 2 of 2 · some-model"]
+    shown = [event.user_metadata.summary.data.decode() async for event in stage.handle.fetch_history_events()]
+    assert [summary.strip('"') for summary in shown if summary] == [
+        "prepare each",
+        "each · item 1 of 2 · some-model",
+        "each · item 2 of 2 · some-model",
+        "each · item 2 of 2 · rate limited",
+        "each · item 2 of 2 · some-model · leg 2",
+    ]
     metadata: str = await stage.handle.query("__temporal_workflow_metadata")
     assert "| ✓\N{NO-BREAK SPACE}done\N{NO-BREAK SPACE} | each | 2/2 |" in str(metadata)
