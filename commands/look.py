@@ -46,7 +46,7 @@ async def pause(run_id: str, paused: bool, view: Screen, json: bool) -> int:
     async with place() as here:
         await runs.pause(here.client, run_id, paused)
     text = "starts no new branch; what runs goes on" if paused else "goes on"
-    view.out.print(f"run {run_id} {text}", markup=False)
+    view.out.print(f"run {run_id} {text}")
     if json:
         tell_json({"run_id": run_id, "paused": paused, "exit_code": 0})
     return 0

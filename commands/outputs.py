@@ -20,5 +20,5 @@ async def complete(here: Place, report: RunReport, view: Screen) -> RunReport:
     try:
         return await filled(report, here.documents)
     except StorageFailed as error:
-        view.err.print(f"some outputs cannot be shown: {error}", markup=False)
+        view.err.print(f"some outputs cannot be shown: {error}")
         return report

@@ -16,7 +16,7 @@ async def run(flow: Bundle, earlier: str, task: str | None, wish: Wish, view: Sc
     async with place() as here:
         carried = await _carried(here, flow, earlier, task)
         names = ", ".join(one.report.name for one in carried.tasks[: carried.index])
-        view.out.print(f"taken over from run {earlier}: {names}", markup=False)
+        view.out.print(f"taken over from run {earlier}: {names}")
         return await Session(flow, replace(wish, carried=carried), view).run_at(here)
 
 

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from console.printable import printable
 from console.report import summary_table, tell_failures
 from grammar.contracts import BranchReport, Manifest, RunLine, RunReport
 from grammar.durations import spoken
 from grammar.schedule import ScheduleLine
+
+# Columns of a terminal that has room for the flow's path.
+WIDE = 120
 
 
 def tell_runs(console: Console, found: Sequence[RunLine]) -> None:
@@ -18,15 +23,17 @@ def tell_runs(console: Console, found: Sequence[RunLine]) -> None:
     if not found:
         console.print("no runs")
         return
-    table = _table("run", "flow", "status", "task", "started", "took")
+    is_wide = console.width >= WIDE
+    table = _table("run", "status", "task", "took", "started", *(["flow"] if is_wide else []))
+    # Whoever looks needs the id, whole, for the next command.
+    table.columns[0].width = min(max(cell_len(one.id) for one in found), console.width // 2)
+    table.columns[0].overflow = "fold"
     for one in found:
-        place = f"{one.standing.number}/{one.standing.tasks} {one.standing.task}" if one.standing.tasks else ""
-        took = (one.ended or datetime.now(UTC)) - one.started
-        flow = f"{one.flow} (dry run)" if one.dry_run else one.flow
-        table.add_row(one.id, flow, _state(one), place, f"{one.started.astimezone():%Y-%m-%d %H:%M}", spoken(took))
-        for wait in _waits(one):
-            table.add_row("", "", "", Text(f"waits: {wait}", "yellow"))
+        _add(table, *_cells(one)[: len(table.columns)])
     console.print(table)
+    for one in found:
+        for wait in _waits(one):
+            console.print(Text(printable(f"{one.id} waits: {wait}"), "yellow"))
 
 
 def tell_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
@@ -38,8 +45,7 @@ def tell_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
     for one in found:
         following = "paused" if one.paused else moment(one.next_run)
         last, status = (one.last_run.id, _state(one.last_run)) if one.last_run else ("", "")
-        row = (one.id, one.flow, one.cron, following, last, status, str(one.skipped or ""))
-        table.add_row(*map(Text, row))
+        _add(table, one.id, one.flow, one.cron, following, last, status, str(one.skipped or ""))
         for wait in _waits(one.last_run) if one.last_run else ():
             table.add_row("", "", "", "", Text(f"waits: {wait}", "yellow"))
     console.print(table)
@@ -57,14 +63,15 @@ def tell_report(console: Console, run_id: str, report: RunReport) -> None:
     state = "paused" if report.paused and report.status == "running" else report.status.replace("_", " ")
     console.print(Text(f"run {run_id}: {state}", "bold"))
     for call in report.approvals:
-        console.print(Text(f"  waits: {call.kind.replace('_', ' ')} of {call.tool}({call.arguments}): {call.id}"))
+        asked = f"{call.kind.replace('_', ' ')} of {call.tool}({call.arguments}): {call.id}"
+        console.print(Text(printable(f"  waits: {asked}")))
 
 
 def tell_manifest(console: Console, manifest: Manifest) -> None:
     """A line for each branch."""
     table = _table("task", "branch", "status", "model", "took", "attempts", "legs", "requests", "tokens", "error")
     for one in manifest.branches:
-        table.add_row(*_line(one))
+        _add(table, *_line(one))
     console.print(table)
 
 
@@ -77,6 +84,14 @@ def _waits(one: RunLine) -> Sequence[str]:
     return one.standing.waits if one.status == "running" else ()
 
 
+def _cells(one: RunLine) -> tuple[str, ...]:
+    place = f"{one.standing.number}/{one.standing.tasks} {one.standing.task}" if one.standing.tasks else ""
+    took = spoken((one.ended or datetime.now(UTC)) - one.started)
+    state = _state(one).replace("_", " ")
+    dry = " (dry run)" if one.dry_run else ""
+    return (one.id, state + dry, place, took, f"{one.started.astimezone():%Y-%m-%d %H:%M}", one.flow)
+
+
 def _line(one: BranchReport) -> tuple[str, ...]:
     usage, error = one.usage, (one.error or "").partition("\n")[0]
     numbers = (str(one.attempts or ""), str(one.legs), str(usage.requests))
@@ -86,6 +101,10 @@ def _line(one: BranchReport) -> tuple[str, ...]:
 
 def _took(one: BranchReport) -> str:
     return spoken((one.ended or datetime.now(UTC)) - one.started) if one.started else ""
+
+
+def _add(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def _table(*columns: str) -> Table:

@@ -47,7 +47,7 @@ def summary_table(report: RunReport) -> Table:
         table.add_column(column)
     for task in report.tasks:
         status = Text(task.status, _STYLES.get(task.status, "red"))
-        table.add_row(task.name, status, _items(task), _time(task), _tokens(task))
+        table.add_row(Text(printable(task.name)), status, _items(task), _time(task), _tokens(task))
     return table
 
 

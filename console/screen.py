@@ -7,6 +7,9 @@ from typing import TextIO
 
 from rich.console import Console
 
+# Columns without a terminal: a line of a table stays one, for whoever searches in it.
+UNFOLDED = 10_000
+
 
 @dataclass(frozen=True)
 class Screen:
@@ -38,7 +41,19 @@ def screen(json: bool) -> Screen:
 
 
 def _console(stream: TextIO) -> Console:
-    """Control codes go to a terminal alone, whatever the environment asks for."""
+    """Control codes go to a terminal alone, whatever the environment asks for.
+
+    What is told holds names and words of flows and models: none of it is markup.
+    """
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
-    return Console(file=stream, force_terminal=stream.isatty(), highlight=False, soft_wrap=True)
+    live = stream.isatty()
+    return Console(
+        file=stream,
+        force_terminal=live,
+        width=None if live else UNFOLDED,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )

@@ -83,6 +83,12 @@ class Branch:
         )
 
     @property
+    def overcome(self) -> list[str]:
+        """Why it failed before: a person had it run again."""
+        earlier = [one.failure for one in self.story.deployments[:-1] if one.failure]
+        return [words.cut(words.without_keys(text), MOST_OF_AN_ERROR) for text in earlier]
+
+    @property
     def error(self) -> str:
         """Why it failed, or why its last attempt did."""
         failure = next((one.failure for one in reversed(self.story.deployments) if one.failure), "")
@@ -101,8 +107,10 @@ class Group:
 
 def transcript(branch: BranchStory) -> list[Said]:
     """What was asked, and then what was said."""
-    asked = [Said(kind="prompt", who="", text=branch.prompt)] if branch.prompt else []
-    return [*asked, *branch.transcript()]
+    said = branch.transcript()
+    # A dry run says it by itself.
+    is_told = not branch.prompt or (said and said[0].kind == "prompt")
+    return said if is_told else [Said(kind="prompt", who="", text=branch.prompt), *said]
 
 
 def line(said: Said, branch: BranchStory) -> Line:

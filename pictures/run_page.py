@@ -125,8 +125,11 @@ class Run:
         yield "cost", self.bill.dollars or "–", "no prices" if self.bill.unpriced and not self.bill.amount else ""
 
     def _failed(self) -> str:
-        number = sum(one.story.report.status == "failed" for task in self.tasks for one in task.branches)
-        return f"{number:,} failed" if number else ""
+        branches = [one for task in self.tasks for one in task.branches]
+        failed = sum(one.story.report.status == "failed" for one in branches)
+        mended = sum(one.story.report.status == "done" and bool(one.overcome) for one in branches)
+        told = [f"{failed:,} failed"] if failed else []
+        return ", ".join([*told, f"{mended:,} failed before"] if mended else told)
 
     @property
     def statuses(self) -> Sequence[tuple[str, int]]:

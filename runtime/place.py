@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
@@ -48,14 +49,19 @@ class Place:
 
     def run_url(self, run_id: str) -> str | None:
         """The run in the Web UI."""
-        return self._page(f"workflows/{run_id}")
+        return self._page(f"workflows/{_quoted(run_id)}")
 
     def schedule_url(self, schedule_id: str) -> str | None:
         """The schedule in the Web UI."""
-        return self._page(f"schedules/{schedule_id}")
+        return self._page(f"schedules/{_quoted(schedule_id)}")
 
     def _page(self, path: str) -> str | None:
         return f"{self.ui_url}/namespaces/{self.client.namespace}/{path}" if self.ui_url else None
+
+
+def _quoted(name: str) -> str:
+    """As a part of an address: ids may hold any sign."""
+    return quote(name, safe="")
 
 
 class Way:

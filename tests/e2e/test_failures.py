@@ -78,6 +78,19 @@ def test_a_failed_optional_task_is_not_called_a_success(desk: Desk, scripted: Sc
     assert "completed with failures" in ended.out
 
 
+def test_what_looks_like_markup_is_told_as_it_is(desk: Desk) -> None:
+    name, run_id = "x [/b] :smile: [red]y", "i[/d] %"
+    (desk.folder / "a[").mkdir()
+    flow = desk.write("a[/b].yaml", f"taskflow:\n  - task: {{name: '{name}', run: 'echo [/e] >&2; exit 3'}}\n")
+    ended = desk.run(str(flow), "--id", run_id)
+    assert ended.code == 4, ended.err
+    assert f"✗ {name}: ShellFailed: exit code 3" in ended.out
+    assert "/workflows/i%5B%2Fd%5D%20%25\n" in ended.out
+    for looking in (["--list"], ["--status", run_id], ["--manifest", run_id]):
+        told = desk.run(*looking)
+        assert (told.code, name in told.out) == (0, True), (looking, told.out, told.err)
+
+
 def test_a_wrong_key_ends_the_run_even_in_an_optional_task(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", OPTIONAL)
     scripted([Rule(status=401, message="wrong key")])

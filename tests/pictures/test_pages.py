@@ -149,6 +149,24 @@ def test_what_a_report_says() -> None:
     assert "failed (1)" in words
 
 
+def test_what_was_mended_had_failed() -> None:
+    story = many(3)
+    leg = story.history.deployments[1]
+    story.history.deployments[1:2] = [
+        leg.model_copy(update={"failure": "BadRequest: 400 no <b>such</b> model", "gave": None}),
+        leg.model_copy(update={"activity": f"{leg.activity}-leg-2"}),
+    ]
+    words = " ".join(looked_at(run_page.html(story, PRICES)).text.split())
+    assert "branches 4 1 failed before" in words
+    assert words.count("failed before, and was run again: BadRequest: 400 no <b>such</b> model") == 1
+
+
+def test_a_prompt_is_told_once() -> None:
+    """A dry run says by itself what it was asked."""
+    asked = [Said(kind="prompt", who="assistant", text="Read file_0.c"), *TALK]
+    assert looked_at(run_page.html(many(1, asked), PRICES)).text.count("Read file_0.c") == 1
+
+
 def test_without_prices_a_report_says_so() -> None:
     words = " ".join(looked_at(run_page.html(many(3), ModelConfig())).text.split())
     assert "cost – no prices" in words
