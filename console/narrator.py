@@ -30,9 +30,9 @@ _TASK_SIGNS = {
 }
 # Of tools and scripts. What a model says is told in full.
 SHOWN_LINES = 40
-# Up to so many branches, each one's block is told when it ends; up to so many, a line each; of more, only failures.
-BLOCKS = 20
-LINES = 200
+# Of more branches than that, what their tools do is left out; of more than that, those that say nothing are.
+WHOLE = 20
+SILENT = 200
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Narrator:
         if live.attempt > heard.attempt:
             heard.attempt = live.attempt
             self._retried(task, label, live, now)
-        if live.progress and self._is_told(task):
+        if live.progress:
             self._say(activity, task, live.progress.said, live.progress.first)
 
     def note(self, text: str, style: str = "yellow") -> None:
@@ -123,23 +123,20 @@ class Narrator:
         self._ended(entry)
         block = self._blocks.pop(_branch_of(entry.activity or ""), [])
         if entry.status == "failed":
+            if block:
+                self._line(Text(f"  ✗ {entry.label}", style="red"))
             for line in block:
                 self._line(line)
             self._trouble(Trouble(entry.task, entry.label, entry.error or "Failure", entry.note, final(entry.error)))
-        elif self._is_block(entry.task):
+        elif self._is_block(entry.task) and (block or self.debug or self._total(entry.task) <= SILENT):
             self._line(Text(f"  ✓ {entry.label}", style="green"))
             for line in block:
                 self._line(line)
-        elif entry.label and (self.debug or self._total(entry.task) <= LINES):
-            said = next((first_line(one.text) for one in reversed(entry.said) if one.kind == "message"), "")
-            told = Text.assemble((f"  ✓ {entry.label}", "green"), f"  {said}" if said else "", no_wrap=True)
-            self._line(told)
 
     def _ended(self, entry: Entry) -> _Heard:
         """What an activity said that has not been told yet."""
         heard = self._hearing(entry.activity or "")
-        if self._is_told(entry.task):
-            self._say(entry.activity or "", entry.task, entry.said, entry.first)
+        self._say(entry.activity or "", entry.task, entry.said, entry.first)
         self._heard.pop(entry.activity or "")
         return heard
 
@@ -165,12 +162,11 @@ class Narrator:
     def _total(self, task: str) -> int:
         return self._totals.get(task, 0)
 
-    def _is_told(self, task: str) -> bool:
-        """Whether what its branches say is told, and not just that they ended."""
-        return self.debug or self._total(task) <= BLOCKS
+    def _is_told(self, task: str, said: Said) -> bool:
+        return self.debug or said.kind in ("message", "prompt") or self._total(task) <= WHOLE
 
     def _is_block(self, task: str) -> bool:
-        return self._total(task) > 1 and self._is_told(task)
+        return self._total(task) > 1
 
     def _steered(self, entry: Entry) -> None:
         if entry.kind == "parked":
@@ -209,8 +205,10 @@ class Narrator:
         """The one branch of a task is told at once; of several, each one's block when it ends."""
         heard = self._hearing(activity)
         for number, one in enumerate(said, first):
-            if number >= heard.entries:
-                heard.entries = number + 1
+            if number < heard.entries:
+                continue
+            heard.entries = number + 1
+            if self._is_told(task, one):
                 told = _told(one, "    " if self._is_block(task) else "  ")
                 if self._is_block(task):
                     self._blocks.setdefault(_branch_of(activity), []).extend(told)

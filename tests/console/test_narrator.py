@@ -1,6 +1,6 @@
 """The story of a run, line by line."""
 
-from console.narrator import BLOCKS, LINES, Narrator
+from console.narrator import SILENT, WHOLE, Narrator
 from grammar.contracts import Entry, Live, Progress, Said
 from tests.console.runs import NOW, ago, ended, retries, says, tallies
 
@@ -61,20 +61,24 @@ def test_what_a_model_says_is_told_in_full_and_what_a_tool_gives_is_not() -> Non
     assert lines[-1] == "    … (60 more lines)"
 
 
-def test_of_many_branches_a_line_each() -> None:
-    one = narrator(total=BLOCKS + 1)
+def test_of_many_branches_what_their_models_say() -> None:
+    one = narrator(total=WHOLE + 1)
     one.live("task-2-item-3", EACH, working(says("a({})", "tool_call")), NOW)
-    one.entry(ended(3, BLOCKS + 1, said=[says("a({})", "tool_call"), says("It is\na lamp.")]))
-    assert told(one) == ["  ✓ item 3 of 21  It is"]
+    said = [says("a({})", "tool_call"), says("b", "tool_output"), says("It is\na lamp.")]
+    one.entry(ended(3, WHOLE + 1, said=said))
+    one.entry(ended(4, WHOLE + 1, said=[says("no words", "shell")]))
+    assert told(one) == ["  ✓ item 3 of 21", "    who: It is", "      a lamp.", "  ✓ item 4 of 21"]
 
 
-def test_of_very_many_branches_only_what_fails() -> None:
-    total = LINES + 1
+def test_of_very_many_branches_those_that_speak_or_fail() -> None:
+    total = SILENT + 1
     one = narrator(total=total)
     for item in range(1, 101):
-        one.entry(ended(item, total, said=[says("fine")]))
+        one.entry(ended(item, total, said=[says("no words", "shell")] if item < 100 else [says("fine")]))
     one.entry(ended(101, total, status="failed", note="400 no", error="BadRequest"))
     assert told(one) == [
+        "  ✓ item 100 of 201",
+        "    who: fine",
         "  ✗ explain each, item 101 of 201: BadRequest",
         "      400 no",
         "      not retried: it would fail again",

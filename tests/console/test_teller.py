@@ -8,7 +8,7 @@ from rich.console import Console
 
 from console.screen import Screen
 from console.teller import QUIET, Teller
-from grammar.contracts import Entry
+from grammar.contracts import Entry, Said
 from tests.console.runs import FLOW, NOW, ended, says, update, works
 
 LIVE = "── night "
@@ -39,7 +39,8 @@ def test_without_a_terminal_there_are_lines_with_times_and_no_control_codes() ->
             update({"task-2-item-1": works(tail="I say")}, [ended(9, 200, said=[says("\x1b[31mfine\nindeed")])])
         )
         teller.tick()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d   ✓ item 9 of 200  fine\n", written(view))
+    lines = ["  ✓ item 9 of 200", "    who: fine", "      indeed"]
+    assert re.fullmatch("".join(rf"\d\d:\d\d:\d\d {line}\n" for line in lines), written(view))
 
 
 def test_without_a_terminal_it_is_told_now_and_then_how_far_it_is() -> None:
@@ -105,12 +106,26 @@ def test_long_lines_are_broken_at_words_and_stay_indented() -> None:
     assert lines[1] == "    word word word word word word word"
 
 
-def test_a_story_of_10_000_items_stays_short() -> None:
+def story_of_10_000(*said: Said) -> list[str]:
+    """Of each five items, one fails."""
     view = screen(terminal=False)
     teller = Teller(FLOW, "night", view)
     for item in range(1, 10_001):
         bad = {"status": "failed", "note": "400 no", "error": "BadRequest"} if item % 5 == 0 else {}
-        teller.hear(update(total=10_000, entries=[ended(item, 10_000, said=[says("fine")], **bad)]))
+        teller.hear(update(total=10_000, entries=[ended(item, 10_000, said=list(said), **bad)]))
     teller.hear(update(entries=[Entry(number=1, task="explain each", kind="task_ended", status="failed")]))
-    assert len(written(view).splitlines()) == 4 + 9 + 2
-    assert "… and 1,990 more: ✗ BadRequest: 400 no" in written(view)
+    return [line[9:] for line in written(view).splitlines()]
+
+
+def test_a_story_of_10_000_scripts_stays_short() -> None:
+    lines = story_of_10_000(says("noise", "shell"))
+    assert len(lines) == 4 + 9 + 2
+    assert "  … and 1,990 more: ✗ BadRequest: 400 no" in lines
+
+
+def test_of_10_000_agents_each_has_its_say() -> None:
+    """Failures that are alike are still told in few words."""
+    lines = story_of_10_000(says("fine"), says("noise", "tool_output"))
+    assert len(lines) == 2 * 10_000 + 4 + 9 + 2
+    assert (lines.count("    who: fine"), lines.count("  ✗ item 5 of 10000")) == (10_000, 1)
+    assert "noise" not in " ".join(lines)
