@@ -1,6 +1,7 @@
 """A bash script as a task (GRAMMAR.md sections 5 to 7)."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from grammar.values import SHELL, ToolResult, read_or_text
 MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 STDERR_TAIL = 2_000
 SHOWN = 10_000
+TOO_LONG = "the script, or a value of `env`, is too long; have the script read a file"
 
 
 class Shell:
@@ -101,11 +103,7 @@ def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: S
 
 
 async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: Transcript) -> Ended:
-    process = await asyncio.create_subprocess_exec(
-        "bash", "-c", script,
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        env=env, start_new_session=True,
-    )  # fmt: skip
+    process = await _start(script, env)
     errors = Tail(STDERR_TAIL * 4)
     try:
         await asyncio.gather(
@@ -116,6 +114,20 @@ async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: 
         return Ended(await process.wait(), errors.text())
     finally:
         await end_group(process)
+
+
+async def _start(script: str, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+    """Raises ShellFailed."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            "bash", "-c", script,
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env=env, start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        # Linux takes 128 KiB for each argument and each variable.
+        why = TOO_LONG if error.errno == errno.E2BIG else str(error.strerror)
+        raise ShellFailed(f"bash could not be started: {why}") from None
 
 
 class Tail:

@@ -5,7 +5,7 @@ TaskflowError
 │   ├── InvalidFlow            every problem found in the files, each with file:line
 │   ├── ConnectionFailed       no Temporal server where one was configured
 │   ├── EmbeddedServerFailed   the embedded server did not start
-│   ├── NoStorage              where payloads are to be kept is said wrongly, or does not answer
+│   ├── NoStorage              where large payloads are to be kept is not said, or wrongly, or does not answer
 │   ├── RunConflict            a run of that id is there already
 │   ├── NotWaiting             no such run, or it does not wait for what it was told
 │   ├── NotScheduled           a schedule of that id is there already, or there is none
@@ -117,7 +117,7 @@ class EmbeddedServerFailed(UserError):
 
 
 class NoStorage(UserError):
-    """Where payloads are to be kept is said wrongly, or does not answer."""
+    """Where large payloads are to be kept is not said, or wrongly, or does not answer."""
 
 
 class RunConflict(UserError):

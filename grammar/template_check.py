@@ -278,12 +278,23 @@ def _read(node: nodes.Node, sure: bool) -> Read | None:
 
 
 def _guarded(found: Iterable[nodes.Node]) -> Iterator[tuple[str, str | None]]:
-    """What is tested for being defined, or has a default: it may be missing."""
+    """What is tested for being defined or there, or has a default: it may be missing."""
     for node in found:
+        if isinstance(node, nodes.Compare):
+            yield from _looked_for(node)
         if isinstance(node, nodes.Filter | nodes.Test) and node.name in _OPTIONAL and node.node is not None:
             for inner, _ in _walk(node.node):
                 if read := _read(inner, True):
                     yield read.path
+
+
+def _looked_for(node: nodes.Compare) -> Iterator[tuple[str, str | None]]:
+    """`'x' in globals`."""
+    if not isinstance(node.expr, nodes.Const) or not isinstance(node.expr.value, str):
+        return
+    for operand in node.ops:
+        if operand.op in ("in", "notin") and isinstance(operand.expr, nodes.Name) and operand.expr.name in _KEYED:
+            yield operand.expr.name, node.expr.value
 
 
 def _defined(node: nodes.Node) -> Iterator[str]:

@@ -48,6 +48,7 @@ from grammar.contracts import (
 )
 from grammar.errors import BUG, NotWaiting, RunConflict
 from runtime import attributes
+from runtime.too_large import too_large
 
 POLL = 0.5
 # Whoever looks takes time from the run: of a server or a worker that is slow to answer, less is asked.
@@ -68,7 +69,7 @@ def new_id(flow: str) -> str:
 
 
 async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, carried: Carried | None = None) -> Handle:
-    """Start the run. A run of that id and the same bundle that is still open is joined. Raises RunConflict.
+    """Start the run. A run of that id and the same bundle that is still open is joined. Raises RunConflict, NoStorage.
 
     `carried`: what it takes over from an earlier run.
     """
@@ -88,6 +89,8 @@ async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, ca
         )
     except WorkflowAlreadyStartedError:
         return await _join(client, bundle, run_id)
+    except RPCError as error:
+        raise too_large(error) or error from None
 
 
 def memo(bundle: Bundle) -> dict[str, object]:

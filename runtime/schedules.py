@@ -21,6 +21,7 @@ from grammar.contracts import TASK_QUEUE, WORKFLOW, Bundle, RunLine, Standing
 from grammar.errors import NotScheduled
 from grammar.schedule import ScheduleLine, refused
 from runtime import attributes, runs
+from runtime.too_large import too_large
 
 # A server that comes back within this time starts the run that it missed; after a longer time, it is a surprise.
 CATCH_UP = timedelta(hours=1)
@@ -30,7 +31,10 @@ COMMENT = 200
 
 
 async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> datetime:
-    """Have runs of the bundle start at these times. Returns the first of them. Raises InvalidFlow, NotScheduled."""
+    """Have runs of the bundle start at these times. Returns the first of them.
+
+    Raises InvalidFlow, NoStorage, NotScheduled.
+    """
     schedule = Schedule(await _action(client, bundle, schedule_id), _spec(cron), POLICY)
     memo = {"flow": bundle.source, "bundle": bundle.hash}
     try:
@@ -41,6 +45,8 @@ async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> d
             "or name the new one (--id)"
         ) from None
     except RPCError as error:
+        if too := too_large(error):
+            raise too from None
         raise refused(error.message.replace("Invalid schedule spec", repr(cron))) from None
     times = (await handle.describe()).info.next_action_times
     if not times:

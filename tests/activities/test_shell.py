@@ -31,6 +31,13 @@ async def test_failure_tells_the_end_of_stderr(bench: Bench, script: str, says: 
     assert (caught.value.type, caught.value.message, caught.value.non_retryable) == ("ShellFailed", says, False)
 
 
+async def test_what_no_process_can_be_given_is_told(bench: Bench) -> None:
+    with pytest.raises(ApplicationError) as caught:
+        await bench.shell("true", LONG="{{ 'x' * 200000 }}")
+    told = "bash could not be started: the script, or a value of `env`, is too long; have the script read a file"
+    assert (caught.value.type, caught.value.message) == ("ShellFailed", told)
+
+
 async def test_bytes_that_are_not_utf8_are_replaced_with_a_warning(bench: Bench) -> None:
     deployed = await bench.shell(r"printf 'a\xffb'")
     assert (deployed.value, deployed.warnings) == ("a�b", ["stdout was not UTF-8; such bytes were replaced"])

@@ -75,3 +75,14 @@ def test_a_server_that_does_not_answer(desk: Desk) -> None:
     assert ended.err.startswith("error: ")
     assert "127.0.0.1:1" in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("megabytes", [3, 6])
+@pytest.mark.parametrize("how", [[], ["--cron", "@daily"]])
+def test_a_flow_that_is_too_large_for_the_server(remote: Desk, megabytes: int, how: list[str]) -> None:
+    """The server's limit for a payload, and gRPC's for a message."""
+    remote.write("flow.yaml", f"globals: {{large: {'x' * megabytes * 1_000_000}}}\ntaskflow:\n  - task: {{run: ls}}\n")
+    ended = remote.run("flow.yaml", "--json", *how)
+    assert (ended.code, ended.json["exit_code"]) == (2, 2)
+    told = "error: the flow, with all it refers to, is too large for the server; say where to keep what is large"
+    assert told in ended.err

@@ -332,7 +332,9 @@ TRICKY = {
     "guards": """
         {{ globals.gone | default('d') }} {{ globals.none.x | d('d') }} {{ 1 if globals.off is defined else 2 }}
         {% if globals.maybe is undefined %}x{% else %}{{ globals.maybe }}{% endif %}
-        {% if globals.some is defined and globals.some.x %}{{ globals.some.y }}{% endif %}""",
+        {% if globals.some is defined and globals.some.x %}{{ globals.some.y }}{% endif %}
+        {% if 'known' in globals %}{{ globals.known }}{% endif %}
+        {% if 'unknown' not in outputs or 'x' in globals.list %}x{% else %}{{ outputs.unknown }}{% endif %}""",
     "functions of Jinja": """
         {{ range(3) | list }} {{ dict(a=1).a }} {{ cycler('a', 'b').next() }} {{ joiner(', ')() }}
         {{ env('GONE', 'd') }} {{ env('GONE', required=False) }}""",
