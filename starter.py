@@ -26,8 +26,9 @@ from console.problems import tell_bad_words, tell_bug, tell_problems, tell_warni
 from console.screen import Screen, screen
 from grammar import bundle
 from grammar.bundle import Loaded, Order
-from grammar.contracts import Bundle, Decision
+from grammar.contracts import Bundle
 from grammar.errors import InvalidFlow, Problem, UserError
+from grammar.reports import Decision
 from runtime.exit import leave
 from runtime.state import state_dir
 

@@ -21,7 +21,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.raw import QUEUE, Raw
 from grammar.bundle import Order, load
-from grammar.contracts import TASK_QUEUE, RunReport
+from grammar.contracts import TASK_QUEUE
+from grammar.reports import RunReport
 from runtime import runs
 from runtime.embedded import embedded_server
 

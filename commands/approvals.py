@@ -7,8 +7,9 @@ from console import ask
 from console.ask import Answer
 from console.screen import Screen
 from console.teller import Teller
-from grammar.contracts import Approval, Grant, Verdict
+from grammar.contracts import Verdict
 from grammar.errors import NotWaiting
+from grammar.reports import Approval, Grant
 from runtime import runs
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from grammar.contracts import Approval, Parked
+from grammar.reports import Approval, Parked
 from runtime.place import Place
 
 _DECISIONS = (

@@ -3,8 +3,8 @@
 from typing import Any
 
 from console.screen import Screen
-from grammar.contracts import RunReport
 from grammar.errors import StorageFailed
+from grammar.reports import RunReport
 from runtime.documents import filled
 from runtime.place import Place
 

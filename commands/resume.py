@@ -4,8 +4,8 @@ from temporalio.client import WorkflowExecutionStatus
 
 from commands.run import Session, Wish
 from console.screen import Screen
-from grammar.contracts import Decision
 from grammar.errors import NotWaiting
+from grammar.reports import Decision
 from runtime import runs
 from runtime.place import place
 

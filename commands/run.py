@@ -21,7 +21,10 @@ from console.report import EXIT_CODES, summarise
 from console.screen import Screen
 from console.teller import Teller
 from grammar import endpoint
-from grammar.contracts import TASK_QUEUE, Bundle, Carried, Decision, Parked, RunReport, Update
+from grammar.carried import Carried
+from grammar.contracts import TASK_QUEUE, Bundle
+from grammar.journal import Update
+from grammar.reports import Decision, Parked, RunReport
 from runtime import history, presence, runs, stopping
 from runtime.place import Place, way
 from runtime.state import state_dir

@@ -6,7 +6,9 @@ from commands.looking import answering
 from commands.run import Session, Wish
 from console.screen import Screen
 from grammar import take_over
-from grammar.contracts import Bundle, Carried, CarriedTask, TaskReport, Usage
+from grammar.carried import Carried, CarriedTask
+from grammar.contracts import Bundle, Usage
+from grammar.reports import TaskReport
 from runtime import runs
 from runtime.place import Place, place
 

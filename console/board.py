@@ -9,9 +9,11 @@ from typing import Literal
 from console.pace import Pace
 from console.printable import first_line, printable
 from grammar import model_choice
-from grammar.contracts import Approval, Bundle, Entry, Live, Progress, Tally, Update, Usage
+from grammar.contracts import Bundle, Progress, Usage
+from grammar.journal import Entry, Live, Tally, Update
 from grammar.models import Task
 from grammar.prices import cost, dollars
+from grammar.reports import Approval
 from grammar.story import Place, place
 
 Doing = Literal["asks", "retries", "rests", "works", "queued"]

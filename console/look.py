@@ -10,8 +10,8 @@ from rich.text import Text
 
 from console.printable import printable
 from console.report import summary_table, tell_failures
-from grammar.contracts import BranchReport, Manifest, RunLine, RunReport
 from grammar.durations import spoken
+from grammar.reports import BranchReport, Manifest, RunLine, RunReport
 from grammar.schedule import ScheduleLine
 
 # Columns of a terminal that has room for the flow's path.

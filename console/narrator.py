@@ -10,8 +10,10 @@ from rich.text import Text
 from console.board import activity_label
 from console.printable import first_line, printable
 from console.trouble import Trouble, Troubles, final
-from grammar.contracts import Approval, Entry, Live, Said, Tally
+from grammar.contracts import Said
 from grammar.durations import rough
+from grammar.journal import Entry, Live, Tally
+from grammar.reports import Approval
 
 _STYLES = {
     "tool_call": "cyan",

@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from console.printable import first_line, printable
-from grammar.contracts import RunReport, TaskReport
 from grammar.durations import spoken
 from grammar.hints import hint
+from grammar.reports import RunReport, TaskReport
 
 FAILURE = 500
 NUMBERS = 10

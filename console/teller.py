@@ -14,8 +14,9 @@ from console.live_view import lines
 from console.narrator import Narrator
 from console.pace import told
 from console.screen import Screen
-from grammar.contracts import Bundle, Update
+from grammar.contracts import Bundle
 from grammar.durations import rough
+from grammar.journal import Update
 from grammar.story import place
 
 # Without a terminal, how far it is, every now and then.

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from grammar.contracts import RunLine
 from grammar.errors import InvalidFlow, Problem
+from grammar.reports import RunLine
 
 FIELDS = range(5, 8)
 SHAPE = "in one pair of quotes, write minute, hour, day, month and weekday: --cron '0 6 * * *'"

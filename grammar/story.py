@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, JsonValue
 
-from grammar.contracts import BranchReport, Bundle, LeftOff, Manifest, ModelSpec, Said, Usage
+from grammar.contracts import Bundle, LeftOff, ModelSpec, Said, Usage
 from grammar.models import Task
+from grammar.reports import BranchReport, Manifest
 
 _ACTIVITY = re.compile(r"task-(\d+)(?:-item-(\d+))?(?:-model-(\d+))?(?:-leg-(\d+))?")
 

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grammar import model_choice, task_templates, template_check
-from grammar.contracts import Bundle, TaskReport
+from grammar.contracts import Bundle
 from grammar.errors import NotTakenOver
 from grammar.models import Task
+from grammar.reports import TaskReport
 
 SETTLED = ("done", "skipped")
 

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
 
-from grammar.contracts import Said, TaskReport
+from grammar.contracts import Said
 from grammar.durations import spoken
 from grammar.graph import graph
 from grammar.models import ModelConfig
+from grammar.reports import TaskReport
 from grammar.story import BranchStory, Deployment, Story
 from pictures import costs, excerpt, timeline, words
 from pictures.branch import Branch, Group, groups, line, transcript

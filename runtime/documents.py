@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from grammar.contracts import RunReport
 from grammar.errors import StorageFailed
+from grammar.reports import RunReport
 from grammar.values import stored_value
 
 LEFT_BEHIND = 24 * 3600.0

@@ -13,8 +13,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.converter import DataConverter
 
-from grammar.contracts import PREPARE, Live, Lost
+from grammar.contracts import PREPARE, Lost
 from grammar.errors import BUG
+from grammar.journal import Live
 from grammar.story import Asked, Deployment, Gave, History, Story, place
 from runtime import runs
 

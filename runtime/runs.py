@@ -26,27 +26,11 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.contracts import (
-    STANDING,
-    WORKFLOW,
-    Approval,
-    Bundle,
-    Carried,
-    Decision,
-    Entry,
-    Journal,
-    Live,
-    Manifest,
-    Progress,
-    Rejection,
-    RunInput,
-    RunLine,
-    RunReport,
-    Standing,
-    Update,
-    Verdict,
-)
+from grammar.carried import Carried, RunInput
+from grammar.contracts import WORKFLOW, Bundle, Progress, Verdict
 from grammar.errors import BUG, NotWaiting, RunConflict
+from grammar.journal import Entry, Journal, Live, Update
+from grammar.reports import STANDING, Approval, Decision, Manifest, Rejection, RunLine, RunReport, Standing
 from runtime import attributes
 from runtime.too_large import too_large
 

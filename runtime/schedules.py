@@ -17,8 +17,9 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.contracts import TASK_QUEUE, WORKFLOW, Bundle, RunLine, Standing
+from grammar.contracts import TASK_QUEUE, WORKFLOW, Bundle
 from grammar.errors import NotScheduled
+from grammar.reports import RunLine, Standing
 from grammar.schedule import ScheduleLine, refused
 from runtime import attributes, runs
 from runtime.too_large import too_large

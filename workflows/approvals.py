@@ -6,7 +6,9 @@ from typing import Literal
 
 from temporalio import workflow
 
-from grammar.contracts import Approval, Grant, Leg, PendingCall, Verdict, Waiting
+from grammar.carried import Waiting
+from grammar.contracts import Leg, PendingCall, Verdict
+from grammar.reports import Approval, Grant
 
 Kind = Literal["approval", "unknown_outcome"]
 

@@ -4,21 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from grammar.contracts import (
-    Approval,
-    Branch,
-    BranchStatus,
-    CarriedBranch,
-    Deployed,
-    Done,
-    Failure,
-    Leg,
-    Lost,
-    Usage,
-    Verdict,
-    Waiting,
-)
+from grammar.carried import CarriedBranch, Done, Waiting
+from grammar.contracts import Branch, Deployed, Leg, Lost, Usage, Verdict
 from grammar.errors import is_spent
+from grammar.reports import Approval, BranchStatus, Failure
 
 _STATUS: dict[str, BranchStatus] = {
     "approval": "waiting",

@@ -8,9 +8,10 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
-from grammar.contracts import Failure, Lost
+from grammar.contracts import Lost
 from grammar.errors import ends_run, is_mendable
 from grammar.models import Task
+from grammar.reports import Failure
 from workflows.task_record import TaskRecord
 
 _TIMEOUTS = {

@@ -10,8 +10,9 @@ from datetime import timedelta
 from temporalio import workflow
 
 from grammar import rate_limit
-from grammar.contracts import AgentRequest, Branch, Deployed, Failure, Leg, ShellRequest, Verdict
+from grammar.contracts import AgentRequest, Branch, Deployed, Leg, ShellRequest, Verdict
 from grammar.models import Task
+from grammar.reports import Failure
 from workflows import deployment, summary
 from workflows.approvals import Approvals
 from workflows.failures import BranchFailed

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from grammar.contracts import Decision, Failure, Parked
+from grammar.reports import Decision, Failure, Parked
 
 
 class Parking:

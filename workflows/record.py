@@ -6,22 +6,10 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from grammar.contracts import (
-    Approval,
-    BranchReport,
-    Bundle,
-    Carried,
-    CarriedTask,
-    Decision,
-    Entry,
-    Failure,
-    Journal,
-    RunReport,
-    RunStatus,
-    Standing,
-    Usage,
-    Verdict,
-)
+from grammar.carried import Carried, CarriedTask
+from grammar.contracts import Bundle, Usage, Verdict
+from grammar.journal import Entry, Journal
+from grammar.reports import Approval, BranchReport, Decision, Failure, RunReport, RunStatus, Standing
 from workflows.approvals import Approvals
 from workflows.outputs import Outputs
 from workflows.parking import Parking

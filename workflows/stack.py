@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from grammar.contracts import Moves
+from grammar.carried import Moves
 from grammar.values import ToolResult
 
 # A flow takes no more results than it has tasks. Some more are kept, for an edited flow that takes over from the run.

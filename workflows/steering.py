@@ -6,7 +6,8 @@ GRAMMAR.md section 9.
 from pydantic import JsonValue
 from temporalio import workflow
 
-from grammar.contracts import Action, Decision, Rejection, Verdict
+from grammar.contracts import Verdict
+from grammar.reports import Action, Decision, Rejection
 from workflows.record import Record
 
 

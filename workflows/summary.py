@@ -1,8 +1,9 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
 from grammar import model_choice
-from grammar.contracts import Approval, Branch, Parked
+from grammar.contracts import Branch
 from grammar.models import ModelConfig, Task
+from grammar.reports import Approval, Parked
 from workflows.record import Record
 from workflows.task_record import TaskRecord
 

@@ -6,28 +6,12 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from grammar.contracts import (
-    Approval,
-    Branch,
-    BranchReport,
-    CarriedTask,
-    Deployed,
-    Done,
-    Failure,
-    GatheredBranch,
-    Leg,
-    Lost,
-    StoredPage,
-    Tally,
-    TaskReport,
-    TaskStatus,
-    Usage,
-    Verdict,
-    Waiting,
-    activity_id,
-)
+from grammar.carried import CarriedTask, Done, Waiting
+from grammar.contracts import Branch, Deployed, GatheredBranch, Leg, Lost, StoredPage, Usage, Verdict, activity_id
 from grammar.errors import ends_run
+from grammar.journal import Tally
 from grammar.models import Task
+from grammar.reports import Approval, BranchReport, Failure, TaskReport, TaskStatus
 from grammar.values import Value
 from workflows.begun import Begun, done
 

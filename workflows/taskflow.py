@@ -12,27 +12,20 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ContinueAsNewError
 
 from grammar import fan_out
+from grammar.carried import Carried, Done, RunInput
 from grammar.contracts import (
-    STANDING,
     STATUS_ATTRIBUTE,
     WORKFLOW,
     AgentRequest,
     Branch,
-    Carried,
-    Decision,
-    Done,
-    Failure,
     GatherRequest,
-    Journal,
-    Manifest,
     Page,
     PrepareRequest,
-    RunInput,
-    RunReport,
-    Standing,
     Surroundings,
 )
+from grammar.journal import Journal
 from grammar.models import Task
+from grammar.reports import STANDING, Decision, Failure, Manifest, RunReport, Standing
 from grammar.values import ToolResult, Value
 from workflows import deployment, failures, stack, summary
 from workflows.approvals import LeftWaiting

@@ -8,7 +8,7 @@ from typing import Literal, cast
 import pytest
 
 from commands import how
-from grammar.contracts import Approval
+from grammar.reports import Approval
 from runtime.place import Place
 
 

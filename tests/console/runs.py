@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from grammar.contracts import Bundle, Entry, Live, Progress, Said, Tally, Update, Usage
+from grammar.contracts import Bundle, Progress, Said, Usage
+from grammar.journal import Entry, Live, Tally, Update
 from grammar.models import ModelConfig, Price, Task
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from console.board import Board, RunView
-from grammar.contracts import Approval, Entry, Live, Update, Usage
+from grammar.contracts import Usage
+from grammar.journal import Entry, Live, Update
 from grammar.models import ModelChoice, Price, Task
+from grammar.reports import Approval
 from tests.console.runs import EACH, FLOW, LIST, NOW, SUM, ago, ended, flow, retries, says, tallies, update, works
 
 

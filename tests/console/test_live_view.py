@@ -8,7 +8,8 @@ from rich.console import Console, Group
 
 from console.board import Board, Row, RunView, TaskView
 from console.live_view import lines
-from grammar.contracts import Entry, Usage
+from grammar.contracts import Usage
+from grammar.journal import Entry
 from tests.console.runs import FLOW, NOW, ago, retries, says, update, works
 
 

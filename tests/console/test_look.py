@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from console import look
-from grammar.contracts import RunLine, Standing
+from grammar.reports import RunLine, Standing
 from tests.console.runs import NOW
 
 LONG = "audit-nightly-20261126-020454-e2e4"

@@ -1,7 +1,8 @@
 """The story of a run, line by line."""
 
 from console.narrator import SILENT, WHOLE, Narrator
-from grammar.contracts import Entry, Live, Progress, Said
+from grammar.contracts import Progress, Said
+from grammar.journal import Entry, Live
 from tests.console.runs import NOW, ago, ended, retries, says, tallies
 
 EACH = "explain each"

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from console.report import tell_failures
-from grammar.contracts import Failure, RunReport, TaskReport
+from grammar.reports import Failure, RunReport, TaskReport
 
 
 def told(*failures: Failure, failed: int = 0, total: int = 100, width: int = 200) -> list[str]:

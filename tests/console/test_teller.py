@@ -8,7 +8,8 @@ from rich.console import Console
 
 from console.screen import Screen
 from console.teller import QUIET, Teller
-from grammar.contracts import Entry, Said
+from grammar.contracts import Said
+from grammar.journal import Entry
 from tests.console.runs import FLOW, NOW, ended, says, update, works
 
 LIVE = "── night "

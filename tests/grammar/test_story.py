@@ -3,8 +3,9 @@
 import pytest
 from pydantic import JsonValue
 
-from grammar.contracts import BranchReport, Said, Usage, activity_id
+from grammar.contracts import Said, Usage, activity_id
 from grammar.models import Task
+from grammar.reports import BranchReport
 from grammar.story import Deployment, Gave, History, Left, Place, place
 from tests.support.stories import at, many
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from grammar.contracts import Bundle, TaskReport, TaskStatus
+from grammar.contracts import Bundle
 from grammar.errors import NotTakenOver
 from grammar.models import ModelConfig, Personality, ServerParams, Task, Toolbox
+from grammar.reports import TaskReport, TaskStatus
 from grammar.take_over import beginning
 
 BOX = Toolbox(server_params=ServerParams(kind="stdio", command="x", args=("{{ globals.dir }}",)))

@@ -5,9 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from grammar.contracts import Approval, Failure, Parked, Said
+from grammar.contracts import Said
 from grammar.graph import Graph, Link, TaskNode
 from grammar.models import ModelConfig
+from grammar.reports import Approval, Failure, Parked
 from pictures import flow_page, mermaid, run_page
 from tests.support.stories import PRICES, TALK, at, many
 

@@ -7,7 +7,9 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from grammar.contracts import WORKFLOW, RunInput, RunReport
+from grammar.carried import RunInput
+from grammar.contracts import WORKFLOW
+from grammar.reports import RunReport
 from runtime.converter import data_converter
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from grammar.contracts import RunReport
+from grammar.reports import RunReport
 from grammar.values import Stored
 from runtime.documents import LEFT_BEHIND, FileDocuments, filled
 

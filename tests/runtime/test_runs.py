@@ -1,6 +1,6 @@
 """Runs as a follower sees them."""
 
-from grammar.contracts import Entry, Live
+from grammar.journal import Entry, Live
 from runtime.runs import _still
 
 

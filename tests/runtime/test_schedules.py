@@ -21,9 +21,10 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
-from grammar.contracts import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, TASK_QUEUE, Bundle, RunLine, Standing
+from grammar.contracts import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, TASK_QUEUE, Bundle
 from grammar.errors import InvalidFlow, NotScheduled
 from grammar.models import Task
+from grammar.reports import RunLine, Standing
 from grammar.schedule import ScheduleLine
 from runtime import runs, schedules
 from runtime.converter import data_converter

@@ -5,19 +5,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from grammar.contracts import (
-    BranchReport,
-    Bundle,
-    Failure,
-    Manifest,
-    ModelSpec,
-    RunReport,
-    Said,
-    TaskReport,
-    Usage,
-    activity_id,
-)
+from grammar.contracts import Bundle, ModelSpec, Said, Usage, activity_id
 from grammar.models import ModelConfig, Personality, Price, Task
+from grammar.reports import BranchReport, Failure, Manifest, RunReport, TaskReport
 from grammar.story import Asked, Deployment, Gave, History, Story
 
 BEGIN = datetime(2026, 11, 24, 13, 29, tzinfo=UTC)

@@ -17,18 +17,9 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from grammar import contracts
-from grammar.contracts import (
-    AgentRequest,
-    Branch,
-    Bundle,
-    Deployed,
-    GatherRequest,
-    Page,
-    PrepareRequest,
-    RunReport,
-    ShellRequest,
-)
+from grammar.contracts import AgentRequest, Branch, Bundle, Deployed, GatherRequest, Page, PrepareRequest, ShellRequest
 from grammar.models import Personality, Task
+from grammar.reports import RunReport
 from grammar.values import ToolResult, Value
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow

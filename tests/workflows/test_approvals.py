@@ -6,19 +6,9 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
-from grammar.contracts import (
-    STANDING,
-    AgentRequest,
-    Approval,
-    Deployed,
-    Journal,
-    Leg,
-    Manifest,
-    PendingCall,
-    Rejection,
-    RunReport,
-    Standing,
-)
+from grammar.contracts import AgentRequest, Deployed, Leg, PendingCall
+from grammar.journal import Journal
+from grammar.reports import STANDING, Approval, Manifest, Rejection, RunReport, Standing
 from runtime import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said

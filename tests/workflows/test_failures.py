@@ -8,9 +8,10 @@ from temporalio import activity
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from grammar.contracts import AgentRequest, Deployed, RunReport
+from grammar.contracts import AgentRequest, Deployed
 from grammar.errors import BUG
 from grammar.models import Retry, Task
+from grammar.reports import RunReport
 from runtime import history
 from tests.workflows.conftest import Stage, ask, said
 

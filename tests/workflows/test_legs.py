@@ -6,19 +6,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError
 
-from grammar.contracts import (
-    STANDING,
-    AgentRequest,
-    Deployed,
-    Journal,
-    LeftOff,
-    Leg,
-    Manifest,
-    PendingCall,
-    RunReport,
-    Standing,
-)
+from grammar.contracts import AgentRequest, Deployed, LeftOff, Leg, PendingCall
+from grammar.journal import Journal
 from grammar.models import Retry
+from grammar.reports import STANDING, Manifest, RunReport, Standing
 from runtime import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said

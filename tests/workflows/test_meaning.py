@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, RunReport, ShellRequest
+from grammar.contracts import AgentRequest, Deployed, ShellRequest
 from grammar.models import ModelChoice, Retry, Task
+from grammar.reports import RunReport
 from grammar.values import ToolResult
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, Journal, Usage
+from grammar.contracts import AgentRequest, Deployed, Usage
+from grammar.journal import Journal
 from grammar.models import ModelChoice
 from tests.workflows.conftest import Stage, ask, said
 

@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
-from grammar.contracts import AgentRequest, Deployed, Journal, Leg, Manifest, RunReport
+from grammar.contracts import AgentRequest, Deployed, Leg
+from grammar.journal import Journal
 from grammar.models import Task
+from grammar.reports import Manifest, RunReport
 from grammar.values import ToolResult
 from tests.workflows.conftest import Stage, ask, said
 

@@ -8,7 +8,9 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, Journal, Lost, Manifest, RunReport, Said, Usage
+from grammar.contracts import AgentRequest, Deployed, Lost, Said, Usage
+from grammar.journal import Journal
+from grammar.reports import Manifest, RunReport
 from runtime import history
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said

@@ -14,16 +14,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from grammar.contracts import (
-    AgentRequest,
-    Deployed,
-    Journal,
-    Leg,
-    Manifest,
-    PendingCall,
-    Rejection,
-    RunReport,
-)
+from grammar.contracts import AgentRequest, Deployed, Leg, PendingCall
+from grammar.journal import Journal
+from grammar.reports import Manifest, Rejection, RunReport
 from runtime import history, runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said, staged
