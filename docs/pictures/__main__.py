@@ -19,7 +19,7 @@ from tests.support.waiting import until
 
 IMAGES = ROOT / "docs" / "images"
 SIZES = {"reviews-1": (80, 24), "reviews-2": (200, 50)}
-FAILED, WAITS = r"✗|(?i:failed)", r"429|(?i:rate.limited|waits)"
+FAILED, WAITS = r"· 1 failed ·", r"⏸ rate limited, goes on"
 COLUMNS = ("Status", "Workflow ID", "TaskflowStatus", "TaskflowName", "Start", "End", "TaskflowBundle")
 # What the page says, also where the Web UI shows Markdown: in frames.
 TEXT = """document.body.textContent
