@@ -64,6 +64,8 @@ def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
         question, choices = "repeat it?", ["yes", "no", "detach", "cancel"]
     console.print(Text(printable(f"{where}: {what}"), "bold yellow"))
     console.print(Text(_readable(approval.arguments)))
+    if "always" in choices:
+        console.print(Text("always: this one, and each other call of the tool in this run", "dim"))
     try:
         answer = _Choice.ask(question, choices=choices, console=console)
         reason = (

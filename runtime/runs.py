@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
@@ -40,6 +40,7 @@ PAUSES = 10
 LONGEST_PAUSE = 3.0
 QUERY_TIMEOUT = 5.0
 STUCK_AFTER = 3
+POLLED_WITHIN = timedelta(seconds=90)
 PATIENCE = 60.0
 LISTED = 50
 LATER = 2**53
@@ -242,7 +243,7 @@ async def bundle_of(handle: Handle) -> Bundle:
 
 
 async def has_worker(client: Client, task_queue: str) -> bool:
-    """Whether any worker has polled the task queue of late (the server remembers for some minutes).
+    """Whether any worker polls the task queue.
 
     Taken for granted where the server does not answer: it may be busy, or away for a moment.
     """
@@ -252,9 +253,15 @@ async def has_worker(client: Client, task_queue: str) -> bool:
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
     try:
-        return bool((await client.workflow_service.describe_task_queue(request)).pollers)
+        found = await client.workflow_service.describe_task_queue(request)
+        return any(_polls(one, datetime.now(UTC)) for one in found.pollers)
     except RPCError:
         return True
+
+
+def _polls(poller: PollerInfo, now: datetime) -> bool:
+    """A worker that lives asks again within a minute; the server remembers for five of them one that has gone."""
+    return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN
 
 
 async def follow(client: Client, handle: Handle, hear: Callable[[Update], None], after: int = 0) -> None:

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.support.s3 import S3, s3, s3_server
-from tests.support.server import DevServer, dev_server
+from tests.support.server import DevServer, dev_server, lone_server
 
-__all__ = ["S3", "DevServer", "dev_server", "s3", "s3_server"]
+__all__ = ["S3", "DevServer", "dev_server", "lone_server", "s3", "s3_server"]
 
 
 @pytest.fixture(autouse=True)

@@ -22,10 +22,10 @@ taskflow:
 
 
 def test_the_limit_is_kept_and_used(remote: Desk, dev_server: DevServer, scripted: Scripted) -> None:
-    """50 items, 5 at once, replies of 1 s: never more than 5 in flight, 4.5 on average, results in item order."""
+    """50 items, 5 at once, replies of 2 s: never more than 5 in flight, 4.5 on average, results in item order."""
     numbers = list(range(50))
     flow = remote.write("flow.yaml", FLOW % json.dumps(numbers))
-    endpoint = scripted([Rule(text="$PROMPT", delay=1)])
+    endpoint = scripted([Rule(text="$PROMPT", delay=2)])
     remote.worker()
     ended = remote.run(str(flow), "--json", "--id", str(remote.folder))
     assert ended.code == 0, ended.err

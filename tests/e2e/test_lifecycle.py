@@ -89,14 +89,15 @@ def test_keep_holds_the_server_until_interrupted(desk: Desk) -> None:
     until(lambda: not desk.processes())
 
 
-def test_no_worker_is_told(remote: Desk, dev_server: DevServer) -> None:
-    remote.write("quick.yaml", QUICK)
-    starter = remote.start("quick.yaml", "--id", str(remote.folder))
+def test_no_worker_is_told(desk: Desk, lone_server: DevServer) -> None:
+    desk.env["TEMPORAL_ADDRESS"] = lone_server.address
+    desk.write("quick.yaml", QUICK)
+    starter = desk.start("quick.yaml")
     assert starter.stdout
     while "no worker serves" not in (line := starter.stdout.readline()):
         assert line
-    assert f"TEMPORAL_ADDRESS={dev_server.address} python worker.py" in line
-    remote.worker()
+    assert f"TEMPORAL_ADDRESS={lone_server.address} python worker.py" in line
+    desk.worker()
     assert end(starter).code == 0
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sysconfig
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +25,23 @@ class DevServer:
 @pytest.fixture(scope="session")
 def dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     """Session-scoped: tests share it, and keep apart by workflow ids and task queues."""
+    with serving(tmp_path_factory.mktemp("temporal")) as server:
+        yield server
+
+
+@pytest.fixture
+def lone_server(tmp_path: Path) -> Iterator[DevServer]:
+    """One that knows of no worker that has come and gone."""
+    (tmp_path / "lone").mkdir()
+    with serving(tmp_path / "lone") as server:
+        yield server
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[DevServer]:
+    """A server for the length of the block."""
     port, ui_port = free_port(0), free_port(0)
-    server = DevServer(
-        f"127.0.0.1:{port}",
-        f"http://localhost:{ui_port}",
-        tmp_path_factory.mktemp("temporal") / "temporal.db",
-    )
+    server = DevServer(f"127.0.0.1:{port}", f"http://localhost:{ui_port}", folder / "temporal.db")
     process = start(server, port, ui_port)
     try:
         yield server

@@ -176,12 +176,12 @@ async def test_hangs_until_the_client_leaves(client: AsyncOpenAI, endpoint: Scri
 
 
 async def test_in_flight(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(delay=0.2)]
+    endpoint.rules = [Rule(delay=1)]
     await asyncio.gather(*(ask(client) for _ in range(4)))
     await ask(client)
     assert endpoint.max_in_flight == 4
     assert 2 < endpoint.mean_in_flight() < 3  # four for one delay, then one for one delay
-    assert all(one.end - one.start >= 0.2 for one in endpoint.requests)
+    assert all(one.end - one.start >= 1 for one in endpoint.requests)
 
 
 async def test_leaving_ends_what_hangs(client: AsyncOpenAI) -> None:
