@@ -10,7 +10,7 @@ from console.teller import Teller
 from grammar.contracts import Verdict
 from grammar.errors import NotWaiting
 from grammar.reports import Approval, Grant
-from runtime import runs
+from runtime import runs, steer
 
 
 class Approvals:
@@ -67,10 +67,10 @@ class Approvals:
     async def _give(self, answer: Answer, reason: str, approval: Approval) -> None:
         try:
             if answer == "always":
-                await runs.grant(self._handle, approval.id)
+                await steer.grant(self._handle, approval.id)
                 self._granted.add(approval.grant)
             else:
                 verdict = Verdict(id=approval.id, approved=answer == "yes", reason=reason)
-                await runs.answer(self._handle, approval, verdict)
+                await steer.answer(self._handle, approval, verdict)
         except NotWaiting as error:
             self._teller.note(str(error))

@@ -5,7 +5,7 @@ from commands.outputs import as_json
 from console import look
 from console.problems import tell_json
 from console.screen import Screen
-from runtime import runs
+from runtime import runs, steer
 from runtime.place import place
 
 
@@ -44,7 +44,7 @@ async def manifest(run_id: str, view: Screen, json: bool) -> int:
 async def pause(run_id: str, paused: bool, view: Screen, json: bool) -> int:
     """Have a run start no new branch, or go on. Returns the exit code. Raises NotWaiting."""
     async with place() as here:
-        await runs.pause(here.client, run_id, paused)
+        await steer.pause(here.client, run_id, paused)
     text = "starts no new branch; what runs goes on" if paused else "goes on"
     view.out.print(f"run {run_id} {text}")
     if json:

@@ -25,7 +25,7 @@ from grammar.carried import Carried
 from grammar.contracts import TASK_QUEUE, Bundle
 from grammar.journal import Update
 from grammar.reports import Decision, Parked, RunReport
-from runtime import history, presence, runs, stopping
+from runtime import following, history, pollers, presence, runs, steer, stopping
 from runtime.place import Place, way
 from runtime.state import state_dir
 from runtime.worker_process import WorkerProcess
@@ -119,7 +119,7 @@ class Session:
         """Tell the run what was decided. Returns the number of entries that are old news."""
         after = await runs.count(handle)
         if self._wish.decision:
-            await runs.decide(handle, self._wish.decision)
+            await steer.decide(handle, self._wish.decision)
         return after
 
     def _decided(self, here: Place, parked: Parked) -> Decision | None:
@@ -157,21 +157,21 @@ class Session:
     ) -> int:
         interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM, leaving=self._teller.close)
         self._approvals = Approvals(self._view, self._teller, handle, partial(how.answer, here, self._run_id))
-        following = asyncio.create_task(runs.follow(here.client, handle, self._hear, after))
+        followed = asyncio.create_task(following.follow(here.client, handle, self._hear, after))
         watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
         leaving = asyncio.create_task(self._wants_to_leave(interrupted))
         ticking = asyncio.create_task(self._tick())
         try:
             with self._teller.following(here.run_url(self._run_id)):
-                await asyncio.wait({following, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
+                await asyncio.wait({followed, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if not followed.done():
                     if leaving.result() == "detach":
                         return self._detached()
                     self._teller.note("cancelling")
                     await handle.cancel()
-                await following
+                await followed
         finally:
-            for task in (following, watching, leaving, ticking):
+            for task in (followed, watching, leaving, ticking):
                 task.cancel()
         return await self._end(here, handle, served, interrupted)
 
@@ -224,7 +224,7 @@ class Session:
         if served:
             return
         await asyncio.sleep(NO_WORKER_AFTER)
-        while await runs.has_worker(here.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
+        while await pollers.has_worker(here.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
             await asyncio.sleep(NO_WORKER_AFTER)
         self._teller.note(
             f"no worker serves task queue {task_queue} at {here.address}; the run waits. "

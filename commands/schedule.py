@@ -6,7 +6,7 @@ from console import look
 from console.problems import tell_json
 from console.screen import Screen
 from grammar.contracts import TASK_QUEUE, Bundle
-from runtime import runs, schedules
+from runtime import pollers, schedules
 from runtime.place import Place, place
 
 
@@ -32,7 +32,7 @@ async def _needs(here: Place) -> str:
     """What has to run besides, for the schedule to be of any use."""
     if here.embedded:
         return "runs start while `python worker.py` runs: it holds the embedded server, and does the work"
-    served = await runs.has_worker(here.client, TASK_QUEUE)
+    served = await pollers.has_worker(here.client, TASK_QUEUE)
     start = f"{'' if served else '; none does now'}. To start one: TEMPORAL_ADDRESS={here.address} python worker.py"
     return f"runs wait until a worker serves task queue {TASK_QUEUE} at {here.address}{start}"
 

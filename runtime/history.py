@@ -17,7 +17,7 @@ from grammar.contracts import PREPARE, Lost
 from grammar.errors import BUG
 from grammar.journal import Live
 from grammar.story import Asked, Deployment, Gave, History, Story, place
-from runtime import runs
+from runtime import following, runs
 
 T = TypeVar("T")
 _ENDS = {
@@ -35,7 +35,7 @@ async def story(client: Client, run_id: str) -> Story:
     manifest = await runs.manifest(client, run_id)
     found = await handle.describe()
     history, first = await _histories(client, run_id, found.run_id)
-    live = await runs.live_of(client, found)
+    live = await following.live_of(client, found)
     now = datetime.now(UTC)
     return Story(
         run_id=run_id,

@@ -1,4 +1,4 @@
-"""Runs as a client sees them: started once, found again by id, followed to their end."""
+"""Runs as a client sees them: started once, found again by id, asked how they stand."""
 
 import asyncio
 import uuid
@@ -6,11 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.enums.v1 import PendingActivityState, TaskQueueType
-from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
-from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -19,28 +14,21 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.carried import Carried, RunInput
-from grammar.contracts import WORKFLOW, Bundle, Progress, Verdict
+from grammar.contracts import WORKFLOW, Bundle
 from grammar.errors import BUG, NotWaiting, RunConflict
-from grammar.journal import Entry, Journal, Live, Update
-from grammar.reports import STANDING, Approval, Decision, Manifest, Rejection, RunLine, RunReport, Standing
+from grammar.journal import Journal
+from grammar.reports import STANDING, Manifest, RunLine, RunReport, Standing
 from runtime import attributes
 from runtime.too_large import too_large
 
 POLL = 0.5
-# Whoever looks takes time from the run: of a server or a worker that is slow to answer, less is asked.
-PAUSES = 10
-LONGEST_PAUSE = 3.0
 QUERY_TIMEOUT = 5.0
-STUCK_AFTER = 3
-POLLED_WITHIN = timedelta(seconds=90)
 PATIENCE = 60.0
 LISTED = 50
 LATER = 2**53
@@ -162,16 +150,6 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(POLL)
 
 
-async def pause(client: Client, run_id: str, paused: bool) -> None:
-    """Tell the run. Raises NotWaiting where there is no open run of that id."""
-    try:
-        await client.get_workflow_handle(run_id).signal("pause" if paused else "unpause")
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        raise NotWaiting(f"there is no open run {run_id}") from None
-
-
 async def queue(client: Client, run_id: str) -> str | None:
     """The task queue of the run of that id, open or not."""
     try:
@@ -242,74 +220,6 @@ async def bundle_of(handle: Handle) -> Bundle:
     return bundle  # type: ignore[no-any-return]
 
 
-async def has_worker(client: Client, task_queue: str) -> bool:
-    """Whether any worker polls the task queue.
-
-    Taken for granted where the server does not answer: it may be busy, or away for a moment.
-    """
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    try:
-        found = await client.workflow_service.describe_task_queue(request)
-        return any(_polls(one, datetime.now(UTC)) for one in found.pollers)
-    except RPCError:
-        return True
-
-
-def _polls(poller: PollerInfo, now: datetime) -> bool:
-    """A worker that lives asks again within a minute; the server remembers for five of them one that has gone."""
-    return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN
-
-
-async def follow(client: Client, handle: Handle, hear: Callable[[Update], None], after: int = 0) -> None:
-    """Tell what is new of the run until it is closed or parked. A server that is away for a while is waited for."""
-    ending = asyncio.create_task(_ended(handle))
-    try:
-        await _follow(client, handle, hear, after, ending)
-    finally:
-        ending.cancel()
-
-
-async def _ended(handle: Handle) -> None:
-    """Return when the run is closed, at once: looking every now and then is told later."""
-    while True:
-        try:
-            await handle.result()
-        except RPCError:
-            await asyncio.sleep(POLL)
-        except WorkflowFailureError:
-            return
-        else:
-            return
-
-
-async def _follow(
-    client: Client, handle: Handle, hear: Callable[[Update], None], after: int, ending: asyncio.Task[None]
-) -> None:
-    clock = asyncio.get_running_loop().time
-    started: datetime | None = None
-    while True:
-        asked = clock()
-        try:
-            description = await handle.describe()
-            started = started or await began(handle, description)
-            journal = await _journal(handle, after)
-        except RPCError:
-            await asyncio.sleep(POLL)
-            continue
-        after = journal.next
-        closed = description.status != WorkflowExecutionStatus.RUNNING
-        live = _still(await live_of(client, description), journal.entries)
-        told = (journal.entries, journal.tasks, journal.approvals, journal.parked)
-        hear(Update(*told, live, _is_stuck(description), started))
-        if closed or journal.parked:
-            return
-        await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - asked)), LONGEST_PAUSE))
-
-
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
     """How the run ended, or how it stands where it is parked. Never raises for a run that failed."""
     try:
@@ -322,40 +232,6 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
         if isinstance(cause, ApplicationError) and cause.details:
             return RunReport.model_validate(cause.details[0])
         return await _last_known(handle, bundle, cause)
-
-
-async def answer(handle: Handle, approval: Approval, verdict: Verdict) -> None:
-    """Tell the run what a person said about a call. Raises NotWaiting."""
-    yes, no = ("approve", "reject") if approval.kind == "approval" else ("retry_call", "skip_call")
-    refused: object = Rejection(id=verdict.id, reason=verdict.reason) if no == "reject" else verdict.id
-    await _tell(handle, yes if verdict.approved else no, [verdict.id if verdict.approved else refused])
-
-
-async def grant(handle: Handle, call: str) -> None:
-    """Tell the run that a person allows the call, and each other one of its tool. Raises NotWaiting."""
-    await _tell(handle, "approve_always", [call])
-
-
-async def decide(handle: Handle, decision: Decision) -> None:
-    """Tell a parked run what a person decided. Raises NotWaiting."""
-    said: list[object] = [decision.value, decision.task] if decision.action == "set_output" else [decision.task]
-    await _tell(handle, decision.action, said)
-
-
-async def _tell(handle: Handle, name: str, said: list[object]) -> None:
-    """By an update; where no worker answers, it is left as a signal, which the next worker takes in."""
-    try:
-        async with asyncio.timeout(QUERY_TIMEOUT):
-            await handle.execute_update(name, args=said)
-    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        await handle.signal(name, args=said)
-    except WorkflowUpdateFailedError as error:
-        cause = error.cause
-        raise NotWaiting(cause.message if isinstance(cause, ApplicationError) else str(cause)) from None
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        raise NotWaiting(f"there is no open run {handle.id}") from None
 
 
 async def began(handle: Handle, description: WorkflowExecutionDescription) -> datetime:
@@ -388,62 +264,6 @@ async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
             f"run {run_id} is open with another version of the flow; choose another --id, or cancel it first"
         )
     return handle
-
-
-async def _journal(handle: Handle, after: int) -> Journal:
-    """What the workflow recorded; nothing new as long as no worker answers."""
-    try:
-        async with asyncio.timeout(QUERY_TIMEOUT):
-            found: Journal = await handle.query("journal", after, result_type=Journal)
-            return found
-    except (TimeoutError, WorkflowQueryFailedError):
-        return Journal(next=after)
-    except RPCError as error:
-        if error.status in (
-            RPCStatusCode.FAILED_PRECONDITION,
-            RPCStatusCode.DEADLINE_EXCEEDED,
-            RPCStatusCode.CANCELLED,
-        ):
-            return Journal(next=after)
-        raise
-
-
-def _is_stuck(description: WorkflowExecutionDescription) -> bool:
-    return description.raw_description.pending_workflow_task.attempt >= STUCK_AFTER
-
-
-def _still(live: dict[str, Live], entries: list[Entry]) -> dict[str, Live]:
-    """Without those that have ended since: the description is older than the journal."""
-    over = {entry.activity for entry in entries if entry.kind in ("branch_ended", "leg_ended")}
-    return {activity: one for activity, one in live.items() if activity not in over}
-
-
-async def live_of(client: Client, description: WorkflowExecutionDescription) -> dict[str, Live]:
-    """What runs now, or waits for its next attempt, by activity id."""
-    live = {}
-    for one in description.raw_description.pending_activities:
-        payloads = list(one.heartbeat_details.payloads)[:1]
-        progress = (await client.data_converter.decode(payloads, [Progress]))[0] if payloads else None
-        live[one.activity_id] = _live(one, progress)
-    return live
-
-
-def _live(one: PendingActivityInfo, progress: Progress | None) -> Live:
-    scheduled = one.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-    return Live(
-        attempt=one.attempt,
-        progress=progress,
-        last_failure=one.last_failure.message,
-        kind=one.last_failure.application_failure_info.type,
-        attempts=one.maximum_attempts,
-        since=_time(one.scheduled_time if scheduled else one.last_started_time),
-        retry_at=_time(one.next_attempt_schedule_time),
-        queued=scheduled and not one.next_attempt_schedule_time.seconds,
-    )
-
-
-def _time(stamp: Timestamp) -> datetime | None:
-    return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds else None
 
 
 async def _last_known(handle: Handle, bundle: Bundle, cause: BaseException | None) -> RunReport:
