@@ -18,7 +18,7 @@ from runtime import embedded
 from runtime.connection import connect, local_server, to_embedded
 from runtime.converter import data_converter
 from runtime.embedded import Server
-from runtime.locks import is_held
+from runtime.locks import acquire, is_held
 from runtime.record import Files, Record
 from tests.runtime.conftest import Holder
 from tests.support.waiting import gone, until, until_async
@@ -194,8 +194,9 @@ async def test_embedded_server_of_another_state_is_not_the_local_server(
 
 
 async def test_begin_does_not_wait(state: Path) -> None:
-    lease = embedded.begin()
-    assert not Files(state).record.exists(), "the server is still starting"
+    with acquire(Files(state).start):  # held: no server can be started
+        lease = embedded.begin()
+        assert not is_held(Files(state).keeper)
     assert (await lease.ready()).address == lease.server.address
     lease.release()
 
