@@ -43,7 +43,7 @@ class Begun:
             carried.branch,
             leg=carried.leg,
             journal=carried.journal,
-            status="failed" if carried.failure else "running",
+            status="failed" if carried.failure else "waiting" if carried.waiting else "running",
             failure=carried.failure,
             lost=carried.lost,
             waiting=carried.waiting,

@@ -136,6 +136,11 @@ class TaskRecord:
         unbegun = self._expected and len(self._begun) + len(self._done) < self.total
         return any(one.waiting for one in self._begun.values()) or (unbegun and not self.stopped)
 
+    @property
+    def reopened(self) -> bool:
+        """Whether there are branches that are to run again, and were not deployed: they too are for a new history."""
+        return not self.stopped and any(not one.failure for one in self._begun.values())
+
     def settled(self, index: int) -> bool:
         """Whether the branch of that index has its result, or has failed."""
         begun = self._begun.get(index)

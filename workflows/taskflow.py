@@ -174,7 +174,7 @@ class TaskflowWorkflow(Steering):
         if page.total == 0:
             record.note = "nothing to do: no items"
         await sliding_window(self._branches(index, task, record, page, source), task.concurrency)
-        if record.left_over:
+        if record.left_over or (record.reopened and workflow.patched("reopened-left-over")):
             self._continue_if_due(index, source)
         if failures.ending(task, record) is None:
             await self._publish(index, task, record)

@@ -100,6 +100,38 @@ async def test_what_failed_in_an_earlier_history_is_retried(short: Stage) -> Non
     assert len(short.fakes.deployed) == 51
 
 
+@pytest.mark.parametrize("items", [[1, 2, 3], None])
+async def test_a_retry_that_finds_the_history_long_is_made_in_a_new_one(short: Stage, items: list[int] | None) -> None:
+    """It is not lost, and what has no result is not called done."""
+    mended = False
+
+    def agent(request: AgentRequest) -> Deployed:
+        if request.prompt in ("each", "each 2") and not mended:
+            raise ApplicationError("no", type="BadRequest", non_retryable=True)
+        return said(request.prompt)
+
+    short.fakes.agent = agent
+    short.fakes.items = {"each": items} if items else {}
+    handle = await short.start(ask("each", id="x", over="x" if items else None, must_complete=True))
+
+    async def parked() -> bool:
+        return (await status(handle)).status == "parked"
+
+    async def grown() -> bool:
+        await handle.signal("unpause")
+        return ((await handle.describe()).history_length or 0) > 70
+
+    await until_async(parked)
+    await until_async(grown)
+    mended = True
+    await handle.execute_update("retry")
+    report = await handle.result()
+    results: Any = report.outputs["x"]
+    assert [one["result"] for one in results] == ["each 1", "each 2", "each 3"] if items else results == "each"
+    assert (report.status, report.tasks[0].done) == ("completed", 3 if items else 1)
+    assert len(await histories(short)) == 2
+
+
 async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
     """It holds up nothing but its own branch, keeps its id, and what was said of its leg so far."""
 
