@@ -167,9 +167,6 @@ def _wrapped(line: Text, console: Console) -> list[Text]:
     """As long as the terminal is wide, at words; what belongs together stays indented."""
     if line.cell_len <= console.width:
         return [line]
-    if line.no_wrap:
-        line.truncate(console.width, overflow="ellipsis")
-        return [line]
     indent = len(line.plain) - len(line.plain.lstrip())
     width = max(20, console.width - indent - 2)
     parts = line[indent:].wrap(console, width, overflow="fold")

@@ -174,6 +174,7 @@ class TaskflowWorkflow(Steering):
         if page.total == 0:
             record.note = "nothing to do: no items"
         await sliding_window(self._branches(index, task, record, page, source), task.concurrency)
+        # In runs of before, what was reopened here was published without a result.
         if record.left_over or (record.reopened and workflow.patched("reopened-left-over")):
             self._continue_if_due(index, source)
         if failures.ending(task, record) is None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from grammar.contracts import AgentRequest, Deployed, LeftOff, Leg, PendingCall
 from grammar.journal import Journal
@@ -106,30 +106,27 @@ async def test_a_person_decides_about_an_interrupted_call(stage: Stage, signal: 
     assert (asked[1].outcomes, asked[1].journal, asked[1].recorded) == ({3: repeat}, "task-1", ["line"])
 
 
+async def is_told(handle: WorkflowHandle[Any, RunReport], state: str) -> bool:
+    """Whether the run's standing says so."""
+    return (await runs.standing(await handle.describe())).state == state
+
+
 async def test_the_runs_state_says_that_it_is_rate_limited(stage: Stage) -> None:
     """As long as nothing else runs."""
     stage.fakes.agent, _ = leaving(limited(delay=3600))
     stage.memo = {STANDING: Standing()}
     handle = await stage.start(ask("t"))
-
-    async def state(expected: str) -> bool:
-        return (await runs.standing(await handle.describe())).state == expected
-
-    await until_async(lambda: state("rate_limited"))
+    await until_async(lambda: is_told(handle, "rate_limited"))
     assert (await handle.result()).status == "completed"
-    assert await state("completed")
+    assert await is_told(handle, "completed")
 
 
 async def test_the_state_of_a_run_that_was_cancelled_meanwhile(stage: Stage) -> None:
     stage.fakes.agent, _ = leaving(limited(delay=3600))
     stage.memo = {STANDING: Standing()}
     handle = await stage.start(ask("t"))
-
-    async def state(expected: str) -> bool:
-        return (await runs.standing(await handle.describe())).state == expected
-
-    await until_async(lambda: state("rate_limited"))
+    await until_async(lambda: is_told(handle, "rate_limited"))
     await handle.cancel()
     with stage.env.auto_time_skipping_disabled(), pytest.raises(WorkflowFailureError):
         await handle.result()
-    assert await state("cancelled")
+    assert await is_told(handle, "cancelled")
