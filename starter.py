@@ -21,14 +21,14 @@ from dotenv import load_dotenv
 from commands import cron as scheduling
 from commands import decision as resuming
 from commands import dry_run as dry
-from commands import written
-from console.problems import tell_bad_words, tell_bug, tell_problems, tell_warnings
+from commands import html_file
+from console.problems import print_bug, print_problems, print_usage_error, print_warnings
 from console.screen import Screen, screen
-from grammar import bundle
-from grammar.bundle import Loaded, Order
-from grammar.contracts import Bundle
 from grammar.errors import InvalidFlow, Problem, UserError
-from grammar.reports import Decision
+from grammar.loading import bundle
+from grammar.loading.bundle import Loaded, LoadOptions
+from grammar.messages.contracts import Bundle
+from grammar.messages.reports import Decision
 from runtime.exit import leave
 from runtime.state import state_dir
 
@@ -41,13 +41,13 @@ def only(words: list[str], personality: str | None) -> str:
     raise InvalidFlow([Problem("command line", 0, "", f"give {one}")])
 
 
-def load(personality: str | None, order: Order) -> Loaded:
+def load(personality: str | None, order: LoadOptions) -> Loaded:
     """The bundle that the command line asks for. Raises InvalidFlow."""
     return bundle.from_personality(personality, order.flow, order) if personality else bundle.load(order)
 
 
 def overrides(given: list[str]) -> dict[str, str]:
-    """`-g KEY=VALUE`: split at the first `=`, trimmed, always text (GRAMMAR.md section 4). Raises InvalidFlow."""
+    """`-g KEY=VALUE`: split at the first `=`, trimmed, always text (specification section 4). Raises InvalidFlow."""
     pairs = {}
     for text in given:
         key, equals, value = text.partition("=")
@@ -68,9 +68,9 @@ def mode(**asked: str | bool | None) -> str | None:
 TOOLS = ("--lint", "--graph", "--schema", "--list-models", "--sample")
 
 
-def tool(asked: str, words: list[str], order: Order, page: Path | None, view: Screen, json: bool) -> int:
+def tool(asked: str, words: list[str], order: LoadOptions, page: Path | None, view: Screen, json: bool) -> int:
     """What needs no run, and no Temporal. Returns the exit code. Raises InvalidFlow."""
-    from commands import graph, lint, list_models, sample, schema  # the slow ones load what they need themselves
+    from commands import graph, lint, models, sample, schema  # the slow ones load what they need themselves
 
     match asked:
         case "--lint":
@@ -80,31 +80,31 @@ def tool(asked: str, words: list[str], order: Order, page: Path | None, view: Sc
         case "--schema":
             return schema.run(words)
         case "--list-models":
-            return list_models.run(words, order, view, json)
+            return models.run(words, order, view, json)
         case _:
             return sample.run()
 
 
 def steer(asked: str, name: str, view: Screen, json: bool) -> int:
     """What is asked of runs and schedules that are there already. Returns the exit code. Raises UserError."""
-    from commands import look, schedule  # they load Temporal's client
+    from commands import runs, schedule  # they load Temporal's client
 
     match asked:
         case "--list":
-            return asyncio.run(look.list_runs(view, json))
+            return asyncio.run(runs.list_runs(view, json))
         case "--status":
-            return asyncio.run(look.status(name, view, json))
+            return asyncio.run(runs.status(name, view, json))
         case "--manifest":
-            return asyncio.run(look.manifest(name, view, json))
+            return asyncio.run(runs.manifest(name, view, json))
         case "--list-schedules":
             return asyncio.run(schedule.list_schedules(view, json))
         case "--unschedule":
             return asyncio.run(schedule.remove(name, view, json))
         case _:
-            return asyncio.run(look.pause(name, asked == "--pause", view, json))
+            return asyncio.run(runs.pause(name, asked == "--pause", view, json))
 
 
-def reported(run_id: str, order: Order, page: Path | None, view: Screen, json: bool) -> int:
+def reported(run_id: str, order: LoadOptions, page: Path | None, view: Screen, json: bool) -> int:
     """A page about a run. Returns the exit code. Raises NotWaiting, InvalidFlow."""
     from commands import report  # loads Temporal's client
 
@@ -123,11 +123,11 @@ def started(
     view: Screen,
 ) -> Coroutine[None, None, int]:
     """A new run, or one that takes over from an earlier one."""
-    from commands import take_over  # loads Temporal's client
-    from commands.run import Session, Wish
+    from commands import reuse  # loads Temporal's client
+    from commands.run import RunOptions, Session
 
-    wish = Wish(run_id, detach, keep, json, debug)
-    return take_over.run(flow, earlier, from_task, wish, view) if earlier else Session(flow, wish, view).run()
+    wish = RunOptions(run_id, detach, keep, json, debug)
+    return reuse.run(flow, earlier, from_task, wish, view) if earlier else Session(flow, wish, view).run()
 
 
 def scheduled(flow: Bundle, cron: str, schedule_id: str | None, view: Screen, json: bool) -> Coroutine[None, None, int]:
@@ -256,14 +256,14 @@ def command(
     view = screen(json)
     load_dotenv(Path.cwd() / ".env")
     try:
-        order = Order("", overrides(globals_ or []), model_config, tuple(path or []), strict)
+        order = LoadOptions("", overrides(globals_ or []), model_config, tuple(path or []), strict)
         what = resuming.decision(retry, skip, set_output, abort, task)
         asked = mode(
             lint=lint, graph=graph, schema=schema, list_models=list_models, sample=sample, list=list_, status=status,
             manifest=manifest, report=report, pause=pause, unpause=unpause, resume=resume,
             list_schedules=list_schedules, unschedule=unschedule, cron=cron is not None
         )  # fmt: skip
-        written.check(html, asked)
+        html_file.check(html, asked)
         if asked in TOOLS:
             leave(tool(asked, words or [], order, html, view, json))
         if report:
@@ -280,18 +280,18 @@ def command(
         order = replace(order, flow=only(words or [], personality))
         loaded = load(personality, order)
         if dry_run:
-            loaded = dry.rehearsed(loaded, order, personality, rules)
+            loaded = dry.as_dry_run(loaded, order, personality, rules)
         if from_task and not from_:
             raise InvalidFlow([Problem("command line", 0, "--from-task", "goes with --from ID")])
-        tell_warnings(view, loaded.warnings)
+        print_warnings(view, loaded.warnings)
         if cron is None:
             leave(asyncio.run(started(loaded.bundle, run_id, detach, keep, json, debug, from_, from_task, view)))
         leave(asyncio.run(scheduled(loaded.bundle, cron, run_id, view, json)))
     except UserError as error:
-        tell_problems(view, error, json)
+        print_problems(view, error, json)
         leave(error.exit_code)
     except Exception as error:  # the edge of the process: nothing is lost, the details go to a file
-        tell_bug(view, error, json, state_dir(), debug)
+        print_bug(view, error, json, state_dir(), debug)
         leave(3)
 
 
@@ -301,7 +301,7 @@ def main() -> None:
         app(prog_name="taskflow" if Path(sys.argv[0]).stem == "taskflow" else "starter.py")
     except SystemExit as ended:  # our own ways out do not come by here: it is --help, or an option that is not known
         if ended.code == InvalidFlow.exit_code and "--json" in sys.argv:
-            tell_bad_words(str(ended.__context__))
+            print_usage_error(str(ended.__context__))
         raise
 
 

@@ -22,29 +22,31 @@ from dotenv import load_dotenv
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities import loading
 from activities.agent import AgentRuns
+from activities.agents.local_model import LocalModel
+from activities.agents.model_clients import ModelClients
 from activities.gather import Gather
-from activities.in_step import InStep
-from activities.journal_files import JournalFiles
-from activities.journal_objects import JournalObjects
-from activities.journal_store import Store
-from activities.local_model import LocalModel
-from activities.models import Models
-from activities.pool import Pool
 from activities.prepare import Prepare
-from activities.render import Renderer
+from activities.process import preloading
+from activities.process.completion_batching import CompletionBatching
+from activities.process.render import Renderer
 from activities.shell import Shell
-from console.problems import tell_bug, tell_problems
+from activities.storage.journal_files import JournalFiles
+from activities.storage.journal_objects import JournalObjects
+from activities.storage.journal_store import JournalStore
+from activities.toolboxes.pool import Pool
+from console.problems import print_bug, print_problems
 from console.screen import screen
-from grammar.contracts import TASK_QUEUE
 from grammar.errors import UserError
-from runtime import presence, runs, stopping
-from runtime.documents import FileDocuments
+from grammar.messages.contracts import TASK_QUEUE
+from runtime import stopping
+from runtime.backend import Backend, open_backend
 from runtime.exit import leave
-from runtime.place import Place, place
+from runtime.local_server import worker_locks
+from runtime.runs import runs
 from runtime.sandbox import workflow_runner
 from runtime.state import state_dir
+from runtime.storage.document_files import FileDocuments
 from workflows.taskflow import TaskflowWorkflow
 
 log = logging.getLogger("worker")
@@ -67,7 +69,7 @@ class Limits:
 
 
 @asynccontextmanager
-async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
+async def looking(here: Backend, task_queue: str) -> AsyncIterator[Worker]:
     """A worker that answers questions about runs, and does none of their work."""
     async with Worker(
         here.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
@@ -77,14 +79,14 @@ async def looking(here: Place, task_queue: str) -> AsyncIterator[Worker]:
 
 
 @asynccontextmanager
-async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
+async def serving(here: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """A worker that polls the task queue for as long as the body runs."""
-    await loading.load()  # before any workflow runs
+    await preloading.load()  # before any workflow runs
     documents = here.documents
     if isinstance(documents, FileDocuments):
         await asyncio.to_thread(documents.tidy)
     renderer = Renderer()
-    models = Models(LocalModel())
+    models = ModelClients(LocalModel())
     pool = Pool()
     worker = Worker(
         here.client,
@@ -92,7 +94,7 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         workflows=[TaskflowWorkflow],
         activities=[
             Prepare(renderer, documents).prepare,
-            AgentRuns(renderer, models, InStep(), pool, journals(here), documents).run_agent,
+            AgentRuns(renderer, models, CompletionBatching(), pool, journals(here), documents).run_agent,
             Shell(renderer, documents).run_shell,
             Gather(documents).gather,
         ],
@@ -115,7 +117,7 @@ async def serving(here: Place, task_queue: str, limits: Limits = Limits()) -> As
         await renderer.close()
 
 
-def journals(here: Place) -> Store | None:
+def journals(here: Backend) -> JournalStore | None:
     """Where the journals of agent runs are kept: beside the payloads."""
     if here.bucket:
         return JournalObjects(here.bucket)
@@ -132,9 +134,9 @@ async def serve(task_queue: str, limits: Limits) -> None:
     """Serve the task queue, and runs of the embedded server that nobody serves, until told to stop."""
     stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(place())
+        here = await stack.enter_async_context(open_backend())
         if here.embedded:
-            stack.callback(presence.serve_as_worker().release)
+            stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(serving(here, task_queue, limits))
         tell(here, task_queue)
         if here.embedded:
@@ -149,9 +151,9 @@ async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
     stop = stopping.on_signals(signal.SIGTERM)
     stopping.ignore(signal.SIGINT, signal.SIGHUP)
     done_with = asyncio.create_task(stopping.stdin_closed())
-    async with place() as here:
+    async with open_backend() as here:
         over = asyncio.create_task(stopping.first(stop.wait(), ended(here.client, run_id, done_with)))
-        lock = await presence.wait_for_run(task_queue, over.done)  # another worker may have adopted the run
+        lock = await worker_locks.wait_for_run(task_queue, over.done)  # another worker may have adopted the run
         if lock is None:
             return
         try:
@@ -165,8 +167,8 @@ async def look(task_queue: str) -> None:
     """Answer questions about a run until stdin is closed, unless another worker does."""
     stop = stopping.on_signals(signal.SIGTERM)
     stopping.ignore(signal.SIGINT, signal.SIGHUP)
-    async with place() as here:
-        if lock := presence.serve_run(task_queue):
+    async with open_backend() as here:
+        if lock := worker_locks.serve_run(task_queue):
             try:
                 async with looking(here, task_queue):
                     await stopping.first(stop.wait(), stopping.stdin_closed())
@@ -180,13 +182,13 @@ async def ended(client: Client, run_id: str, done_with: asyncio.Task[None]) -> N
     await runs.wait_over(client, run_id)
 
 
-async def adopt(here: Place, limits: Limits) -> None:
+async def adopt(here: Backend, limits: Limits) -> None:
     """Serve every open run whose own task queue nobody serves: its starter is gone."""
     adopted: set[asyncio.Task[None]] = set()
     try:
         while True:
             async for run_id, task_queue in runs.open_runs(here.client):
-                if task_queue != TASK_QUEUE and (lock := presence.serve_run(task_queue)):
+                if task_queue != TASK_QUEUE and (lock := worker_locks.serve_run(task_queue)):
                     log.warning("serving run %s, which nobody serves", run_id)
                     adopted.add(asyncio.create_task(serve_adopted(here, run_id, task_queue, lock, limits)))
             adopted = {task for task in adopted if not task.done()}
@@ -196,7 +198,9 @@ async def adopt(here: Place, limits: Limits) -> None:
             task.cancel()
 
 
-async def serve_adopted(here: Place, run_id: str, task_queue: str, lock: presence.RunLock, limits: Limits) -> None:
+async def serve_adopted(
+    here: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
+) -> None:
     """Serve the run until it is closed."""
     try:
         async with serving(here, task_queue, limits):
@@ -205,7 +209,7 @@ async def serve_adopted(here: Place, run_id: str, task_queue: str, lock: presenc
         lock.release()
 
 
-def tell(here: Place, task_queue: str) -> None:
+def tell(here: Backend, task_queue: str) -> None:
     """Say what is served, and where to look."""
     ui = f", Web UI {here.ui_url}" if here.ui_url else ""
     print(f"serving task queue {task_queue} at {here.address}{ui}", file=sys.stderr, flush=True)
@@ -246,13 +250,13 @@ def command(
         if run_id and only_look:
             asyncio.run(look(task_queue))
         else:
-            loading.begin()
+            preloading.begin()
             asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
     except UserError as error:
-        tell_problems(view, error, json=False)
+        print_problems(view, error, json=False)
         leave(error.exit_code)
     except Exception as error:  # the edge of the process: the details go to a file
-        tell_bug(view, error, json=False, folder=state_dir())
+        print_bug(view, error, json=False, folder=state_dir())
         leave(3)
     leave(0)
 

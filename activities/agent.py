@@ -1,4 +1,4 @@
-"""The `run_agent` activity (GRAMMAR.md sections 5 and 6): the prompt in, what its tools and the model gave out."""
+"""The `run_agent` activity (specification sections 5 and 6): the prompt in, what its tools and the model gave out."""
 
 import hashlib
 import os
@@ -6,24 +6,25 @@ from collections.abc import Awaitable, Callable
 
 from temporalio import activity
 
-from activities.carried_lines import CarriedLines
-from activities.documents import Documents, slim
-from activities.failures import reported
-from activities.heartbeat import beating, carried_over
-from activities.in_step import InStep
-from activities.journal_store import Store
-from activities.loading import load
-from activities.models import Models
-from activities.pool import Pool
-from activities.rehearsals import Rehearsals
-from activities.render import Renderer
-from activities.secrets import Secrets
-from activities.toolboxes import Toolboxes
-from activities.transcript import Transcript
-from grammar import contracts, preparation
-from grammar.contracts import AgentRequest, Deployed
+from activities.agents.dry_run_answers import DryRunAnswers
+from activities.agents.model_clients import ModelClients
+from activities.process.activity_errors import reported
+from activities.process.completion_batching import CompletionBatching
+from activities.process.heartbeat import beating, carried_over
+from activities.process.preloading import load
+from activities.process.render import Renderer
+from activities.process.secrets import Secrets
+from activities.process.transcript import Transcript
+from activities.storage.documents import Documents, slim
+from activities.storage.journal_heartbeat import HeartbeatJournal
+from activities.storage.journal_store import JournalStore
+from activities.toolboxes.pool import Pool
+from activities.toolboxes.toolboxes import Toolboxes
 from grammar.errors import TaskError
-from grammar.server_params import Resolved
+from grammar.messages import contracts
+from grammar.messages.contracts import AgentRequest, BranchResult
+from grammar.preparing import preparation
+from grammar.preparing.server_params import ResolvedServer
 
 
 class AgentRuns:
@@ -36,36 +37,36 @@ class AgentRuns:
     def __init__(
         self,
         renderer: Renderer,
-        models: Models,
-        in_step: InStep,
+        models: ModelClients,
+        in_step: CompletionBatching,
         pool: Pool,
-        journals: Store | None = None,
+        journals: JournalStore | None = None,
         documents: Documents | None = None,
     ) -> None:
         self._renderer = renderer
         self._in_step = in_step
         self._models = models
         self._toolboxes = Toolboxes(renderer, pool)
-        self._rehearsals = Rehearsals(renderer)
+        self._rehearsals = DryRunAnswers(renderer)
         self._journals = journals
         self._documents = documents
 
     @activity.defn(name=contracts.RUN_AGENT)
-    async def run_agent(self, request: AgentRequest) -> Deployed:
+    async def run_agent(self, request: AgentRequest) -> BranchResult:
         """Run the agent to its end, with signs of life and progress on the way."""
         secrets = Secrets(request.secrets, request.surroundings.key)
         redact = _redactor(secrets, self._models.keys)
         with reported(redact), self._in_step.running():
             transcript = Transcript(redact, request.kept)
             transcript.doing = "starting"
-            carried = CarriedLines(carried_over() or request.recorded)
+            carried = HeartbeatJournal(carried_over() or request.recorded)
             async with beating(transcript.progress, lambda: carried.lines):
                 deployed = await self._told(self._deploy(request, secrets, transcript, carried), transcript)
                 deployed = await slim(deployed, self._documents, request.kept)
                 await self._in_step.wait()
                 return deployed.model_copy(update={"attempts": activity.info().attempt})
 
-    async def _told(self, deploying: Awaitable[Deployed], transcript: Transcript) -> Deployed:
+    async def _told(self, deploying: Awaitable[BranchResult], transcript: Transcript) -> BranchResult:
         """A failure tells what was said before it."""
         try:
             return await deploying
@@ -74,14 +75,14 @@ class AgentRuns:
             raise
 
     async def _deploy(
-        self, request: AgentRequest, secrets: Secrets, transcript: Transcript, carried: CarriedLines
-    ) -> Deployed:
+        self, request: AgentRequest, secrets: Secrets, transcript: Transcript, carried: HeartbeatJournal
+    ) -> BranchResult:
         resolved = await self._resolve(request, secrets)
         # A dry run pays for nothing, and its rules count attempts.
-        store = CarriedLines([]) if request.rehearsal else self._journals or carried
+        store = HeartbeatJournal([]) if request.rehearsal else self._journals or carried
         async with self._toolboxes.serving(resolved, request) as servers:
             await load()
-            from activities.agent_run import AgentRun
+            from activities.agents.agent_run import AgentRun
 
             run = AgentRun(request, secrets, transcript, self._renderer, self._models, self._rehearsals)
             deployed = await run.deployed(servers, store, _journal_key(request))
@@ -89,7 +90,7 @@ class AgentRuns:
         leg = deployed.leg and deployed.leg.model_copy(update={"recorded": carried.lines})
         return deployed.model_copy(update={"warnings": warnings, "leg": leg})
 
-    async def _resolve(self, request: AgentRequest, secrets: Secrets) -> list[Resolved]:
+    async def _resolve(self, request: AgentRequest, secrets: Secrets) -> list[ResolvedServer]:
         process = dict(os.environ)
         task_env, used = await self._rendered_env(request, process)
         secrets.add(used)

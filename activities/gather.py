@@ -1,4 +1,4 @@
-"""The list that a fan-out publishes, put together outside of the run: it may be large (GRAMMAR.md section 5)."""
+"""The list that a fan-out publishes, put together outside of the run: it may be large (specification section 5)."""
 
 import asyncio
 import json
@@ -11,13 +11,13 @@ from typing import TextIO
 from pydantic import JsonValue
 from temporalio import activity
 
-from activities.documents import Documents, files_of, keep_file, size_of
-from activities.failures import reported
-from grammar import contracts
-from grammar.contracts import KEPT_OF_TASK, GatherRequest, Page
+from activities.process.activity_errors import reported
+from activities.storage.documents import Documents, files_of, keep_file, size_of
+from grammar.documents.values import Value, stored_value
 from grammar.errors import StorageFailed
-from grammar.fan_out import entry
-from grammar.values import Value, stored_value
+from grammar.messages import contracts
+from grammar.messages.contracts import KEPT_OF_TASK, GatherRequest, Page
+from grammar.messages.fan_out import entry
 
 
 class Gather:

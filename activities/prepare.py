@@ -8,14 +8,15 @@ from typing import TypeVar
 
 from temporalio import activity
 
-from activities import pages
-from activities.documents import Documents, files_of, keep_file
-from activities.failures import reported
-from activities.render import Renderer
-from grammar import contracts, preparation
-from grammar.contracts import Page, PrepareRequest, StoredPage
-from grammar.outputs_read import outputs_read
-from grammar.values import Stored
+from activities.process.activity_errors import reported
+from activities.process.render import Renderer
+from activities.storage import pages
+from activities.storage.documents import Documents, files_of, keep_file
+from grammar.documents.values import Stored
+from grammar.messages import contracts
+from grammar.messages.contracts import Page, PrepareRequest, StoredPage
+from grammar.preparing import preparation
+from grammar.templating.outputs_read import outputs_read
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""A bash script as a task (GRAMMAR.md sections 5 to 7)."""
+"""A bash script as a task (specification sections 5 to 7)."""
 
 import asyncio
 import errno
@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 from temporalio import activity
 
-from activities.documents import Documents, keep_file, slim
-from activities.failures import reported
-from activities.fit import misfits, refuse, stored_misfits
-from activities.heartbeat import beating
-from activities.process_group import end_group
-from activities.rehearsals import Rehearsals
-from activities.render import Renderer
-from activities.secrets import Secrets
-from activities.stdout import IN_MEMORY, ON_DISK, Stdout
-from activities.transcript import Transcript
-from grammar import contracts, preparation
-from grammar.contracts import Deployed, ShellRequest
+from activities.agents.dry_run_answers import DryRunAnswers
+from activities.agents.output_validation import misfits, refuse, stored_misfits
+from activities.process.activity_errors import reported
+from activities.process.heartbeat import beating
+from activities.process.process_group import end_group
+from activities.process.render import Renderer
+from activities.process.secrets import Secrets
+from activities.process.stdout import IN_MEMORY, ON_DISK, Stdout
+from activities.process.transcript import Transcript
+from activities.storage.documents import Documents, keep_file, slim
+from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
-from grammar.values import SHELL, ToolResult, read_or_text
+from grammar.messages import contracts
+from grammar.messages.contracts import BranchResult, ShellRequest
+from grammar.preparing import preparation
 
 MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 STDERR_TAIL = 2_000
@@ -35,11 +36,11 @@ class Shell:
 
     def __init__(self, renderer: Renderer, documents: Documents | None = None) -> None:
         self._renderer = renderer
-        self._rehearsals = Rehearsals(renderer)
+        self._rehearsals = DryRunAnswers(renderer)
         self._documents = documents
 
     @activity.defn(name=contracts.RUN_SHELL)
-    async def run_shell(self, request: ShellRequest) -> Deployed:
+    async def run_shell(self, request: ShellRequest) -> BranchResult:
         """Run the script; its stdout is the result. Its whole process group ends with the activity."""
         secrets = Secrets(request.secrets, request.surroundings.key)
         with reported(secrets.hide), self._stdout() as stdout:
@@ -69,15 +70,15 @@ class Shell:
 
     async def _run(
         self, request: ShellRequest, env: Mapping[str, str], stdout: Stdout, transcript: Transcript
-    ) -> "Ended":
+    ) -> "ShellResult":
         """Run the script. In a dry run it is not, unless a rule says so."""
         if request.rehearsal and (told := await self._rehearsals.output(request, request.rehearsal, transcript)):
             stdout.write(told.stdout.encode())
             stdout.end()
-            return Ended(told.exit_code, told.stderr)
+            return ShellResult(told.exit_code, told.stderr)
         return await _run(request.script, env, stdout, transcript)
 
-    async def _given(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> Deployed:
+    async def _given(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> BranchResult:
         """Its value and its tool result: stored, where they are large. Raises OutputsInvalid."""
         if self._documents is None or stdout.size <= request.kept:
             given = await asyncio.to_thread(_read, stdout, secrets)
@@ -85,11 +86,11 @@ class Shell:
             return await slim(given, self._documents, request.kept)
         await asyncio.to_thread(_hide, stdout, secrets)
         refuse(await stored_misfits(self._renderer, request.outputs, stdout.path, "text"))
-        return Deployed(stored=await keep_file(self._documents, stdout.path, "text"), results=1)
+        return BranchResult(stored=await keep_file(self._documents, stdout.path, "text"), results=1)
 
 
 @dataclass(frozen=True)
-class Ended:
+class ShellResult:
     """A script that has ended."""
 
     code: int
@@ -102,7 +103,7 @@ def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: S
     return {**{name: value for name, value in process.items() if name not in denied}, **task}
 
 
-async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: Transcript) -> Ended:
+async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: Transcript) -> ShellResult:
     process = await _start(script, env)
     errors = Tail(STDERR_TAIL * 4)
     try:
@@ -111,7 +112,7 @@ async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: 
             _pass_on(process.stderr, errors.write),
         )
         stdout.end()
-        return Ended(await process.wait(), errors.text())
+        return ShellResult(await process.wait(), errors.text())
     finally:
         await end_group(process)
 
@@ -152,7 +153,7 @@ async def _pass_on(pipe: asyncio.StreamReader | None, take: Callable[[bytes], No
         take(chunk)
 
 
-def _check(ended: Ended) -> None:
+def _check(ended: ShellResult) -> None:
     """Raise ShellFailed for a script that failed."""
     if ended.code == 0:
         return
@@ -161,11 +162,11 @@ def _check(ended: Ended) -> None:
     raise ShellFailed(f"{how}: {tail}" if tail else how)
 
 
-def _read(stdout: Stdout, secrets: Secrets) -> Deployed:
+def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:
     result = ToolResult(tool_name=SHELL, text=stdout.text())
     value: JsonValue = secrets.hide(read_or_text(result))
     hidden = result.model_copy(update={"text": secrets.hide(result.text)})
-    return Deployed(value=value, produced=True, tool_results=[hidden])
+    return BranchResult(value=value, produced=True, tool_results=[hidden])
 
 
 def _hide(stdout: Stdout, secrets: Secrets) -> None:

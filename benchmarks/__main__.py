@@ -20,11 +20,11 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.raw import QUEUE, Raw
-from grammar.bundle import Order, load
-from grammar.contracts import TASK_QUEUE
-from grammar.reports import RunReport
-from runtime import runs
-from runtime.embedded import embedded_server
+from grammar.loading.bundle import LoadOptions, load
+from grammar.messages.contracts import TASK_QUEUE
+from grammar.messages.reports import RunReport
+from runtime.local_server.embedded import embedded_server
+from runtime.runs import runs
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONALITY = "personality: You are brief.\n"
@@ -90,9 +90,9 @@ async def raw_fan_out(client: Client, address: str, items: int, limit: int) -> R
 
 async def our_fan_out(client: Client, work: Path, items: int) -> Row:
     with process("worker.py") as worker:
-        one = await runs.start(client, load(Order(str(work / "one.yaml"))).bundle, "warm", TASK_QUEUE)
+        one = await runs.start(client, load(LoadOptions(str(work / "one.yaml"))).bundle, "warm", TASK_QUEUE)
         await one.result()
-        bundle = load(Order(str(work / "many.yaml"))).bundle
+        bundle = load(LoadOptions(str(work / "many.yaml"))).bundle
         start = time.monotonic()
         handle = await runs.start(client, bundle, "many", TASK_QUEUE)
         done: RunReport = await handle.result()

@@ -29,10 +29,10 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.__main__ import PERSONALITY, ROOT, endpoint, process
-from grammar.bundle import Order, load
-from grammar.contracts import TASK_QUEUE, Bundle
-from runtime import runs
-from runtime.embedded import embedded_server
+from grammar.loading.bundle import LoadOptions, load
+from grammar.messages.contracts import TASK_QUEUE, Bundle
+from runtime.local_server.embedded import embedded_server
+from runtime.runs import runs
 
 FLOW = """
 taskflow:
@@ -66,7 +66,7 @@ class Bench:
         self._client = client
         self._flow = flow
         self._items = items
-        self._bundle: Bundle = load(Order(str(flow))).bundle
+        self._bundle: Bundle = load(LoadOptions(str(flow))).bundle
         self._starters = 0.0
 
     @property

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from temporalio.client import Client
 
-from runtime.embedded import embedded_server
+from runtime.local_server.embedded import embedded_server
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,6 +1,6 @@
 """What stands on the command line beside `--cron`."""
 
-from grammar import schedule
+from grammar.messages import schedule
 
 
 def check(cron: str | None, **others: object) -> None:

@@ -5,7 +5,7 @@ import json
 from pydantic import JsonValue
 
 from grammar.errors import InvalidFlow, Problem
-from grammar.reports import Action, Decision
+from grammar.messages.reports import Action, Decision
 
 
 def decision(retry: bool, skip: bool, set_output: str | None, abort: bool, task: str | None) -> Decision | None:

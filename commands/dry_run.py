@@ -2,18 +2,19 @@
 
 from pathlib import Path
 
-from grammar import bundle, dry_run
-from grammar.bundle import Loaded, Order
-from grammar.contracts import Bundle
+from grammar.dry_run import dry_run_bundle
 from grammar.errors import InvalidFlow, Problem
-from grammar.source import display
+from grammar.loading import bundle
+from grammar.loading.bundle import Loaded, LoadOptions
+from grammar.loading.source import display
+from grammar.messages.contracts import Bundle
 
 
-def rehearsed(loaded: Loaded, order: Order, personality: str | None, rules: Path | None) -> Loaded:
+def as_dry_run(loaded: Loaded, order: LoadOptions, personality: str | None, rules: Path | None) -> Loaded:
     """The run as a dry run; without `--rules`, those beside the flow are taken. Raises InvalidFlow."""
     if rules is None and personality is None:
-        rules = dry_run.rules_beside(bundle.find(order))
-    return dry_run.rehearsed(loaded, rules)
+        rules = dry_run_bundle.rules_beside(bundle.find(order))
+    return dry_run_bundle.as_dry_run(loaded, rules)
 
 
 def check(asked: bool, rules: Path | None) -> None:

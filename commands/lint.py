@@ -6,17 +6,17 @@ from dataclasses import replace
 
 from rich.text import Text
 
-from console.problems import tell_json
+from console.problems import print_json
 from console.screen import Screen
-from grammar import lint
-from grammar.bundle import Order
 from grammar.errors import InvalidFlow, Problem
-from grammar.lint import Findings
+from grammar.loading import lint
+from grammar.loading.bundle import LoadOptions
+from grammar.loading.lint import Findings
 
 _COLORS = {"error": "red", "warning": "yellow", "hint": "dim"}
 
 
-def run(flows: Sequence[str], order: Order, view: Screen, json: bool) -> int:
+def run(flows: Sequence[str], order: LoadOptions, view: Screen, json: bool) -> int:
     """Tell what is wrong with each document, one line each. Returns the exit code. Raises InvalidFlow."""
     if not flows:
         raise InvalidFlow([Problem("command line", 0, "--lint", "give one or more files: starter.py --lint FLOW...")])
@@ -31,7 +31,7 @@ def run(flows: Sequence[str], order: Order, view: Screen, json: bool) -> int:
     view.out.print(Text(", ".join(counts), "bold"))
     if json:
         problems = [{"severity": severity, **problem.data} for severity, problem in told]
-        tell_json(
+        print_json(
             {"status": "bad_input" if code else "ok", "exit_code": code, "files": len(flows), "problems": problems}
         )
     return code

@@ -2,17 +2,17 @@
 
 from temporalio.client import WorkflowExecutionStatus
 
-from commands.run import Session, Wish
+from commands.run import RunOptions, Session
 from console.screen import Screen
 from grammar.errors import NotWaiting
-from grammar.reports import Decision
-from runtime import runs
-from runtime.place import place
+from grammar.messages.reports import Decision
+from runtime.backend import open_backend
+from runtime.runs import runs
 
 
 async def run(run_id: str, what: Decision | None, keep: bool, json: bool, debug: bool, view: Screen) -> int:
     """Go on with the run, and follow it. Returns the exit code. Raises NotWaiting."""
-    async with place() as here:
+    async with open_backend() as here:
         handle = runs.handle(here.client, run_id)
         bundle = await runs.bundle_of(handle)
         found = await handle.describe()
@@ -21,5 +21,5 @@ async def run(run_id: str, what: Decision | None, keep: bool, json: bool, debug:
             raise NotWaiting(f"run {run_id} has ended ({status}); nothing is left to do for it")
         if what and (await runs.standing(found)).state != "parked":
             raise NotWaiting(f"run {run_id} is not parked; --resume {run_id} alone follows it to its end")
-        wish = Wish(run_id, keep=keep, json=json, debug=debug, resume=True, decision=what)
+        wish = RunOptions(run_id, keep=keep, json=json, debug=debug, resume=True, decision=what)
         return await Session(bundle, wish, view).run_at(here)

@@ -11,24 +11,26 @@ from functools import partial
 
 from rich.text import Text
 
-from commands import dry_run, how
-from commands.approvals import Approvals
-from commands.outputs import as_json
+from commands import dry_run, next_steps
+from commands.approval_questions import ApprovalQuestions
+from commands.complete_report import as_json
 from console import ask
 from console.ask import Answer
-from console.problems import tell_json
-from console.report import EXIT_CODES, summarise
+from console.problems import print_json
+from console.run_display import RunDisplay
+from console.run_summary import EXIT_CODES, print_summary
 from console.screen import Screen
-from console.teller import Teller
-from grammar import endpoint
-from grammar.carried import Carried
-from grammar.contracts import TASK_QUEUE, Bundle
-from grammar.journal import Update
-from grammar.reports import Decision, Parked, RunReport
-from runtime import following, history, pollers, presence, runs, steer, stopping
-from runtime.place import Place, way
+from grammar.messages import endpoint
+from grammar.messages.continue_as_new import Carried
+from grammar.messages.contracts import TASK_QUEUE, Bundle
+from grammar.messages.events import RunChanges
+from grammar.messages.reports import Decision, Parked, RunReport
+from runtime import stopping
+from runtime.backend import Backend, find_backend
+from runtime.local_server import worker_locks
+from runtime.local_server.worker_process import WorkerProcess
+from runtime.runs import following, history_reader, pollers, runs, signals
 from runtime.state import state_dir
-from runtime.worker_process import WorkerProcess
 
 NO_WORKER_AFTER = 5.0
 TICK = 0.25
@@ -39,7 +41,7 @@ TOY_MODEL = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class RunOptions:
     """How the run is to be started and shown. `debug`: with all that went wrong.
 
     `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
@@ -58,21 +60,21 @@ class Wish:
 class Session:
     """One run, from its start to what is printed at its end."""
 
-    def __init__(self, flow: Bundle, wish: Wish, view: Screen) -> None:
+    def __init__(self, flow: Bundle, wish: RunOptions, view: Screen) -> None:
         self._bundle = flow
         self._wish = wish
         self._view = view
         self._run_id = wish.run_id or runs.new_id(flow.name)
         self._told_stuck = False
-        self._approvals: Approvals | None = None
+        self._approvals: ApprovalQuestions | None = None
         self._parked: Parked | None = None
-        self._teller = Teller(flow, self._run_id, view, wish.debug)
+        self._teller = RunDisplay(flow, self._run_id, view, wish.debug)
 
     async def run(self) -> int:
         """Start or join the run, and follow it. Returns the exit code."""
         if self._bundle.script:
             self._teller.note(dry_run.notice(self._bundle))
-        async with way() as found:
+        async with find_backend() as found:
             if self._wish.run_id:
                 return await self.run_at(await found.place())
             queue = self._new_queue(found.embedded)
@@ -82,35 +84,35 @@ class Session:
                 code = await self._run(here, queue, served)
             return await self._until_decided(here, code)
 
-    async def run_at(self, here: Place) -> int:
+    async def run_at(self, here: Backend) -> int:
         """As run, where Temporal has been met."""
         self._tell_started(here)
         return await self._until_decided(here, await self._once(here))
 
-    async def _until_decided(self, here: Place, code: int) -> int:
+    async def _until_decided(self, here: Backend, code: int) -> int:
         """Go on with a parked run as often as the person at the terminal decides something."""
         while self._parked and (decision := self._decided(here, self._parked)):
             self._wish = replace(self._wish, resume=True, decision=decision)
             code = await self._once(here)
         return code
 
-    async def _once(self, here: Place) -> int:
+    async def _once(self, here: Backend) -> int:
         """To the end of the run, or to where it is parked."""
         queue = await runs.queue_of(here.client, self._run_id) or self._new_queue(here.embedded)
         async with self._served(here.embedded, queue) as served:
             return await self._run(here, queue, served)
 
-    async def _run(self, here: Place, task_queue: str, served: WorkerProcess | None) -> int:
+    async def _run(self, here: Backend, task_queue: str, served: WorkerProcess | None) -> int:
         self._parked = None
         handle = await self._handle(here, task_queue)
         if self._wish.detach:
             if served:  # the server must not end between us and the worker
-                await presence.until_served(task_queue)
+                await worker_locks.until_served(task_queue)
             return self._detached()
         after = await self._resumed(handle) if self._wish.resume else 0
         return await self._follow(here, handle, served, task_queue, after)
 
-    async def _handle(self, here: Place, task_queue: str) -> runs.Handle:
+    async def _handle(self, here: Backend, task_queue: str) -> runs.Handle:
         if self._wish.resume:
             return runs.handle(here.client, self._run_id)
         return await runs.start(here.client, self._bundle, self._run_id, task_queue, self._wish.carried)
@@ -119,27 +121,27 @@ class Session:
         """Tell the run what was decided. Returns the number of entries that are old news."""
         after = await runs.count(handle)
         if self._wish.decision:
-            await steer.decide(handle, self._wish.decision)
+            await signals.decide(handle, self._wish.decision)
         return after
 
-    def _decided(self, here: Place, parked: Parked) -> Decision | None:
+    def _decided(self, here: Backend, parked: Parked) -> Decision | None:
         """What the person at the terminal decides; else the commands that decide. Nothing else goes on meanwhile."""
         decision = None
         if self._view.is_attended and not self._wish.json:
             stopping.as_ever(signal.SIGINT, signal.SIGTERM)
             decision = ask.about_parked(self._view.questions, parked)
         if decision is None:
-            how.tell_parked(self._view.out, here, self._run_id, parked)
+            next_steps.print_parked(self._view.out, here, self._run_id, parked)
         return decision
 
     def _new_queue(self, embedded: bool) -> str:
         """The queue of a run that is not there yet: the shared one where a worker serves it, or one of its own."""
-        return f"taskflow/{self._run_id}" if embedded and not presence.worker_present() else TASK_QUEUE
+        return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
 
     @asynccontextmanager
     async def _served(self, embedded: bool, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
         """A worker process of our own for the block, where the embedded server has no other for this run."""
-        if not embedded or (task_queue == TASK_QUEUE and presence.worker_present()):
+        if not embedded or (task_queue == TASK_QUEUE and worker_locks.worker_present()):
             yield None
             return
         asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
@@ -153,10 +155,12 @@ class Session:
             worker.let_go()
 
     async def _follow(
-        self, here: Place, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
+        self, here: Backend, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
     ) -> int:
         interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM, leaving=self._teller.close)
-        self._approvals = Approvals(self._view, self._teller, handle, partial(how.answer, here, self._run_id))
+        self._approvals = ApprovalQuestions(
+            self._view, self._teller, handle, partial(next_steps.answer, here, self._run_id)
+        )
         followed = asyncio.create_task(following.follow(here.client, handle, self._hear, after))
         watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
         leaving = asyncio.create_task(self._wants_to_leave(interrupted))
@@ -197,21 +201,21 @@ class Session:
             self._view.questions.print("\nanswer above: yes, no, detach or cancel")
 
     async def _end(
-        self, here: Place, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
+        self, here: Backend, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
     ) -> int:
         report = await runs.outcome(handle, self._bundle)
         took = await runs.took(handle)
         url = here.run_url(self._run_id)
         code = 3 if runs.is_bug(report) else EXIT_CODES[report.status]
-        summarise(self._view.out, report, took, self._run_id, url, self._teller.cost)
+        print_summary(self._view.out, report, took, self._run_id, url, self._teller.cost)
         self._parked = report.parked
         if code == 3 and self._wish.debug:
-            for text in await history.tracebacks(here.client, self._run_id):
+            for text in await history_reader.tracebacks(here.client, self._run_id):
                 self._teller.note(text, "")
         if code == 3:
             self._teller.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
         if self._wish.json:
-            tell_json(await self._document(here, report, took, code))
+            print_json(await self._document(here, report, took, code))
         if self._wish.keep and here.ui_url and not interrupted.is_set():
             self._teller.note(f"Web UI {here.ui_url}; Ctrl-C to end")
             await interrupted.wait()
@@ -219,7 +223,7 @@ class Session:
             await served.stop()
         return code
 
-    async def _watch_for_worker(self, here: Place, task_queue: str, served: WorkerProcess | None) -> None:
+    async def _watch_for_worker(self, here: Backend, task_queue: str, served: WorkerProcess | None) -> None:
         """Say what to start where nobody would do the work."""
         if served:
             return
@@ -237,7 +241,7 @@ class Session:
         with self._teller.silent():
             return await asyncio.to_thread(ask.detach_or_cancel, self._view.questions, self._run_id)
 
-    def _hear(self, update: Update) -> None:
+    def _hear(self, update: RunChanges) -> None:
         if update.stuck and not self._told_stuck:
             self._told_stuck = True
             self._teller.note(
@@ -248,17 +252,17 @@ class Session:
         if self._approvals:
             self._approvals.hear(update.approvals)
 
-    def _tell_started(self, here: Place) -> None:
+    def _tell_started(self, here: Backend) -> None:
         url = here.run_url(self._run_id)
         self._view.out.print(Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim"))
 
     def _detached(self) -> int:
         self._teller.note(f"run {self._run_id} goes on; follow it again with the same command and --id {self._run_id}")
         if self._wish.json:
-            tell_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
+            print_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
         return 0
 
-    async def _document(self, here: Place, report: RunReport, took: timedelta, code: int) -> dict[str, object]:
+    async def _document(self, here: Backend, report: RunReport, took: timedelta, code: int) -> dict[str, object]:
         return {
             "run_id": self._run_id,
             "dry_run": self._bundle.script is not None,

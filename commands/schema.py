@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from grammar import schemas
+from grammar.documents.models import KINDS
 from grammar.errors import InvalidFlow, Problem
-from grammar.models import KINDS
+from grammar.loading import schemas
 
 
 def run(kinds: Sequence[str]) -> int:

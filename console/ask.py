@@ -10,7 +10,7 @@ from rich.text import Text
 
 from console import keyboard
 from console.printable import printable
-from grammar.reports import Action, Approval, Decision, Parked
+from grammar.messages.reports import Action, Approval, Decision, Parked
 
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
 _DECISIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set output": "set_output", "abort": "abort"}

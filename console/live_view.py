@@ -8,9 +8,9 @@ from itertools import groupby
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from console.board import Row, RunView, TaskView
-from console.pace import told
-from grammar.durations import rough, spoken
+from console.progress import BranchRow, RunView, TaskView
+from console.throughput import told
+from grammar.documents.durations import rough, spoken
 
 SIGNS = {
     "waiting": ("·", "dim"), "running": ("▶", "bold blue"), "parked": ("⏸", "bold red"), "done": ("✓", "green"),
@@ -146,7 +146,7 @@ def _bar(task: TaskView, size: int) -> list[tuple[str, str]]:
     return [("━" * (ended - failed), "green"), ("×" * failed, "red"), ("─" * (size - ended), "dim")]
 
 
-def _columns(rows: Sequence[Row], width: int) -> list[Text]:
+def _columns(rows: Sequence[BranchRow], width: int) -> list[Text]:
     """Figures stand below each other; what is held up has none, and says why instead."""
     cells = [(row, [row.label, *_figures(row)]) for row in rows]
     sizes = [max(cell_len(texts[column]) for _, texts in cells) for column in range(4)] if cells else []
@@ -163,13 +163,13 @@ def _columns(rows: Sequence[Row], width: int) -> list[Text]:
     return found
 
 
-def _figures(row: Row) -> tuple[str, str, str]:
+def _figures(row: BranchRow) -> tuple[str, str, str]:
     turn = f"turn {row.turn}/{row.turns}" if row.turn and row.turns else ""
     tokens = f"{row.tokens:,} tok" if row.tokens else ""
     return turn, tokens, rough(row.seconds) if row.seconds is not None and row.doing in ("works", "queued") else ""
 
 
-def _doing(row: Row, room: int) -> Text:
+def _doing(row: BranchRow, room: int) -> Text:
     """What it does, or why it does not; of what it says, the end."""
     soon = f"in {rough(row.seconds)}" if row.seconds else "now"
     if row.doing == "rests":
@@ -194,16 +194,16 @@ def _end(text: str, room: int) -> str:
     return f"…{text}"
 
 
-def _more(rows: Sequence[Row]) -> Text:
+def _more(rows: Sequence[BranchRow]) -> Text:
     """How many do not fit, and what they do."""
     kinds = [row.doing for row in rows]
     told = ", ".join(f"{kinds.count(kind)} {what}" for kind, what in _COUNTED.items() if kind in kinds)
     return Text(f"{_INDENT}… and {told}", "dim")
 
 
-def _alone(row: Row, width: int, room: int) -> list[Text]:
+def _alone(row: BranchRow, width: int, room: int) -> list[Text]:
     """The one branch of a task, and under it the last lines of what it says."""
-    (line,) = _columns([Row(**{**vars(row), "tail": "", "text": row.text or "says"})], width)
+    (line,) = _columns([BranchRow(**{**vars(row), "tail": "", "text": row.text or "says"})], width)
     line.plain = line.plain.rstrip()
     if not row.tail.strip():
         return [line]

@@ -11,30 +11,30 @@ from console.screen import Screen
 from grammar.errors import InvalidFlow, Problem, UserError
 
 
-def tell_warnings(view: Screen, warnings: list[Problem]) -> None:
+def print_warnings(view: Screen, warnings: list[Problem]) -> None:
     """One line each."""
     for warning in warnings:
         view.err.print(Text(f"warning: {warning}", "yellow"))
 
 
-def tell_problems(view: Screen, error: UserError, json: bool) -> None:
+def print_problems(view: Screen, error: UserError, json: bool) -> None:
     """One line each, and nothing was started."""
     if isinstance(error, InvalidFlow):
-        tell_warnings(view, error.warnings)
+        print_warnings(view, error.warnings)
     for line in str(error).splitlines():
         view.err.print(Text(f"error: {line}", "red"))
     if json:
         problems = [problem.data for problem in error.problems] if isinstance(error, InvalidFlow) else []
-        tell_json({"status": "bad_input", "exit_code": error.exit_code, "message": str(error), "problems": problems})
+        print_json({"status": "bad_input", "exit_code": error.exit_code, "message": str(error), "problems": problems})
 
 
-def tell_bad_words(message: str) -> None:
+def print_usage_error(message: str) -> None:
     """The JSON of a command line that was not understood; a person has been told."""
     exit_code = InvalidFlow.exit_code
-    tell_json({"status": "bad_input", "exit_code": exit_code, "message": message, "problems": []})
+    print_json({"status": "bad_input", "exit_code": exit_code, "message": message, "problems": []})
 
 
-def tell_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None, debug: bool = False) -> None:
+def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None, debug: bool = False) -> None:
     """A fault of ours: one line, and a file with the details; with `debug`, the details, too."""
     details = (folder or Path.cwd()) / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
     told = "".join(traceback.format_exception(error))
@@ -44,9 +44,9 @@ def tell_bug(view: Screen, error: Exception, json: bool, folder: Path | None = N
     message = f"{type(error).__name__}: {error}".splitlines()[0]
     view.err.print(Text(f"bug: {message}; this is a fault of taskflow, not of your file. Details: {details}", "red"))
     if json:
-        tell_json({"status": "bug", "exit_code": 3, "message": message, "details": str(details)})
+        print_json({"status": "bug", "exit_code": 3, "message": message, "details": str(details)})
 
 
-def tell_json(document: object) -> None:
+def print_json(document: object) -> None:
     """The one JSON document on stdout."""
     print(json_format.dumps(document, indent=2, ensure_ascii=False, default=str))

@@ -29,7 +29,7 @@ TaskflowError
         ├── NotIterable
         └── NoValue
 
-What is retried, and what a failure ends, is GRAMMAR.md section 7; each class says its own.
+What is retried, and what a failure ends, is specification section 7; each class says its own.
 """
 
 from collections.abc import Iterable, Iterator

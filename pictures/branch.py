@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
-from grammar.contracts import Said
-from grammar.durations import spoken
-from grammar.story import BranchStory
+from grammar.documents.durations import spoken
+from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.history import BranchHistory
 from pictures import words
 from pictures.costs import Bill
 
@@ -28,10 +28,10 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Branch:
+class BranchEntry:
     """A branch as it is shown. `left_out`: how many entries are missing between `opening` and `ending`."""
 
-    story: BranchStory
+    story: BranchHistory
     bill: Bill
     took: timedelta | None
     opening: list[Line]
@@ -102,29 +102,29 @@ class Group:
 
     label: str
     counts: str
-    branches: list[Branch]
+    branches: list[BranchEntry]
 
 
-def transcript(branch: BranchStory) -> list[Said]:
+def transcript(branch: BranchHistory) -> list[TranscriptEntry]:
     """What was asked, and then what was said."""
     said = branch.transcript()
     # A dry run says it by itself.
     is_told = not branch.prompt or (said and said[0].kind == "prompt")
-    return said if is_told else [Said(kind="prompt", who="", text=branch.prompt), *said]
+    return said if is_told else [TranscriptEntry(kind="prompt", who="", text=branch.prompt), *said]
 
 
-def line(said: Said, branch: BranchStory) -> Line:
+def line(said: TranscriptEntry, branch: BranchHistory) -> Line:
     """An entry as it is shown: what a shell is asked is a script."""
     kind = "script" if said.kind == "prompt" and branch.deployments[0].asked.script else said.kind
     return Line(kind, LINES[kind].format(said.who), said.text)
 
 
-def groups(branches: list[Branch]) -> list[Group]:
+def groups(branches: list[BranchEntry]) -> list[Group]:
     """A hundred of them each."""
     return [_group(branches, begin) for begin in range(0, len(branches), GROUP)]
 
 
-def _group(branches: list[Branch], begin: int) -> Group:
+def _group(branches: list[BranchEntry], begin: int) -> Group:
     part = branches[begin : begin + GROUP]
     counts = Counter(one.story.report.status for one in part)
     told = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in counts.most_common())

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from grammar.contracts import Usage
-from grammar.models import ModelConfig
-from grammar.prices import cost, dollars
-from grammar.story import BranchStory
+from grammar.documents.models import ModelConfig
+from grammar.messages.contracts import Usage
+from grammar.messages.history import BranchHistory
+from grammar.messages.prices import cost, dollars
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Bill:
         return dollars(self.amount)
 
 
-def bill(config: ModelConfig, branch: BranchStory) -> Bill:
+def bill(config: ModelConfig, branch: BranchHistory) -> Bill:
     """What one branch used."""
     amount = cost(config, branch.named, branch.model, branch.usage)
     return Bill(1, branch.usage, amount or 0.0, frozenset() if amount is not None else frozenset({branch.model}))
@@ -48,7 +48,7 @@ def total(bills: Iterable[Bill]) -> Bill:
     return sum(bills, Bill())
 
 
-def by_model(config: ModelConfig, branches: Sequence[BranchStory]) -> list[tuple[str, Bill]]:
+def by_model(config: ModelConfig, branches: Sequence[BranchHistory]) -> list[tuple[str, Bill]]:
     """What each model used, the dearest first, then the one that was used most."""
     found = defaultdict[str, Bill](Bill)
     for one in branches:
@@ -57,6 +57,6 @@ def by_model(config: ModelConfig, branches: Sequence[BranchStory]) -> list[tuple
     return sorted(found.items(), key=lambda one: (-one[1].amount, -one[1].usage.output_tokens, one[0]))
 
 
-def _name(branch: BranchStory) -> str:
+def _name(branch: BranchHistory) -> str:
     named = branch.named
     return f"{named} ({branch.model})" if named and named != branch.model else branch.model

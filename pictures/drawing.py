@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from grammar.graph import Graph, Link, TaskNode
+from grammar.loading.graph import Graph, Link, TaskNode
 from pictures import words
 
 WIDTH = 430

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from grammar.contracts import Said
+from grammar.messages.contracts import TranscriptEntry
 from pictures import words
 
 ROOM = 5_000_000
@@ -19,7 +19,7 @@ def most_entries(branches: int) -> int:
     return max(FEWEST_ENTRIES, MOST_ENTRIES // max(1, branches))
 
 
-def entries(said: Sequence[Said], most: int) -> tuple[list[Said], list[Said], int]:
+def entries(said: Sequence[TranscriptEntry], most: int) -> tuple[list[TranscriptEntry], list[TranscriptEntry], int]:
     """The beginning and the end of a transcript, and how many entries between them are left out."""
     if len(said) <= most:
         return list(said), [], 0
@@ -40,6 +40,6 @@ def _size(characters: int, size: int, most: int) -> float:
     return size * min(1.0, most / characters) if characters else 0
 
 
-def cut(said: Said, most: int) -> Said:
+def cut(said: TranscriptEntry, most: int) -> TranscriptEntry:
     """The entry as it is shown."""
     return said.model_copy(update={"text": words.cut(words.without_keys(said.text), most)})

@@ -1,6 +1,6 @@
 """A flow as a page."""
 
-from grammar.graph import Graph
+from grammar.loading.graph import Graph
 from pictures.drawing import drawing
 from pictures.page import page
 

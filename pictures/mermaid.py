@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from grammar.graph import Graph, Link, TaskNode
+from grammar.loading.graph import Graph, Link, TaskNode
 from pictures import words
 
 _PLAIN = re.compile(r"[^\w .,:/()|+*=><!'-]")

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from grammar.prices import dollars
+from grammar.messages.prices import dollars
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

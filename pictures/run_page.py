@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
 
-from grammar.contracts import Said
-from grammar.durations import spoken
-from grammar.graph import graph
-from grammar.models import ModelConfig
-from grammar.reports import TaskReport
-from grammar.story import BranchStory, Deployment, Story
+from grammar.documents.durations import spoken
+from grammar.documents.models import ModelConfig
+from grammar.loading.graph import graph
+from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.history import BranchHistory, Deployment, RunHistory
+from grammar.messages.reports import TaskReport
 from pictures import costs, excerpt, timeline, words
-from pictures.branch import Branch, Group, groups, line, transcript
+from pictures.branch import BranchEntry, Group, groups, line, transcript
 from pictures.costs import Bill
 from pictures.drawing import drawing
 from pictures.page import page
@@ -26,7 +26,7 @@ BARS_HEIGHT = 150
 ROW_HEIGHT = 36
 
 
-def html(story: Story, prices: ModelConfig) -> str:
+def html(story: RunHistory, prices: ModelConfig) -> str:
     """The report. `prices`: what models cost."""
     return page("run.html", run=Run(story, prices), flow=drawing(graph(story.bundle)))
 
@@ -45,7 +45,7 @@ class Rect:
 
 
 @dataclass(frozen=True)
-class Row:
+class TimelineRow:
     """One task of the timeline."""
 
     name: str
@@ -70,7 +70,7 @@ class TaskPart:
         return f"task-{self.number}"
 
     @property
-    def branches(self) -> list[Branch]:
+    def branches(self) -> list[BranchEntry]:
         """All of them."""
         return [one for group in self.groups for one in group.branches]
 
@@ -78,7 +78,7 @@ class TaskPart:
 class Run:
     """What the template shows."""
 
-    def __init__(self, story: Story, prices: ModelConfig) -> None:
+    def __init__(self, story: RunHistory, prices: ModelConfig) -> None:
         self.story = story
         self.report = story.manifest.report
         self._prices = prices
@@ -178,7 +178,7 @@ class Run:
         return timeline.Scale(self.story.started, self.story.until, spans)
 
     @property
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[TimelineRow]:
         """The timeline: a row for each task, a bar for each leg of each branch."""
         for task in self.tasks:
             legs = [(one, leg) for one in task.branches for leg in one.story.deployments]
@@ -191,17 +191,17 @@ class Run:
                      _tone(one, leg), one.target, f"{one.label}: {spoken(_took(leg, self.story.until))}")
                 for bar, (one, leg) in zip(bars, legs, strict=True)
             ]  # fmt: skip
-            yield Row(task.report.name, task.target, round(height, 2), rects)
+            yield TimelineRow(task.report.name, task.target, round(height, 2), rects)
 
-    def _branch(self, story: BranchStory, said: list[Said]) -> Branch:
+    def _branch(self, story: BranchHistory, said: list[TranscriptEntry]) -> BranchEntry:
         legs = story.deployments
         took = (legs[-1].ended or self.story.until) - legs[0].begun if legs else None
         opening, ending, left_out = excerpt.entries(said, self._entries)
         cut = [[line(excerpt.cut(one, self._longest), story) for one in part] for part in (opening, ending)]
-        return Branch(story, costs.bill(self._prices, story), took, cut[0], left_out, cut[1])
+        return BranchEntry(story, costs.bill(self._prices, story), took, cut[0], left_out, cut[1])
 
 
-def _tone(branch: Branch, leg: Deployment) -> str:
+def _tone(branch: BranchEntry, leg: Deployment) -> str:
     """A leg that was left off went well; only the last one is as the branch is."""
     if leg is branch.story.deployments[-1]:
         return branch.story.report.status

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from grammar.durations import spoken
+from grammar.documents.durations import spoken
 
 IDLE = 0.25
 SHORTEST_IDLE = 60

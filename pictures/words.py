@@ -6,7 +6,7 @@ from json import dumps
 
 from pydantic import JsonValue
 
-from grammar.graph import TaskNode
+from grammar.loading.graph import TaskNode
 
 _REFERENCE = re.compile(r"⟦env:([^:|⟧]+)(?:\|json)?:[0-9a-f]+⟧")
 

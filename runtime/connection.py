@@ -15,8 +15,8 @@ from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import ConnectionFailed
-from runtime.embedded import Server, is_ours
-from runtime.keeper import MARK, PORT
+from runtime.local_server.embedded import EmbeddedServer, is_ours
+from runtime.local_server.supervisor import MARK, PORT
 from runtime.sdk_log import sdk_runtime
 
 CONNECT_SECONDS = 5.0
@@ -33,7 +33,7 @@ def configured() -> ClientConnectConfig | None:
     return config if "target_host" in config else None
 
 
-def to_embedded(server: Server) -> ClientConnectConfig:
+def to_embedded(server: EmbeddedServer) -> ClientConnectConfig:
     """How to connect to the embedded server."""
     return ClientConnectConfig(target_host=server.address)
 

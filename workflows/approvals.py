@@ -1,4 +1,4 @@
-"""Tool calls that wait for a person, and what was said (GRAMMAR.md sections 6 and 9)."""
+"""Tool calls that wait for a person, and what was said (specification sections 6 and 9)."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,9 +6,9 @@ from typing import Literal
 
 from temporalio import workflow
 
-from grammar.carried import Waiting
-from grammar.contracts import Leg, PendingCall, Verdict
-from grammar.reports import Approval, Grant
+from grammar.messages.continue_as_new import WaitingBranch
+from grammar.messages.contracts import ApprovalDecision, Leg, PendingCall
+from grammar.messages.reports import Approval, Grant
 
 Kind = Literal["approval", "unknown_outcome"]
 
@@ -20,11 +20,11 @@ class LeftWaiting(Exception):
 class Approvals:
     """The open calls of a run. `told`: hears of each that is asked for, and of each that is decided."""
 
-    def __init__(self, now: Callable[[], datetime], told: Callable[[Approval, Verdict | None], None]) -> None:
+    def __init__(self, now: Callable[[], datetime], told: Callable[[Approval, ApprovalDecision | None], None]) -> None:
         self._now = now
         self._told = told
         self._open: dict[str, Approval] = {}
-        self._said: dict[str, Verdict] = {}
+        self._said: dict[str, ApprovalDecision] = {}
         self._asked: dict[str, int] = {}
         self.granted: set[Grant] = set()
 
@@ -38,7 +38,7 @@ class Approvals:
         kind: Kind = "unknown_outcome" if leg.reason == "unknown_outcome" else "approval"
         return [self._ask(activity_id, task, branch, call, kind) for call in leg.calls]
 
-    def ask_again(self, waiting: Waiting) -> None:
+    def ask_again(self, waiting: WaitingBranch) -> None:
         """What was asked in the history before is open again, unless it was decided there."""
         self._said |= {one.id: one for one in waiting.said}
         for approval in waiting.asked:
@@ -47,11 +47,11 @@ class Approvals:
             if approval.id not in self._said:
                 self._open[approval.id] = approval
 
-    def said(self, asked: list[Approval]) -> list[Verdict]:
+    def said(self, asked: list[Approval]) -> list[ApprovalDecision]:
         """What was said of these so far."""
         return [self._said[one.id] for one in asked if one.id in self._said]
 
-    async def answers(self, asked: list[Approval], leg: Leg, leave: Callable[[], bool]) -> list[Verdict]:
+    async def answers(self, asked: list[Approval], leg: Leg, leave: Callable[[], bool]) -> list[ApprovalDecision]:
         """What was said of each call of the leg, as soon as all are decided. Raises LeftWaiting where `leave` says."""
         try:
             await workflow.wait_condition(lambda: len(self.said(asked)) == len(asked) or leave())
@@ -64,7 +64,7 @@ class Approvals:
             self._said[one.id].model_copy(update={"id": call.id}) for one, call in zip(asked, leg.calls, strict=True)
         ]
 
-    def decide(self, verdict: Verdict, kind: Kind = "approval") -> None:
+    def decide(self, verdict: ApprovalDecision, kind: Kind = "approval") -> None:
         """Take in what a person said. Where no such call is open, there is nothing to decide."""
         approval = self._open.get(verdict.id)
         if approval is None or approval.kind != kind:
@@ -108,4 +108,4 @@ class Approvals:
 
     def _decide_if_granted(self, approval: Approval) -> None:
         if approval.kind == "approval" and approval.grant in self.granted:
-            self.decide(Verdict(id=approval.id, approved=True))
+            self.decide(ApprovalDecision(id=approval.id, approved=True))

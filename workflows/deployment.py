@@ -1,4 +1,4 @@
-"""The activities of a task: what each is asked, and how Temporal retries it (GRAMMAR.md section 8)."""
+"""The activities of a task: what each is asked, and how Temporal retries it (specification section 8)."""
 
 from datetime import timedelta
 from typing import TypedDict
@@ -6,26 +6,27 @@ from typing import TypedDict
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 
-from grammar import contracts, model_choice, script
-from grammar.contracts import (
+from grammar.documents import rules
+from grammar.documents.models import Retry, Task
+from grammar.documents.references import short_name
+from grammar.documents.rules import BranchScript
+from grammar.documents.values import Value
+from grammar.messages import contracts, model_choice
+from grammar.messages.contracts import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
     AgentRequest,
     AgentSpec,
     Branch,
+    BranchResult,
     Bundle,
-    Deployed,
     GatherRequest,
     Page,
     PrepareRequest,
     ShellRequest,
-    Surroundings,
+    TemplateContext,
     activity_id,
 )
-from grammar.models import Retry, Task
-from grammar.references import short_name
-from grammar.script import Rehearsal
-from grammar.values import Value
 
 AGENT_ATTEMPTS = 5
 SHELL_ATTEMPTS = 1
@@ -97,14 +98,14 @@ async def gather(task: Task, request: GatherRequest) -> Value:
 
 async def deploy(
     task: Task, asked: AgentRequest | ShellRequest, activity: str, summary: str, left: timedelta
-) -> Deployed:
+) -> BranchResult:
     """Run one branch of the task, or its next leg."""
     name = contracts.RUN_SHELL if isinstance(asked, ShellRequest) else contracts.RUN_AGENT
-    deployed: Deployed = await workflow.execute_activity(
+    deployed: BranchResult = await workflow.execute_activity(
         name,
         asked,
         activity_id=activity,
-        result_type=Deployed,
+        result_type=BranchResult,
         retry_policy=retry_policy(task),
         summary=summary,
         # The run is not over before what it started is.
@@ -115,7 +116,7 @@ async def deploy(
 
 
 def request(
-    task: Task, index: int, branch: Branch, bundle: Bundle, surroundings: Surroundings, secrets: list[str]
+    task: Task, index: int, branch: Branch, bundle: Bundle, surroundings: TemplateContext, secrets: list[str]
 ) -> AgentRequest | ShellRequest:
     """What the activity of a branch is asked. `index`: of the task."""
     rehearsal = _rehearsal(task, index, branch, bundle)
@@ -150,11 +151,11 @@ def request(
     )
 
 
-def _rehearsal(task: Task, index: int, branch: Branch, bundle: Bundle) -> Rehearsal | None:
+def _rehearsal(task: Task, index: int, branch: Branch, bundle: Bundle) -> BranchScript | None:
     """What answers for the branch in a dry run."""
     if bundle.script is None:
         return None
     choice = task.choices[branch.choice]
     named = choice.model if choice else task.model
     models = (named, model_choice.choose(task, bundle.config, branch.choice).name)
-    return script.rehearsal(bundle.script, task, index, branch.index // len(task.choices), models)
+    return rules.branch_script(bundle.script, task, index, branch.index // len(task.choices), models)

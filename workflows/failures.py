@@ -1,4 +1,4 @@
-"""What a failed activity means for its branch, its task and the run (GRAMMAR.md section 7)."""
+"""What a failed activity means for its branch, its task and the run (specification section 7)."""
 
 import temporalio.exceptions
 from temporalio.exceptions import (
@@ -8,10 +8,10 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
-from grammar.contracts import Lost
+from grammar.documents.models import Task
 from grammar.errors import ends_run, is_mendable
-from grammar.models import Task
-from grammar.reports import Failure
+from grammar.messages.contracts import FailureDetails
+from grammar.messages.reports import Failure
 from workflows.task_record import TaskRecord
 
 _TIMEOUTS = {
@@ -51,10 +51,10 @@ def understood(task: str, branch: int | None, error: ActivityError) -> Failure:
     return Failure(task=task, branch=branch, type=type(cause).__name__, message=str(cause or error))
 
 
-def lost(error: ActivityError) -> Lost:
+def lost(error: ActivityError) -> FailureDetails:
     """What a failed branch cost, as far as its activity could tell."""
     told = error.cause.details if isinstance(error.cause, ApplicationError) else ()
-    return Lost.model_validate(told[0]) if told and isinstance(told[0], dict) else Lost()
+    return FailureDetails.model_validate(told[0]) if told and isinstance(told[0], dict) else FailureDetails()
 
 
 def ending(task: Task, record: TaskRecord) -> Failure | None:

@@ -9,15 +9,15 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from grammar import rate_limit
-from grammar.contracts import AgentRequest, Branch, Deployed, Leg, ShellRequest, Verdict
-from grammar.models import Task
-from grammar.reports import Failure
+from grammar.documents.models import Task
+from grammar.messages import rate_limit
+from grammar.messages.contracts import AgentRequest, ApprovalDecision, Branch, BranchResult, Leg, ShellRequest
+from grammar.messages.reports import Failure
 from workflows import deployment, summary
 from workflows.approvals import Approvals
 from workflows.failures import BranchFailed
 from workflows.task_record import TaskRecord
-from workflows.window import Places
+from workflows.window import Slots
 
 
 class Legs:
@@ -43,8 +43,8 @@ class Legs:
         self._advanced = record.advanced
 
     async def run(
-        self, request: AgentRequest | ShellRequest, places: Places, describe: Callable[[int], str]
-    ) -> Deployed:
+        self, request: AgentRequest | ShellRequest, places: Slots, describe: Callable[[int], str]
+    ) -> BranchResult:
         """What the branch gives in the end. Raises ActivityError, BranchFailed, LeftWaiting.
 
         `describe`: a leg for the Web UI.
@@ -66,7 +66,7 @@ class Legs:
             self._record.go_on(self._branch)
             self._tell()
 
-    async def _go_on(self, request: AgentRequest, activity: str, leg: Leg, places: Places) -> AgentRequest:
+    async def _go_on(self, request: AgentRequest, activity: str, leg: Leg, places: Slots) -> AgentRequest:
         """The next leg's request, as soon as it may start."""
         changes: dict[str, object] = {"journal": request.journal or activity, "recorded": leg.recorded}
         if leg.reason == "approval":
@@ -80,7 +80,7 @@ class Legs:
             await self._rest(leg)
         return request.model_copy(update={**changes, "secrets": sorted(self._secrets)})
 
-    async def _ask(self, leg: Leg, places: Places) -> list[Verdict]:
+    async def _ask(self, leg: Leg, places: Slots) -> list[ApprovalDecision]:
         """Wait for a person, however long: the task's deadline moves on meanwhile."""
         since = workflow.now()
         where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))

@@ -1,11 +1,11 @@
-"""A run that cannot go on by itself waits for a person's decision (GRAMMAR.md section 9)."""
+"""A run that cannot go on by itself waits for a person's decision (specification section 9)."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 from temporalio import workflow
 
-from grammar.reports import Decision, Failure, Parked
+from grammar.messages.reports import Decision, Failure, Parked
 
 
 class Parking:

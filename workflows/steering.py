@@ -1,25 +1,25 @@
 """What people tell a run: signals, for the CLI and the Web UI, and updates, which are refused where they do not fit.
 
-GRAMMAR.md section 9.
+specification section 9.
 """
 
 from pydantic import JsonValue
 from temporalio import workflow
 
-from grammar.contracts import Verdict
-from grammar.reports import Action, Decision, Rejection
-from workflows.record import Record
+from grammar.messages.contracts import ApprovalDecision
+from grammar.messages.reports import Action, Decision, Rejection
+from workflows.run_record import RunRecord
 
 
 class Steering:
     """The handlers of the workflow."""
 
-    _record: Record
+    _record: RunRecord
 
     @workflow.signal
     def approve(self, call: str) -> None:
         """Let the agent make the call of that id. An id that is not open is ignored: it may have been decided."""
-        self._record.approvals.decide(Verdict(id=call, approved=True))
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=True))
 
     @workflow.signal
     def approve_always(self, call: str) -> None:
@@ -34,12 +34,12 @@ class Steering:
     @workflow.signal
     def retry_call(self, call: str) -> None:
         """Repeat the call of that id, which was interrupted."""
-        self._record.approvals.decide(Verdict(id=call, approved=True), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
 
     @workflow.signal
     def skip_call(self, call: str) -> None:
         """Tell the agent that the call of that id was interrupted, and go on."""
-        self._record.approvals.decide(Verdict(id=call, approved=False), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
 
     @workflow.signal
     def retry(self, task: str | None = None) -> None:
@@ -74,7 +74,7 @@ class Steering:
     @workflow.update(name="approve")
     def approve_now(self, call: str) -> None:
         """As the signal; refused where no such call is open."""
-        self._record.approvals.decide(Verdict(id=call, approved=True))
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=True))
 
     @approve_now.validator
     def _check_approve(self, call: str) -> None:
@@ -101,7 +101,7 @@ class Steering:
     @workflow.update(name="retry_call")
     def retry_call_now(self, call: str) -> None:
         """As the signal; refused where no such call was interrupted."""
-        self._record.approvals.decide(Verdict(id=call, approved=True), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
 
     @retry_call_now.validator
     def _check_retry_call(self, call: str) -> None:
@@ -110,7 +110,7 @@ class Steering:
     @workflow.update(name="skip_call")
     def skip_call_now(self, call: str) -> None:
         """As the signal; refused where no such call was interrupted."""
-        self._record.approvals.decide(Verdict(id=call, approved=False), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
 
     @skip_call_now.validator
     def _check_skip_call(self, call: str) -> None:
@@ -165,6 +165,6 @@ class Steering:
         self._record.decide(Decision(action=action, task=task, value=value))
 
 
-def _no(call: str | Rejection) -> Verdict:
+def _no(call: str | Rejection) -> ApprovalDecision:
     given = Rejection(id=call) if isinstance(call, str) else call
-    return Verdict(id=given.id, approved=False, reason=given.reason)
+    return ApprovalDecision(id=given.id, approved=False, reason=given.reason)

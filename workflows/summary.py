@@ -1,10 +1,10 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
-from grammar import model_choice
-from grammar.contracts import Branch
-from grammar.models import ModelConfig, Task
-from grammar.reports import Approval, Parked
-from workflows.record import Record
+from grammar.documents.models import ModelConfig, Task
+from grammar.messages import model_choice
+from grammar.messages.contracts import Branch
+from grammar.messages.reports import Approval, Parked
+from workflows.run_record import RunRecord
 from workflows.task_record import TaskRecord
 
 # Signs that every font has: the Web UI shows them in the reader's own. It puts no space between columns.
@@ -45,7 +45,7 @@ def of_rest(name: str, label: str) -> str:
     return " · ".join(part for part in (name, label, "rate limited") if part)[:TEMPORAL_LIMIT]
 
 
-def of_run(record: Record) -> str:
+def of_run(record: RunRecord) -> str:
     """A Markdown table of the tasks."""
     rows = [_row(task) for task in record.tasks]
     table = ["| status | task | items | note |", "|---|---|---|---|", *rows]
@@ -64,7 +64,7 @@ def _parked(parked: Parked | None) -> list[str]:
     return ["", what, "", how]
 
 
-def _paused(record: Record) -> list[str]:
+def _paused(record: RunRecord) -> list[str]:
     return ["", "**Paused.** No new branch starts; go on with the signal `unpause`."] if record.paused else []
 
 

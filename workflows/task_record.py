@@ -6,14 +6,24 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from grammar.carried import CarriedTask, Done, Waiting
-from grammar.contracts import Branch, Deployed, GatheredBranch, Leg, Lost, StoredPage, Usage, Verdict, activity_id
+from grammar.documents.models import Task
+from grammar.documents.values import Value
 from grammar.errors import ends_run
-from grammar.journal import Tally
-from grammar.models import Task
-from grammar.reports import Approval, BranchReport, Failure, TaskReport, TaskStatus
-from grammar.values import Value
-from workflows.begun import Begun, done
+from grammar.messages.continue_as_new import CarriedTask, FinishedBranch, WaitingBranch
+from grammar.messages.contracts import (
+    ApprovalDecision,
+    Branch,
+    BranchResult,
+    FailureDetails,
+    GatheredBranch,
+    Leg,
+    StoredPage,
+    Usage,
+    activity_id,
+)
+from grammar.messages.events import TaskProgress
+from grammar.messages.reports import Approval, BranchReport, Failure, TaskReport, TaskStatus
+from workflows.branch_record import BranchRecord, done
 
 FAILURES_TOLD = 20
 
@@ -41,11 +51,11 @@ class TaskRecord:
         self._entry = note_entry
         self._started: datetime | None = None
         self._ended: datetime | None = None
-        self._begun: dict[int, Begun] = {}
-        self._done: dict[int, Done] = {}
+        self._begun: dict[int, BranchRecord] = {}
+        self._done: dict[int, FinishedBranch] = {}
         self._turns = 0
 
-    def carried(self, said: Callable[[list[Approval]], list[Verdict]] = lambda asked: []) -> CarriedTask:
+    def carried(self, said: Callable[[list[Approval]], list[ApprovalDecision]] = lambda asked: []) -> CarriedTask:
         """What a new history needs of it; of a task that has ended, what people are told.
 
         `said`: what people said so far of calls that wait.
@@ -77,7 +87,7 @@ class TaskRecord:
             if one.deployed:
                 self._done[one.branch.index] = done(one.branch, one.deployed, one.leg)
             else:
-                self._begun[one.branch.index] = Begun.taken_over(one)
+                self._begun[one.branch.index] = BranchRecord.taken_over(one)
         self.stopped = any(ends_run(one.type) for one in self._errors)
 
     def forget_results(self) -> None:
@@ -179,9 +189,9 @@ class TaskRecord:
         if known := self._begun.get(branch.index):
             known.branch = kept
         else:
-            self._begun[branch.index] = Begun(kept, started=self._now())
+            self._begun[branch.index] = BranchRecord(kept, started=self._now())
 
-    def succeed(self, branch: Branch, deployed: Deployed) -> None:
+    def succeed(self, branch: Branch, deployed: BranchResult) -> None:
         """A branch gave its result."""
         self._usage = self._usage + deployed.usage
         self.model = deployed.model or self.model
@@ -189,9 +199,9 @@ class TaskRecord:
         self._ended_branch(branch, status="done", said=deployed.said, first=deployed.first)
         self._done[branch.index] = self._begun.pop(branch.index).done(deployed, self._now())
 
-    def fail(self, branch: Branch, failure: Failure, lost: Lost | None = None) -> None:
+    def fail(self, branch: Branch, failure: Failure, lost: FailureDetails | None = None) -> None:
         """A branch failed for good, or until a person has it retried."""
-        lost = lost or Lost()
+        lost = lost or FailureDetails()
         activity = self.activity_id(branch, self.leg(branch))
         self._begun[branch.index].fail(failure, lost, activity, self._now())
         self.stopped = self.stopped or ends_run(failure.type)
@@ -205,7 +215,7 @@ class TaskRecord:
         label, activity = self.label(branch), self.activity_id(branch, leg)
         self._entry(self, kind, branch=branch.index, label=label, activity=activity, **fields)
 
-    def leave_off(self, branch: Branch, deployed: Deployed, leg: Leg) -> None:
+    def leave_off(self, branch: Branch, deployed: BranchResult, leg: Leg) -> None:
         """A leg of a branch ended, and the branch has not."""
         begun = self._begun[branch.index]
         number = begun.leg
@@ -221,7 +231,7 @@ class TaskRecord:
         """The branch waits for a person."""
         self._begun[branch.index].wait(leg, asked)
 
-    def waiting(self, branch: Branch) -> Waiting | None:
+    def waiting(self, branch: Branch) -> WaitingBranch | None:
         """What the branch waits for, if it does: since an earlier history, where it has just begun in this one."""
         return self._begun[branch.index].waiting
 
@@ -292,7 +302,7 @@ class TaskRecord:
         """How many branches failed."""
         return len(self._errors)
 
-    def results(self) -> list[Done]:
+    def results(self) -> list[FinishedBranch]:
         """What branches gave, in item order."""
         return [one for _, one in sorted(self._done.items())]
 
@@ -338,9 +348,9 @@ class TaskRecord:
             warnings=self.warnings,
         )
 
-    def tally(self) -> Tally:
+    def tally(self) -> TaskProgress:
         """As a follower is told, every now and then."""
-        return Tally(
+        return TaskProgress(
             status=self.status,
             note=self.note,
             total=self.total,
@@ -390,5 +400,5 @@ class TaskRecord:
         )
 
 
-def _usage(done: Done) -> Usage:
+def _usage(done: FinishedBranch) -> Usage:
     return Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)

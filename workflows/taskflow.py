@@ -11,9 +11,11 @@ from temporalio.common import SearchAttributeKey, TypedSearchAttributes
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ContinueAsNewError
 
-from grammar import fan_out
-from grammar.carried import Carried, Done, RunInput
-from grammar.contracts import (
+from grammar.documents.models import Task
+from grammar.documents.values import ToolResult, Value
+from grammar.messages import fan_out
+from grammar.messages.continue_as_new import Carried, FinishedBranch, RunInput
+from grammar.messages.contracts import (
     STATUS_ATTRIBUTE,
     WORKFLOW,
     AgentRequest,
@@ -21,22 +23,20 @@ from grammar.contracts import (
     GatherRequest,
     Page,
     PrepareRequest,
-    Surroundings,
+    TemplateContext,
 )
-from grammar.journal import Journal
-from grammar.models import Task
-from grammar.reports import STANDING, Decision, Failure, Manifest, RunReport, Standing
-from grammar.values import ToolResult, Value
-from workflows import deployment, failures, stack, summary
+from grammar.messages.events import RunEvents
+from grammar.messages.reports import OVERVIEW_MEMO, Decision, Failure, Manifest, RunOverview, RunReport
+from workflows import carry_over, deployment, failures, summary
 from workflows.approvals import LeftWaiting
+from workflows.carry_over import CarryOver
 from workflows.failures import BranchFailed, RunEnded
 from workflows.legs import Legs
-from workflows.outputs import Outputs
-from workflows.record import Record
-from workflows.stack import Stack
+from workflows.published import PublishedOutputs
+from workflows.run_record import RunRecord
 from workflows.steering import Steering
 from workflows.task_record import TaskRecord
-from workflows.window import Job, Places, sliding_window
+from workflows.window import Job, Slots, sliding_window
 
 _STATUS = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
 
@@ -49,16 +49,16 @@ class TaskflowWorkflow(Steering):
     def __init__(self, bundle: RunInput) -> None:
         carried = bundle.carried
         self._bundle = bundle.model_copy(update={"carried": None})
-        self._record = Record(bundle, workflow.now, carried)
-        self._stack = Stack(carried.stack if carried else (), room=len(bundle.tasks) + stack.ROOM)
-        self._outputs = Outputs(carried.outputs, carried.stored) if carried else Outputs()
+        self._record = RunRecord(bundle, workflow.now, carried)
+        self._stack = CarryOver(carried.stack if carried else (), room=len(bundle.tasks) + carry_over.ROOM)
+        self._outputs = PublishedOutputs(carried.outputs, carried.stored) if carried else PublishedOutputs()
         self._secrets = set(carried.secrets) if carried else set()
-        self._shown = carried.standing if carried else Standing()
+        self._shown = carried.standing if carried else RunOverview()
         self._key = carried.key if carried else workflow.uuid4().hex[:12]
 
     @workflow.run
     async def run(self, bundle: RunInput) -> RunReport:
-        """Walk the tasks. A failed optional task does not stop the run; see GRAMMAR.md section 7."""
+        """Walk the tasks. A failed optional task does not stop the run; see specification section 7."""
         first, source = (bundle.carried.index, bundle.carried.source) if bundle.carried else (0, None)
         try:
             for index, task in list(enumerate(bundle.tasks))[first:]:
@@ -91,7 +91,7 @@ class TaskflowWorkflow(Steering):
         return Manifest(report=self._record.report(self._outputs), branches=self._record.branches())
 
     @workflow.query
-    def journal(self, after: int = 0) -> Journal:
+    def journal(self, after: int = 0) -> RunEvents:
         """What happened since, for a follower: entries numbered from `after` on."""
         return self._record.journal(after)
 
@@ -222,7 +222,7 @@ class TaskflowWorkflow(Steering):
         )
         workflow.continue_as_new(self._bundle.model_copy(update={"carried": carried}))
 
-    async def _run_branch(self, index: int, task: Task, record: TaskRecord, branch: Branch, places: Places) -> None:
+    async def _run_branch(self, index: int, task: Task, record: TaskRecord, branch: Branch, places: Slots) -> None:
         record.begin(branch)
         legs = Legs(task, branch, record, self._record.approvals, self._secrets, self._tell)
         request = deployment.request(task, index, branch, self._bundle, self._surroundings(task), sorted(self._secrets))
@@ -266,7 +266,7 @@ class TaskflowWorkflow(Steering):
         return page
 
     async def _publish(self, index: int, task: Task, record: TaskRecord) -> None:
-        """Put results on the stack in item order, and the value under `outputs` (GRAMMAR.md section 5)."""
+        """Put results on the stack in item order, and the value under `outputs` (specification section 5)."""
         done = record.results()
         if len(task.choices) == 1:
             self._stack.push(index, (result for one in done for result in _tool_results(one)))
@@ -294,8 +294,8 @@ class TaskflowWorkflow(Steering):
             return await deployment.gather(task, GatherRequest(branches=branches, pages=record.pages, items=here))
         return Value(value=[fan_out.entry(one, items[one.item], one.result.value) for one in branches])
 
-    def _surroundings(self, task: Task) -> Surroundings:
-        return Surroundings(globals=self._bundle.globals, env=task.env, key=self._key)
+    def _surroundings(self, task: Task) -> TemplateContext:
+        return TemplateContext(globals=self._bundle.globals, env=task.env, key=self._key)
 
     def _tell(self) -> None:
         workflow.set_current_details(summary.of_run(self._record))
@@ -303,8 +303,8 @@ class TaskflowWorkflow(Steering):
         if standing == self._shown:
             return
         # Both only where the starter set them: what a namespace does not know would fail the workflow task.
-        if workflow.memo_value(STANDING, None) is not None:
-            workflow.upsert_memo({STANDING: standing})
+        if workflow.memo_value(OVERVIEW_MEMO, None) is not None:
+            workflow.upsert_memo({OVERVIEW_MEMO: standing})
         if standing.state != self._shown.state and _STATUS in _keys(workflow.info().typed_search_attributes):
             workflow.upsert_search_attributes([_STATUS.value_set(standing.state)])
         self._shown = standing
@@ -314,7 +314,7 @@ def _keys(attributes: TypedSearchAttributes) -> set[SearchAttributeKey[Any]]:
     return {pair.key for pair in attributes}
 
 
-def _tool_results(done: Done) -> list[ToolResult]:
+def _tool_results(done: FinishedBranch) -> list[ToolResult]:
     """What the branch's tools gave, or where it is."""
     if done.stored is None:
         return done.tool_results

@@ -8,7 +8,7 @@ from typing import Any
 from temporalio import workflow
 
 
-class Places:
+class Slots:
     """How many jobs may run at once. A job that waits for a person leaves its place to others meanwhile."""
 
     def __init__(self, limit: int) -> None:
@@ -36,12 +36,12 @@ class Places:
         await self.take()
 
 
-Job = Callable[[Places], Coroutine[Any, Any, None]]
+Job = Callable[[Slots], Coroutine[Any, Any, None]]
 
 
 async def sliding_window(jobs: AsyncIterator[Job], limit: int) -> None:
     """Run all jobs, at most `limit` at once, started in order. The first exception ends the rest."""
-    places = Places(limit)
+    places = Slots(limit)
     running: list[asyncio.Task[None]] = []
     try:
         while True:
@@ -59,7 +59,7 @@ async def sliding_window(jobs: AsyncIterator[Job], limit: int) -> None:
         raise
 
 
-async def _run(job: Job, places: Places) -> None:
+async def _run(job: Job, places: Slots) -> None:
     try:
         await job(places)
     finally:

@@ -27,14 +27,14 @@ else:
     Value = Annotated[str, PlainValidator(_any_json.validate_python), WithJsonSchema({"description": "Any JSON value"})]
 
 
-class Store(Protocol):
+class MemcacheStore(Protocol):
     """Where the entries are. Each context manager is one transaction."""
 
     def reading(self) -> "AbstractContextManager[MutableMapping[str, JsonValue]]": ...
     def writing(self) -> "AbstractContextManager[MutableMapping[str, JsonValue]]": ...
 
 
-def open_store() -> Store:
+def open_store() -> MemcacheStore:
     """The store that the environment asks for."""
     backend = os.environ.get("MEMCACHE_BACKEND") or "sqlite"
     if backend not in ("sqlite", "dictionary_file"):
@@ -52,7 +52,7 @@ def open_store() -> Store:
 class Memcache:
     """The tools. Their docstrings are what the model reads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: MemcacheStore) -> None:
         self._store = store
 
     def memcache_set_state(self, key: str, value: Value) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.models import ServerParams, Toolbox
+from grammar.documents.models import ServerParams, Toolbox
 from tests.activities.conftest import SERVER, Bench
 from tests.support.endpoint import Call, Rule, When
 from tests.support.waiting import until

@@ -9,16 +9,23 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentRuns
-from activities.documents import Documents
-from activities.in_step import InStep
-from activities.journal_store import Store
-from activities.local_model import LocalModel
-from activities.models import Models
-from activities.pool import Pool
-from activities.render import Renderer
+from activities.agents.local_model import LocalModel
+from activities.agents.model_clients import ModelClients
+from activities.process.completion_batching import CompletionBatching
+from activities.process.render import Renderer
 from activities.shell import Shell
-from grammar.contracts import KEPT_OF_TASK, AgentRequest, AgentSpec, Deployed, ShellRequest, Surroundings
-from grammar.models import Personality, Schema
+from activities.storage.documents import Documents
+from activities.storage.journal_store import JournalStore
+from activities.toolboxes.pool import Pool
+from grammar.documents.models import Personality, Schema
+from grammar.messages.contracts import (
+    KEPT_OF_TASK,
+    AgentRequest,
+    AgentSpec,
+    BranchResult,
+    ShellRequest,
+    TemplateContext,
+)
 from tests.support.endpoint import Rule, ScriptedEndpoint
 
 KEY = "k1"
@@ -30,30 +37,32 @@ class Bench:
     """Runs one activity at a time."""
 
     renderer: Renderer
-    models: Models
+    models: ModelClients
     pool: Pool
     env: ActivityEnvironment
-    journals: Store | None = None
+    journals: JournalStore | None = None
     documents: Documents | None = None
 
-    async def shell(self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, **env: str) -> Deployed:
-        surroundings = Surroundings(env=env, key=KEY)
+    async def shell(
+        self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, **env: str
+    ) -> BranchResult:
+        surroundings = TemplateContext(env=env, key=KEY)
         request = ShellRequest(script=script, outputs=outputs, surroundings=surroundings, kept=kept)
         return await self.env.run(Shell(self.renderer, self.documents).run_shell, request)
 
-    async def agent(self, prompt: str = "hi", **fields: Any) -> Deployed:
-        surroundings = Surroundings(env=fields.pop("env", {}), key=KEY)
+    async def agent(self, prompt: str = "hi", **fields: Any) -> BranchResult:
+        surroundings = TemplateContext(env=fields.pop("env", {}), key=KEY)
         agents = fields.pop("agents", [AgentSpec(name="brief", personality=Personality(personality="Be brief."))])
         request = AgentRequest(
             **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
         )
-        runs = AgentRuns(self.renderer, self.models, InStep(), self.pool, self.journals, self.documents)
+        runs = AgentRuns(self.renderer, self.models, CompletionBatching(), self.pool, self.journals, self.documents)
         return await self.env.run(runs.run_agent, request)
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    renderer, models, pool = Renderer(), Models(LocalModel()), Pool()
+    renderer, models, pool = Renderer(), ModelClients(LocalModel()), Pool()
     yield Bench(renderer, models, pool, ActivityEnvironment())
     await pool.close()
     await models.close()

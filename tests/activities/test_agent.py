@@ -1,4 +1,4 @@
-"""Agent runs against a scripted endpoint, with a real MCP server (GRAMMAR.md sections 5 to 7)."""
+"""Agent runs against a scripted endpoint, with a real MCP server (specification sections 5 to 7)."""
 
 import sys
 from typing import Any
@@ -7,8 +7,8 @@ import psutil
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentSpec, ModelSpec
-from grammar.models import Personality, ServerParams, Toolbox
+from grammar.documents.models import Personality, ServerParams, Toolbox
+from grammar.messages.contracts import AgentSpec, ModelSpec
 from tests.activities.conftest import SERVER, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
 

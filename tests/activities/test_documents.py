@@ -9,18 +9,18 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.gather import Gather
 from activities.prepare import Prepare
-from grammar.contracts import (
+from grammar.documents.models import Task
+from grammar.documents.values import Stored, ToolResult, Value, stored_result, stored_value
+from grammar.messages.contracts import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
     GatheredBranch,
     GatherRequest,
     Page,
     PrepareRequest,
-    Surroundings,
+    TemplateContext,
 )
-from grammar.models import Task
-from grammar.values import Stored, ToolResult, Value, stored_result, stored_value
-from runtime.documents import FileDocuments
+from runtime.storage.document_files import FileDocuments
 from tests.activities.boxes import box, calls
 from tests.activities.conftest import KEY, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint
@@ -41,7 +41,7 @@ async def value(documents: FileDocuments, stored: Stored | None) -> Any:
 
 
 async def prepared(bench: Bench, task: Task, **fields: Any) -> Page:
-    request = PrepareRequest(task=task, surroundings=Surroundings(key=KEY), **fields)
+    request = PrepareRequest(task=task, surroundings=TemplateContext(key=KEY), **fields)
     return await ActivityEnvironment().run(Prepare(bench.renderer, bench.documents).prepare, request)
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from activities.in_step import STEP, InStep, until_next_step
+from activities.process.completion_batching import STEP, CompletionBatching, until_next_step
 
 
 def test_all_that_end_within_a_step_report_at_the_same_moment() -> None:
@@ -26,7 +26,7 @@ async def waited(others: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         slept.append(seconds)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    in_step = InStep()
+    in_step = CompletionBatching()
     with in_step.running():
         running = [in_step.running() for _ in range(others)]
         for other in running:

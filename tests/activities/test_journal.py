@@ -12,12 +12,12 @@ from openai.types.responses import Response
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 
-from activities.carried_lines import LARGEST, CarriedLines
-from activities.journal import SKIPPED, Journal
-from activities.journal_files import JournalFiles
-from activities.secrets import Secrets
-from grammar.contracts import Leg, Lost
+from activities.process.secrets import Secrets
+from activities.storage.journal import SKIPPED, Journal
+from activities.storage.journal_files import JournalFiles
+from activities.storage.journal_heartbeat import LARGEST, HeartbeatJournal
 from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
+from grammar.messages.contracts import FailureDetails, Leg
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
@@ -59,7 +59,7 @@ async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
     with pytest.raises(ApplicationError) as failed:
         await kept.agent(**fields)
     (lost,) = failed.value.details
-    assert isinstance(lost, Lost)
+    assert isinstance(lost, FailureDetails)
     assert (lost.usage.requests, lost.usage.input_tokens, lost.attempts) == (30, 300, 1)
     assert [one.kind for one in lost.said[-2:]] == ["tool_call", "tool_output"]
     deployed = await kept.agent(**fields)
@@ -161,7 +161,7 @@ async def test_one_that_may_do_harm_is_asked_about(kept: Bench, endpoint: Script
 # The journal itself
 
 
-async def opened(lines: CarriedLines) -> Journal:
+async def opened(lines: HeartbeatJournal) -> Journal:
     journal = Journal(lines, "k", Secrets([], KEY))
     await journal.open()
     return journal
@@ -177,7 +177,7 @@ async def call(journal: Journal, text: str, tool: str = "t", careful: bool = Fal
 
 
 async def test_what_one_writes_that_was_replaced_is_void() -> None:
-    lines = CarriedLines([])
+    lines = HeartbeatJournal([])
     first = await opened(lines)
     assert first.next_answer() is None
     await first.answered(RESPONSE)
@@ -206,7 +206,7 @@ async def test_what_the_agent_was_told_instead_of_a_result_is_kept() -> None:
     async def refuse() -> CallToolResult:
         raise UserError("no")
 
-    lines = CarriedLines([])
+    lines = HeartbeatJournal([])
     with pytest.raises(UserError, match="no"):
         await (await opened(lines)).call("t", {}, False, refuse)
     with pytest.raises(UserError, match="no"):
@@ -214,21 +214,21 @@ async def test_what_the_agent_was_told_instead_of_a_result_is_kept() -> None:
 
 
 async def test_a_run_that_takes_another_way_is_refused() -> None:
-    lines = CarriedLines([])
+    lines = HeartbeatJournal([])
     await call(await opened(lines), "of t")
     with pytest.raises(ToolboxFailed, match="took another way than before at its call 1, of u"):
         await call(await opened(lines), "of u", tool="u")
 
 
 async def test_stop() -> None:
-    journal = await opened(CarriedLines([]))
+    journal = await opened(HeartbeatJournal([]))
     with pytest.raises(ModelUnavailable):
         journal.stop()
     assert journal.stopping
 
 
 async def test_what_is_too_large_is_not_carried() -> None:
-    carried = CarriedLines(["a"])
+    carried = HeartbeatJournal(["a"])
     await carried.append("k", "b" * (LARGEST - 1))
     assert len(carried.lines) == 2
     await carried.append("k", "c")
@@ -255,5 +255,5 @@ async def test_only_the_last_attempt_tells_what_was_said(
     with pytest.raises(ApplicationError) as failed:
         await bench.agent(toolboxes=box())
     (lost,) = failed.value.details
-    assert isinstance(lost, Lost)
+    assert isinstance(lost, FailureDetails)
     assert (lost.attempts, bool(lost.said)) == (attempt, told)

@@ -1,12 +1,12 @@
-"""Agent runs that wait for a person, and go on in another process (GRAMMAR.md sections 6 and 9)."""
+"""Agent runs that wait for a person, and go on in another process (specification sections 6 and 9)."""
 
 import json
 from typing import Any
 
 import pytest
 
-from grammar.contracts import AgentSpec, Deployed, Leg, Verdict
-from grammar.models import Personality, Toolbox
+from grammar.documents.models import Personality, Toolbox
+from grammar.messages.contracts import AgentSpec, ApprovalDecision, BranchResult, Leg
 from tests.activities.conftest import Bench
 from tests.activities.test_agent import box, calls
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
@@ -17,7 +17,7 @@ def guarded(*tools: str, **fields: Any) -> dict[str, Toolbox]:
     return {name: one.model_copy(update={"confirm": tools}) for name, one in box(**fields).items()}
 
 
-def recorded(deployed: Deployed) -> Leg:
+def recorded(deployed: BranchResult) -> Leg:
     """The leg as it comes back out of the history."""
     assert deployed.leg
     return Leg.model_validate_json(deployed.leg.model_dump_json())
@@ -46,7 +46,7 @@ async def test_the_next_leg_goes_on_from_the_call(bench: Bench, endpoint: Script
     endpoint.rules = calls(*TWO)
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent("go", toolboxes=toolboxes))
-    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
     deployed = await bench.agent("go", toolboxes=toolboxes, leg=leg, verdicts=yes)
     assert [one.tool_name for one in deployed.tool_results] == ["lookup", "slow"]
     assert deployed.tool_results[0].structured == {"key": "a", "items": [1, 2]}
@@ -58,7 +58,7 @@ async def test_a_no_is_told_as_the_tools_result(bench: Bench, endpoint: Scripted
     endpoint.rules = calls(TWO[0])
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(toolboxes=toolboxes))
-    no = [Verdict(id=leg.calls[0].id, approved=False, reason="too early")]
+    no = [ApprovalDecision(id=leg.calls[0].id, approved=False, reason="too early")]
     deployed = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=no)
     assert "Tool call not allowed. Reason: too early" in endpoint.requests[1].tool_result
     assert deployed.value == "Tool call not allowed. Reason: too early"
@@ -72,7 +72,7 @@ async def test_several_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     deployed = await bench.agent(toolboxes=toolboxes)
     while deployed.leg:
         leg = recorded(deployed)
-        yes = [Verdict(id=call.id, approved=True) for call in leg.calls]
+        yes = [ApprovalDecision(id=call.id, approved=True) for call in leg.calls]
         deployed = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=yes)
     assert [one.structured["key"] for one in deployed.tool_results] == ["0", "1", "2"]  # type: ignore[index, call-overload]
     assert (len(endpoint.requests), deployed.usage.requests) == (4, 4)
@@ -82,9 +82,9 @@ async def test_turns_count_over_legs(bench: Bench, endpoint: ScriptedEndpoint) -
     endpoint.rules = [Rule(tool_calls=[TWO[0]])]
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(toolboxes=toolboxes, max_turns=2))
-    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
     leg = recorded(await bench.agent(toolboxes=toolboxes, max_turns=2, leg=leg, verdicts=yes))
-    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
     with pytest.raises(Exception, match="no final result after 2 turns"):
         await bench.agent(toolboxes=toolboxes, max_turns=2, leg=leg, verdicts=yes)
     assert len(endpoint.requests) == 2
@@ -101,7 +101,7 @@ async def test_a_leg_in_a_repair(bench: Bench, endpoint: ScriptedEndpoint) -> No
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(toolboxes=toolboxes, outputs=schema))
     assert (leg.repairs, leg.usage.requests, [one.tool_name for one in leg.tool_results]) == (1, 2, ["slow"])
-    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
     deployed = await bench.agent(toolboxes=toolboxes, outputs=schema, leg=leg, verdicts=yes)
     assert [one.tool_name for one in deployed.tool_results] == ["slow", "lookup"]
     assert deployed.usage.requests == 4
@@ -116,7 +116,7 @@ async def test_a_leg_after_a_handoff(bench: Bench, endpoint: ScriptedEndpoint) -
     agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("first", "second")]
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(agents=agents, toolboxes=toolboxes))
-    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
     deployed = await bench.agent(agents=agents, toolboxes=toolboxes, leg=leg, verdicts=yes, capture="response")
     assert deployed.value == "done"
     assert "I am second" in endpoint.requests[-1].system
@@ -130,7 +130,7 @@ async def test_no_secret_in_a_leg(bench: Bench, endpoint: ScriptedEndpoint, monk
     deployed = await bench.agent("use ⟦env:SECRET:k1⟧", **asked)
     assert "hunter2-long" not in deployed.model_dump_json()
     leg = recorded(deployed)
-    yes = [Verdict(id=leg.calls[0].id, approved=True)]
+    yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
     deployed = await bench.agent("use ⟦env:SECRET:k1⟧", **asked, leg=leg, verdicts=yes)
     assert "hunter2-long" in endpoint.requests[1].tool_result
     assert "hunter2-long" not in deployed.model_dump_json()

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 SLOW = {"agents", "openai", "mcp", "jiter"}
 BESIDE = """
 import asyncio, gc
-from activities import loading
+from activities.process import preloading as loading
 loading.begin()
 asyncio.run(loading.load())
 assert gc.isenabled()
@@ -28,7 +28,7 @@ worker.Worker = made
 
 async def main():
     try:
-        async with worker.serving(worker.Place(None, embedded=False), "queue"):
+        async with worker.serving(worker.Backend(None, embedded=False), "queue"):
             pass
     except Made:
         return

@@ -1,4 +1,4 @@
-"""Rules of GRAMMAR.md on agents and shells that no other test here shows."""
+"""Rules of the specification on agents and shells that no other test here shows."""
 
 import inspect
 import os
@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.captured import text_of
-from activities.models import _connect, settings
-from activities.server_process import ServerProcess, environment
-from grammar import rate_limit
-from grammar.contracts import AgentSpec, ModelSpec, Surroundings
-from grammar.endpoint import choose
-from grammar.models import Personality
+from activities.agents.model_clients import _connect, settings
+from activities.agents.results import text_of
+from activities.toolboxes.server_process import ServerProcess, environment
+from grammar.documents.models import Personality
+from grammar.messages import rate_limit
+from grammar.messages.contracts import AgentSpec, ModelSpec, TemplateContext
+from grammar.messages.endpoint import choose
 from tests.activities.boxes import box, calls, failure, one_by_one
 from tests.activities.conftest import KEY, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint
@@ -184,7 +184,7 @@ async def test_a_stdio_server_does_not_see_the_workers_environment(
 async def test_env_of_the_task_reaches_its_toolboxes_and_nobody_else(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="environ", arguments={"name": "COLOUR"}))
     toolboxes = box(env={"COLOUR": "{{ env('HUE', 'none') }}"})
-    around = Surroundings(globals={"hue": "blue"}, env={"HUE": "{{ globals.hue }}!"}, key=KEY)
+    around = TemplateContext(globals={"hue": "blue"}, env={"HUE": "{{ globals.hue }}!"}, key=KEY)
     assert (await bench.agent(toolboxes=toolboxes, surroundings=around)).value == "blue!"
     assert (await bench.agent(toolboxes=toolboxes)).value == "none"
     assert "HUE" not in os.environ
@@ -207,7 +207,7 @@ async def test_command_and_arguments_are_templates(
     monkeypatch.setenv("PYTHON", sys.executable)
     (toolbox,) = box("--starts", "{{ globals.log }}").values()
     params = toolbox.server_params.model_copy(update={"command": "{{ env('PYTHON') }}"})
-    around = Surroundings(globals={"log": str(tmp_path / "log")}, key=KEY)
+    around = TemplateContext(globals={"log": str(tmp_path / "log")}, key=KEY)
     toolboxes = {"tests.box": toolbox.model_copy(update={"server_params": params})}
     deployed = await bench.agent(toolboxes=toolboxes, surroundings=around)
     assert deployed.tool_results

@@ -12,13 +12,13 @@ import pytest
 from mcp.types import CallToolResult, TextContent
 from temporalio.exceptions import ApplicationError
 
-from activities.journal import Journal
-from activities.journal_objects import REMEMBERED, JournalObjects
-from activities.secrets import Secrets
+from activities.process.secrets import Secrets
+from activities.storage.journal import Journal
+from activities.storage.journal_objects import REMEMBERED, JournalObjects
 from grammar.errors import StorageFailed
-from runtime.bucket import Bucket, opened
-from runtime.bucket_url import BucketUrl
-from runtime.document_objects import DocumentObjects
+from runtime.storage.document_objects import DocumentObjects
+from runtime.storage.s3 import Bucket, opened
+from runtime.storage.s3_url import BucketUrl
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When

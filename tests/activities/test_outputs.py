@@ -1,4 +1,4 @@
-"""`outputs`: the check, the repair, the constraint; for agents and for shell scripts (GRAMMAR.md section 5)."""
+"""`outputs`: the check, the repair, the constraint; for agents and for shell scripts (specification section 5)."""
 
 import json
 from typing import Any

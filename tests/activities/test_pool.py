@@ -1,4 +1,4 @@
-"""How long servers live, and who shares them (GRAMMAR.md section 1: `lifetime`)."""
+"""How long servers live, and who shares them (specification section 1: `lifetime`)."""
 
 import asyncio
 import os
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.pool import Pool
-from grammar.contracts import Deployed
+from activities.toolboxes.pool import Pool
+from grammar.messages.contracts import BranchResult
 from tests.activities.boxes import box, calls, failure, free_port, http_box, http_server, own_http_box, started
 from tests.activities.conftest import Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
@@ -32,11 +32,11 @@ def kept(log: Path, lifetime: str, **fields: Any) -> Any:
     return box("--more", "--starts", str(log), lifetime=lifetime, **fields)
 
 
-def texts(*several: Deployed) -> list[str]:
+def texts(*several: BranchResult) -> list[str]:
     return [result.text for one in several for result in one.tool_results]
 
 
-async def at_once(bench: Bench, number: int, **fields: Any) -> list[Deployed]:
+async def at_once(bench: Bench, number: int, **fields: Any) -> list[BranchResult]:
     return list(await asyncio.gather(*(bench.agent(**fields) for _ in range(number))))
 
 
@@ -61,7 +61,7 @@ async def test_task_shares_one_at_a_time(bench: Bench, endpoint: ScriptedEndpoin
     box_ = kept(log, "task")
     limit = asyncio.Semaphore(3)
 
-    async def branch() -> Deployed:
+    async def branch() -> BranchResult:
         async with limit:
             return await bench.agent(toolboxes=box_, task="t")
 

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from activities.render import Renderer
+from activities.process.render import Renderer
+from grammar.documents.models import ServerParams, Toolbox
 from grammar.errors import TemplateFailed
-from grammar.models import ServerParams, Toolbox
-from grammar.templates import Environ, Templates
+from grammar.templating.templates import Environ, Templates
 from tests.activities.conftest import SERVER, Bench
 from tests.support.endpoint import ScriptedEndpoint
 from tests.support.loaded import loaded
@@ -55,7 +55,7 @@ async def test_an_answer_that_nobody_waits_for_reaches_nobody() -> None:
 def test_the_child_ends_with_its_parent() -> None:
     code = (
         "import asyncio, sys\n"
-        "from activities.render import Renderer\n"
+        "from activities.process.render import Renderer\n"
         "async def main():\n"
         "    renderer = Renderer()\n"
         "    await renderer.warm_up()\n"

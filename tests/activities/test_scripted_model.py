@@ -7,11 +7,11 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.scripted_model import heard
+from activities.agents.scripted_model import heard
 from activities.shell import Shell
-from grammar.contracts import AgentSpec, Deployed, ShellRequest, Surroundings
-from grammar.models import Personality
-from grammar.script import Numbered, Rehearsal, Rule, Wanted
+from grammar.documents.models import Personality
+from grammar.documents.rules import BranchScript, NumberedRule, Rule, WantedValue
+from grammar.messages.contracts import AgentSpec, BranchResult, ShellRequest, TemplateContext
 from tests.activities.conftest import KEY, Bench
 from tests.activities.test_agent import box
 
@@ -22,12 +22,12 @@ def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AI_API_TOKEN", raising=False)
 
 
-def rehearsed(*rules: dict[str, Any], wanted: Wanted | None = None, first: bool = True) -> Rehearsal:
-    numbered = [Numbered(number=number, rule=Rule.model_validate(rule)) for number, rule in enumerate(rules)]
-    return Rehearsal(rules=numbered, wanted=wanted, first=first)
+def rehearsed(*rules: dict[str, Any], wanted: WantedValue | None = None, first: bool = True) -> BranchScript:
+    numbered = [NumberedRule(number=number, rule=Rule.model_validate(rule)) for number, rule in enumerate(rules)]
+    return BranchScript(rules=numbered, wanted=wanted, first=first)
 
 
-def told(deployed: Deployed) -> list[tuple[str, str]]:
+def told(deployed: BranchResult) -> list[tuple[str, str]]:
     return [(one.kind, one.text) for one in deployed.said]
 
 
@@ -39,7 +39,7 @@ async def test_nothing_is_read_so_the_text_says_dry_run(bench: Bench) -> None:
 
 
 async def test_what_is_read_later_comes_as_tool_results(bench: Bench) -> None:
-    wanted = Wanted(value=[{"name": "name 1"}], results=2)
+    wanted = WantedValue(value=[{"name": "name 1"}], results=2)
     deployed = await bench.agent(rehearsal=rehearsed(wanted=wanted))
     assert [one.tool_name for one in deployed.tool_results] == ["dry_run", "dry_run"]
     assert (deployed.produced, deployed.value) == (True, [{"name": "name 1"}])
@@ -60,7 +60,7 @@ async def test_outputs_that_nothing_satisfies(bench: Bench) -> None:
 
 
 async def test_exclude_from_context_ends_after_the_placeholder(bench: Bench) -> None:
-    wanted = Wanted(value=[1])
+    wanted = WantedValue(value=[1])
     deployed = await bench.agent(exclude_from_context=True, rehearsal=rehearsed(wanted=wanted))
     assert (deployed.value, [one.kind for one in deployed.said]) == ([1], ["prompt", "tool_call", "tool_output"])
 
@@ -118,7 +118,7 @@ async def test_a_tool_that_does_not_exist(bench: Bench) -> None:
 async def test_a_handoff_then_the_placeholder(bench: Bench) -> None:
     agents = [AgentSpec(name=name, personality=Personality(personality=name)) for name in ("one", "two")]
     call = {"when": {"turn": 1}, "tool_calls": [{"name": "transfer_to_two"}]}
-    deployed = await bench.agent(agents=agents, rehearsal=rehearsed(call, wanted=Wanted(value=[1])))
+    deployed = await bench.agent(agents=agents, rehearsal=rehearsed(call, wanted=WantedValue(value=[1])))
     assert deployed.value == [1]
     assert ("handoff", "hands over to two") in told(deployed)
 
@@ -129,15 +129,15 @@ async def test_only_the_first_branch_shows_its_whole_prompt(bench: Bench) -> Non
     assert told(await bench.agent(long, rehearsal=rehearsed(first=False)))[0] == ("prompt", "x" * 120 + "…")
 
 
-async def shell(bench: Bench, rehearsal: Rehearsal, script: str = "echo real", **fields: Any) -> Deployed:
-    request = ShellRequest(script=script, rehearsal=rehearsal, surroundings=Surroundings(key=KEY), **fields)
+async def shell(bench: Bench, rehearsal: BranchScript, script: str = "echo real", **fields: Any) -> BranchResult:
+    request = ShellRequest(script=script, rehearsal=rehearsal, surroundings=TemplateContext(key=KEY), **fields)
     return await bench.env.run(Shell(bench.renderer).run_shell, request)
 
 
 async def test_a_script_is_not_run(bench: Bench) -> None:
     deployed = await shell(bench, rehearsed())
     assert told(deployed) == [("prompt", "echo real"), ("shell", "dry run")]
-    assert (await shell(bench, rehearsed(wanted=Wanted(value=["item 1"])))).value == ["item 1"]
+    assert (await shell(bench, rehearsed(wanted=WantedValue(value=["item 1"])))).value == ["item 1"]
     assert (await shell(bench, rehearsed(), outputs={"type": "integer"})).value == 1
 
 
@@ -152,7 +152,7 @@ async def test_a_rule_answers_for_a_script_or_runs_it(bench: Bench) -> None:
 async def test_times_are_counted_per_run(bench: Bench) -> None:
     rules = rehearsed({"times": 1, "stdout": "once"}, {"stdout": "then"})
     script = Shell(bench.renderer)
-    request = ShellRequest(script="x", rehearsal=rules, surroundings=Surroundings(key=KEY))
+    request = ShellRequest(script="x", rehearsal=rules, surroundings=TemplateContext(key=KEY))
     assert [(await bench.env.run(script.run_shell, request)).value for _ in range(3)] == ["once", "then", "then"]
     other = ActivityEnvironment()
     other.info = replace(other.info, workflow_run_id="another")

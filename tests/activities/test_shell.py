@@ -1,4 +1,4 @@
-"""Shell tasks (GRAMMAR.md sections 5 to 7)."""
+"""Shell tasks (specification sections 5 to 7)."""
 
 import asyncio
 import os

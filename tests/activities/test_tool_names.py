@@ -1,11 +1,11 @@
-"""Names of tools of several toolboxes (GRAMMAR.md section 6)."""
+"""Names of tools of several toolboxes (specification section 6)."""
 
 import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.tool_names import offered
+from activities.toolboxes.tool_names import offered
 
 
 def test_names_that_differ_are_left_alone() -> None:

@@ -1,4 +1,4 @@
-"""MCP servers by every transport, as an agent run has them (GRAMMAR.md sections 1, 6 and 7)."""
+"""MCP servers by every transport, as an agent run has them (specification sections 1, 6 and 7)."""
 
 import asyncio
 import socket
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from activities.pool import Pool
-from activities.server_process import LARGEST_LOG, ServerLog
-from grammar.contracts import Surroundings, Verdict
+from activities.toolboxes.pool import Pool
+from activities.toolboxes.server_process import LARGEST_LOG, ServerLog
+from grammar.messages.contracts import ApprovalDecision, TemplateContext
 from tests.activities.boxes import (
     box,
     calls,
@@ -57,8 +57,8 @@ async def test_headers_arrive(
     assert [one.text for one in deployed.tool_results][:2] == ["yes!", "(none)"]
 
 
-def surroundings(**globals_: Any) -> Surroundings:
-    return Surroundings(globals=globals_, env={}, key=KEY)
+def surroundings(**globals_: Any) -> TemplateContext:
+    return TemplateContext(globals=globals_, env={}, key=KEY)
 
 
 @pytest.mark.parametrize("header", ["{{ env('NOWHERE') }}", "{{ env('BAD') }}"])
@@ -161,7 +161,7 @@ async def test_a_server_of_its_own_that_does_not_start(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("activities.server_process.ServerProcess.start.__defaults__", (limit,))
+    monkeypatch.setattr("activities.toolboxes.server_process.ServerProcess.start.__defaults__", (limit,))
     log = tmp_path / "starts"
     error = await failure(bench, toolboxes=own_http_box(free_port(), "--start", start, "--starts", str(log)))
     assert error.type == "ToolboxFailed"
@@ -180,11 +180,11 @@ async def test_a_server_of_its_own_ends_with_a_killed_worker(tmp_path: Path) -> 
     log, port = tmp_path / "starts", free_port()
     script = (
         "import asyncio\n"
-        "from activities.servers import Server, ServerSpec\n"
+        "from activities.toolboxes.server import ServerSpec, ToolboxServer\n"
         "from tests.activities.boxes import box, own_http_box\n"
         "async def main():\n"
         f"    for boxes in (own_http_box({port}, '--starts', {str(log)!r}), box('--starts', {str(log)!r})):\n"
-        "        await Server(ServerSpec('x', boxes['tests.box'].server_params, 10)).start()\n"
+        "        await ToolboxServer(ServerSpec('x', boxes['tests.box'].server_params, 10)).start()\n"
         "    print('up', flush=True)\n"
         "    await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
@@ -324,7 +324,7 @@ async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoi
     assert first.leg
     (call,) = first.leg.calls
     assert (call.tool, call.toolbox) == ("one_count", "a.one")
-    verdict = Verdict(id=call.id, approved=approved)
+    verdict = ApprovalDecision(id=call.id, approved=approved)
     deployed = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[verdict])
     assert (deployed.tool_results[0].text == "counted") is approved
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from runtime.keeper import free_port
+from runtime.local_server.supervisor import free_port
 from tests.support.server import DevServer, start
 from tests.support.waiting import until
 

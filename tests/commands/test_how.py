@@ -7,9 +7,9 @@ from typing import Literal, cast
 
 import pytest
 
-from commands import how
-from grammar.reports import Approval
-from runtime.place import Place
+from commands import next_steps
+from grammar.messages.reports import Approval
+from runtime.backend import Backend
 
 
 @pytest.mark.parametrize(
@@ -17,12 +17,12 @@ from runtime.place import Place
     [("approval", "approve", "reject"), ("unknown_outcome", "retry_call", "skip_call")],
 )
 def test_the_answer_to_a_call(kind: Literal["approval", "unknown_outcome"], yes: str, no: str) -> None:
-    here = cast(Place, SimpleNamespace(address="127.0.0.1:7233", client=SimpleNamespace(namespace="default")))
+    here = cast(Backend, SimpleNamespace(address="127.0.0.1:7233", client=SimpleNamespace(namespace="default")))
     call = Approval(
         id="task-1-call-1", kind=kind, task="t", branch="", tool="wipe", toolbox="box", arguments="{}",
         since=datetime.now(UTC),
     )  # fmt: skip
-    told, _, command = how.answer(here, "it's mine; ls", call).partition("answer with: ")
+    told, _, command = next_steps.answer(here, "it's mine; ls", call).partition("answer with: ")
     assert "wipe" in told
     assert f"--name {no}" in told
     assert shlex.split(command) == [

@@ -9,7 +9,7 @@ import pytest
 
 from commands import lint
 from console.screen import screen
-from grammar.bundle import Order
+from grammar.loading.bundle import LoadOptions
 from tests.commands.conftest import ROOT, Starter
 
 FILES = {
@@ -30,7 +30,7 @@ def told(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
     """The exit code, the lines for people, and the JSON document, if that is asked for."""
 
     def call(*flows: str, json_: bool = False, strict: bool = False) -> Told:
-        code = lint.run(flows, Order("", strict=strict), screen(json_), json_)
+        code = lint.run(flows, LoadOptions("", strict=strict), screen(json_), json_)
         captured = capsys.readouterr()
         if not json_:
             assert captured.err == ""

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from commands import list_models
+from commands import models
 from console.screen import screen
-from grammar.bundle import Order
 from grammar.errors import InvalidFlow
-from runtime.keeper import free_port
+from grammar.loading.bundle import LoadOptions
+from runtime.local_server.supervisor import free_port
 from tests.commands.conftest import Starter
 from tests.support.endpoint import ScriptedEndpoint
 
@@ -40,7 +40,7 @@ def told(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
     """The exit code, the text for people, and the JSON document, if that is asked for."""
 
     def call(*flows: str, json_: bool = False, config: str | None = None) -> Told:
-        code = list_models.run(flows, Order("", model_config=config), screen(json_), json_)
+        code = models.run(flows, LoadOptions("", model_config=config), screen(json_), json_)
         captured = capsys.readouterr()
         assert "hunter2" not in captured.out + captured.err
         return code, captured.err or captured.out, json.loads(captured.out) if json_ else {}
@@ -209,7 +209,7 @@ def test_of_the_scripted_endpoint(starter: Starter) -> None:
         (200, b'{"data": [{}]}', "does not answer with a list of models"),
         (200, b'{"data": 5}', "does not answer with a list of models"),
         (200, b"[" * 100_000, "does not answer with a list of models"),
-        (200, b" " * (list_models.MOST_BYTES + 1), "does not answer with a list of models"),
+        (200, b" " * (models.MOST_BYTES + 1), "does not answer with a list of models"),
     ],
 )
 def test_an_endpoint_that_does_not_tell(
@@ -247,7 +247,7 @@ def test_an_endpoint_that_breaks_off(told: Callable[..., Told], monkeypatch: pyt
 
 
 def test_an_endpoint_that_hangs(told: Callable[..., Told], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_models, "TIMEOUT", 0.2)
+    monkeypatch.setattr(models, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:  # it accepts nothing
         configured(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}")
         code, text, _ = told()

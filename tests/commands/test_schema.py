@@ -8,10 +8,10 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from commands import sample, schema
-from grammar.bundle import Order
+from grammar.documents.models import KINDS
 from grammar.errors import InvalidFlow
-from grammar.lint import Findings, lint
-from grammar.models import KINDS
+from grammar.loading.bundle import LoadOptions
+from grammar.loading.lint import Findings, lint
 from tests.commands.conftest import Starter
 
 
@@ -38,7 +38,7 @@ def test_the_sample_is_a_flow_that_fits_its_schema(capsys: pytest.CaptureFixture
     assert sample.run() == 0
     text = capsys.readouterr().out
     Path("sample.yaml").write_text(text)
-    assert lint("sample.yaml", Order("", strict=True)) == Findings()
+    assert lint("sample.yaml", LoadOptions("", strict=True)) == Findings()
     Draft202012Validator(json.loads(schema.text("taskflow"))).validate(yaml.safe_load(text))
 
 

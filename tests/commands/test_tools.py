@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from runtime.keeper import free_port
+from runtime.local_server.supervisor import free_port
 from tests.commands.conftest import Starter
 
 KEY = "hunter2-a-key"

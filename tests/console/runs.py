@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from grammar.contracts import Bundle, Progress, Said, Usage
-from grammar.journal import Entry, Live, Tally, Update
-from grammar.models import ModelConfig, Price, Task
+from grammar.documents.models import ModelConfig, Price, Task
+from grammar.messages.contracts import Bundle, Progress, TranscriptEntry, Usage
+from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 
@@ -25,36 +25,42 @@ FLOW = flow(LIST, EACH, SUM, fast=Price(input=1, output=10))
 
 
 def works(
-    turn: int = 2, doing: str = "answering", tail: str = "", tokens: int = 1200, said: list[Said] | None = None
-) -> Live:
+    turn: int = 2,
+    doing: str = "answering",
+    tail: str = "",
+    tokens: int = 1200,
+    said: list[TranscriptEntry] | None = None,
+) -> PendingActivity:
     usage = Usage(requests=1, input_tokens=tokens)
     progress = Progress(turn=turn, doing=doing, tail=tail, tokens=tokens, usage=usage, said=said or [])
-    return Live(1, progress, "", attempts=5, since=ago(4))
+    return PendingActivity(1, progress, "", attempts=5, since=ago(4))
 
 
-def retries(seconds: float = 8) -> Live:
-    return Live(2, None, "500 overloaded", "ModelUnavailable", 5, ago(1), ago(-seconds))
+def retries(seconds: float = 8) -> PendingActivity:
+    return PendingActivity(2, None, "500 overloaded", "ModelUnavailable", 5, ago(1), ago(-seconds))
 
 
-def tallies(**each: Any) -> list[Tally]:
+def tallies(**each: Any) -> list[TaskProgress]:
     """The first task is done, the second runs."""
-    first = Tally(status="done", started=ago(62), ended=ago(61.5))
+    first = TaskProgress(status="done", started=ago(62), ended=ago(61.5))
     second = {"status": "running", "total": 200, "started": ago(60), "done": 58, "failed": 2} | each
-    return [first, Tally.model_validate(second), Tally()]
+    return [first, TaskProgress.model_validate(second), TaskProgress()]
 
 
-def update(live: dict[str, Live] | None = None, entries: list[Entry] | None = None, **each: Any) -> Update:
-    return Update(entries=entries or [], tasks=tallies(**each), live=live or {}, started=ago(63))
+def update(
+    live: dict[str, PendingActivity] | None = None, entries: list[RunEvent] | None = None, **each: Any
+) -> RunChanges:
+    return RunChanges(entries=entries or [], tasks=tallies(**each), live=live or {}, started=ago(63))
 
 
-def ended(item: int, total: int = 200, task: str = "explain each", **fields: Any) -> Entry:
+def ended(item: int, total: int = 200, task: str = "explain each", **fields: Any) -> RunEvent:
     known: dict[str, Any] = {
         "number": item, "task": task, "kind": "branch_ended", "branch": item - 1, "total": total, "status": "done",
         "label": f"item {item} of {total}" if total > 1 else "",
         "activity": f"task-2-item-{item}" if total > 1 else "task-3",
     }  # fmt: skip
-    return Entry.model_validate(known | fields)
+    return RunEvent.model_validate(known | fields)
 
 
-def says(text: str, kind: str = "message") -> Said:
-    return Said.model_validate({"kind": kind, "who": "who", "text": text})
+def says(text: str, kind: str = "message") -> TranscriptEntry:
+    return TranscriptEntry.model_validate({"kind": kind, "who": "who", "text": text})

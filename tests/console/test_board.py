@@ -4,22 +4,22 @@ from datetime import timedelta
 
 import pytest
 
-from console.board import Board, RunView
-from grammar.contracts import Usage
-from grammar.journal import Entry, Live, Update
-from grammar.models import ModelChoice, Price, Task
-from grammar.reports import Approval
+from console.progress import RunProgress, RunView
+from grammar.documents.models import ModelChoice, Price, Task
+from grammar.messages.contracts import Usage
+from grammar.messages.events import PendingActivity, RunChanges, RunEvent
+from grammar.messages.reports import Approval
 from tests.console.runs import EACH, FLOW, LIST, NOW, SUM, ago, ended, flow, retries, says, tallies, update, works
 
 
-def seen(heard: Update, bundle: object = FLOW) -> RunView:
-    board = Board(bundle, "run-1", "http://ui/run-1")  # type: ignore[arg-type]
+def seen(heard: RunChanges, bundle: object = FLOW) -> RunView:
+    board = RunProgress(bundle, "run-1", "http://ui/run-1")  # type: ignore[arg-type]
     board.hear(NOW, heard)
     return board.view(NOW)
 
 
 def test_before_anything_is_heard() -> None:
-    view = Board(FLOW, "run-1").view(NOW)
+    view = RunProgress(FLOW, "run-1").view(NOW)
     assert view.state == "starting"
     assert [(task.status, task.seconds) for task in view.tasks] == [("waiting", None)] * 3
 
@@ -45,7 +45,7 @@ def test_a_branch_that_says_something() -> None:
 
 
 def test_what_is_in_trouble_comes_first() -> None:
-    rests = Entry(
+    rests = RunEvent(
         number=3,
         task="explain each",
         kind="rate_limited",
@@ -69,8 +69,8 @@ def test_what_is_in_trouble_comes_first() -> None:
 
 
 def test_who_has_waited_for_the_endpoint_works_again() -> None:
-    board = Board(FLOW, "run-1")
-    rests = Entry(number=3, task="x", kind="rate_limited", activity="task-2-item-3-leg-2", until=ago(-12))
+    board = RunProgress(FLOW, "run-1")
+    rests = RunEvent(number=3, task="x", kind="rate_limited", activity="task-2-item-3-leg-2", until=ago(-12))
     board.hear(NOW, update(entries=[rests]))
     board.hear(NOW, update({"task-2-item-3-leg-2": works()}))
     board.hear(NOW, update({}))
@@ -81,7 +81,10 @@ def test_who_has_waited_for_the_endpoint_works_again() -> None:
 
 
 def test_who_has_not_told_yet_and_who_waits_for_a_worker() -> None:
-    starting, queued = Live(1, None, "", since=ago(1)), Live(1, None, "", since=ago(9), queued=True)
+    starting, queued = (
+        PendingActivity(1, None, "", since=ago(1)),
+        PendingActivity(1, None, "", since=ago(9), queued=True),
+    )
     rows = seen(update({"task-2-item-1": queued, "task-2-item-2": starting})).tasks[1].rows
     assert [(row.label, row.doing, row.seconds, row.text) for row in rows] == [
         ("item 2", "works", 1, "starting"),
@@ -122,16 +125,16 @@ def test_the_price_of_the_model_that_the_worker_chose() -> None:
 
 
 def test_what_was_known_stays_where_no_worker_answers() -> None:
-    board = Board(FLOW, "run-1")
+    board = RunProgress(FLOW, "run-1")
     board.hear(NOW, update())
-    board.hear(NOW, Update())
+    board.hear(NOW, RunChanges())
     assert board.view(NOW).tasks[1].done == 58
 
 
 def test_paused() -> None:
-    board = Board(FLOW, "run-1")
+    board = RunProgress(FLOW, "run-1")
     for kind, state in (("paused", "paused"), ("unpaused", "")):
-        board.hear(NOW, update(entries=[Entry.model_validate({"number": 1, "task": "", "kind": kind})]))
+        board.hear(NOW, update(entries=[RunEvent.model_validate({"number": 1, "task": "", "kind": kind})]))
         assert board.view(NOW).state == state
 
 
@@ -141,10 +144,10 @@ def test_clocks_that_differ(started: object) -> None:
 
 
 def test_the_pace_is_of_this_task_alone() -> None:
-    board = Board(flow(EACH, EACH), "run-1")
+    board = RunProgress(flow(EACH, EACH), "run-1")
     for seconds in range(10):
         now = NOW + timedelta(seconds=seconds)
         _, first, _ = tallies(started=NOW, done=10 * seconds, failed=0)
         _, second, _ = tallies(started=NOW, done=seconds, failed=0)
-        board.hear(now, Update(tasks=[first, second]))
+        board.hear(now, RunChanges(tasks=[first, second]))
     assert [task.rate for task in board.view(now).tasks] == [10, 1]

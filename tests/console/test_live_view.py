@@ -6,10 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console, Group
 
-from console.board import Board, Row, RunView, TaskView
 from console.live_view import lines
-from grammar.contracts import Usage
-from grammar.journal import Entry
+from console.progress import BranchRow, RunProgress, RunView, TaskView
+from grammar.messages.contracts import Usage
+from grammar.messages.events import RunEvent
 from tests.console.runs import FLOW, NOW, ago, retries, says, update, works
 
 
@@ -17,10 +17,10 @@ def of_a_fan_out(branches: int = 3) -> RunView:
     call = says('lookup({"q": "x"})', "tool_call")
     live = {f"task-2-item-{item}": works(tail="It is a lamp that " * 20) for item in range(10, 10 + branches)}
     live |= {"task-2-item-2": retries(), "task-2-item-4": works(turn=1, doing="tool lookup", said=[call])}
-    rests = Entry(
+    rests = RunEvent(
         number=3, task="explain each", kind="rate_limited", activity="task-2-item-3", until=ago(-12), note="429 slow"
     )
-    board = Board(FLOW, "night", "http://localhost:8233/night")
+    board = RunProgress(FLOW, "night", "http://localhost:8233/night")
     board.hear(NOW, update(live, [rests], used=[Usage(requests=9, input_tokens=900, output_tokens=100)]))
     return board.view(NOW)
 
@@ -63,7 +63,7 @@ def test_what_does_not_fit_is_counted() -> None:
 
 @pytest.mark.parametrize("width", [1, 5, 20, 40, 80, 200])
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8, 16, 50])
-@pytest.mark.parametrize("view", [of_a_fan_out(0), of_a_fan_out(100), Board(FLOW, "x" * 300).view(NOW)])
+@pytest.mark.parametrize("view", [of_a_fan_out(0), of_a_fan_out(100), RunProgress(FLOW, "x" * 300).view(NOW)])
 def test_nothing_is_larger_than_the_terminal(view: RunView, width: int, height: int) -> None:
     told = drawn(view, width, height)
     assert 0 < len(told) <= height
@@ -71,14 +71,14 @@ def test_nothing_is_larger_than_the_terminal(view: RunView, width: int, height: 
 
 
 def test_wide_signs_are_counted_as_such() -> None:
-    row = Row("item 1", "works", 1, 1, 9, 10, tail="漢字" * 100)
+    row = BranchRow("item 1", "works", 1, 1, 9, 10, tail="漢字" * 100)
     view = RunView("夜", None, [TaskView(1, "各" * 50, "running", 1, 9, rows=[row])])
     assert all(cell_len(one) <= 80 for one in drawn(view, 80, 16))
 
 
 def test_of_many_tasks_those_that_are_not_running_are_folded() -> None:
     tasks = [TaskView(number, f"task {number}", "done" if number < 20 else "waiting", 1) for number in range(1, 41)]
-    tasks[19] = TaskView(20, "now", "running", 1, rows=[Row("", "works", 1, 1, 9, text="asking the model")])
+    tasks[19] = TaskView(20, "now", "running", 1, rows=[BranchRow("", "works", 1, 1, 9, text="asking the model")])
     tasks[4] = TaskView(5, "bad", "failed", 1)
     assert drawn(RunView("r", None, tasks), 80, 16)[1:-1] == [
         "✓ 4 tasks done (1–4)",
@@ -91,7 +91,7 @@ def test_of_many_tasks_those_that_are_not_running_are_folded() -> None:
 
 
 def test_one_agent_is_told_with_the_end_of_what_it_says() -> None:
-    row = Row("", "works", 3, 1, 50, 345, tail="One.\n" + "word " * 60 + "\nThe end")
+    row = BranchRow("", "works", 3, 1, 50, 345, tail="One.\n" + "word " * 60 + "\nThe end")
     task = TaskView(1, "greet", "running", 3, rows=[row])
     told = drawn(RunView("r", None, [task]), 80, 16)
     assert told[2] == "    turn 1/50  345 tok  3 s  says"

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from rich.console import Console
 
-from console import look
-from grammar.reports import RunLine, Standing
+from console import run_tables
+from grammar.messages.reports import RunLine, RunOverview
 from tests.console.runs import NOW
 
 LONG = "audit-nightly-20261126-020454-e2e4"
@@ -15,7 +15,7 @@ FAILED = "each function failed: 400 Invalid request, this model does not take a 
 
 
 def run(name: str, **standing: object) -> RunLine:
-    known = Standing.model_validate({"state": "completed", "task": "sum up", "number": 3, "tasks": 3, **standing})
+    known = RunOverview.model_validate({"state": "completed", "task": "sum up", "number": 3, "tasks": 3, **standing})
     status = "completed" if known.state.startswith("completed") else "running"
     return RunLine(
         id=name, flow="flows/hello.yaml", status=status, standing=known, started=NOW, ended=NOW + timedelta(hours=7)
@@ -24,7 +24,7 @@ def run(name: str, **standing: object) -> RunLine:
 
 def told(*runs: RunLine, width: int) -> list[str]:
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None, soft_wrap=True)
-    look.tell_runs(console, runs)
+    run_tables.print_runs(console, runs)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 

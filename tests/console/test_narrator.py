@@ -1,25 +1,27 @@
 """The story of a run, line by line."""
 
-from console.narrator import SILENT, WHOLE, Narrator
-from grammar.contracts import Progress, Said
-from grammar.journal import Entry, Live
+from console.event_formatter import SILENT, WHOLE, EventFormatter
+from grammar.messages.contracts import Progress, TranscriptEntry
+from grammar.messages.events import PendingActivity, RunEvent
 from tests.console.runs import NOW, ago, ended, retries, says, tallies
 
 EACH = "explain each"
 
 
-def narrator(total: int = 4, debug: bool = False) -> Narrator:
-    made = Narrator(["list", EACH, "sum up"], debug)
+def narrator(total: int = 4, debug: bool = False) -> EventFormatter:
+    made = EventFormatter(["list", EACH, "sum up"], debug)
     made.totals(tallies(total=total))
     return made
 
 
-def told(narrator: Narrator) -> list[str]:
+def told(narrator: EventFormatter) -> list[str]:
     return [line.plain for line in narrator.take()]
 
 
-def working(*said: Said, attempt: int = 1, first: int = 0) -> Live:
-    return Live(attempt, Progress(said=list(said), first=first), "500 overloaded", "ModelUnavailable", 5, ago(1))
+def working(*said: TranscriptEntry, attempt: int = 1, first: int = 0) -> PendingActivity:
+    return PendingActivity(
+        attempt, Progress(said=list(said), first=first), "500 overloaded", "ModelUnavailable", 5, ago(1)
+    )
 
 
 def test_of_several_branches_each_has_its_block() -> None:
@@ -118,7 +120,7 @@ def test_a_rate_limit_and_until_when() -> None:
 
 def test_a_task_that_fails_before_any_branch_runs() -> None:
     one = narrator()
-    failed = Entry(
+    failed = RunEvent(
         number=1, task=EACH, kind="task_ended", status="failed", note="undefined name x", error="TemplateFailed"
     )
     one.entry(failed)
@@ -139,7 +141,7 @@ def test_of_the_same_failure_again_and_again_the_rest_is_counted() -> None:
     lines = told(one)
     assert lines[4] == "  ✗ explain each, item 2 of 300: BadRequest: 400 no"
     assert len(lines) == 4 + 9 + 4
-    one.entry(Entry(number=9, task=EACH, kind="task_ended", status="failed"))
+    one.entry(RunEvent(number=9, task=EACH, kind="task_ended", status="failed"))
     assert told(one) == ["  … and 20 more: ✗ BadRequest: 400 no", "✗ explain each failed"]
 
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from console.pace import Pace, told
+from console.throughput import Throughput, told
 from tests.console.runs import NOW
 
 
-def seen(*points: tuple[float, int]) -> Pace:
-    pace = Pace()
+def seen(*points: tuple[float, int]) -> Throughput:
+    pace = Throughput()
     for seconds, ended in points:
         pace.see(NOW + timedelta(seconds=seconds), ended)
     return pace

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from console.report import tell_failures
-from grammar.reports import Failure, RunReport, TaskReport
+from console.run_summary import print_failures
+from grammar.messages.reports import Failure, RunReport, TaskReport
 
 
 def told(*failures: Failure, failed: int = 0, total: int = 100, width: int = 200) -> list[str]:
@@ -18,7 +18,7 @@ def told(*failures: Failure, failed: int = 0, total: int = 100, width: int = 200
         failures=list(failures),
         warnings=["w"],
     )
-    tell_failures(console, RunReport(name="x", bundle="", tasks=[task]))
+    print_failures(console, RunReport(name="x", bundle="", tasks=[task]))
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
 
 

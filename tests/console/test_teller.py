@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from rich.console import Console
 
+from console.run_display import QUIET, RunDisplay
 from console.screen import Screen
-from console.teller import QUIET, Teller
-from grammar.contracts import Said
-from grammar.journal import Entry
+from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.events import RunEvent
 from tests.console.runs import FLOW, NOW, ended, says, update, works
 
 LIVE = "── night "
@@ -34,7 +34,7 @@ def written(view: Screen) -> str:
 
 def test_without_a_terminal_there_are_lines_with_times_and_no_control_codes() -> None:
     view = screen(terminal=False)
-    teller = Teller(FLOW, "night", view)
+    teller = RunDisplay(FLOW, "night", view)
     with teller.following("http://ui/night"):
         teller.hear(
             update({"task-2-item-1": works(tail="I say")}, [ended(9, 200, said=[says("\x1b[31mfine\nindeed")])])
@@ -46,7 +46,7 @@ def test_without_a_terminal_there_are_lines_with_times_and_no_control_codes() ->
 
 def test_without_a_terminal_it_is_told_now_and_then_how_far_it_is() -> None:
     view, clock = screen(terminal=False), Clock()
-    teller = Teller(FLOW, "night", view, now=clock)
+    teller = RunDisplay(FLOW, "night", view, now=clock)
     with teller.following(None):
         teller.hear(update())
         for done in (58, 58, 59):
@@ -63,7 +63,7 @@ def test_without_a_terminal_it_is_told_now_and_then_how_far_it_is() -> None:
 
 def test_in_a_terminal_the_story_stands_above_the_live_view() -> None:
     view = screen(terminal=True)
-    teller = Teller(FLOW, "night", view)
+    teller = RunDisplay(FLOW, "night", view)
     with teller.following(None):
         teller.hear(update(entries=[ended(9, 200, said=[says("fine")])]))
         text = written(view)
@@ -73,7 +73,7 @@ def test_in_a_terminal_the_story_stands_above_the_live_view() -> None:
 
 def test_what_has_not_changed_is_not_drawn_again() -> None:
     view, clock = screen(terminal=True), Clock()
-    teller = Teller(FLOW, "night", view, now=clock)
+    teller = RunDisplay(FLOW, "night", view, now=clock)
     with teller.following(None):
         teller.hear(update())
         teller.tick()
@@ -87,7 +87,7 @@ def test_what_has_not_changed_is_not_drawn_again() -> None:
 
 def test_while_a_person_is_asked_nothing_is_told_and_nothing_is_lost() -> None:
     view = screen(terminal=True)
-    teller = Teller(FLOW, "night", view)
+    teller = RunDisplay(FLOW, "night", view)
     with teller.following(None):
         with teller.silent():
             before = written(view)
@@ -100,21 +100,21 @@ def test_while_a_person_is_asked_nothing_is_told_and_nothing_is_lost() -> None:
 
 def test_long_lines_are_broken_at_words_and_stay_indented() -> None:
     view = screen(terminal=True, width=40)
-    teller = Teller(FLOW, "night", view)
+    teller = RunDisplay(FLOW, "night", view)
     teller.hear(update(entries=[ended(1, 1, said=[says("word " * 20)], activity="task-3", task="sum up")]))
     lines = written(view).splitlines()
     assert lines[0] == "  who: word word word word word word"
     assert lines[1] == "    word word word word word word word"
 
 
-def story_of_10_000(*said: Said) -> list[str]:
+def story_of_10_000(*said: TranscriptEntry) -> list[str]:
     """Of each five items, one fails."""
     view = screen(terminal=False)
-    teller = Teller(FLOW, "night", view)
+    teller = RunDisplay(FLOW, "night", view)
     for item in range(1, 10_001):
         bad = {"status": "failed", "note": "400 no", "error": "BadRequest"} if item % 5 == 0 else {}
         teller.hear(update(total=10_000, entries=[ended(item, 10_000, said=list(said), **bad)]))
-    teller.hear(update(entries=[Entry(number=1, task="explain each", kind="task_ended", status="failed")]))
+    teller.hear(update(entries=[RunEvent(number=1, task="explain each", kind="task_ended", status="failed")]))
     return [line[9:] for line in written(view).splitlines()]
 
 

@@ -7,10 +7,10 @@ from textwrap import indent
 
 import yaml
 
-from grammar.bundle import Order, load
-from grammar.lint import Findings, lint
-from grammar.script import Rules
-from grammar.source import HEADER
+from grammar.documents.rules import Rules
+from grammar.loading.bundle import LoadOptions, load
+from grammar.loading.lint import Findings, lint
+from grammar.loading.source import HEADER
 
 BLOCK = re.compile(r"^(?:<!-- kind: (\w+) -->\n)?```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -42,7 +42,7 @@ def checked(kind: str, text: str, folder: Path) -> Findings:
         return Findings()
     file = folder / "document.yaml"
     file.write_text(document(kind, text), encoding="utf-8")
-    order = Order(str(file), strict=True)
+    order = LoadOptions(str(file), strict=True)
     if kind in ("taskflow", "task"):
         assert load(order).warnings == []
     return lint(str(file), order)

@@ -9,8 +9,7 @@ import pytest
 import yaml
 from pydantic.fields import FieldInfo
 
-from grammar.errors import InvalidFlow
-from grammar.models import (
+from grammar.documents.models import (
     KINDS,
     Document,
     ModelChoice,
@@ -25,6 +24,7 @@ from grammar.models import (
     Toolbox,
     parse_duration,
 )
+from grammar.errors import InvalidFlow
 from tests.docs.examples import checked, examples
 from tests.docs.pages import README, ROOT, table
 

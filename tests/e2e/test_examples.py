@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 import yaml
 
-from grammar import bundle, dry_run, lint
-from grammar.bundle import Order
-from grammar.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
-from runtime.keeper import free_port
+from grammar.documents.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
+from grammar.dry_run import dry_run_bundle
+from grammar.loading import bundle, lint
+from grammar.loading.bundle import LoadOptions
+from runtime.local_server.supervisor import free_port
 from tests.e2e.conftest import ROOT, Desk, Ended, end
 from tests.support.endpoint import Asked, Call, Rule, ScriptedEndpoint, When
 from tests.support.server import DevServer
@@ -427,16 +428,16 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_document_lints_clean(path: Path) -> None:
-    found = lint.lint(str(path), Order("", strict=True))
+    found = lint.lint(str(path), LoadOptions("", strict=True))
     assert (found.problems, found.warnings) == ((), ())
 
 
 @pytest.mark.parametrize("path", REHEARSED, ids=name_of)
 def test_every_rules_file_fits_its_example(path: Path) -> None:
     example = path.with_name(path.name.replace(".dry", ""))
-    rules = dry_run.rules_beside(example)
+    rules = dry_run_bundle.rules_beside(example)
     assert rules == path
-    script = dry_run.rehearsed(bundle.load(Order(str(example))), rules).bundle.script
+    script = dry_run_bundle.as_dry_run(bundle.load(LoadOptions(str(example))), rules).bundle.script
     assert script
     assert script.rules
 

@@ -45,5 +45,6 @@ def test_the_limit_is_kept_and_used(remote: Desk, dev_server: DevServer, scripte
         **dict.fromkeys(["WORKFLOW_EXECUTION_STARTED", "WORKFLOW_EXECUTION_COMPLETED"], 1),
         "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": 1,
     }
-    # How many end together depends on the machine (activities/in_step.py); that each wakes it alone is the worst.
+    # How many end together depends on the machine (activities/process/completion_batching.py); that each wakes it
+    # alone is the worst.
     assert wakes <= 1 + told["ACTIVITY_TASK_COMPLETED"]

@@ -7,7 +7,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import worker
-from runtime import presence
+from runtime.local_server import worker_locks
 from runtime.sandbox import workflow_runner
 from tests.e2e.conftest import Desk, end
 from tests.support.server import DevServer
@@ -83,7 +83,7 @@ def test_keep_holds_the_server_until_interrupted(desk: Desk) -> None:
     assert starter.stdout
     while "Ctrl-C to end" not in (line := starter.stdout.readline()):
         assert line
-    assert any("runtime.keeper" in one.cmdline() for one in desk.processes())
+    assert any("runtime.local_server.supervisor" in one.cmdline() for one in desk.processes())
     starter.send_signal(signal.SIGINT)
     assert end(starter).code == 0
     until(lambda: not desk.processes())
@@ -139,7 +139,7 @@ def test_a_worker_whose_run_another_one_serves_ends_with_its_starter(
 ) -> None:
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(desk.state))
     desk.state.mkdir()
-    lock = presence.serve_run("taskflow/adopted")
+    lock = worker_locks.serve_run("taskflow/adopted")
     assert lock
     ended = end(desk.popen("worker.py", "--run", "adopted", "--task-queue", "taskflow/adopted"))
     assert ended.code == 0, ended.err

@@ -1,11 +1,11 @@
-"""From files to a bundle: references, defaults, warnings, problems (GRAMMAR.md sections 1 to 3)."""
+"""From files to a bundle: references, defaults, warnings, problems (specification sections 1 to 3)."""
 
 from pathlib import Path
 
 import pytest
 
-from grammar.bundle import Loaded, Order, from_personality, load
 from grammar.errors import InvalidFlow
+from grammar.loading.bundle import Loaded, LoadOptions, from_personality, load
 
 HEADER = 'seclab-taskflow-agent: {version: "1.0", filetype: %s}\n'
 
@@ -25,7 +25,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 def flow(here: Path, text: str, **order: object) -> Loaded:
     write(here, "who.yaml", HEADER % "personality" + "personality: Somebody\n")
-    return load(Order(str(write(here, "flow.yaml", text)), **order))  # type: ignore[arg-type]
+    return load(LoadOptions(str(write(here, "flow.yaml", text)), **order))  # type: ignore[arg-type]
 
 
 def problems(here: Path, text: str) -> list[str]:
@@ -191,7 +191,7 @@ def test_cyclic_includes_end(here: Path) -> None:
 def test_hash_is_of_the_content_not_of_the_place(here: Path) -> None:
     text = "taskflow:\n  - task: {run: ls}\n"
     first = flow(here, text).bundle.hash
-    assert load(Order(str(write(here, "elsewhere/flow.yaml", text)))).bundle.hash == first
+    assert load(LoadOptions(str(write(here, "elsewhere/flow.yaml", text)))).bundle.hash == first
     assert flow(here, text.replace("ls", "pwd")).bundle.hash != first
     assert flow(here, text, overrides={"a": "b"}).bundle.hash != first
 
@@ -203,7 +203,7 @@ def test_no_environment_in_a_bundle(here: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_personality_mode(here: Path) -> None:
-    loaded = from_personality("seclab_taskflow_agent.personalities.assistant", "a {{ b }}", Order(""))
+    loaded = from_personality("seclab_taskflow_agent.personalities.assistant", "a {{ b }}", LoadOptions(""))
     assert (loaded.bundle.name, loaded.bundle.globals) == ("assistant", {"prompt": "a {{ b }}"})
 
 

@@ -1,12 +1,12 @@
-"""What a task reads, against what is there by then (GRAMMAR.md sections 3 to 5), as `--lint` and a run tell it."""
+"""What a task reads, against what is there by then (specification sections 3 to 5), as `--lint` and a run tell it."""
 
 from pathlib import Path
 
 import pytest
 
-from grammar.bundle import Order, load
 from grammar.errors import InvalidFlow
-from grammar.lint import lint
+from grammar.loading.bundle import LoadOptions, load
+from grammar.loading.lint import lint
 from tests.grammar.test_bundle import here
 from tests.grammar.test_lint import LOOKED, errors, flow_of, found, warnings
 
@@ -108,9 +108,9 @@ def test_a_global_is_an_error_in_a_run_and_a_warning_where_it_may_still_be_given
     )
     assert warnings(here, flow) == [says]
     with pytest.raises(InvalidFlow) as caught:
-        load(Order("flow.yaml"))
+        load(LoadOptions("flow.yaml"))
     assert str(caught.value) == says
-    assert load(Order("flow.yaml", {"x": "given"})).warnings == []
+    assert load(LoadOptions("flow.yaml", {"x": "given"})).warnings == []
 
 
 def test_inputs_are_those_of_the_task(here: Path) -> None:
@@ -353,7 +353,7 @@ taskflow:
       user_prompt: |{prompt}
 """
     assert warnings(here, flow) == []
-    assert load(Order("flow.yaml", strict=True)).warnings == []
+    assert load(LoadOptions("flow.yaml", strict=True)).warnings == []
 
 
 def test_nothing_is_told_of_conditions_and_items_that_are_right(here: Path) -> None:
@@ -374,6 +374,6 @@ def test_a_name_that_a_branch_sets_may_be_there(tmp_path: Path) -> None:
     (tmp_path / "who.yaml").write_text("personality: x\n")
     flow = tmp_path / "flow.yaml"
     flow.write_text(f'globals: {{a: 1}}\ntaskflow:\n  - task: {{agents: [./who.yaml], user_prompt: "{prompt}"}}\n')
-    told = lint(str(flow), Order(str(flow)))
+    told = lint(str(flow), LoadOptions(str(flow)))
     assert told.problems == ()
     assert {one.message.partition(":")[0] for one in told.warnings} == {"x is not defined"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from grammar.bundle import Order, linting, load
-from grammar.graph import Graph, graph
+from grammar.loading.bundle import LoadOptions, lint_options, load
+from grammar.loading.graph import Graph, graph
 from tests.docs.pages import ROOT
 
 TOOLS = "server_params: {kind: stdio, command: x}\n"
@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def drawn(*tasks: str) -> Graph:
     text = "model_config: models\ntaskflow:\n" + "".join(f"  - task: {{{task}}}\n" for task in tasks)
     Path("flow.yaml").write_text(text)
-    return graph(load(linting(Order(""), "flow.yaml")).bundle)
+    return graph(load(lint_options(LoadOptions(""), "flow.yaml")).bundle)
 
 
 def links(*tasks: str) -> list[tuple[int, int, str, bool]]:
@@ -129,7 +129,7 @@ def test_what_is_carried_over(tasks: list[str], carried: list[tuple[int, int, st
 def test_examples(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
 
-    bundle = load(linting(Order(""), str(path))).bundle
+    bundle = load(lint_options(LoadOptions(""), str(path))).bundle
     found = graph(bundle)
     assert [one.name for one in found.tasks] == [task.name for task in bundle.tasks]
     assert all(one.source < one.target for one in found.links)

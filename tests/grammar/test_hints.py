@@ -4,7 +4,7 @@ import pytest
 
 from grammar import errors
 from grammar.errors import BUG, TIMEOUT, TaskError, is_retried
-from grammar.hints import hint
+from grammar.loading.hints import hint
 
 KINDS = [kind.__name__ for kind in errors._tree(TaskError) if kind is not TaskError]
 

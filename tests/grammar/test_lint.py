@@ -1,13 +1,13 @@
-"""`--lint`: what is found in documents without a run, and what is not (GRAMMAR.md sections 1 to 4)."""
+"""`--lint`: what is found in documents without a run, and what is not (specification sections 1 to 4)."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grammar.bundle import Order
 from grammar.errors import Problem
-from grammar.lint import Findings, lint
+from grammar.loading.bundle import LoadOptions
+from grammar.loading.lint import Findings, lint
 from tests.grammar.test_bundle import here, write
 
 __all__ = ["here"]
@@ -52,7 +52,7 @@ def found(here: Path, flow: str, /, document: str = "flow.yaml", strict: bool = 
     for name, text in {**DOCUMENTS, **{f"{stem}.yaml": text for stem, text in files.items()}}.items():
         write(here, name, text)
     write(here, "flow.yaml", flow)
-    return lint(document, Order("", strict=strict))
+    return lint(document, LoadOptions("", strict=strict))
 
 
 def errors(here: Path, flow: str, /, **more: Any) -> list[str]:
@@ -423,7 +423,7 @@ def test_a_schema_that_is_none(here: Path, schema: str, says: str) -> None:
 )  # fmt: skip
 def test_a_document_of_any_kind_with_a_header(here: Path, kind: str, text: str, told: str) -> None:
     write(here, "part.yaml", HEADER % kind + text)
-    assert [str(one) for one in lint("part.yaml", Order("")).problems] == [f"part.yaml:{told}"]
+    assert [str(one) for one in lint("part.yaml", LoadOptions("")).problems] == [f"part.yaml:{told}"]
 
 
 @pytest.mark.parametrize(
@@ -438,7 +438,7 @@ def test_a_document_of_any_kind_with_a_header(here: Path, kind: str, text: str, 
 )
 def test_documents_that_are_right(here: Path, kind: str, text: str) -> None:
     write(here, "part.yaml", HEADER % kind + text)
-    assert lint("part.yaml", Order("", strict=True)) == Findings()
+    assert lint("part.yaml", LoadOptions("", strict=True)) == Findings()
 
 
 def test_a_task_that_others_use_may_leave_open_what_they_give(here: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rules of GRAMMAR.md that no other test here shows: documents, references, tasks, templates, models."""
+"""Rules of the specification that no other test here shows: documents, references, tasks, templates, models."""
 
 import os
 import subprocess
@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 
-from grammar import endpoint, errors, instructions
-from grammar.bundle import Order, load
-from grammar.contracts import ModelSpec, Surroundings
+from grammar import errors
+from grammar.documents.models import ModelChoice, ModelConfig, Personality, Retry, ServerParams, Task, Toolbox
+from grammar.documents.references import Search
 from grammar.errors import InvalidFlow, TemplateFailed, ends_run
-from grammar.lint import lint
-from grammar.model_choice import choose as choose_model
-from grammar.models import ModelChoice, ModelConfig, Personality, Retry, ServerParams, Task, Toolbox
-from grammar.preparation import environment
-from grammar.references import Search
-from grammar.templates import MAX_CHARACTERS, Environ, Templates
+from grammar.loading.bundle import LoadOptions, load
+from grammar.loading.lint import lint
+from grammar.messages import endpoint
+from grammar.messages.contracts import ModelSpec, TemplateContext
+from grammar.messages.model_choice import choose as choose_model
+from grammar.preparing import system_prompt
+from grammar.preparing.preparation import environment
+from grammar.templating.templates import MAX_CHARACTERS, Environ, Templates
 from starter import overrides
 from tests.grammar.test_bundle import HEADER, flow, here, problems, write
 from tests.grammar.test_preparation import ENV, fault, prepare, prompts
@@ -41,9 +43,9 @@ def test_under_strict_an_unknown_field_of_any_document_is_an_error(here: Path, n
     }
     for one, text in texts.items():
         write(here, f"{one}.yaml", text + ("promt: x\n" if one == name else ""))
-    assert [warning.field for warning in load(Order("flow.yaml")).warnings] == ["promt"]
+    assert [warning.field for warning in load(LoadOptions("flow.yaml")).warnings] == ["promt"]
     with pytest.raises(InvalidFlow) as caught:
-        load(Order("flow.yaml", strict=True))
+        load(LoadOptions("flow.yaml", strict=True))
     (problem,) = caught.value.problems
     assert (problem.field, problem.message.startswith("unknown field")) == ("promt", True)
 
@@ -278,11 +280,11 @@ def test_an_include_reads_the_names_of_its_place() -> None:
 
 def test_env_of_a_task_is_templates_over_globals_and_the_process() -> None:
     given = {"A": "{{ globals.x }}-{{ env('SHORT') }}", "B": "plain"}
-    rendered, used = environment(Surroundings(globals={"x": 1}, env=given, key="k"), ENV)
+    rendered, used = environment(TemplateContext(globals={"x": 1}, env=given, key="k"), ENV)
     assert (rendered, used) == ({"A": "1-ab", "B": "plain"}, {"SHORT": "ab"})
     for name in ("outputs", "inputs", "result"):
         with pytest.raises(TemplateFailed, match=f"'{name}' is undefined"):
-            environment(Surroundings(env={"A": f"{{{{ {name}.x }}}}"}, key="k"), ENV)
+            environment(TemplateContext(env={"A": f"{{{{ {name}.x }}}}"}, key="k"), ENV)
 
 
 def test_env_with_an_empty_variable_and_a_default() -> None:
@@ -342,7 +344,7 @@ def test_settings_of_a_model_over_those_of_the_task_over_those_of_the_config() -
 
 
 def test_the_guidelines_say_what_the_grammar_says() -> None:
-    said = instructions.system_prompt(Personality(), [])
+    said = system_prompt.system_prompt(Personality(), [])
     marks = ("not ask the user", "final result", "latest information", "one after the other")
     places = [said.index(mark) for mark in marks]
     assert places == sorted(places)
@@ -376,4 +378,4 @@ def test_what_is_retried_and_what_ends_the_run(kind: str, retried: bool, ends: b
 
 def test_no_agent_is_a_problem_in_lint_too(here: Path) -> None:
     path = write(here, "flow.yaml", "taskflow:\n  - task: {user_prompt: a}\n  - task: {run: ls}\n")
-    assert "no agent" in lint(str(path), Order("")).problems[0].message
+    assert "no agent" in lint(str(path), LoadOptions("")).problems[0].message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grammar.outputs_read import outputs_read
+from grammar.templating.outputs_read import outputs_read
 
 NAMES = ["big", "small", "other"]
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grammar import outputs
-from grammar.placeholder import satisfying
-from grammar.schema_merge import merged
+from grammar.dry_run.placeholder import satisfying
+from grammar.dry_run.schema_merge import merged
+from grammar.preparing import outputs
 
 TREE = {
     "$defs": {

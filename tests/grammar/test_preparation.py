@@ -1,13 +1,13 @@
-"""Conditions, items, prompts, and what is written down of them (GRAMMAR.md sections 3 to 5)."""
+"""Conditions, items, prompts, and what is written down of them (specification sections 3 to 5)."""
 
 from typing import Any
 
 import pytest
 
-from grammar.contracts import PAGE_BRANCHES, Page, PrepareRequest, Surroundings
-from grammar.models import Task
-from grammar.preparation import Failed, page
-from grammar.values import ToolResult
+from grammar.documents.models import Task
+from grammar.documents.values import ToolResult
+from grammar.messages.contracts import PAGE_BRANCHES, Page, PrepareRequest, TemplateContext
+from grammar.preparing.preparation import Failed, page
 
 ENV = {"SECRET": "hunter2-long", "SHORT": "ab", "EMPTY": ""}
 
@@ -18,7 +18,7 @@ def prepare(prompt: str = "", *, result: Any = None, offset: int = 0, **fields: 
     text = result if isinstance(result, str) or result is None else str(result).replace("'", '"')
     request = PrepareRequest(
         task=Task(user_prompt=prompt, **fields),
-        surroundings=Surroundings(globals=globals_, env=fields.get("env", {}), key="k"),
+        surroundings=TemplateContext(globals=globals_, env=fields.get("env", {}), key="k"),
         outputs=outputs,
         result=ToolResult(tool_name="t", text=text) if text is not None else None,
         secrets=secrets,

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from grammar import model_choice
-from grammar.bundle import Loaded, Order, load
-from grammar.contracts import Usage
+from grammar.documents.models import ModelConfig, Price
 from grammar.errors import InvalidFlow
-from grammar.models import ModelConfig, Price
-from grammar.prices import cost
+from grammar.loading.bundle import Loaded, LoadOptions, load
+from grammar.messages import model_choice
+from grammar.messages.contracts import Usage
+from grammar.messages.prices import cost
 
 FLOW = "model_config: models\ntaskflow:\n  - task: {agents: [who], user_prompt: x, model: fast}\n"
 
@@ -24,7 +24,7 @@ def priced(here: Path, prices: str) -> Loaded:
     (here / "who.yaml").write_text("personality: Somebody\n")
     (here / "models.yaml").write_text(f"models: {{fast: gpt-x}}\nprices: {prices}\n")
     (here / "flow.yaml").write_text(FLOW)
-    return load(Order("flow.yaml"))
+    return load(LoadOptions("flow.yaml"))
 
 
 def test_a_run_costs_what_the_names_of_its_models_say() -> None:

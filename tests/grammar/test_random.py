@@ -30,15 +30,17 @@ from hypothesis import strategies as st
 from jinja2.filters import FILTERS
 from jinja2.tests import TESTS
 
-from activities.render import Renderer
-from grammar import bundle, dry_run, outputs, placeholder, schemas
-from grammar.bundle import Order
-from grammar.contracts import Page, PrepareRequest, Surroundings
+from activities.process.render import Renderer
+from grammar.documents.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
+from grammar.documents.values import ToolResult
+from grammar.dry_run import dry_run_bundle, placeholder
 from grammar.errors import InvalidFlow, Problem, TaskError
-from grammar.lint import Findings, lint
-from grammar.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
-from grammar.preparation import Failed, page
-from grammar.values import ToolResult
+from grammar.loading import bundle, schemas
+from grammar.loading.bundle import LoadOptions
+from grammar.loading.lint import Findings, lint
+from grammar.messages.contracts import Page, PrepareRequest, TemplateContext
+from grammar.preparing import outputs
+from grammar.preparing.preparation import Failed, page
 
 FULL = bool(os.environ.get("FUZZ"))
 SECONDS = 5.0  # of work, as other tests may have the processor at the same time
@@ -110,14 +112,14 @@ def _sound(problems: Any) -> None:
 def _look(files: dict[str, bytes], document: str, given_: dict[str, Any]) -> None:
     """Everything that is done with a file before a run."""
     _lay(files)
-    order = Order(document, **given_)
+    order = LoadOptions(document, **given_)
     found = lint(document, order)
     assert isinstance(found, Findings)
     _sound((*found.problems, *found.warnings, *(need.where for need in found.needs)))
     try:
         loaded = bundle.load(replace(order, flow=document))
         loaded.bundle.model_dump_json()
-        dry_run.rehearsed(loaded, None).bundle.model_dump_json()
+        dry_run_bundle.as_dry_run(loaded, None).bundle.model_dump_json()
     except InvalidFlow as invalid:
         assert invalid.problems
         _sound((*invalid.problems, *invalid.warnings))
@@ -126,7 +128,7 @@ def _look(files: dict[str, bytes], document: str, given_: dict[str, Any]) -> Non
 def _rules(files: dict[str, bytes], rules: str) -> None:
     _lay({**files, "plain.yaml": b"taskflow: [{task: {name: a, run: ls}}, {task: {id: b, run: ls}}]"})
     try:
-        dry_run.rehearsed(bundle.load(Order("plain.yaml")), Path(rules))
+        dry_run_bundle.as_dry_run(bundle.load(LoadOptions("plain.yaml")), Path(rules))
     except InvalidFlow as invalid:
         _sound(invalid.problems)
 
@@ -134,7 +136,7 @@ def _rules(files: dict[str, bytes], rules: str) -> None:
 def _persona(files: dict[str, bytes], name: str, prompt: str, given_: dict[str, Any]) -> None:
     _lay(files)
     try:
-        bundle.from_personality(name, prompt, Order("", **given_)).bundle.model_dump_json()
+        bundle.from_personality(name, prompt, LoadOptions("", **given_)).bundle.model_dump_json()
     except InvalidFlow as invalid:
         _sound(invalid.problems)
 
@@ -571,7 +573,7 @@ TEMPLATES = st.recursive(PIECES, _blocks, max_leaves=5)
 def asked(template: str, **fields_: Any) -> PrepareRequest:
     return PrepareRequest(
         task=Task(user_prompt=template, inputs={"b": [1, {"x": "y"}]}, **fields_),
-        surroundings=Surroundings(key="k", globals={"a": "b", "l": [1, 2]}),
+        surroundings=TemplateContext(key="k", globals={"a": "b", "l": [1, 2]}),
         outputs={"one": [{"x": 1}]},
         result=ToolResult(tool_name="t", text='[{"x": "\\ud800"}, 1]'),
         prompts={"a": "{% include 'b' %}", "b": "{{ globals.a }}{% include 'a' %}", "c": template},

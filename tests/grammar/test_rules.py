@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from grammar import errors
-from grammar.contracts import ModelSpec
-from grammar.endpoint import COPILOT, OPENAI, choose, is_embedded
-from grammar.instructions import system_prompt
-from grammar.model_choice import choose as choose_model
-from grammar.models import ModelConfig, Personality, Task, parse_duration
-from grammar.redaction import hide, reveal
-from grammar.references import Search
-from grammar.values import ToolResult, read, read_or_text
+from grammar.documents.models import ModelConfig, Personality, Task, parse_duration
+from grammar.documents.references import Search
+from grammar.documents.values import ToolResult, read, read_or_text
+from grammar.messages.contracts import ModelSpec
+from grammar.messages.endpoint import COPILOT, OPENAI, choose, is_embedded
+from grammar.messages.model_choice import choose as choose_model
+from grammar.preparing.system_prompt import system_prompt
+from grammar.templating.redaction import hide, reveal
 
 TEXT = st.text(alphabet='ab⟦⟧:|kenv"\n\\é', max_size=20)
 

@@ -9,10 +9,11 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from commands import schema
-from grammar import outputs, schemas
-from grammar.descriptions import FIELDS
-from grammar.models import KINDS
-from grammar.source import read
+from grammar.documents.descriptions import FIELDS
+from grammar.documents.models import KINDS
+from grammar.loading import schemas
+from grammar.loading.source import read
+from grammar.preparing import outputs
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for path in (ROOT / "taskflows").rglob("*.yaml") if not path.name.endswith(".dry.yaml"))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from grammar import bundle
-from grammar.bundle import Loaded, Order
-from grammar.dry_run import rehearsed, rules_beside
+from grammar.documents.models import Task
+from grammar.documents.rules import DryRunScript, Rule, branch_script
+from grammar.dry_run.dry_run_bundle import as_dry_run, rules_beside
 from grammar.errors import InvalidFlow
-from grammar.models import Task
-from grammar.script import Rule, Script, rehearsal
+from grammar.loading import bundle
+from grammar.loading.bundle import Loaded, LoadOptions
 
 FLOW = """
 taskflow:
@@ -24,13 +24,13 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loaded:
     monkeypatch.chdir(tmp_path)
     Path("brief.yaml").write_text("personality: Be brief.\n")
     Path("flow.yaml").write_text(FLOW)
-    return bundle.load(Order("flow.yaml"))
+    return bundle.load(LoadOptions("flow.yaml"))
 
 
-def script(loaded: Loaded, text: str) -> Script:
+def script(loaded: Loaded, text: str) -> DryRunScript:
     path = Path("flow.dry.yaml")
     path.write_text(textwrap.dedent(text))
-    made = rehearsed(loaded, path.absolute()).bundle.script
+    made = as_dry_run(loaded, path.absolute()).bundle.script
     assert made
     return made
 
@@ -97,7 +97,7 @@ def test_what_is_wrong_is_told_with_its_line(loaded: Loaded, text: str, complain
 
 def test_a_file_that_is_not_there(loaded: Loaded, tmp_path: Path) -> None:
     with pytest.raises(InvalidFlow, match=r"none\.yaml: cannot be read: No such file or directory"):
-        rehearsed(loaded, tmp_path / "none.yaml")
+        as_dry_run(loaded, tmp_path / "none.yaml")
 
 
 def test_rules_beside_the_flow(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_rules_beside_the_flow(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_is_another_run(loaded: Loaded) -> None:
-    dry = rehearsed(loaded, None).bundle
-    assert dry.script == Script()
+    dry = as_dry_run(loaded, None).bundle
+    assert dry.script == DryRunScript()
     assert dry.hash != loaded.bundle.hash
 
 
@@ -123,7 +123,7 @@ def test_a_branch_gets_the_rules_that_concern_it() -> None:
         rule(when={"item": 2}), rule(when={"item": 1}), rule(when={"model": "big"}), rule(when={"model": "small"}),
         rule(text=None, stdout="x"),
     ]  # fmt: skip
-    found = rehearsal(Script(rules=rules), task, 0, item=1, models=("big", "gpt-5"))
+    found = branch_script(DryRunScript(rules=rules), task, 0, item=1, models=("big", "gpt-5"))
     assert [one.number for one in found.rules] == [0, 1, 2, 4, 6]
     assert not found.first
 
@@ -131,6 +131,6 @@ def test_a_branch_gets_the_rules_that_concern_it() -> None:
 def test_of_those_the_moment_decides() -> None:
     task = Task.model_validate({"name": "n", "user_prompt": "p", "agents": ["a"]})
     rules = [rule(when={"turn": 2}), rule(when={"attempt": 1}), rule(when={"prompt": "^b"}), rule()]
-    found = rehearsal(Script(rules=rules), task, 0, item=0, models=())
+    found = branch_script(DryRunScript(rules=rules), task, 0, item=0, models=())
     assert [one.number for one in found.fitting("abc", turn=1, attempt=1)] == [1, 3]
     assert [one.number for one in found.fitting("bc", turn=2, attempt=2)] == [0, 2, 3]

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from grammar.contracts import Bundle
-from grammar.dry_run import wanted
-from grammar.models import Personality, Task, Toolbox
-from grammar.script import Wanted
-from grammar.shapes import Shape, read_expression, read_template
+from grammar.documents.models import Personality, Task, Toolbox
+from grammar.documents.rules import WantedValue
+from grammar.dry_run.dry_run_bundle import wanted
+from grammar.dry_run.inferred_types import InferredType, read_expression, read_template
+from grammar.messages.contracts import Bundle
 
 BOX = Toolbox.model_validate({"server_params": {"kind": "stdio", "command": "x"}})
 
@@ -44,33 +44,35 @@ def bundle(*tasks: dict[str, Any], **prompts: str) -> Bundle:
     ],
 )  # fmt: skip
 def test_a_template_reads(template: str, value: JsonValue) -> None:
-    shape = Shape()
+    shape = InferredType()
     read_template(template, {"result": shape}, {})
     assert shape.read
     assert shape.value() == value
 
 
 def test_what_a_loop_calls_result_is_not_the_item() -> None:
-    shape = Shape()
+    shape = InferredType()
     read_template("{% for result in globals.all %}{{ result.x }}{% endfor %}", {"result": shape}, {})
     assert not shape.read
 
 
 def test_an_included_prompt_reads_too() -> None:
-    shape = Shape()
+    shape = InferredType()
     read_template("{% include 'p' %}", {"result": shape}, {"p": "{{ result.x }}{% include 'p' %}"})
     assert shape.value() == {"x": "x"}
 
 
 def test_an_expression_hands_on_what_it_stands_for() -> None:
-    shape = Shape()
-    read_expression("outputs.rows | sort(attribute='x')", {"outputs": Shape(keys={"rows": shape})}).item().key("name")
+    shape = InferredType()
+    read_expression("outputs.rows | sort(attribute='x')", {"outputs": InferredType(keys={"rows": shape})}).item().key(
+        "name"
+    )
     assert shape.value() == [{"name": "name 1"}, {"name": "name 2"}]
 
 
 def test_the_next_task_repeats_over_the_last_result() -> None:
     found = wanted(bundle({"user_prompt": "x"}, {"repeat_prompt": True, "user_prompt": "{{ result.name }}"}))
-    assert found == {0: Wanted(value=[{"name": "name 1"}, {"name": "name 2"}])}
+    assert found == {0: WantedValue(value=[{"name": "name 1"}, {"name": "name 2"}])}
 
 
 def test_two_tasks_repeat_over_two_results_of_one() -> None:
@@ -78,7 +80,7 @@ def test_two_tasks_repeat_over_two_results_of_one() -> None:
     found = wanted(
         bundle({"user_prompt": "x"}, each | {"user_prompt": "{{ result.a }}"}, each | {"user_prompt": "{{ result.b }}"})
     )
-    assert found[0] == Wanted(value=[{"a": "a 1", "b": "b 1"}, {"a": "a 2", "b": "b 2"}], results=2)
+    assert found[0] == WantedValue(value=[{"a": "a 1", "b": "b 1"}, {"a": "a 2", "b": "b 2"}], results=2)
 
 
 def test_outputs_of_a_fan_out_are_entries() -> None:
@@ -89,7 +91,7 @@ def test_outputs_of_a_fan_out_are_entries() -> None:
         {"user_prompt": "{% for one in outputs.each %}{{ one.result.why }}{% endfor %}"},
     )
     found = wanted(tasks)
-    assert found[1] == Wanted(value={"verdict": "verdict", "why": "why"})
+    assert found[1] == WantedValue(value={"verdict": "verdict", "why": "why"})
 
 
 def test_a_final_text_is_a_text_whatever_is_read_of_it() -> None:
@@ -105,13 +107,13 @@ def test_an_agent_without_tools_gives_nothing_as_in_a_run() -> None:
 
 def test_a_value_that_is_only_shown_is_a_text() -> None:
     assert wanted(bundle({"id": "x", "user_prompt": "x"}, {"user_prompt": "{{ outputs.x }}"})) == {
-        0: Wanted(value="dry run")
+        0: WantedValue(value="dry run")
     }
 
 
 def test_deep_reads_stay_small() -> None:
-    shape = Shape()
+    shape = InferredType()
     read_template("{{ result" + "[0]" * 300 + " }}{{ result" + ".a" * 300 + " }}", {"result": shape}, {})
     assert len(json.dumps(shape.value())) < 100_000
-    read_template("{{ result" + "[0]" * 2_000 + " }}", {"result": Shape()}, {})
+    read_template("{{ result" + "[0]" * 2_000 + " }}", {"result": InferredType()}, {})
     assert read_expression("(" * 500 + "outputs" + ")" * 500, {"outputs": shape}).read in (True, False)

@@ -1,11 +1,11 @@
-"""YAML files: every fault has its file and line (GRAMMAR.md section 1)."""
+"""YAML files: every fault has its file and line (specification section 1)."""
 
 from pathlib import Path
 
 import pytest
 
 from grammar.errors import InvalidFlow
-from grammar.source import MAX_BYTES, read
+from grammar.loading.source import MAX_BYTES, read
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)

@@ -3,10 +3,17 @@
 import pytest
 from pydantic import JsonValue
 
-from grammar.contracts import Said, Usage, activity_id
-from grammar.models import Task
-from grammar.reports import BranchReport
-from grammar.story import Deployment, Gave, History, Left, Place, place
+from grammar.documents.models import Task
+from grammar.messages.contracts import TranscriptEntry, Usage, activity_id
+from grammar.messages.history import (
+    BranchPosition,
+    Deployment,
+    DeploymentHistory,
+    DeploymentOutput,
+    LegEnd,
+    position_of,
+)
+from grammar.messages.reports import BranchReport
 from tests.support.stories import at, many
 
 
@@ -14,18 +21,18 @@ from tests.support.stories import at, many
 @pytest.mark.parametrize("choice", [None, 0, 3])
 @pytest.mark.parametrize("leg", [1, 4])
 def test_an_activity_says_which_branch_it_is_of(item: int | None, choice: int | None, leg: int) -> None:
-    assert place(activity_id(6, item, choice, leg)) == Place(6, item or 0, choice or 0)
+    assert position_of(activity_id(6, item, choice, leg)) == BranchPosition(6, item or 0, choice or 0)
 
 
 def test_other_activities_are_of_no_branch() -> None:
-    assert place("7") is None
+    assert position_of("7") is None
 
 
-def said(*texts: str) -> list[Said]:
-    return [Said(kind="message", who="a", text=text) for text in texts]
+def said(*texts: str) -> list[TranscriptEntry]:
+    return [TranscriptEntry(kind="message", who="a", text=text) for text in texts]
 
 
-def leg(number: int, gave: Gave | None, failure: str = "") -> Deployment:
+def leg(number: int, gave: DeploymentOutput | None, failure: str = "") -> Deployment:
     return Deployment(activity=activity_id(2, None, None, number), scheduled=at(number), gave=gave, failure=failure)
 
 
@@ -40,25 +47,29 @@ def told(*legs: Deployment) -> list[str]:
 
 
 def test_a_leg_that_goes_on_tells_again_what_came_before() -> None:
-    first = leg(1, Gave(said=said("one", "two"), leg=Left(reason="rate_limited")))
-    assert told(first, leg(2, Gave(said=said("one", "two", "three")))) == ["one", "two", "three"]
+    first = leg(1, DeploymentOutput(said=said("one", "two"), leg=LegEnd(reason="rate_limited")))
+    assert told(first, leg(2, DeploymentOutput(said=said("one", "two", "three")))) == ["one", "two", "three"]
 
 
 def test_after_an_approval_only_what_is_new_is_told() -> None:
-    first = leg(1, Gave(said=said("one", "call"), leg=Left(reason="approval")))
-    second = leg(2, Gave(said=said("gave"), leg=Left(reason="stopped")))
-    assert told(first, second, leg(3, Gave(said=said("gave", "end")))) == ["one", "call", "gave", "end"]
+    first = leg(1, DeploymentOutput(said=said("one", "call"), leg=LegEnd(reason="approval")))
+    second = leg(2, DeploymentOutput(said=said("gave"), leg=LegEnd(reason="stopped")))
+    assert told(first, second, leg(3, DeploymentOutput(said=said("gave", "end")))) == ["one", "call", "gave", "end"]
 
 
 def test_of_a_long_conversation_the_newest_entries_are_kept() -> None:
-    first = leg(1, Gave(said=said("one", "two"), leg=Left(reason="stopped")))
-    assert told(first, leg(2, None, "no"), leg(3, Gave(said=said("five"), first=4))) == ["one", "two", "five"]
+    first = leg(1, DeploymentOutput(said=said("one", "two"), leg=LegEnd(reason="stopped")))
+    assert told(first, leg(2, None, "no"), leg(3, DeploymentOutput(said=said("five"), first=4))) == [
+        "one",
+        "two",
+        "five",
+    ]
 
 
 def test_branches_have_their_items_and_models() -> None:
     story = many(3)
     listing, reading, summing = story.branches()
-    assert [one.place for one in reading] == [Place(1, number) for number in range(3)]
+    assert [one.place for one in reading] == [BranchPosition(1, number) for number in range(3)]
     items: list[JsonValue] = [one.item for one in reading]
     assert items[2] == {"name": "file_2.c", "<i>": "'\""}
     assert [(one.prompt, one.model, one.named) for one in (reading[0], listing[0])] == [
@@ -81,14 +92,14 @@ def test_tasks_of_the_same_name_are_told_apart() -> None:
 def test_what_an_earlier_run_gave_cost_this_one_nothing() -> None:
     story = many(1)
     assert story.branches()[1][0].usage.requests == 2
-    assert story.model_copy(update={"history": History()}).branches()[1][0].usage == Usage()
+    assert story.model_copy(update={"history": DeploymentHistory()}).branches()[1][0].usage == Usage()
 
 
 def test_what_waits_has_cost_what_its_last_leg_says() -> None:
     story = many(0)
     story.manifest.branches.append(BranchReport(task="sum up", index=0, status="waiting"))
     used = Usage(requests=1, input_tokens=5)
-    story.history.deployments.append(leg(1, Gave(usage=used, leg=Left())))
+    story.history.deployments.append(leg(1, DeploymentOutput(usage=used, leg=LegEnd())))
     assert story.branches()[2][0].usage == used
 
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from grammar.contracts import Bundle
+from grammar.documents.models import ModelConfig, Personality, ServerParams, Task, Toolbox
 from grammar.errors import NotTakenOver
-from grammar.models import ModelConfig, Personality, ServerParams, Task, Toolbox
-from grammar.reports import TaskReport, TaskStatus
-from grammar.take_over import beginning
+from grammar.loading.reuse import beginning
+from grammar.messages.contracts import Bundle
+from grammar.messages.reports import TaskReport, TaskStatus
 
 BOX = Toolbox(server_params=ServerParams(kind="stdio", command="x", args=("{{ globals.dir }}",)))
 

@@ -1,10 +1,10 @@
-"""`uses` and its merge rule (GRAMMAR.md section 3)."""
+"""`uses` and its merge rule (specification section 3)."""
 
 from pathlib import Path
 
 import pytest
 
-from grammar.models import Task
+from grammar.documents.models import Task
 from tests.grammar.test_bundle import flow, here, problems, write
 
 __all__ = ["here"]

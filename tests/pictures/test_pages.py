@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from grammar.contracts import Said
-from grammar.graph import Graph, Link, TaskNode
-from grammar.models import ModelConfig
-from grammar.reports import Approval, Failure, Parked
+from grammar.documents.models import ModelConfig
+from grammar.loading.graph import Graph, Link, TaskNode
+from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.reports import Approval, Failure, Parked
 from pictures import flow_page, mermaid, run_page
 from tests.support.stories import PRICES, TALK, at, many
 
@@ -114,7 +114,7 @@ def test_a_flow_of_a_thousand_tasks() -> None:
 
 
 def test_a_run_that_means_harm() -> None:
-    story = many(2, [Said(kind=kind, who=MEAN, text=MEAN) for kind in ("message", "tool_call", "handoff")])
+    story = many(2, [TranscriptEntry(kind=kind, who=MEAN, text=MEAN) for kind in ("message", "tool_call", "handoff")])
     report = story.manifest.report
     failure = Failure(task=MEAN, type=MEAN, message=MEAN)
     report.tasks[0].name = story.manifest.branches[0].task = MEAN
@@ -164,7 +164,7 @@ def test_what_was_mended_had_failed() -> None:
 
 def test_a_prompt_is_told_once() -> None:
     """A dry run says by itself what it was asked."""
-    asked = [Said(kind="prompt", who="assistant", text="Read file_0.c"), *TALK]
+    asked = [TranscriptEntry(kind="prompt", who="assistant", text="Read file_0.c"), *TALK]
     assert looked_at(run_page.html(many(1, asked), PRICES)).text.count("Read file_0.c") == 1
 
 
@@ -177,7 +177,7 @@ def test_without_prices_a_report_says_so() -> None:
 @pytest.mark.parametrize("turns", [1, 60])
 @pytest.mark.parametrize("text", ["x" * 2_000, '{"a": "<>&"}' * 160, "日本語\n" * 500])
 def test_a_thousand_branches_stay_below_ten_megabytes(turns: int, text: str) -> None:
-    said = [Said(kind="tool_output", who="assistant", text=text)] * 3
+    said = [TranscriptEntry(kind="tool_output", who="assistant", text=text)] * 3
     page = run_page.html(many(1_000, [*TALK, *said] * turns), PRICES)
     assert len(page.encode()) < 10_000_000
     assert page.count('class="branch ') == 1_001
@@ -185,7 +185,7 @@ def test_a_thousand_branches_stay_below_ten_megabytes(turns: int, text: str) -> 
 
 
 def test_what_is_left_out_is_told() -> None:
-    talk = [Said(kind="message", who="a", text=f"turn {n}. " + "word " * 400) for n in range(150)]
+    talk = [TranscriptEntry(kind="message", who="a", text=f"turn {n}. " + "word " * 400) for n in range(150)]
     text = looked_at(run_page.html(many(400, talk), PRICES)).text
     assert "102 entries are left out here" in text
     assert "turn 0." in text

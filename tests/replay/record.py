@@ -16,13 +16,13 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, Wor
 from temporalio.testing import WorkflowEnvironment
 
 import worker
-from grammar.bundle import Order, load
-from grammar.contracts import TASK_QUEUE
-from runtime import runs
-from runtime.converter import data_converter
-from runtime.documents import FileDocuments
+from grammar.loading.bundle import LoadOptions, load
+from grammar.messages.contracts import TASK_QUEUE
+from runtime.backend import Backend
 from runtime.exit import leave
-from runtime.place import Place
+from runtime.runs import runs
+from runtime.storage.converter import data_converter
+from runtime.storage.document_files import FileDocuments
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
 from tests.support.waiting import until_async
 
@@ -158,9 +158,9 @@ async def record() -> None:
                     await _record(env, name, path)
 
 
-def here(env: WorkflowEnvironment, folder: Path) -> Place:
+def here(env: WorkflowEnvironment, folder: Path) -> Backend:
     """Documents are kept in files, which no replay needs; payloads stay in the history."""
-    return Place(env.client, embedded=False, documents=FileDocuments(folder / "documents"))
+    return Backend(env.client, embedded=False, documents=FileDocuments(folder / "documents"))
 
 
 def _cases(folder: Path) -> dict[str, Path]:
@@ -173,7 +173,7 @@ def _cases(folder: Path) -> dict[str, Path]:
 
 async def _record(env: WorkflowEnvironment, name: str, path: Path) -> None:
     os.chdir(path.parent)  # so that the history names the file alone
-    handle = await runs.start(env.client, load(Order(path.name)).bundle, name, TASK_QUEUE)
+    handle = await runs.start(env.client, load(LoadOptions(path.name)).bundle, name, TASK_QUEUE)
     first = handle.first_execution_run_id
     await _steer(handle, name)
     if name not in STEERED:

@@ -7,11 +7,11 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from grammar.carried import RunInput
-from grammar.contracts import WORKFLOW
-from grammar.reports import RunReport
-from runtime.converter import data_converter
+from grammar.messages.continue_as_new import RunInput
+from grammar.messages.contracts import WORKFLOW
+from grammar.messages.reports import RunReport
 from runtime.sandbox import workflow_runner
+from runtime.storage.converter import data_converter
 from workflows.taskflow import TaskflowWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from runtime.keeper import free_port
-from runtime.locks import is_held
-from runtime.record import Files, Record
+from runtime.local_server.locks import is_held
+from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.supervisor import free_port
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -56,9 +56,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     path = tmp_path / "state"
     path.mkdir(mode=0o700)
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(path))
-    Record(pid=0, keeper_pid=0, port=free_port(0), ui_port=free_port(0)).write(Files(path).record)
+    ServerRecord(pid=0, keeper_pid=0, port=free_port(0), ui_port=free_port(0)).write(ServerFiles(path).record)
     yield path
-    until(lambda: not is_held(Files(path).keeper))
+    until(lambda: not is_held(ServerFiles(path).keeper))
 
 
 @pytest.fixture

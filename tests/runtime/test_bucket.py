@@ -13,12 +13,12 @@ import pytest
 from temporalio.envconfig import ClientConnectConfig
 
 from grammar.errors import NoStorage, StorageFailed
-from runtime import bucket_url
-from runtime.bucket import Bucket, opened
-from runtime.bucket_url import BucketUrl
+from runtime.backend import open_backend
 from runtime.connection import connect
-from runtime.converter import data_converter
-from runtime.place import place
+from runtime.storage import s3_url
+from runtime.storage.converter import data_converter
+from runtime.storage.s3 import Bucket, opened
+from runtime.storage.s3_url import BucketUrl
 from tests.runtime.test_payloads import Measure, worker
 from tests.support.s3 import PAGE, ROOT, S3
 from tests.support.server import DevServer
@@ -52,12 +52,12 @@ def test_malformed_urls_are_refused(text: str) -> None:
 
 
 def test_one_place_for_payloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert bucket_url.configured() is None
+    assert s3_url.configured() is None
     monkeypatch.setenv("TASKFLOW_PAYLOAD_S3", "s3://flows/a")
-    assert bucket_url.configured() == BucketUrl("flows", "a/")
+    assert s3_url.configured() == BucketUrl("flows", "a/")
     monkeypatch.setenv("TASKFLOW_PAYLOAD_DIR", "/shared")
     with pytest.raises(NoStorage, match="TASKFLOW_PAYLOAD_S3 and TASKFLOW_PAYLOAD_DIR are both set"):
-        bucket_url.configured()
+        s3_url.configured()
 
 
 async def test_a_payload_goes_to_the_bucket_and_comes_back(s3: S3) -> None:
@@ -97,10 +97,10 @@ async def test_a_run_waits_for_a_missing_object_and_goes_on_when_it_is_back(s3: 
 
 async def test_the_place_holds_the_bucket_open(s3: S3, dev_server: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.address)
-    async with place() as here:
+    async with open_backend() as here:
         assert here.bucket is None
     monkeypatch.setenv("TASKFLOW_PAYLOAD_S3", f"s3://{s3.bucket}")
-    async with place() as here:
+    async with open_backend() as here:
         assert here.bucket
         assert await here.bucket.create("a/b", b"x")
         assert here.client.data_converter.external_storage
@@ -128,10 +128,10 @@ async def test_without_the_extra_it_says_how_to_install_it(
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.address)
     monkeypatch.setenv("TASKFLOW_PAYLOAD_S3", "s3://flows")
-    monkeypatch.delitem(sys.modules, "runtime.bucket")
+    monkeypatch.delitem(sys.modules, "runtime.storage.s3")
     monkeypatch.setitem(sys.modules, "aiobotocore.session", None)
     with pytest.raises(NoStorage, match=r"needs more packages: pip install 'temporal-taskflow\[s3\]'"):
-        async with place():
+        async with open_backend():
             pass
 
 

@@ -15,7 +15,7 @@ from temporalio.envconfig import ClientConnectConfig
 
 from grammar.errors import ConnectionFailed
 from runtime.connection import configured, connect
-from runtime.converter import data_converter
+from runtime.storage.converter import data_converter
 from tests.support.server import DevServer
 
 CONVERTER = data_converter(None)

@@ -4,9 +4,9 @@ import os
 import time
 from pathlib import Path
 
-from grammar.reports import RunReport
-from grammar.values import Stored
-from runtime.documents import LEFT_BEHIND, FileDocuments, filled
+from grammar.documents.values import Stored
+from grammar.messages.reports import RunReport
+from runtime.storage.document_files import LEFT_BEHIND, FileDocuments, filled
 
 
 async def added(documents: FileDocuments, text: str) -> Stored:

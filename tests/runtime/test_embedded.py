@@ -14,20 +14,20 @@ import pytest
 from temporalio.service import RPCError
 
 from grammar.errors import ConnectionFailed, EmbeddedServerFailed
-from runtime import embedded
 from runtime.connection import connect, local_server, to_embedded
-from runtime.converter import data_converter
-from runtime.embedded import Server
-from runtime.locks import acquire, is_held
-from runtime.record import Files, Record
+from runtime.local_server import embedded
+from runtime.local_server.embedded import EmbeddedServer
+from runtime.local_server.locks import acquire, is_held
+from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.storage.converter import data_converter
 from tests.runtime.conftest import Holder
 from tests.support.waiting import gone, until, until_async
 
 Start = Callable[..., Holder]
 
 
-def server_of(one: Holder) -> Server:
-    return Server(one.got["address"], one.got["ui_url"])
+def server_of(one: Holder) -> EmbeddedServer:
+    return EmbeddedServer(one.got["address"], one.got["ui_url"])
 
 
 async def start_workflow(one: Holder, name: str, *args: str) -> None:
@@ -55,7 +55,7 @@ async def test_two_users_share_one_server_whoever_leaves_first(holder: Start, st
     assert await has_workflow(stays, "kept")
     assert stays.leave() == 0
     until(lambda: gone(stays.got["pid"]) and gone(stays.got["keeper_pid"]))
-    assert not Files(state).record.exists()
+    assert not ServerFiles(state).record.exists()
 
 
 async def test_newcomers_at_the_same_moment_get_one_server(holder: Start) -> None:
@@ -74,7 +74,7 @@ async def test_newcomer_while_the_server_is_ending_gets_a_new_one(holder: Start,
     first = holder()
     await start_workflow(first, "kept")
     first.leave()
-    until(lambda: is_held(Files(state).lease))
+    until(lambda: is_held(ServerFiles(state).lease))
     second = holder()
     assert second.got["pid"] != first.got["pid"]
     assert await has_workflow(second, "kept")
@@ -97,7 +97,7 @@ def test_server_ends_after_its_only_user_is_killed(holder: Start, state: Path) -
     assert not gone(user.got["pid"])
     os.killpg(user.pid, signal.SIGKILL)
     until(lambda: gone(user.got["pid"]) and gone(user.got["keeper_pid"]))
-    assert not Files(state).record.exists()
+    assert not ServerFiles(state).record.exists()
 
 
 @pytest.mark.parametrize("victim", ["pid", "keeper_pid"])
@@ -107,7 +107,7 @@ async def test_lost_server_or_keeper_is_replaced_at_the_same_address(holder: Sta
     os.kill(user.got[victim], signal.SIGKILL)
     until(lambda: gone(user.got["pid"]))
     await until_async(lambda: has_workflow(user, "kept"))
-    until(lambda: (record := Record.read(Files(state).record)) and record.pid != user.got["pid"])
+    until(lambda: (record := ServerRecord.read(ServerFiles(state).record)) and record.pid != user.got["pid"])
 
 
 async def test_database_survives_the_death_of_all(holder: Start) -> None:
@@ -137,9 +137,9 @@ def test_keeper_and_server_are_out_of_reach_of_the_terminal(holder: Start) -> No
 def test_taken_port_gives_another(holder: Start, state: Path, taken: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        wanted = Record.read(Files(state).record)
+        wanted = ServerRecord.read(ServerFiles(state).record)
         assert wanted is not None
-        replace(wanted, **{taken: port}).write(Files(state).record)
+        replace(wanted, **{taken: port}).write(ServerFiles(state).record)
         got = holder().got
         assert got[taken] != port
         unaffected = "ui_port" if taken == "port" else "port"
@@ -155,7 +155,7 @@ def test_missing_program_says_what_to_do(holder: Start, tmp_path: Path) -> None:
 
 
 async def test_server_that_does_not_start_shows_its_log(state: Path) -> None:
-    Files(state).database.write_bytes(b"not a database, and long enough to be looked at" * 100)
+    ServerFiles(state).database.write_bytes(b"not a database, and long enough to be looked at" * 100)
     with pytest.raises(EmbeddedServerFailed, match=r"did not start.*server\.log\n.*not a database") as failure:
         await embedded.hold()
     assert len(str(failure.value).splitlines()) <= 11
@@ -167,7 +167,7 @@ async def test_log_and_record_hold_no_payloads(holder: Start, state: Path) -> No
     assert await has_workflow(user, "kept")
     user.leave()
     until(lambda: gone(user.got["keeper_pid"]))
-    assert b"s3cret-payload" not in Files(state).log.read_bytes()
+    assert b"s3cret-payload" not in ServerFiles(state).log.read_bytes()
     database = list(state.glob("temporal.db*"))
     assert any(b"s3cret-payload" in path.read_bytes() for path in database)
     assert state.stat().st_mode & 0o777 == 0o700
@@ -186,7 +186,7 @@ async def test_is_ours_knows_the_embedded_server(state: Path) -> None:
 async def test_embedded_server_of_another_state_is_not_the_local_server(
     holder: Start, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Files(state).record.unlink()
+    ServerFiles(state).record.unlink()
     if holder().got["port"] != 7233:
         pytest.skip("port 7233 is in use")
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(tmp_path / "another"))
@@ -194,9 +194,9 @@ async def test_embedded_server_of_another_state_is_not_the_local_server(
 
 
 async def test_begin_does_not_wait(state: Path) -> None:
-    with acquire(Files(state).start):  # held: no server can be started
+    with acquire(ServerFiles(state).start):  # held: no server can be started
         lease = embedded.begin()
-        assert not is_held(Files(state).keeper)
+        assert not is_held(ServerFiles(state).keeper)
     assert (await lease.ready()).address == lease.server.address
     lease.release()
 

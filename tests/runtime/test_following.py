@@ -1,15 +1,18 @@
 """Runs as a follower sees them."""
 
-from grammar.journal import Entry, Live
-from runtime.following import _still
+from grammar.messages.events import PendingActivity, RunEvent
+from runtime.runs.following import _still
 
 
 def test_what_has_ended_is_not_told_again() -> None:
     """The description is asked for first, and may still name what the journal says has ended."""
-    live = {name: Live(attempt=2, progress=None, last_failure="no") for name in ("task-1", "task-2-leg-2", "task-3")}
+    live = {
+        name: PendingActivity(attempt=2, progress=None, last_failure="no")
+        for name in ("task-1", "task-2-leg-2", "task-3")
+    }
     entries = [
-        Entry(number=0, task="a", kind="branch_ended", activity="task-1"),
-        Entry(number=1, task="b", kind="leg_ended", activity="task-2-leg-2"),
-        Entry(number=2, task="c", kind="task_started", activity="task-3"),
+        RunEvent(number=0, task="a", kind="branch_ended", activity="task-1"),
+        RunEvent(number=1, task="b", kind="leg_ended", activity="task-2-leg-2"),
+        RunEvent(number=2, task="c", kind="task_started", activity="task-3"),
     ]
     assert list(_still(live, entries)) == ["task-3"]

@@ -18,9 +18,9 @@ from temporalio.worker import Worker
 
 from grammar.errors import TaskflowError
 from runtime.connection import connect
-from runtime.converter import data_converter, shared_folder
-from runtime.payloads import FileStorageDriver
 from runtime.sandbox import workflow_runner
+from runtime.storage.converter import data_converter, shared_folder
+from runtime.storage.payloads import FileStorageDriver
 from tests.support.server import DevServer
 from tests.support.waiting import until_async
 

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.taskqueue.v1 import PollerInfo
 
-from runtime.pollers import _polls
+from runtime.runs.pollers import _polls
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime import presence
+from runtime.local_server import worker_locks
 
 HOLD = """
 import sys
@@ -24,23 +24,23 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_worker_is_present_until_it_releases() -> None:
-    assert not presence.worker_present()
-    first, second = presence.serve_as_worker(), presence.serve_as_worker()
-    assert presence.worker_present()
+    assert not worker_locks.worker_present()
+    first, second = worker_locks.serve_as_worker(), worker_locks.serve_as_worker()
+    assert worker_locks.worker_present()
     first.release()
-    assert presence.worker_present()
+    assert worker_locks.worker_present()
     second.release()
-    assert not presence.worker_present()
+    assert not worker_locks.worker_present()
 
 
 def test_run_is_served_once(state: Path) -> None:
-    served = presence.serve_run("a/../b")
+    served = worker_locks.serve_run("a/../b")
     assert served is not None
-    assert presence.serve_run("a/../b") is None
-    other = presence.serve_run("another")
+    assert worker_locks.serve_run("a/../b") is None
+    other = worker_locks.serve_run("another")
     assert other is not None
     served.release()
-    again = presence.serve_run("a/../b")
+    again = worker_locks.serve_run("a/../b")
     assert again is not None
     again.release()
     other.release()
@@ -52,11 +52,11 @@ def test_killed_process_holds_nothing() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"True\n"
-        assert presence.worker_present()
-        assert presence.serve_run("run-1") is None
+        assert worker_locks.worker_present()
+        assert worker_locks.serve_run("run-1") is None
         holder.kill()
         holder.wait()
-    assert not presence.worker_present()
-    served = presence.serve_run("run-1")
+    assert not worker_locks.worker_present()
+    served = worker_locks.serve_run("run-1")
     assert served is not None
     served.release()

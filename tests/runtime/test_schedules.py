@@ -21,13 +21,13 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
-from grammar.contracts import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, TASK_QUEUE, Bundle
+from grammar.documents.models import Task
 from grammar.errors import InvalidFlow, NotScheduled
-from grammar.models import Task
-from grammar.reports import RunLine, Standing
-from grammar.schedule import ScheduleLine
-from runtime import runs, schedules
-from runtime.converter import data_converter
+from grammar.messages.contracts import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, TASK_QUEUE, Bundle
+from grammar.messages.reports import RunLine, RunOverview
+from grammar.messages.schedule import ScheduleLine
+from runtime.runs import runs, schedules
+from runtime.storage.converter import data_converter
 from tests.support.server import DevServer
 from tests.support.waiting import until_async
 
@@ -97,7 +97,7 @@ async def test_a_run_is_as_one_that_is_started_by_hand(client: Client, name: str
     async def listed() -> list[RunLine]:
         return [one async for one in runs.listed(client) if one.id == run.id]
 
-    assert [(one.flow, one.standing) for one in await until_async(listed)] == [("flows/night.yaml", Standing())]
+    assert [(one.flow, one.standing) for one in await until_async(listed)] == [("flows/night.yaml", RunOverview())]
     await run.terminate()
     await mine.terminate()
 

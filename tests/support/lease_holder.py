@@ -6,9 +6,9 @@ import sys
 from dataclasses import asdict
 
 from grammar.errors import EmbeddedServerFailed
-from runtime.embedded import hold
 from runtime.exit import leave
-from runtime.record import Files, Record
+from runtime.local_server.embedded import hold
+from runtime.local_server.server_record import ServerFiles, ServerRecord
 from runtime.state import state_dir
 
 
@@ -18,7 +18,7 @@ async def main() -> int:
     except EmbeddedServerFailed as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return 2
-    record = Record.read(Files(state_dir()).record)
+    record = ServerRecord.read(ServerFiles(state_dir()).record)
     assert record is not None
     print(json.dumps(asdict(lease.server) | asdict(record)), flush=True)
     await asyncio.to_thread(sys.stdin.read)

@@ -16,7 +16,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from runtime.keeper import die_with_parent
+from runtime.local_server.supervisor import die_with_parent
 
 ROOT = Path(__file__).parents[2]
 PAGE = 7

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.keeper import die_with_parent, free_port
+from runtime.local_server.supervisor import die_with_parent, free_port
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,19 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from grammar.contracts import Bundle, ModelSpec, Said, Usage, activity_id
-from grammar.models import ModelConfig, Personality, Price, Task
-from grammar.reports import BranchReport, Failure, Manifest, RunReport, TaskReport
-from grammar.story import Asked, Deployment, Gave, History, Story
+from grammar.documents.models import ModelConfig, Personality, Price, Task
+from grammar.messages.contracts import Bundle, ModelSpec, TranscriptEntry, Usage, activity_id
+from grammar.messages.history import Deployment, DeploymentHistory, DeploymentInput, DeploymentOutput, RunHistory
+from grammar.messages.reports import BranchReport, Failure, Manifest, RunReport, TaskReport
 
 BEGIN = datetime(2026, 11, 24, 13, 29, tzinfo=UTC)
 PRICES = ModelConfig(models={"fast": "gpt-x"}, prices={"fast": Price(input=0.4, output=1.6)})
 TALK = [
-    Said(kind="tool_call", who="assistant", text='look_up({"key": "<b>é</b>"})'),
-    Said(kind="tool_output", who="assistant", text='{"found": [1, 2, 3], "more": "' + "word " * 60 + '"}'),
-    Said(kind="message", who="assistant", text="What I found: <script>alert(1)</script> & more. " + "And so on. " * 30),
+    TranscriptEntry(kind="tool_call", who="assistant", text='look_up({"key": "<b>é</b>"})'),
+    TranscriptEntry(kind="tool_output", who="assistant", text='{"found": [1, 2, 3], "more": "' + "word " * 60 + '"}'),
+    TranscriptEntry(
+        kind="message", who="assistant", text="What I found: <script>alert(1)</script> & more. " + "And so on. " * 30
+    ),
 ]
 
 
@@ -23,7 +25,7 @@ def at(seconds: float) -> datetime:
     return BEGIN + timedelta(seconds=seconds)
 
 
-def many(branches: int, talk: list[Said] | None = None, **changes: Any) -> Story:
+def many(branches: int, talk: list[TranscriptEntry] | None = None, **changes: Any) -> RunHistory:
     """A script, then an agent for each of many items, of which each 97th fails, and a last one that does not begin."""
     talk = TALK if talk is None else talk
     items: list[JsonValue] = [{"name": f"file_{n}.c", "<i>": "'\""} for n in range(branches)]
@@ -37,8 +39,8 @@ def many(branches: int, talk: list[Said] | None = None, **changes: Any) -> Story
         name="reading", source="reading.yaml", tasks=tasks, personalities={"who": Personality()}, config=PRICES
     )
     shell = Deployment(
-        activity="task-1", scheduled=at(0), started=at(0.1), ended=at(3), asked=Asked(script="echo '[...]'"),
-        gave=Gave(said=[Said(kind="shell", who="shell", text="[...]")]),
+        activity="task-1", scheduled=at(0), started=at(0.1), ended=at(3), asked=DeploymentInput(script="echo '[...]'"),
+        gave=DeploymentOutput(said=[TranscriptEntry(kind="shell", who="shell", text="[...]")]),
     )  # fmt: skip
     deployments = [shell, *(_deployment(n, talk) for n in range(branches))]
     failed = [n for n in range(branches) if n % 97 == 96]
@@ -55,18 +57,18 @@ def many(branches: int, talk: list[Said] | None = None, **changes: Any) -> Story
             TaskReport(name="sum up"),
         ],
     )  # fmt: skip
-    return Story(
+    return RunHistory(
         run_id="reading-1",
         bundle=bundle,
         manifest=Manifest(report=report, branches=reports),
-        history=History(deployments=deployments, items={1: dict(enumerate(items))}),
+        history=DeploymentHistory(deployments=deployments, items={1: dict(enumerate(items))}),
         started=BEGIN,
         ended=None,
         seen=at(10 + branches / 4),
     ).model_copy(update=changes)
 
 
-def _deployment(number: int, talk: list[Said]) -> Deployment:
+def _deployment(number: int, talk: list[TranscriptEntry]) -> Deployment:
     begin = 3 + number // 20 * 5 + number % 20 * 0.2
     failed = number % 97 == 96
     return Deployment(
@@ -74,8 +76,8 @@ def _deployment(number: int, talk: list[Said]) -> Deployment:
         scheduled=at(begin),
         started=at(begin + 0.05),
         ended=at(begin + 2 + number % 7 * 0.4),
-        asked=Asked(prompt=f"Read file_{number}.c", model=ModelSpec(name="gpt-x")),
-        gave=None if failed else Gave(said=talk, model="gpt-x"),
+        asked=DeploymentInput(prompt=f"Read file_{number}.c", model=ModelSpec(name="gpt-x")),
+        gave=None if failed else DeploymentOutput(said=talk, model="gpt-x"),
         failure="BadRequest: 400 no such <file>" if failed else "",
     )
 

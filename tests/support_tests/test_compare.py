@@ -8,7 +8,7 @@ import yaml
 from benchmarks.compare import engines
 from benchmarks.compare.cases import FLOWS, cases, differences
 from benchmarks.compare.sameness import EVERYWHERE
-from grammar.models import ModelConfig, Personality, Prompt, ServerParams, Task, Taskflow, Toolbox
+from grammar.documents.models import ModelConfig, Personality, Prompt, ServerParams, Task, Taskflow, Toolbox
 
 NEW = {
     *("defaults", "lifetime", "outputs_retries", "retry", "on_failure", "prices"),

@@ -10,7 +10,7 @@ import pytest
 from mcp.client import Client
 from mcp.client.sse import sse_client
 
-from runtime.keeper import free_port
+from runtime.local_server.supervisor import free_port
 from tests.support.waiting import until_async
 from tests.toolboxes.server_process import REPOSITORY, environment, text_of, toolbox
 

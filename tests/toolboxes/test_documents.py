@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from grammar.bundle import Order, load
+from grammar.loading.bundle import LoadOptions, load
 from taskflows.toolboxes.__main__ import NAMES
 from tests.toolboxes.server_process import REPOSITORY
 from tests.toolboxes.test_interface import ARGUMENTS
@@ -24,7 +24,7 @@ taskflow:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_load_without_warnings_and_open_with_a_numbered_comment(path: Path) -> None:
-    assert load(Order(str(path))).warnings == []
+    assert load(LoadOptions(str(path))).warnings == []
     opening = path.read_text(encoding="utf-8").split("seclab-taskflow-agent:")[0]
     assert all(line.startswith("#") or not line for line in opening.splitlines())
     assert "#   1. " in opening
@@ -36,7 +36,7 @@ def test_examples_load_without_warnings_and_open_with_a_numbered_comment(path: P
 def test_toolboxes_are_found_under_both_names(prefix: str, name: str, tmp_path: Path) -> None:
     flow = tmp_path / "flow.yaml"
     flow.write_text(FLOW.format(prefix=prefix, name=name), encoding="utf-8")
-    (toolbox,) = load(Order(str(flow))).bundle.toolboxes.values()
+    (toolbox,) = load(LoadOptions(str(flow))).bundle.toolboxes.values()
     assert toolbox.server_params.command == "taskflow-toolbox"
     assert toolbox.server_params.args == (name,)
     assert toolbox.server_params.lifetime == "worker"
@@ -44,5 +44,5 @@ def test_toolboxes_are_found_under_both_names(prefix: str, name: str, tmp_path: 
 
 
 def test_the_model_config_loads() -> None:
-    order = Order(str(EXAMPLES[0]), model_config="taskflows.model_configs.example")
+    order = LoadOptions(str(EXAMPLES[0]), model_config="taskflows.model_configs.example")
     assert set(load(order).bundle.config.models) == {"fast", "thorough"}

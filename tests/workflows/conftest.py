@@ -16,20 +16,29 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from grammar import contracts
-from grammar.contracts import AgentRequest, Branch, Bundle, Deployed, GatherRequest, Page, PrepareRequest, ShellRequest
-from grammar.models import Personality, Task
-from grammar.reports import RunReport
-from grammar.values import ToolResult, Value
+from grammar.documents.models import Personality, Task
+from grammar.documents.values import ToolResult, Value
+from grammar.messages import contracts
+from grammar.messages.contracts import (
+    AgentRequest,
+    Branch,
+    BranchResult,
+    Bundle,
+    GatherRequest,
+    Page,
+    PrepareRequest,
+    ShellRequest,
+)
+from grammar.messages.reports import RunReport
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow
 
-Agent = Callable[[AgentRequest], Awaitable[Deployed] | Deployed]
+Agent = Callable[[AgentRequest], Awaitable[BranchResult] | BranchResult]
 
 
-def said(text: str) -> Deployed:
+def said(text: str) -> BranchResult:
     """What an agent gives that called one tool."""
-    return Deployed(value=text, produced=True, tool_results=[ToolResult(tool_name="tool", text=text)], model="m")
+    return BranchResult(value=text, produced=True, tool_results=[ToolResult(tool_name="tool", text=text)], model="m")
 
 
 @dataclass
@@ -40,7 +49,7 @@ class Fakes:
     skipped: set[str] = field(default_factory=set)
     page_size: int = 200
     agent: Agent = field(default=lambda request: said(request.prompt))
-    shell: Callable[[ShellRequest], Deployed] = field(default=lambda request: said(request.script))
+    shell: Callable[[ShellRequest], BranchResult] = field(default=lambda request: said(request.script))
     page: Callable[[PrepareRequest], Page] | None = None
     gather_fails: str = ""
     prepared: list[PrepareRequest] = field(default_factory=list)
@@ -71,18 +80,18 @@ class Fakes:
         return Value(value="gathered")
 
     @activity.defn(name=contracts.RUN_AGENT)
-    async def run_agent(self, request: AgentRequest) -> Deployed:
+    async def run_agent(self, request: AgentRequest) -> BranchResult:
         self.deployed.append(request.prompt)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
             given = self.agent(request)
-            return given if isinstance(given, Deployed) else await given
+            return given if isinstance(given, BranchResult) else await given
         finally:
             self.running -= 1
 
     @activity.defn(name=contracts.RUN_SHELL)
-    async def run_shell(self, request: ShellRequest) -> Deployed:
+    async def run_shell(self, request: ShellRequest) -> BranchResult:
         self.deployed.append(request.script)
         return self.shell(request)
 

@@ -1,4 +1,4 @@
-"""Calls that wait for a person: legs, signals, updates (GRAMMAR.md sections 6 and 9)."""
+"""Calls that wait for a person: legs, signals, updates (specification sections 6 and 9)."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
-from grammar.contracts import AgentRequest, Deployed, Leg, PendingCall
-from grammar.journal import Journal
-from grammar.reports import STANDING, Approval, Manifest, Rejection, RunReport, Standing
-from runtime import runs
+from grammar.messages.contracts import AgentRequest, BranchResult, Leg, PendingCall
+from grammar.messages.events import RunEvents
+from grammar.messages.reports import OVERVIEW_MEMO, Approval, Manifest, Rejection, RunOverview, RunReport
+from runtime.runs import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
@@ -20,12 +20,12 @@ Handle = WorkflowHandle[Any, RunReport]
 def asking(*tools: str, prompt: str = "") -> Any:
     """An agent that asks for these calls in its first leg, and tells in its second what was said."""
 
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         if prompt not in request.prompt:
             return said(request.prompt)
         if request.leg is None:
             calls = [PendingCall(id=f"c{i}", tool=tool, toolbox="box", arguments="{}") for i, tool in enumerate(tools)]
-            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+            return BranchResult(leg=Leg(state={"turn": 1}, calls=calls))
         assert request.leg.state == {"turn": 1}
         return said(" ".join(f"{one.id}:{one.approved}:{one.reason}" for one in request.verdicts))
 
@@ -87,7 +87,7 @@ async def test_a_tool_is_approved_for_the_rest_of_the_run(stage: Stage, how: str
     await handle.signal("reject", later.id)
     report = await ended(stage, handle)
     assert report.outputs == {"x": "c0:True: c1:True: c2:True:", "y": "c0:True: c1:False: c2:True:"}
-    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
     given = [entry.approval.id for entry in journal.entries if entry.kind == "approval_given" and entry.approval]
     assert sorted(given) == [f"task-{task}-call-{call}" for task in (1, 2) for call in (1, 2, 3)]
 
@@ -98,12 +98,12 @@ async def calls_of(handle: Handle, task: str) -> list[Approval]:
 
 
 async def test_an_interrupted_call_is_never_approved_with_others(stage: Stage) -> None:
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         calls = [PendingCall(id="0", tool="wipe", toolbox="box", arguments="{}")]
         if request.leg is None:
-            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+            return BranchResult(leg=Leg(state={"turn": 1}, calls=calls))
         if not request.outcomes:
-            return Deployed(leg=Leg(reason="unknown_outcome", calls=calls))
+            return BranchResult(leg=Leg(reason="unknown_outcome", calls=calls))
         return said(str(request.outcomes[0]))
 
     stage.fakes.agent = answer
@@ -165,12 +165,12 @@ async def test_the_wait_may_last_for_days(stage: Stage) -> None:
 
 
 async def test_a_second_leg_may_ask_again(stage: Stage) -> None:
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         turn = len(request.verdicts) and request.leg and request.leg.state["turn"]
         if turn == 2:
             return said("done")
         calls = [PendingCall(id="c", tool="wipe", toolbox="box", arguments="{}")]
-        return Deployed(leg=Leg(state={"turn": 2 if request.leg else 1}, calls=calls))
+        return BranchResult(leg=Leg(state={"turn": 2 if request.leg else 1}, calls=calls))
 
     stage.fakes.agent = answer
     handle = await stage.start(ask("t", id="x"))
@@ -185,19 +185,19 @@ async def test_followers_hear_of_it(stage: Stage) -> None:
     stage.fakes.agent = asking("wipe")
     handle = await stage.start(ask("t"))
     (wipe,) = await open_calls(handle, 1)
-    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
     assert [entry.kind for entry in journal.entries] == ["task_started", "leg_ended", "approval_asked"]
     assert journal.approvals == [wipe]
     await handle.execute_update("reject", Rejection(id=wipe.id, reason="no"))
     await ended(stage, handle)
-    journal = await handle.query("journal", 3, result_type=Journal)
+    journal = await handle.query("journal", 3, result_type=RunEvents)
     given = journal.entries[0]
     assert (given.kind, given.status, given.note) == ("approval_given", "rejected", "no")
 
 
 async def test_a_run_that_waits_can_be_cancelled(stage: Stage) -> None:
     stage.fakes.agent = asking("wipe")
-    stage.memo = {STANDING: Standing()}
+    stage.memo = {OVERVIEW_MEMO: RunOverview()}
     handle = await stage.start(ask("t"))
     await open_calls(handle, 1)
     await handle.cancel()

@@ -1,4 +1,4 @@
-"""What a failure ends, what is retried, and when (GRAMMAR.md sections 7 and 8)."""
+"""What a failure ends, what is retried, and when (specification sections 7 and 8)."""
 
 import asyncio
 from datetime import timedelta
@@ -8,11 +8,11 @@ from temporalio import activity
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError
 
-from grammar.contracts import AgentRequest, Deployed
+from grammar.documents.models import Retry, Task
 from grammar.errors import BUG
-from grammar.models import Retry, Task
-from grammar.reports import RunReport
-from runtime import history
+from grammar.messages.contracts import AgentRequest, BranchResult
+from grammar.messages.reports import RunReport
+from runtime.runs import history_reader
 from tests.workflows.conftest import Stage, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,7 +22,7 @@ def failing(kind: str, times: int = 1000, *, final: bool = True, prompt: str = "
     """An agent that fails so many times (with that prompt), and then answers."""
     left = [times]
 
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         if prompt in request.prompt and left[0] > 0:
             left[0] -= 1
             raise ApplicationError("no good", type=kind, non_retryable=final)
@@ -95,12 +95,12 @@ async def test_attempts(stage: Stage, task: Task, attempts: int) -> None:
     assert (report.status, len(stage.fakes.deployed)) == ("completed_with_failures", attempts)
 
 
-def _fail() -> Deployed:
+def _fail() -> BranchResult:
     raise ApplicationError("exit code 1", type="ModelUnavailable")
 
 
 async def test_timeout_is_told_in_words(stage: Stage) -> None:
-    async def forever(request: AgentRequest) -> Deployed:
+    async def forever(request: AgentRequest) -> BranchResult:
         await asyncio.Event().wait()
         return said("never")
 
@@ -115,7 +115,7 @@ async def test_timeout_is_told_in_words(stage: Stage) -> None:
 async def test_cancelled(lone_stage: Stage) -> None:
     started = asyncio.Event()
 
-    async def until_cancelled(request: AgentRequest) -> Deployed:
+    async def until_cancelled(request: AgentRequest) -> BranchResult:
         started.set()
         while True:
             activity.heartbeat()
@@ -133,11 +133,11 @@ async def test_cancelled(lone_stage: Stage) -> None:
 
 
 async def test_where_a_fault_of_ours_was_met_is_found_in_the_history(stage: Stage) -> None:
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         raise ApplicationError("KeyError: 'x'", "Traceback: at line 7", type=BUG, non_retryable=True)
 
     stage.fakes.agent = agent
     handle = await stage.start(ask("t"))
     with pytest.raises(WorkflowFailureError):
         await handle.result()
-    assert await history.tracebacks(stage.env.client, handle.id) == ["Traceback: at line 7"]
+    assert await history_reader.tracebacks(stage.env.client, handle.id) == ["Traceback: at line 7"]

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
-from grammar.contracts import AgentRequest, Deployed, LeftOff, Leg, PendingCall
-from grammar.journal import Journal
-from grammar.models import Retry
-from grammar.reports import STANDING, Manifest, RunReport, Standing
-from runtime import runs
+from grammar.documents.models import Retry
+from grammar.messages.contracts import AgentRequest, BranchResult, Leg, LegReason, PendingCall
+from grammar.messages.events import RunEvents
+from grammar.messages.reports import OVERVIEW_MEMO, Manifest, RunOverview, RunReport
+from runtime.runs import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
@@ -21,9 +21,9 @@ def leaving(*legs: Leg) -> Any:
     """An agent that is left off so, one leg after the other, and then gives its result; and what each was asked."""
     asked: list[AgentRequest] = []
 
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         asked.append(request)
-        return Deployed(leg=legs[len(asked) - 1]) if len(asked) <= len(legs) else said("done")
+        return BranchResult(leg=legs[len(asked) - 1]) if len(asked) <= len(legs) else said("done")
 
     return agent, asked
 
@@ -39,7 +39,7 @@ def took(report: RunReport) -> timedelta:
 
 
 @pytest.mark.parametrize("reason", ["stopped", "rate_limited"])
-async def test_the_next_leg_goes_on_from_the_journal(stage: Stage, reason: LeftOff) -> None:
+async def test_the_next_leg_goes_on_from_the_journal(stage: Stage, reason: LegReason) -> None:
     stage.fakes.agent, asked = leaving(*[Leg(reason=reason, recorded=["line"])] * 2)
     report = await stage.run(ask("t"))
     assert report.status == "completed"
@@ -55,7 +55,7 @@ async def test_a_follower_is_told_until_when(stage: Stage) -> None:
     stage.fakes.agent, _ = leaving(limited(delay=3600))
     handle = await stage.start(ask("t"))
     await handle.result()
-    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
     (rests,) = [one for one in journal.entries if one.kind == "rate_limited"]
     (tally,) = journal.tasks
     assert (rests.activity, rests.note) == ("task-1-leg-2", "429 slow down")
@@ -114,7 +114,7 @@ async def is_told(handle: WorkflowHandle[Any, RunReport], state: str) -> bool:
 async def test_the_runs_state_says_that_it_is_rate_limited(stage: Stage) -> None:
     """As long as nothing else runs."""
     stage.fakes.agent, _ = leaving(limited(delay=3600))
-    stage.memo = {STANDING: Standing()}
+    stage.memo = {OVERVIEW_MEMO: RunOverview()}
     handle = await stage.start(ask("t"))
     await until_async(lambda: is_told(handle, "rate_limited"))
     assert (await handle.result()).status == "completed"
@@ -123,7 +123,7 @@ async def test_the_runs_state_says_that_it_is_rate_limited(stage: Stage) -> None
 
 async def test_the_state_of_a_run_that_was_cancelled_meanwhile(stage: Stage) -> None:
     stage.fakes.agent, _ = leaving(limited(delay=3600))
-    stage.memo = {STANDING: Standing()}
+    stage.memo = {OVERVIEW_MEMO: RunOverview()}
     handle = await stage.start(ask("t"))
     await until_async(lambda: is_told(handle, "rate_limited"))
     await handle.cancel()

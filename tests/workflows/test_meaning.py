@@ -1,4 +1,4 @@
-"""Rules of GRAMMAR.md on order, retry and failure that no other test here shows."""
+"""Rules of the specification on order, retry and failure that no other test here shows."""
 
 import asyncio
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, ShellRequest
-from grammar.models import ModelChoice, Retry, Task
-from grammar.reports import RunReport
-from grammar.values import ToolResult
+from grammar.documents.models import ModelChoice, Retry, Task
+from grammar.documents.values import ToolResult
+from grammar.messages.contracts import AgentRequest, BranchResult, ShellRequest
+from grammar.messages.reports import RunReport
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 from tests.workflows.test_failures import failing
@@ -17,10 +17,10 @@ from tests.workflows.test_failures import failing
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def several(*texts: str) -> Deployed:
+def several(*texts: str) -> BranchResult:
     """What an agent gives that called several tools."""
     results = [ToolResult(tool_name="tool", text=text) for text in texts]
-    return Deployed(value=texts[-1] if texts else None, produced=bool(texts), tool_results=results, model="m")
+    return BranchResult(value=texts[-1] if texts else None, produced=bool(texts), tool_results=results, model="m")
 
 
 def tops(stage: Stage) -> list[str | None]:
@@ -34,7 +34,7 @@ def tops(stage: Stage) -> list[str | None]:
 async def test_what_a_task_says_reaches_its_agent(stage: Stage) -> None:
     asked: list[AgentRequest] = []
 
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         asked.append(request)
         return said("x")
 
@@ -55,7 +55,7 @@ async def test_what_a_task_says_reaches_its_agent(stage: Stage) -> None:
 async def test_what_a_task_says_reaches_its_script(stage: Stage) -> None:
     asked: list[ShellRequest] = []
 
-    def answer(request: ShellRequest) -> Deployed:
+    def answer(request: ShellRequest) -> BranchResult:
         asked.append(request)
         return said("x")
 
@@ -110,7 +110,7 @@ async def test_results_of_items_are_pushed_in_item_order(stage: Stage) -> None:
     stage.fakes.items = {"each": ["slow", "fast"], "b": [], "c": []}
     fast_done = asyncio.Event()
 
-    async def answer(request: AgentRequest) -> Deployed:
+    async def answer(request: AgentRequest) -> BranchResult:
         if "slow" in request.prompt:
             await asyncio.wait_for(fast_done.wait(), 10)
         fast_done.set()
@@ -130,7 +130,7 @@ async def test_a_task_that_gave_nothing_publishes_null_and_not_the_value_of_anot
 
 
 async def test_a_failed_script_publishes_nothing_and_pushes_nothing(stage: Stage) -> None:
-    def fail(request: ShellRequest) -> Deployed:
+    def fail(request: ShellRequest) -> BranchResult:
         if request.script == "good":
             return said("good")
         raise ApplicationError("exit code 3: why", type="ShellFailed")
@@ -182,7 +182,7 @@ async def test_retry_and_timeouts_are_temporals_own(stage: Stage) -> None:
 
 
 async def test_a_script_is_tried_once_unless_its_retry_says_how_often(stage: Stage) -> None:
-    def fail(request: ShellRequest) -> Deployed:
+    def fail(request: ShellRequest) -> BranchResult:
         raise ApplicationError("exit code 1", type="ShellFailed")
 
     stage.fakes.shell = fail
@@ -221,7 +221,7 @@ async def test_a_wrong_key_starts_no_further_branch_while_others_run(stage: Stag
         report: RunReport = await stage.handle.query("status", result_type=RunReport)
         return report.tasks[0].failed == 1
 
-    async def answer(request: AgentRequest) -> Deployed:
+    async def answer(request: AgentRequest) -> BranchResult:
         if request.prompt == "each 0":
             raise ApplicationError("401", type="ModelAccess", non_retryable=True)
         await until_async(noted)

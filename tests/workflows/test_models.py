@@ -1,4 +1,4 @@
-"""One task on several models: `models`, `completion`, `model_concurrency` (GRAMMAR.md sections 3 and 5)."""
+"""One task on several models: `models`, `completion`, `model_concurrency` (specification sections 3 and 5)."""
 
 import asyncio
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, Usage
-from grammar.journal import Journal
-from grammar.models import ModelChoice
+from grammar.documents.models import ModelChoice
+from grammar.messages.contracts import AgentRequest, BranchResult, Usage
+from grammar.messages.events import RunEvents
 from tests.workflows.conftest import Stage, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def named(request: AgentRequest) -> Deployed:
+def named(request: AgentRequest) -> BranchResult:
     """An answer that says which model was asked what."""
     name = request.model.name or ""
     return said(f"{name}: {request.prompt}").model_copy(update={"model": name})
 
 
 def failing(*models: str, kind: str = "BadRequest") -> Any:
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         if request.model.name in models:
             raise ApplicationError("no good", type=kind, non_retryable=True)
         return named(request)
@@ -39,7 +39,7 @@ MODELS = ("a", ModelChoice(model="b", model_settings={"temperature": 1}), "c")
 async def test_without_items_there_is_a_branch_per_model(stage: Stage) -> None:
     seen: list[tuple[str | None, object]] = []
 
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         seen.append((request.model.name, request.model.settings))
         return named(request)
 
@@ -109,7 +109,7 @@ async def test_all_must_complete_unless_any_will_do(stage: Stage) -> None:
 async def test_any_needs_one_model_for_each_item(stage: Stage) -> None:
     stage.fakes.items = {"t": [1, 2]}
 
-    def answer(request: AgentRequest) -> Deployed:
+    def answer(request: AgentRequest) -> BranchResult:
         if request.model.name == "b" or request.prompt == "t 2":
             raise ApplicationError("no good", type="BadRequest", non_retryable=True)
         return named(request)
@@ -126,7 +126,7 @@ async def test_a_wrong_key_ends_the_run_even_so(stage: Stage) -> None:
     assert (report.status, report.failure and report.failure.type) == ("failed", "ModelAccess")
 
 
-async def _slow(request: AgentRequest) -> Deployed:
+async def _slow(request: AgentRequest) -> BranchResult:
     await asyncio.sleep(0.05)
     return named(request)
 
@@ -138,6 +138,6 @@ async def test_a_follower_is_told_what_each_model_used(stage: Stage) -> None:
     )
     handle = await stage.start(ask("t", over="x", models=("a", "b")))
     await handle.result()
-    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
     assert [one.input_tokens for one in journal.tasks[0].used] == [20, 200]
     assert (journal.tasks[0].done, journal.tasks[0].total, journal.tasks[0].status) == (4, 4, "done")

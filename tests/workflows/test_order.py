@@ -1,14 +1,14 @@
-"""Tasks in order, branches in a window, values from task to task (GRAMMAR.md sections 3 and 5)."""
+"""Tasks in order, branches in a window, values from task to task (specification sections 3 and 5)."""
 
 import asyncio
 
 import pytest
 
-from grammar.contracts import AgentRequest, Deployed, Leg
-from grammar.journal import Journal
-from grammar.models import Task
-from grammar.reports import Manifest, RunReport
-from grammar.values import ToolResult
+from grammar.documents.models import Task
+from grammar.documents.values import ToolResult
+from grammar.messages.contracts import AgentRequest, BranchResult, Leg
+from grammar.messages.events import RunEvents
+from grammar.messages.reports import Manifest, RunReport
 from tests.workflows.conftest import Stage, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,7 +25,7 @@ async def test_window_is_kept_and_filled(stage: Stage) -> None:
     stage.fakes.items = {"each": list(range(20))}
     full = asyncio.Event()
 
-    async def answer(request: AgentRequest) -> Deployed:
+    async def answer(request: AgentRequest) -> BranchResult:
         if stage.fakes.running == 4:
             full.set()
         await asyncio.wait_for(full.wait(), 10)
@@ -46,7 +46,7 @@ async def test_results_in_item_order_whatever_the_finish_order(stage: Stage) -> 
     stage.fakes.items = {"each": ["slow", "fast"]}
     fast_done = asyncio.Event()
 
-    async def answer(request: AgentRequest) -> Deployed:
+    async def answer(request: AgentRequest) -> BranchResult:
         if "slow" in request.prompt:
             await asyncio.wait_for(fast_done.wait(), 10)
         fast_done.set()
@@ -78,7 +78,7 @@ async def test_over_takes_nothing_off(stage: Stage) -> None:
 
 
 async def test_named_outputs_reach_later_tasks(stage: Stage) -> None:
-    stage.fakes.agent = lambda request: Deployed() if request.prompt == "nothing" else said(request.prompt)
+    stage.fakes.agent = lambda request: BranchResult() if request.prompt == "nothing" else said(request.prompt)
     await stage.run(ask("a", id="first"), ask("nothing", id="null"), ask("end"))
     assert stage.fakes.prepared[-1].outputs == {"first": "a", "null": None}
 
@@ -115,7 +115,7 @@ async def test_queries(stage: Stage) -> None:
     assert stage.handle
     status = await stage.handle.query("status", result_type=RunReport)
     manifest = await stage.handle.query("manifest", result_type=Manifest)
-    journal = await stage.handle.query("journal", 2, result_type=Journal)
+    journal = await stage.handle.query("journal", 2, result_type=RunEvents)
     assert status == manifest.report
     assert [(branch.index, branch.status, branch.model) for branch in manifest.branches] == [
         (0, "done", "m"),
@@ -129,7 +129,7 @@ async def test_queries(stage: Stage) -> None:
 
 
 async def test_what_the_web_ui_shows(stage: Stage) -> None:
-    legs = iter([Deployed(leg=Leg(reason="rate_limited", message="429")), said("2")])
+    legs = iter([BranchResult(leg=Leg(reason="rate_limited", message="429")), said("2")])
     stage.fakes.agent = lambda request: next(legs) if "2" in request.prompt else said("1")
     stage.fakes.items = {"each": [1, 2]}
     await stage.run(ask("each", over="x", model="some-model"))

@@ -1,4 +1,4 @@
-"""A run that cannot go on by itself waits for a person (GRAMMAR.md section 9)."""
+"""A run that cannot go on by itself waits for a person (specification section 9)."""
 
 import asyncio
 from datetime import timedelta
@@ -8,16 +8,16 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Deployed, Lost, Said, Usage
-from grammar.journal import Journal
-from grammar.reports import Manifest, RunReport
-from runtime import history
+from grammar.messages.contracts import AgentRequest, BranchResult, FailureDetails, TranscriptEntry, Usage
+from grammar.messages.events import RunEvents
+from grammar.messages.reports import Manifest, RunReport
+from runtime.runs import history_reader
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Handle = WorkflowHandle[Any, RunReport]
-SAID = [Said(kind="message", who="a", text="I give up")]
+SAID = [TranscriptEntry(kind="message", who="a", text="I give up")]
 
 
 class Broken:
@@ -26,7 +26,7 @@ class Broken:
     def __init__(self, *prompts: str, kind: str = "BadRequest") -> None:
         self.prompts, self.kind, self.mended = prompts, kind, False
 
-    def __call__(self, request: AgentRequest) -> Deployed:
+    def __call__(self, request: AgentRequest) -> BranchResult:
         if request.prompt in self.prompts and not self.mended:
             raise ApplicationError("no good", type=self.kind, non_retryable=True)
         return said(request.prompt)
@@ -179,9 +179,9 @@ async def test_an_update_for_another_task_is_refused(stage: Stage) -> None:
 async def test_an_update_is_refused_where_nothing_is_parked(stage: Stage, name: str, said: list[Any]) -> None:
     go_on = asyncio.Event()
 
-    async def slow(request: AgentRequest) -> Deployed:
+    async def slow(request: AgentRequest) -> BranchResult:
         await go_on.wait()
-        return Deployed()
+        return BranchResult()
 
     stage.fakes.agent = slow
     handle = await stage.start(ask("t"))
@@ -205,7 +205,7 @@ async def test_it_may_wait_for_days(stage: Stage) -> None:
 async def test_a_failed_agent_goes_on_from_its_journal_unless_it_was_spent(stage: Stage) -> None:
     asked: list[tuple[str, str]] = []
 
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         asked.append((request.prompt, request.journal))
         if len(asked) <= 2:
             raise ApplicationError(
@@ -226,11 +226,11 @@ async def test_a_paused_run_starts_no_new_branch(stage: Stage) -> None:
     stage.fakes.items["each"] = [1, 2]
     await_pause = stage.fakes.agent
 
-    async def agent(request: AgentRequest) -> Deployed:
+    async def agent(request: AgentRequest) -> BranchResult:
         if request.prompt == "each 1":
             await handle.signal("pause")
         given = await_pause(request)
-        assert isinstance(given, Deployed)
+        assert isinstance(given, BranchResult)
         return given
 
     stage.fakes.agent = agent
@@ -244,7 +244,7 @@ async def test_a_paused_run_starts_no_new_branch(stage: Stage) -> None:
     assert stage.fakes.deployed == ["each 1"]
     await handle.signal("unpause")
     assert (await ended(stage, handle)).status == "completed"
-    journal: Journal = await handle.query("journal", 0, result_type=Journal)
+    journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
     assert [one.kind for one in journal.entries if "pause" in one.kind] == ["paused", "unpaused"]
 
 
@@ -254,10 +254,12 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     kinds = {"each 0": "ModelUnavailable", "each 1": "BadRequest"}
     mended = False
 
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         if not mended:
             kind, cost = kinds[request.prompt], costs[request.prompt]
-            raise ApplicationError("no", Lost(usage=cost, attempts=2, said=SAID), type=kind, non_retryable=True)
+            raise ApplicationError(
+                "no", FailureDetails(usage=cost, attempts=2, said=SAID), type=kind, non_retryable=True
+            )
         return said("x").model_copy(update={"usage": Usage(requests=10)})
 
     stage.fakes.items, stage.fakes.agent = {"each": [0, 1]}, agent
@@ -266,7 +268,7 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     assert (report.usage.requests, report.tasks[0].usage.requests) == (8, 8)
     manifest: Manifest = await handle.query("manifest", result_type=Manifest)
     assert [(one.usage.requests, one.attempts) for one in manifest.branches] == [(3, 2), (5, 2)]
-    journal: Journal = await handle.query("journal", result_type=Journal)
+    journal: RunEvents = await handle.query("journal", result_type=RunEvents)
     assert [one.said for one in journal.entries if one.kind == "branch_ended"] == [SAID, SAID]
     assert all(one.started and one.ended and one.started <= one.ended for one in manifest.branches)
     mended = True
@@ -274,7 +276,7 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
     assert (await ended(stage, handle)).usage.requests == 25
     manifest = await handle.query("manifest", result_type=Manifest)
     assert [(one.usage.requests, one.attempts, one.legs) for one in manifest.branches] == [(10, 3, 2), (10, 3, 2)]
-    story = await history.story(stage.env.client, handle.id)
+    story = await history_reader.read_history(stage.env.client, handle.id)
     failed = [one.deployments[0] for branches in story.branches() for one in branches]
     assert [(one.failure, one.gave and one.gave.said) for one in failed] == [
         ("ModelUnavailable: no", SAID),

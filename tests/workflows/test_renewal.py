@@ -14,10 +14,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from grammar.contracts import AgentRequest, Deployed, Leg, PendingCall
-from grammar.journal import Journal
-from grammar.reports import Manifest, Rejection, RunReport
-from runtime import history, runs
+from grammar.messages.contracts import AgentRequest, BranchResult, Leg, PendingCall
+from grammar.messages.events import RunEvents
+from grammar.messages.reports import Manifest, Rejection, RunReport
+from runtime.runs import history_reader, runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import Stage, ask, said, staged
 
@@ -69,7 +69,7 @@ async def test_results_order_and_story_are_those_of_one_run(short: Stage) -> Non
     started = min([one.start_time async for one in short.env.client.list_workflows(f'WorkflowId = "{short.queue}"')])
     ended = (await short.handle.describe()).close_time
     assert ended and await runs.took(runs.handle(short.env.client, short.queue)) == ended - started
-    journal: Journal = await short.handle.query("journal", 0, result_type=Journal)
+    journal: RunEvents = await short.handle.query("journal", 0, result_type=RunEvents)
     assert [entry.number for entry in journal.entries] == list(range(journal.next))[-len(journal.entries) :]
     manifest: Manifest = await short.handle.query("manifest", result_type=Manifest)
     assert [one.status for one in manifest.branches] == ["done"] * 63
@@ -78,7 +78,7 @@ async def test_results_order_and_story_are_those_of_one_run(short: Stage) -> Non
 async def test_what_failed_in_an_earlier_history_is_retried(short: Stage) -> None:
     mended = False
 
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         if request.prompt == "each 3" and not mended:
             raise ApplicationError("no", type="BadRequest", non_retryable=True)
         return said(request.prompt)
@@ -105,7 +105,7 @@ async def test_a_retry_that_finds_the_history_long_is_made_in_a_new_one(short: S
     """It is not lost, and what has no result is not called done."""
     mended = False
 
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         if request.prompt in ("each", "each 2") and not mended:
             raise ApplicationError("no", type="BadRequest", non_retryable=True)
         return said(request.prompt)
@@ -137,10 +137,10 @@ async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
 
     decided = asyncio.Event()
 
-    async def agent(request: AgentRequest) -> Deployed:
+    async def agent(request: AgentRequest) -> BranchResult:
         if request.prompt == "each 3" and request.leg is None:
             calls = [PendingCall(id=f"c{n}", tool="wipe", toolbox="box", arguments="{}") for n in range(2)]
-            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+            return BranchResult(leg=Leg(state={"turn": 1}, calls=calls))
         if request.prompt == "each 9":
             await decided.wait()
         return said(" ".join([request.prompt, *(f"{one.id}:{one.approved}" for one in request.verdicts)]))
@@ -171,10 +171,10 @@ async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
 async def test_a_tool_stays_approved_in_the_new_history(short: Stage) -> None:
     """The first item asks before the renewal, the last one after it."""
 
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         if request.prompt in ("each 0", "each 59") and request.leg is None:
             calls = [PendingCall(id="c", tool="wipe", toolbox="box", arguments="{}")]
-            return Deployed(leg=Leg(state={"turn": 1}, calls=calls))
+            return BranchResult(leg=Leg(state={"turn": 1}, calls=calls))
         return said(" ".join([request.prompt, *(f"{one.approved}" for one in request.verdicts)]))
 
     short.fakes.agent, short.fakes.items = agent, {"each": list(range(60))}
@@ -203,7 +203,7 @@ async def test_a_report_tells_of_all_histories(short: Stage) -> None:
     short.fakes.items = {"each": [f"item {number}" for number in range(60)]}
     short.fakes.page_size = 7
     await short.run(ask("first"), ask("each", over="x", async_=True, async_limit=5))
-    story = await history.story(short.env.client, short.queue)
+    story = await history_reader.read_history(short.env.client, short.queue)
     assert story.history.histories == len(await histories(short)) > 2
     first, each = story.branches()
     assert [one.prompt for one in (*first, *each)] == ["first", *(f"each item {number}" for number in range(60))]

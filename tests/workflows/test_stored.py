@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.contracts import AgentRequest, Branch, Deployed, Page, PrepareRequest, StoredPage
-from grammar.values import Stored, ToolResult
+from grammar.documents.values import Stored, ToolResult
+from grammar.messages.contracts import AgentRequest, Branch, BranchResult, Page, PrepareRequest, StoredPage
 from tests.workflows.conftest import Stage, ask, said
 from tests.workflows.test_parking import parked
 
@@ -17,8 +17,8 @@ def stored(name: str, form: Any = "given") -> Stored:
     return Stored(key=name, size=99_999, form=form)
 
 
-def large(name: str, results: int = 1) -> Deployed:
-    return Deployed(produced=True, stored=stored(name), results=results, model="m")
+def large(name: str, results: int = 1) -> BranchResult:
+    return BranchResult(produced=True, stored=stored(name), results=results, model="m")
 
 
 async def test_a_later_task_is_told_where_an_output_is(stage: Stage) -> None:
@@ -74,7 +74,7 @@ async def test_stored_pages_are_read_one_after_the_other(stage: Stage) -> None:
 async def test_a_retry_reads_the_page_of_what_failed(stage: Stage) -> None:
     mended = False
 
-    def agent(request: AgentRequest) -> Deployed:
+    def agent(request: AgentRequest) -> BranchResult:
         if request.prompt == "each 3" and not mended:
             raise ApplicationError("no", type="BadRequest", non_retryable=True)
         return said(request.prompt)

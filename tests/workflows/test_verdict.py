@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from console.report import EXIT_CODES
-from grammar.contracts import AgentRequest, Deployed
+from console.run_summary import EXIT_CODES
+from grammar.messages.contracts import AgentRequest, BranchResult
 from tests.workflows.conftest import Stage, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def agent(request: AgentRequest) -> Deployed:
+def agent(request: AgentRequest) -> BranchResult:
     if request.prompt.startswith("bad"):
         raise ApplicationError("no good", type="BadRequest", non_retryable=True)
     return said(request.prompt)

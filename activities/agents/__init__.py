@@ -1,0 +1,1 @@
+"""An agent run: its conversation, the model's client, what it produced."""

@@ -1,0 +1,95 @@
+"""Model clients: one per endpoint and key in a worker, shared by all agent runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from activities.agents.local_model import LocalModel
+from grammar.errors import BadRequest, ModelAccess
+from grammar.messages import endpoint
+from grammar.messages.contracts import ModelSpec
+from grammar.messages.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from agents import Model, ModelSettings
+    from openai import AsyncOpenAI
+
+
+class ModelClients:
+    """Hands out models. One per worker."""
+
+    def __init__(self, local: LocalModel) -> None:
+        self._local = local
+        self._clients: dict[Endpoint, AsyncOpenAI] = {}
+
+    async def model(self, spec: ModelSpec) -> tuple[Model, str]:
+        """The model of a task, and its name for the record. Raises ModelAccess where its `token` is not set."""
+        from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel
+
+        if spec.token and not os.environ.get(spec.token):
+            raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
+        chosen = endpoint.choose(spec, os.environ)
+        client = await self._client(chosen)
+        if chosen.url is None:
+            return OpenAIChatCompletionsModel(self._local.name, client), self._local.name
+        name = endpoint.model_name(spec, os.environ)
+        kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
+        return kind(name, client), name
+
+    def keys(self) -> dict[str, str]:
+        """The keys in use, to be hidden wherever they show up."""
+        return {f"key {number}": made.key for number, made in enumerate(self._clients) if made.key}
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            await client.close()
+        self._local.close()
+
+    async def _client(self, chosen: Endpoint) -> AsyncOpenAI:
+        if chosen not in self._clients:
+            url = chosen.url or await self._local.url()
+            self._clients.setdefault(chosen, _connect(url, chosen))
+        return self._clients[chosen]
+
+
+def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
+    """The settings that go to the model (specification section 6). Raises BadRequest for values the SDK refuses."""
+    from agents import ModelSettings
+
+    chosen: dict[str, Any] = dict(spec.settings)
+    if spec.api_type == "chat_completions":
+        chosen.setdefault("temperature", float(os.environ.get("MODEL_TEMP") or 0))
+    if with_tools:
+        chosen.setdefault("tool_choice", "auto")
+        chosen.setdefault("parallel_tool_calls", bool(os.environ.get("MODEL_PARALLEL_TOOL_CALLS")))
+    fields = ModelSettings.__dataclass_fields__
+    known = {name: value for name, value in chosen.items() if name in fields}
+    extra = {name: value for name, value in chosen.items() if name not in fields}
+    try:
+        # What the SDK has no field for goes to the endpoint as it is.
+        body = {**extra, **(known.pop("extra_body", None) or {})}
+        return ModelSettings(include_usage=True, extra_body=body or None, **known)
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"model_settings: {error}".splitlines()[0]) from None
+
+
+def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
+    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
+
+    headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
+    hooks = {} if chosen.key else {"request": [_without_key]}
+    # Retries are Temporal's: one layer of them, which people can see.
+    return AsyncOpenAI(
+        base_url=url,
+        api_key=chosen.key or "none",
+        max_retries=0,
+        default_headers=headers,
+        http_client=DefaultAsyncHttpx2Client(event_hooks=hooks),
+    )
+
+
+async def _without_key(request: Any) -> None:
+    """The client insists on a key; an endpoint that has none of its own gets none."""
+    request.headers.pop("Authorization", None)

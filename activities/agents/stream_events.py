@@ -1,0 +1,57 @@
+"""The stream of an agent run, told as a transcript."""
+
+from typing import Any
+
+from agents import RunResultStreaming
+from agents.items import (
+    HandoffOutputItem,
+    ItemHelpers,
+    MessageOutputItem,
+    RunItem,
+    ToolCallItem,
+    ToolCallOutputItem,
+)
+from agents.stream_events import RawResponsesStreamEvent, RunItemStreamEvent
+
+from activities.agents.results import text_of
+from activities.process.transcript import Transcript
+from grammar.messages.contracts import Usage
+
+ASKING = "asking the model"
+
+
+async def narrate(result: RunResultStreaming, transcript: Transcript) -> None:
+    """Follow the run to its end. Raises whatever ends it."""
+    transcript.doing = ASKING
+    async for event in result.stream_events():
+        if isinstance(event, RawResponsesStreamEvent):
+            _hear(event.data, result, transcript)
+        elif isinstance(event, RunItemStreamEvent):
+            _note(event.item, transcript)
+
+
+def _hear(data: Any, result: RunResultStreaming, transcript: Transcript) -> None:
+    if data.type == "response.created":
+        transcript.turn = result.current_turn
+        transcript.doing = ASKING
+    elif data.type == "response.output_text.delta":
+        transcript.doing = "answering"
+        transcript.stream(data.delta)
+    elif data.type == "response.completed" and (usage := data.response.usage):
+        transcript.usage += Usage(requests=1, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+
+
+def _note(item: RunItem, transcript: Transcript) -> None:
+    who = item.agent.name
+    if isinstance(item, MessageOutputItem):
+        transcript.end_stream()
+        transcript.say("message", who, ItemHelpers.text_message_output(item))
+    elif isinstance(item, ToolCallItem):
+        name = getattr(item.raw_item, "name", "tool")
+        transcript.doing = f"tool {name}"
+        transcript.say("tool_call", who, f"{name}({getattr(item.raw_item, 'arguments', '')})")
+    elif isinstance(item, ToolCallOutputItem):
+        transcript.doing = ASKING
+        transcript.say("tool_output", who, text_of(item.output))
+    elif isinstance(item, HandoffOutputItem):
+        transcript.say("handoff", who, f"hands over to {item.target_agent.name}")

@@ -1,0 +1,1 @@
+"""What every activity needs of its process: child processes, heartbeats, secrets, the edge for errors."""

@@ -1,0 +1,101 @@
+"""Exceptions of the outside world, and which TaskError each is (specification section 7)."""
+
+import email.utils
+import logging
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from grammar.errors import BUG, RateLimited, TaskError
+from grammar.messages import rate_limit
+from grammar.messages.contracts import FailureDetails, TranscriptEntry, Usage
+
+log = logging.getLogger(__name__)
+
+# Of what was said before a failure that is final, so many entries are recorded. (Of one that is not, Temporal keeps
+# no more than 4 KB.)
+SAID = 20
+
+
+@contextmanager
+def reported(redact: Callable[[str], str]) -> Iterator[None]:
+    """The edge of every activity: what goes wrong inside leaves as one ApplicationError, without secrets."""
+    try:
+        yield
+    except TaskError as error:
+        raise as_application_error(error, redact) from None
+    except ApplicationError:
+        raise
+    except Exception as error:  # the edge: a fault of ours is told as such, with where it happened
+        details = redact("".join(traceback.format_exception(error)))
+        log.error("unexpected error in activity %s\n%s", activity.info().activity_type, details)
+        message = redact(f"{type(error).__name__}: {error}")
+        raise ApplicationError(message, details, type=BUG, non_retryable=True) from None
+
+
+def as_application_error(error: TaskError, redact: Callable[[str], str]) -> ApplicationError:
+    """What Temporal records, and whether and when it tries again."""
+    lost = _lost(error)
+    attempt = activity.info().attempt
+    delay = rate_limit.delay(error.retry_after, attempt) if isinstance(error, RateLimited) else None
+    return ApplicationError(
+        redact(str(error)),
+        lost,
+        type=type_name(error),
+        non_retryable=not error.retryable,
+        next_retry_delay=timedelta(seconds=delay) if delay is not None else None,
+    )
+
+
+def _lost(error: TaskError) -> FailureDetails:
+    usage = error.usage if isinstance(error.usage, Usage) else Usage()
+    lost = FailureDetails(usage=usage, attempts=activity.info().attempt)
+    if not (isinstance(error.said, list) and _is_final(error)):
+        return lost
+    kept: list[TranscriptEntry] = error.said[-SAID:]
+    return lost.model_copy(update={"said": kept, "first": len(error.said) - len(kept)})
+
+
+def _is_final(error: TaskError) -> bool:
+    """Whether Temporal makes no further attempt."""
+    info = activity.info()
+    policy = info.retry_policy
+    if policy is None or not error.retryable or type_name(error) in (policy.non_retryable_error_types or ()):
+        return True
+    return 0 < policy.maximum_attempts <= info.attempt
+
+
+def type_name(error: TaskError) -> str:
+    """The error's class as the tree in grammar.errors names it."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "grammar.errors")
+
+
+def retry_after(headers: dict[str, str]) -> float | None:
+    """Seconds that a response asks to wait for: `retry-after-ms`, or `retry-after` as seconds or as a date."""
+    if milliseconds := _number(headers.get("retry-after-ms", "")):
+        return milliseconds / 1000
+    value = headers.get("retry-after", "")
+    if (seconds := _number(value)) is not None:
+        return seconds
+    if date := email.utils.parsedate_tz(value):
+        return max(0.0, email.utils.mktime_tz(date) - time.time())
+    return None
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """The text on one line, cut to `limit` characters."""
+    line = re.sub(r"\s+", " ", text).strip()
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _number(text: str) -> float | None:
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return None

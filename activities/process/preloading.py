@@ -1,0 +1,44 @@
+"""What runs agents takes a second to load: in a thread, while a worker connects, and all of it before it polls.
+
+Not later: the sandbox of a workflow swaps `sys.modules` while it runs, and an extension module that is loaded beside
+it in another thread may fail.
+"""
+
+import asyncio
+import gc
+from importlib import import_module
+from threading import Event, Lock, Thread
+
+MODULES = (
+    "activities.toolboxes.server",  # with mcp
+    "activities.agents.agent_run",  # with agents and openai
+    "openai.resources.chat.completions.completions",  # these two, the client would load at its first request
+    "openai.resources.responses.responses",
+)
+_loaded = Event()
+_one_at_a_time = Lock()
+
+
+def begin() -> None:
+    """Load all of it, beside whatever the caller does meanwhile."""
+    Thread(target=_load, name="loading", daemon=True).start()
+
+
+async def load() -> None:
+    """Return when all of it is loaded. Raises what loading it raises."""
+    if not _loaded.is_set():
+        await asyncio.to_thread(_load)
+
+
+def _load() -> None:
+    with _one_at_a_time:
+        if _loaded.is_set():
+            return
+        gc.disable()  # what is loaded stays: nothing to collect, neither now nor later
+        try:
+            for module in MODULES:
+                import_module(module)
+        finally:
+            gc.freeze()
+            gc.enable()
+        _loaded.set()

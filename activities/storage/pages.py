@@ -1,0 +1,44 @@
+"""The pages of a fan-out in payload storage: rendered once, then read one at a time. For the rendering process."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from grammar.documents.values import stored_result, stored_value
+from grammar.errors import TaskError
+from grammar.messages.contracts import Page, PrepareRequest
+from grammar.preparing import preparation
+from grammar.preparing.preparation import Failed
+
+
+def write(
+    request: PrepareRequest, process: Mapping[str, str], files: Mapping[str, Path], folder: Path
+) -> tuple[Page, list[int]] | Failed:
+    """The first page, and the numbers of each page's first item; where there are several, `folder`/N holds each.
+
+    `files`: the documents that the request refers to, by key.
+    """
+    try:
+        return _write(_filled(request, files), process, folder)
+    except TaskError as error:
+        return preparation.failed(error)
+
+
+def _write(request: PrepareRequest, process: Mapping[str, str], folder: Path) -> tuple[Page, list[int]]:
+    first: Page | None = None
+    starts = []
+    for page in preparation.pages(request, process):
+        start = page.branches[0].index if page.branches else 0
+        starts.append(start)
+        (folder / str(start)).write_text(page.model_dump_json(), encoding="utf-8")
+        first = first.model_copy(update={"secrets": page.secrets}) if first else page
+    assert first
+    return first, starts
+
+
+def _filled(request: PrepareRequest, files: Mapping[str, Path]) -> PrepareRequest:
+    """The request with what it refers to. An output of which there is no file is not read by the task."""
+    read = {name: stored_value(files[one.key], one.form) for name, one in request.stored.items() if one.key in files}
+    result = request.result
+    if result and result.stored:
+        result = stored_result(files[result.stored.key], result.stored.form, result.position)
+    return request.model_copy(update={"outputs": request.outputs | read, "stored": {}, "result": result})

@@ -1,0 +1,1 @@
+"""MCP servers: started, pooled, connected, called."""

@@ -1,0 +1,112 @@
+"""One MCP server: started, called, stopped (specification sections 1 and 7)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from mcp.types import CallToolResult, Tool
+
+from activities.process.activity_errors import one_line
+from activities.toolboxes.mcp_connection import CallTimedOut, Connection, ConnectionLost, said
+from activities.toolboxes.server_process import ServerLog, ServerProcess
+from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
+from grammar.documents.models import ServerParams
+from grammar.errors import ToolboxFailed
+
+
+class ToolboxServer:
+    """A server and the way to it. `lost`: it failed at its start or since, and nobody else is to have it."""
+
+    def __init__(self, spec: ServerSpec, start_timeout: float = START_TIMEOUT) -> None:
+        self.tools: list[Tool] = []
+        self.lost = False
+        self._spec = spec
+        self._start_timeout = start_timeout
+        self._log = ServerLog()
+        self._process = _process(spec.params, self._log)
+        self._connection: Connection | None = None
+
+    async def start(self) -> None:
+        """Ready to be called. Raises ToolboxFailed in bounded time."""
+        try:
+            if self._process:
+                await self._process.start()
+            self.tools = await self._connect()
+        except (ConnectionLost, OSError, ValueError) as error:
+            raise self._failed("did not start", said(error)) from None
+
+    async def call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
+        """The tool's result. Raises ToolboxFailed where the server is lost; other exceptions are the call's own."""
+        try:
+            async with self._connected() as connection:
+                return await connection.call(tool, arguments, meta)
+        except ConnectionLost as error:
+            raise self._failed("was lost", str(error)) from None
+        except CallTimedOut:
+            self.lost = True  # it goes on with a call that nobody waits for: no one else is to have it
+            raise
+
+    async def answers(self) -> bool:
+        """Whether it is still there, and can be used again."""
+        if self._process and not self._process.running:
+            return False
+        return self._connection is None or await self._connection.answers()
+
+    async def stop(self) -> None:
+        """End it, in bounded time, whatever state it is in."""
+        if self._connection:
+            await self._connection.close()
+        if self._process:
+            await self._process.stop()
+        self._log.close()
+
+    def rest(self) -> None:
+        """Nobody uses it for now."""
+        self._log.trim()
+
+    async def _connect(self) -> list[Tool]:
+        if self._spec.params.reconnecting:
+            async with self._fresh() as (_, tools):
+                return tools
+        self._connection = self._new()
+        return await _opened(self._connection, self._start_timeout)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        if self._connection:
+            yield self._connection
+            return
+        async with self._fresh() as (connection, _):
+            yield connection
+
+    @asynccontextmanager
+    async def _fresh(self) -> AsyncIterator[tuple[Connection, list[Tool]]]:
+        """A connection for one use (`reconnecting`)."""
+        connection = self._new()
+        try:
+            yield connection, await _opened(connection, self._start_timeout)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(connection.close()))
+
+    def _new(self) -> Connection:
+        return Connection(self._spec.params, self._spec.request_timeout, self._log)
+
+    def _failed(self, what: str, reason: str) -> ToolboxFailed:
+        self.lost = True
+        tail = self._log.tail()
+        return ToolboxFailed(f"toolbox {self._spec.name} {what}: {one_line(reason)}" + (f"\n{tail}" if tail else ""))
+
+
+async def _opened(connection: Connection, seconds: float) -> list[Tool]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await connection.open()
+    except TimeoutError:
+        raise ConnectionLost(f"no answer within {seconds:g} s") from None
+    except Exception as error:  # whatever a foreign server does at its start is its failure
+        raise ConnectionLost(said(error)) from None
+
+
+def _process(params: ServerParams, log: ServerLog) -> ServerProcess | None:
+    return ServerProcess(params, log) if params.command and params.kind != "stdio" else None

@@ -1,0 +1,141 @@
+"""The process of an MCP server that is reached over HTTP (specification section 1: `streamable` with a `command`)."""
+
+import asyncio
+import ctypes
+import fcntl
+import os
+import signal
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from activities.process.process_group import end_group
+from grammar.documents.models import ServerParams
+
+PASSED_ON = (
+    "HOME", "PATH", "LOGNAME", "SHELL", "TERM", "USER",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+)  # fmt: skip
+PORT_TIMEOUT = 30.0
+PORT_FREE = 10.0
+TAIL = 1_000
+LARGEST_LOG = 1024 * 1024
+
+
+class ServerLog:
+    """What a server process writes for people; of much, the newest."""
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (it lives as long as the server)
+        # Whatever is written goes to the end, so that the file can be cut while the process goes on.
+        fcntl.fcntl(self.file, fcntl.F_SETFL, fcntl.fcntl(self.file, fcntl.F_GETFL) | os.O_APPEND)
+
+    def tail(self) -> str:
+        """The last of it, as text."""
+        self.file.seek(max(0, self._size() - TAIL))
+        return self.file.read().decode(errors="replace").strip()
+
+    def trim(self) -> None:
+        """Drop all but the tail of a log that has grown large."""
+        if self._size() > LARGEST_LOG:
+            tail = self.tail()
+            self.file.truncate(0)
+            self.file.write(tail.encode() + b"\n")
+
+    def close(self) -> None:
+        """Forget it."""
+        self.file.close()
+
+    def _size(self) -> int:
+        return self.file.seek(0, os.SEEK_END)
+
+
+class ServerProcess:
+    """Started before its port is connected to, and ended with its whole process group."""
+
+    def __init__(self, params: ServerParams, log: ServerLog) -> None:
+        self._params = params
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, seconds: float = PORT_TIMEOUT) -> None:
+        """Return when its port accepts connections. Raises OSError, and ValueError for a url that names no port."""
+        address = _address(self._params.url or "")
+        await _free(*address, seconds=PORT_FREE)
+        self._process = await asyncio.create_subprocess_exec(
+            self._params.command or "", *self._params.args,
+            stdin=asyncio.subprocess.DEVNULL, stdout=self._log.file, stderr=self._log.file,
+            env=environment(os.environ, self._params.env), start_new_session=True, preexec_fn=_ends_with_us(),
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(seconds):
+                await self._accepting(*address)
+        except TimeoutError:
+            raise OSError(f"port {address[1]} accepts no connection within {seconds:g} s") from None
+
+    async def _accepting(self, host: str, port: int) -> None:
+        while not await _accepts(host, port):
+            if self._process and self._process.returncode is not None:
+                raise OSError(f"it ended with exit code {self._process.returncode}")
+            await asyncio.sleep(0.05)
+
+    async def stop(self) -> None:
+        """End it, if it was started."""
+        if self._process:
+            await end_group(self._process)
+
+
+def environment(process: Mapping[str, str], toolbox: Mapping[str, str]) -> dict[str, str]:
+    """What a server process sees: no key of ours. Commands of this installation are found last on PATH."""
+    passed = {name: process[name] for name in PASSED_ON if name in process}
+    path = os.pathsep.join(filter(None, [passed.get("PATH"), sysconfig.get_path("scripts")]))
+    return {**passed, "PATH": path, **toolbox}
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("its url names no host")
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+async def _free(host: str, port: int, seconds: float) -> None:
+    """Return when nobody answers there: a server that was killed takes a moment to let go. Raises OSError."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while await _accepts(host, port):
+        if asyncio.get_running_loop().time() > deadline:
+            hint = "for several items at once, give the toolbox `lifetime: worker`"
+            raise OSError(f"port {port} is taken: another process answers there ({hint})")
+        await asyncio.sleep(0.05)
+
+
+async def _accepts(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(5):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError:  # TimeoutError is one
+        return False
+    writer.close()
+    return True
+
+
+def _ends_with_us() -> Callable[[], None] | None:
+    """Linux: for the child to call, so that it ends with this process. SIGTERM, which launchers pass on."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    us = os.getpid()
+
+    def ask() -> None:
+        prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        if os.getppid() != us:
+            os._exit(1)
+
+    return ask

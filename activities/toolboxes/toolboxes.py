@@ -1,0 +1,53 @@
+"""The toolboxes of one agent run: resolved, their servers had from the pool."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.process.render import Renderer
+from activities.toolboxes.pool import Pool
+from activities.toolboxes.server_spec import ServerSpec
+from grammar.documents.models import Toolbox
+from grammar.errors import TemplateFailed
+from grammar.messages.contracts import AgentRequest, TemplateContext
+from grammar.preparing.server_params import ResolvedServer, resolve
+from grammar.templating.templates import Environ
+
+if TYPE_CHECKING:
+    from activities.toolboxes.server import ToolboxServer
+
+
+class Toolboxes:
+    """Opens the toolboxes of agent runs. One per worker."""
+
+    def __init__(self, renderer: Renderer, pool: Pool) -> None:
+        self._renderer = renderer
+        self._pool = pool
+
+    async def resolve(
+        self, toolboxes: Mapping[str, Toolbox], surroundings: TemplateContext, task_env: Mapping[str, str]
+    ) -> list[ResolvedServer]:
+        """The toolboxes' parameters, rendered. Raises TemplateFailed."""
+        found = []
+        for name, toolbox in toolboxes.items():
+            environ = Environ(dict(os.environ), task_env)
+            resolved = await self._renderer(resolve, name, toolbox.server_params, surroundings, environ)
+            if isinstance(resolved, TemplateFailed):
+                raise resolved
+            found.append(resolved)
+        return found
+
+    @asynccontextmanager
+    async def serving(
+        self, resolved: Sequence[ResolvedServer], request: AgentRequest
+    ) -> AsyncIterator[dict[str, ToolboxServer]]:
+        """Each toolbox's server, given back afterwards. Raises ToolboxFailed."""
+        specs = [ServerSpec(one.name, one.params, request.toolboxes[one.name].session_timeout) for one in resolved]
+        task = f"{activity.info().workflow_run_id}/{request.task}"
+        async with self._pool.servers(specs, task) as servers:
+            yield dict(zip(request.toolboxes, servers, strict=True))

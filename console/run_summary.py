@@ -1,0 +1,98 @@
+"""The end of a run, for a person and as JSON."""
+
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from console.printable import first_line, printable
+from grammar.documents.durations import spoken
+from grammar.loading.hints import hint
+from grammar.messages.reports import RunReport, TaskReport
+
+FAILURE = 500
+NUMBERS = 10
+EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
+_STYLES = {
+    "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
+    "running": "blue", "parked": "bold red",
+    "done": "green", "skipped": "yellow", "waiting": "dim",
+}  # fmt: skip
+
+
+def print_summary(
+    console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None, cost: str = ""
+) -> None:
+    """Print a table of tasks, what failed, and where to look."""
+    console.print()
+    console.print(summary_table(report))
+    print_failures(console, report)
+    status = Text(report.status.replace("_", " "), _STYLES[report.status])
+    tokens = report.usage.input_tokens + report.usage.output_tokens
+    console.print(
+        Text.assemble(
+            status,
+            f" in {spoken(took)}, {tokens:,} tokens, {report.usage.requests:,} model requests",
+            f", about {cost}" if cost else "",
+        )
+    )
+    console.print(Text(f"run {run_id}" + (f"  {url}" if url else ""), "dim"))
+
+
+def summary_table(report: RunReport) -> Table:
+    """The tasks, a row each."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("task", "status", "items", "time", "tokens"):
+        table.add_column(column)
+    for task in report.tasks:
+        status = Text(task.status, _STYLES.get(task.status, "red"))
+        table.add_row(Text(printable(task.name)), status, _items(task), _time(task), _tokens(task))
+    return table
+
+
+def print_failures(console: Console, report: RunReport) -> None:
+    """What failed, and what a person should hear of besides."""
+    for task in report.tasks:
+        for what, where in _alike(task).items():
+            console.print(Text(f"✗ {task.name}{_items_told(where)}: {what}", "red"))
+        if (more := task.failed - len(task.failures)) > 0 and task.failures:
+            console.print(Text(f"  … and {more:,} more failed: --manifest tells all", "red"))
+        for warning in task.warnings:
+            console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
+    for kind in sorted({one.type for task in report.tasks for one in task.failures if hint(one.type)}):
+        # In a terminal, it is broken at words.
+        console.print(Text(f"  {kind}: {hint(kind)}", "cyan"), soft_wrap=not console.is_terminal)
+
+
+def _alike(task: TaskReport) -> dict[str, list[int]]:
+    """What failed, and the numbers of the branches that did so; none for a task that does not fan out."""
+    found: dict[str, list[int]] = {}
+    for one in task.failures:
+        several = one.branch is not None and task.total > 1
+        what = f"{one.type}: {first_line(one.message, FAILURE)}"
+        found.setdefault(what, []).extend([(one.branch or 0) + 1] if several else [])
+    return found
+
+
+def _items_told(numbers: list[int]) -> str:
+    if len(numbers) <= 1:
+        return f", item {numbers[0]}" if numbers else ""
+    shown = ", ".join(map(str, numbers[:NUMBERS]))
+    more = len(numbers) - NUMBERS
+    return f", items {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def _items(task: TaskReport) -> str:
+    if task.total <= 1:
+        return ""
+    return f"{task.done}/{task.total}" + (f" ({task.failed} failed)" if task.failed else "")
+
+
+def _time(task: TaskReport) -> str:
+    return spoken(task.ended - task.started) if task.started and task.ended else ""
+
+
+def _tokens(task: TaskReport) -> str:
+    total = task.usage.input_tokens + task.usage.output_tokens
+    return f"{total:,}" if total else ""

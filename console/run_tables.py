@@ -1,0 +1,114 @@
+"""Runs as a person looks at them without following one."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from console.printable import printable
+from console.run_summary import print_failures, summary_table
+from grammar.documents.durations import spoken
+from grammar.messages.reports import BranchReport, Manifest, RunLine, RunReport
+from grammar.messages.schedule import ScheduleLine
+
+# Columns of a terminal that has room for the flow's path.
+WIDE = 120
+
+
+def print_runs(console: Console, found: Sequence[RunLine]) -> None:
+    """A line each, and what those that wait are waiting for."""
+    if not found:
+        console.print("no runs")
+        return
+    is_wide = console.width >= WIDE
+    table = _table("run", "status", "task", "took", "started", *(["flow"] if is_wide else []))
+    # Whoever looks needs the id, whole, for the next command.
+    table.columns[0].width = min(max(cell_len(one.id) for one in found), console.width // 2)
+    table.columns[0].overflow = "fold"
+    for one in found:
+        _add(table, *_cells(one)[: len(table.columns)])
+    console.print(table)
+    for one in found:
+        for wait in _waits(one):
+            console.print(Text(printable(f"{one.id} waits: {wait}"), "yellow"))
+
+
+def print_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
+    """A line each, and what the last run waits for: until it has ended, no other one is started."""
+    if not found:
+        console.print("no schedules")
+        return
+    table = _table("schedule", "flow", "cron", "next run", "last run", "status", "skipped")
+    for one in found:
+        following = "paused" if one.paused else moment(one.next_run)
+        last, status = (one.last_run.id, _state(one.last_run)) if one.last_run else ("", "")
+        _add(table, one.id, one.flow, one.cron, following, last, status, str(one.skipped or ""))
+        for wait in _waits(one.last_run) if one.last_run else ():
+            table.add_row("", "", "", "", Text(f"waits: {wait}", "yellow"))
+    console.print(table)
+
+
+def moment(time: datetime | None) -> str:
+    """In the time zone of whoever reads it, with its name: a schedule's own may be another."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M %Z}" if time else "never"
+
+
+def print_report(console: Console, run_id: str, report: RunReport) -> None:
+    """The tasks of one run."""
+    console.print(summary_table(report))
+    print_failures(console, report)
+    state = "paused" if report.paused and report.status == "running" else report.status.replace("_", " ")
+    console.print(Text(f"run {run_id}: {state}", "bold"))
+    for call in report.approvals:
+        asked = f"{call.kind.replace('_', ' ')} of {call.tool}({call.arguments}): {call.id}"
+        console.print(Text(printable(f"  waits: {asked}")))
+
+
+def print_manifest(console: Console, manifest: Manifest) -> None:
+    """A line for each branch."""
+    table = _table("task", "branch", "status", "model", "took", "attempts", "legs", "requests", "tokens", "error")
+    for one in manifest.branches:
+        _add(table, *_line(one))
+    console.print(table)
+
+
+def _state(one: RunLine) -> str:
+    # To Temporal, a run that came to its end is completed, also where some of it failed.
+    return one.standing.state if one.status in ("running", "completed") else one.status
+
+
+def _waits(one: RunLine) -> Sequence[str]:
+    return one.standing.waits if one.status == "running" else ()
+
+
+def _cells(one: RunLine) -> tuple[str, ...]:
+    place = f"{one.standing.number}/{one.standing.tasks} {one.standing.task}" if one.standing.tasks else ""
+    took = spoken((one.ended or datetime.now(UTC)) - one.started)
+    state = _state(one).replace("_", " ")
+    dry = " (dry run)" if one.dry_run else ""
+    return (one.id, state + dry, place, took, f"{one.started.astimezone():%Y-%m-%d %H:%M}", one.flow)
+
+
+def _line(one: BranchReport) -> tuple[str, ...]:
+    usage, error = one.usage, (one.error or "").partition("\n")[0]
+    numbers = (str(one.attempts or ""), str(one.legs), str(usage.requests))
+    tokens = f"{usage.input_tokens + usage.output_tokens:,}"
+    return (one.task, one.label or str(one.index + 1), one.status, one.model, _took(one), *numbers, tokens, error)
+
+
+def _took(one: BranchReport) -> str:
+    return spoken((one.ended or datetime.now(UTC)) - one.started) if one.started else ""
+
+
+def _add(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(printable(cell)) for cell in cells))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column)
+    return table

@@ -1,0 +1,1 @@
+"""What a document may say: its fields, their meaning, values, references, rules of a dry run."""

@@ -1,0 +1,304 @@
+"""The documents a person writes, as data (specification sections 1, 3 and 8)."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> float:
+    """Seconds from `30s`, `5m`, `2h`, `1d` or a number of seconds (specification section 8)."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        seconds = float(value)
+    elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
+        seconds = float(match[1]) * _SECONDS[match[2] or "s"]
+    else:
+        raise ValueError("write a duration as 30s, 5m, 2h, 1d, or a number of seconds")
+    if not 0 < seconds <= 10 * 365 * 86400:
+        raise ValueError("a duration is more than 0 and at most ten years")
+    return seconds
+
+
+def _scalar_text(value: object) -> object:
+    """`PORT: 8080` and `DEBUG: true` are what people write for variables."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+def _identifier(value: str) -> str:
+    if not value.isidentifier():
+        raise ValueError("use a Python identifier: letters, digits and _, not starting with a digit")
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema({"type": ["string", "number"]})]
+Text = Annotated[str, BeforeValidator(_scalar_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Identifier = Annotated[str, AfterValidator(_identifier)]
+
+
+class Document(BaseModel):
+    """Base of everything that is written in YAML. A key without a value counts as not written."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        protected_namespaces=(),
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+    @classmethod
+    def known_fields(cls) -> set[str]:
+        """The keys that a person may write."""
+        return {field.alias or name for name, field in cls.model_fields.items()}
+
+
+class Retry(Document):
+    """Temporal's retry policy, in its own terms. `maximum_attempts` unset: 5, or 1 for a shell task."""
+
+    maximum_attempts: int | None = Field(default=None, ge=1, le=10_000)
+    initial_interval: Seconds = 5.0
+    backoff_coefficient: float = Field(default=2.0, ge=1)
+    maximum_interval: Seconds = 120.0
+    non_retryable_error_types: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Retry":
+        if self.maximum_interval < self.initial_interval:
+            raise ValueError("maximum_interval must not be less than initial_interval")
+        return self
+
+
+ALLOWED_SETTINGS = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
+
+
+def _known_apis(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    for name, allowed in ALLOWED_SETTINGS.items():
+        if name in settings and settings[name] not in allowed:
+            raise ValueError(f"{name} {settings[name]!r} is not supported; use {' or '.join(allowed)}")
+    return settings
+
+
+Settings = Annotated[dict[str, JsonValue], AfterValidator(_known_apis)]
+
+
+def _map_or_boolean(value: object) -> object:
+    if not isinstance(value, dict | bool):
+        raise ValueError("must be a JSON Schema: a map, or true or false")
+    return value
+
+
+Schema = Annotated[
+    dict[str, JsonValue] | bool, BeforeValidator(_map_or_boolean), WithJsonSchema({"type": ["object", "boolean"]})
+]
+"""A JSON Schema (2020-12)."""
+
+
+class ModelChoice(Document):
+    """One entry of `models`."""
+
+    model: str
+    model_settings: Settings = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, data: Any) -> Any:
+        return {"model": data} if isinstance(data, str) else data
+
+
+class Task(Document):
+    """One task (specification section 3). References are dotted names or paths."""
+
+    name: Text | None = None
+    description: Text | None = None
+    id: Identifier | None = None
+    if_: Text | None = Field(default=None, alias="if")
+    agents: tuple[str, ...] = ()
+    user_prompt: str | None = None
+    run: str | None = None
+    model: str | None = None
+    model_settings: Settings = {}
+    models: tuple[ModelChoice, ...] = ()
+    completion: Literal["all", "any"] = "all"
+    model_concurrency: int = Field(default=0, ge=0)
+    outputs: Schema | None = None
+    outputs_retries: int = Field(default=1, ge=0)
+    capture: Literal["tool_result", "response"] = "tool_result"
+    repeat_prompt: bool = False
+    over: str | None = None
+    async_: bool = Field(default=False, alias="async")
+    async_limit: int = Field(default=5, ge=1, le=500)
+    must_complete: bool = False
+    max_steps: int = Field(default=50, ge=0)
+    toolboxes: tuple[str, ...] | None = None
+    blocked_tools: tuple[str, ...] = ()
+    headless: bool = False
+    exclude_from_context: bool = False
+    env: dict[str, Text] = {}
+    inputs: dict[str, JsonValue] = {}
+    uses: str | None = None
+    retry: Retry | None = None
+    start_to_close_timeout: Seconds = 2 * 3600.0
+    schedule_to_close_timeout: Seconds = 24 * 3600.0
+    heartbeat_timeout: Seconds = 60.0
+    on_failure: Literal["park", "fail"] = "park"
+
+    TURNS: ClassVar[int] = 50
+
+    @property
+    def concurrency(self) -> int:
+        """How many branches run at once; with several models, that is for `model_concurrency` to say."""
+        if len(self.choices) > 1:
+            return self.model_concurrency or len(self.choices)
+        return self.async_limit if self.async_ else 1
+
+    @property
+    def turns(self) -> int:
+        """Agent turns; 0 in the file means the default."""
+        return self.max_steps or self.TURNS
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it runs once per item."""
+        return self.repeat_prompt or self.over is not None
+
+    @property
+    def choices(self) -> tuple[ModelChoice | None, ...]:
+        """The models it runs on, each once per item; None: what `model` says. A shell script runs on none."""
+        return self.models if self.models and self.run is None else (None,)
+
+    @property
+    def fans_out(self) -> bool:
+        """Whether its value is a list with an entry per branch."""
+        return self.repeats or len(self.choices) > 1
+
+
+class Taskflow(Document):
+    """A taskflow. `taskflow` holds the tasks with `defaults` already under each."""
+
+    globals: dict[str, JsonValue] = {}
+    model_config_: str | None = Field(default=None, alias="model_config")
+    taskflow: tuple[Task, ...] = Field(min_length=1)
+    defaults: dict[str, JsonValue] = {}
+
+
+class Personality(Document):
+    """Who an agent is."""
+
+    personality: str = ""
+    task: str = ""
+    toolboxes: tuple[str, ...] = ()
+
+
+class ServerParams(Document):
+    """How to start or reach an MCP server. Texts may use `{{ env('NAME') }}`."""
+
+    kind: Literal["stdio", "sse", "streamable"]
+    command: str | None = None
+    args: tuple[Text, ...] = ()
+    env: dict[str, Text] = {}
+    url: str | None = None
+    headers: dict[str, Text] = {}
+    optional_headers: dict[str, Text] = {}
+    timeout: float | None = Field(default=None, gt=0)
+    reconnecting: bool = False
+    lifetime: Literal["run", "task", "worker"] = "run"
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "ServerParams":
+        if self.kind == "stdio" and not self.command:
+            raise ValueError("a stdio server needs a `command`")
+        if self.kind != "stdio" and not self.url:
+            raise ValueError(f"a {self.kind} server needs a `url`")
+        return self
+
+    def templates(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every text that is a template, and the path to it."""
+        singles = (("command", self.command), ("url", self.url))
+        yield from (((field,), text) for field, text in singles if text is not None)
+        yield from ((("args", index), text) for index, text in enumerate(self.args))
+        for field, texts in (("env", self.env), ("headers", self.headers), ("optional_headers", self.optional_headers)):
+            yield from (((field, name), text) for name, text in texts.items())
+
+
+class Toolbox(Document):
+    """An MCP server and how its tools are to be used."""
+
+    server_params: ServerParams
+    server_prompt: str = ""
+    confirm: tuple[str, ...] = ()
+    client_session_timeout: float = Field(default=0, ge=0)
+
+    DEFAULT_SESSION_TIMEOUT: ClassVar[float] = 120.0
+
+    @property
+    def session_timeout(self) -> float:
+        """Seconds that one request to the server may take."""
+        return self.client_session_timeout or self.DEFAULT_SESSION_TIMEOUT
+
+
+class Price(Document):
+    """What a model costs, in US dollars per million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+
+
+class ModelConfig(Document):
+    """Logical model names, their settings and their prices."""
+
+    api_type: Literal["chat_completions", "responses"] = "chat_completions"
+    backend: Literal["openai_agents"] = "openai_agents"
+    models: dict[str, str] = {}
+    model_settings: dict[str, Settings] = {}
+    prices: dict[str, Price] = {}
+
+    @field_validator("model_settings", mode="before")
+    @classmethod
+    def _empty_settings(cls, value: Any) -> Any:
+        return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _settings_have_models(self) -> "ModelConfig":
+        stray = sorted(set(self.model_settings) - set(self.models))
+        if stray:
+            raise ValueError(f"model_settings for {', '.join(stray)}, which `models` does not name")
+        return self
+
+
+class Prompt(Document):
+    """A text that templates include."""
+
+    prompt: str
+
+
+KINDS: dict[str, type[Document]] = {
+    "taskflow": Taskflow,
+    "personality": Personality,
+    "toolbox": Toolbox,
+    "model_config": ModelConfig,
+    "prompt": Prompt,
+}

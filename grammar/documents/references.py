@@ -1,0 +1,95 @@
+"""Dotted names and paths to files (specification section 2)."""
+
+import importlib.util
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"[\w-]+(\.[\w-]+)*")
+_PEER = "seclab_taskflow_agent."
+OURS = "taskflows."
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where references are looked up. `anchor`: the directory of the file given on the command line."""
+
+    paths: tuple[Path, ...] = ()
+    anchor: Path | None = None
+
+    def find(self, reference: str, referrer: Path | None = None) -> Path | None:
+        """The file that a reference means, or None. `referrer`: the file that holds it."""
+        if is_path(reference):
+            base = referrer.parent if referrer else Path.cwd()
+            return _existing(base / reference)
+        if not _NAME.fullmatch(reference):
+            return None
+        return next((found for name in _names(reference) if (found := self._by_name(name))), None)
+
+    def _by_name(self, name: str) -> Path | None:
+        relative = Path(*name.split("."))
+        for folder in self._folders():
+            if found := _yaml(folder / relative):
+                return found
+        return _in_package(name)
+
+    def _folders(self) -> Iterator[Path]:
+        for entry in os.environ.get("TASKFLOW_PATH", "").split(os.pathsep):
+            if entry:
+                yield Path(entry)
+        yield from self.paths
+        yield Path.cwd()
+        if self.anchor:
+            yield from _up_to_repository(self.anchor)
+
+
+def is_path(reference: str) -> bool:
+    """Whether a reference is a path rather than a dotted name."""
+    return "/" in reference or reference.endswith((".yaml", ".yml"))
+
+
+def short_name(reference: str) -> str:
+    """What people call the document: the last part of its name."""
+    return Path(reference).stem if is_path(reference) else reference.rpartition(".")[2]
+
+
+def _names(reference: str) -> Iterator[str]:
+    """The name itself, then our own document of the same name."""
+    yield reference
+    if reference.startswith((_PEER + "personalities.", _PEER + "toolboxes.")):
+        yield OURS + reference.removeprefix(_PEER)
+
+
+def _existing(path: Path) -> Path | None:
+    try:
+        return path.resolve() if path.is_file() else None
+    except OSError:  # a name that is too long, a directory that must not be read
+        return None
+
+
+def _yaml(stem: Path) -> Path | None:
+    return _existing(stem.with_name(stem.name + ".yaml")) or _existing(stem.with_name(stem.name + ".yml"))
+
+
+def _up_to_repository(folder: Path) -> Iterator[Path]:
+    folder = folder.resolve()
+    for parent in (folder, *folder.parents):
+        yield parent
+        if (parent / ".git").exists():
+            return
+
+
+def _in_package(name: str) -> Path | None:
+    """A file of an installed package. Finding the top package's place runs none of its code."""
+    top, _, rest = name.partition(".")
+    if not rest:
+        return None
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    places = (spec.submodule_search_locations or ()) if spec else ()
+    stems = (Path(place).joinpath(*rest.split(".")) for place in places)
+    return next((found for stem in stems if (found := _yaml(stem))), None)

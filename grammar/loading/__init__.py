@@ -1,0 +1,1 @@
+"""From a file to a bundle: read, resolved, checked, linted, drawn."""

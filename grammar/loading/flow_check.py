@@ -1,0 +1,58 @@
+"""What must hold between the parts of a flow, known before it runs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import JsonValue
+
+from grammar.documents.models import ModelConfig, Task, Taskflow
+from grammar.loading import data_flow
+from grammar.loading.library import Library
+from grammar.loading.tasks import TaskSource
+from grammar.preparing import outputs
+
+
+def check(
+    tasks: Sequence[TaskSource],
+    flow: Taskflow,
+    globals_: Mapping[str, JsonValue],
+    config: ModelConfig,
+    library: Library,
+) -> None:
+    """Note every problem of the flow in the library."""
+    ids: set[str] = set()
+    for written, task in zip(tasks, flow.taskflow, strict=True):
+        problems = _shape(task) if written.whole else ()
+        for field, message in problems:
+            library.note(written.problem(message, field), certain=field not in library.open)
+        library.warnings += [
+            written.problem(message, field) for field, message in data_flow.unlikely_model_names(task, config)
+        ]
+        if task.id in ids:
+            library.problems.append(written.problem(f"{task.id!r} is used by an earlier task too", "id"))
+        ids |= {task.id} if task.id else set()
+    _check_outputs(tasks, flow.taskflow, library)
+    data_flow.check(tasks, flow.taskflow, globals_, library)
+
+
+def _check_outputs(tasks: Sequence[TaskSource], parsed: Sequence[Task], library: Library) -> None:
+    size = 0
+    for written, task in zip(tasks, parsed, strict=True):
+        size += outputs.size(task.outputs)
+        if size > outputs.MOST_VALUES:
+            message = f"here the flow's schemas, together, have more than {outputs.MOST_VALUES:,} values"
+            library.problems.append(written.problem(message, "outputs"))
+            return
+        if task.outputs is not None and written.whole and (malformed := outputs.malformed(task.outputs)):
+            library.problems.append(written.problem(malformed, "outputs"))
+
+
+def _shape(task: Task) -> Iterator[tuple[str, str]]:
+    """(field, what is wrong) for fields that do not go together."""
+    if task.run is not None and task.user_prompt is not None:
+        yield "run", "a task has `run` or `user_prompt`, not both"
+    if task.run is None and task.user_prompt is None:
+        yield "user_prompt", "a task needs a `user_prompt` or a `run`"
+    if task.model and task.models:
+        yield "models", "a task has `model` or `models`, not both"
+    if task.user_prompt is not None and not task.agents:
+        yield "agents", "no agent: name a personality under `agents`, or begin the prompt with `-p NAME` in plain text"

@@ -1,0 +1,239 @@
+"""The documents that a flow refers to, each read once. Problems and warnings are gathered on the way."""
+
+import difflib
+import os
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from grammar.documents.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
+from grammar.documents.references import Search, is_path
+from grammar.errors import InvalidFlow, Problem
+from grammar.loading.source import HEADER, Source, field_name, read
+from grammar.templating import template_check
+
+D = TypeVar("D", bound=Document)
+T = TypeVar("T")
+Where = tuple[str | int, ...]
+
+MOST_FINDINGS = 1_000
+MOST_OF_A_NAME = 100
+MOST_TOKENS = 100_000
+
+
+@dataclass(frozen=True)
+class Need:
+    """An environment variable that a template needs, and where it says so."""
+
+    variable: str
+    where: Problem
+
+
+class Library:
+    """Resolves references. A document that is missing or malformed is noted, and the rest goes on.
+
+    `strict`: an unknown field is a problem. `open`: what may still come from elsewhere: `globals` by -g; `inputs`,
+    `agents` and `result` by a task that uses this one.
+    """
+
+    def __init__(self, search: Search, strict: bool = False, open_: frozenset[str] = frozenset()) -> None:
+        self.search = search
+        self.strict = strict
+        self.open = open_
+        self.personalities: dict[str, Personality] = {}
+        self.toolboxes: dict[str, Toolbox] = {}
+        self.prompts: dict[str, str] = {}
+        self.sources: dict[str, Source] = {}
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.needs: list[Need] = []
+        self._noted: set[tuple[Problem, bool]] = set()
+        self._tokens = 0
+        self._found: dict[tuple[str, Path], Path | None] = {}
+        self._read: dict[tuple[str, Path], Source | None] = {}
+        self._referrers: dict[Path, str] = {}
+        self._parsed: dict[tuple[type[Document], Path], Document | None] = {}
+
+    def raise_problems(self) -> None:
+        """Raise InvalidFlow if anything was wrong."""
+        if self.problems:
+            raise InvalidFlow(self.problems, self.warnings)
+
+    def document(self, name: str, kind: str, referrer: Source, where: Where, line: int = 1) -> Source | None:
+        """The document that a reference means, read once; None, with the problem noted, where it cannot be had.
+
+        `line`: of the text that stands there, where it is a template.
+        """
+        path = self._find(name, referrer)
+        if path is None:
+            looked = "looked in TASKFLOW_PATH, --path, here, beside the flow, and in installed packages"
+            self.problems.append(_in_text(referrer, where, line, f"no {kind} {name!r} found ({looked})"))
+            return None
+        if (kind, path) not in self._read:
+            by = _in_text(referrer, where, line, "")
+            self._referrers[path] = f"{by.file}:{by.line}: {by.field}" if by.line else by.field
+            self._read[kind, path] = self._gather(lambda: read(path, kind=kind), path)
+        return self._read[kind, path]
+
+    def _find(self, name: str, referrer: Source) -> Path | None:
+        """The file that a reference means, looked up once. Raises InvalidFlow where too many lead nowhere."""
+        if len(self.problems) > MOST_FINDINGS:
+            self.raise_problems()
+        key = (name, referrer.path.parent)
+        if key not in self._found:
+            self._found[key] = self.search.find(name, referrer.path)
+        return self._found[key]
+
+    def personality(self, name: str, referrer: Source, where: Where) -> str:
+        """Take in a personality and the toolboxes that it names. Returns its name within the bundle."""
+        source = self.document(name, "personality", referrer, where)
+        name = self._name(name, source)
+        if source and name not in self.personalities and (found := self._valid(source, Personality)):
+            boxes = tuple(self.toolbox(one, source, ("toolboxes", i)) for i, one in enumerate(found.toolboxes))
+            self.personalities[name] = found.model_copy(update={"toolboxes": boxes})
+            self.sources[name] = source
+        return name
+
+    def toolbox(self, name: str, referrer: Source, where: Where) -> str:
+        """Take in a toolbox. Returns its name within the bundle."""
+        source = self.document(name, "toolbox", referrer, where)
+        name = self._name(name, source)
+        if source and name not in self.toolboxes and (found := self._valid(source, Toolbox)):
+            self.toolboxes[name] = found
+            self.sources[name] = source
+            self.warn_unknown(source, source.data.get("server_params", {}), ServerParams, ("server_params",))
+            self._check_server(found.server_params, source)
+        return name
+
+    def config(self, name: str, referrer: Source, where: Where) -> ModelConfig:
+        """A model config; an empty one where it cannot be had."""
+        source = self.document(name, "model_config", referrer, where)
+        found = self._valid(source, ModelConfig) if source else None
+        if source is None or found is None:
+            return ModelConfig()
+        for model in found.prices:
+            self.warn_unknown(source, source.data["prices"][model], Price, ("prices", model))
+        return found
+
+    def take_in(self, kind: str, name: str, referrer: Source) -> None:
+        """Take in a document of any kind but a taskflow."""
+        match kind:
+            case "personality":
+                self.personality(name, referrer, ())
+            case "toolbox":
+                self.toolbox(name, referrer, ())
+            case "model_config":
+                self.config(name, referrer, ())
+            case "prompt":
+                if text := self._include(template_check.Include(1, name), referrer, ()):
+                    self.prompts_of(*text)
+
+    def prompts_of(self, template: str, referrer: Source, where: Where) -> None:
+        """Check a template's syntax, and take in the prompts that it includes, and those that they include."""
+        left = [(template, referrer, where)]
+        while left:
+            text, source, place = left.pop()
+            if complaint := self.syntax(text, source, place):
+                self.complain(source, place, complaint)
+                continue
+            included = [self._include(one, source, place) for one in template_check.includes(text)]
+            left += [one for one in reversed(included) if one]
+
+    def syntax(self, template: str, source: Source, where: Where) -> template_check.Complaint | None:
+        """What keeps the template from being compiled. Raises InvalidFlow where the flow's are too long together."""
+        self._tokens += template_check.tokens(template, MOST_TOKENS)
+        if self._tokens > MOST_TOKENS:
+            message = f"here the flow's templates, together, have more than {MOST_TOKENS:,} words and signs"
+            raise InvalidFlow([*self.problems, source.problem(where, message)], self.warnings)
+        return template_check.syntax(template)
+
+    def complain(self, source: Source, where: Where, complaint: template_check.Complaint) -> None:
+        """Note a fault in the template at that place; one that may never be reached as a warning."""
+        self.note(_in_text(source, where, complaint.line, complaint.message), complaint.certain)
+
+    def note(self, problem: Problem, certain: bool) -> None:
+        """Note what is wrong, or may be."""
+        if (problem, certain) not in self._noted:
+            self._noted.add((problem, certain))
+            (self.problems if certain else self.warnings).append(problem)
+
+    def need(self, variable: template_check.Read, source: Source, where: Where) -> None:
+        """Note that a template needs that environment variable."""
+        message = f"needs the environment variable {variable.key}"
+        self.needs.append(Need(variable.key or "", _in_text(source, where, variable.line, message)))
+
+    def warn_unknown(self, source: Source, data: Any, model: type[Document], where: Where) -> None:
+        """Warn of keys that the grammar does not have, with the closest one that it has."""
+        self.warn_other(source, data, model.known_fields(), where)
+
+    def warn_other(self, source: Source, data: Any, known: Collection[str], where: Where) -> None:
+        """Warn of keys other than these."""
+        for key in data if isinstance(data, dict) else ():
+            if key not in known and key != HEADER and len(self._noted) <= MOST_FINDINGS:
+                close = difflib.get_close_matches(key[:MOST_OF_A_NAME], known, n=1)
+                hint = f"; did you mean `{close[0]}`?" if close else ""
+                ignored = "unknown field" if self.strict else "unknown field, ignored"
+                self.note(source.problem((*where, key), ignored + hint), self.strict)
+
+    def _check_server(self, params: ServerParams, source: Source) -> None:
+        """The templates of a toolbox. Which globals there are is the flow's affair."""
+        scope = template_check.Scope({}, frozenset({"globals", "env"}))
+        for steps, text in params.templates():
+            where = ("server_params", *steps)
+            fault = self.syntax(text, source, where)
+            faults = [fault] if fault else template_check.undefined(text, scope)
+            for complaint in faults:
+                self.complain(source, where, complaint)
+            if steps[0] not in ("env", "optional_headers"):  # an entry whose variable is missing is left out
+                for variable in template_check.outline(text).variables:
+                    self.need(variable, source, where)
+
+    def _include(
+        self, include: template_check.Include, referrer: Source, where: Where
+    ) -> tuple[str, Source, Where] | None:
+        """Take in a prompt. Its text and where it stands, if it was not known before."""
+        if include.name is None:
+            message = "an include must name its prompt as plain text: a computed name cannot be found ahead"
+            self.complain(referrer, where, template_check.Complaint(include.line, message))
+            return None
+        name = include.name
+        if include.optional and self._find(name, referrer) is None:
+            return None
+        source = self.document(name, "prompt", referrer, where, include.line)
+        if source is None:
+            return None
+        if name in self.sources and self.sources[name].path != source.path:
+            message = f"include of {name!r} means another file in {self.sources[name].label}; use a dotted name"
+            self.complain(referrer, where, template_check.Complaint(include.line, message))
+        elif name not in self.prompts and (found := self._valid(source, Prompt)):
+            self.prompts[name], self.sources[name] = found.prompt, source
+            return found.prompt, source, ("prompt",)
+        return None
+
+    def _name(self, name: str, source: Source | None) -> str:
+        """A dotted name as it is; for a path, the one from the flow's directory, wherever the referrer lies."""
+        if source is None or not is_path(name):
+            return name
+        return Path(os.path.relpath(source.path, self.search.anchor or Path.cwd())).as_posix()
+
+    def _valid(self, source: Source, model: type[D]) -> D | None:
+        """The document; None, with the problems noted once, where it is malformed."""
+        key = (model, source.path)
+        if key not in self._parsed:
+            self.warn_unknown(source, source.data, model, ())
+            self._parsed[key] = self._gather(lambda: source.validate(model, source.data), source.path)
+        return cast(D | None, self._parsed[key])
+
+    def _gather(self, step: Callable[[], T], path: Path) -> T | None:
+        """What the step gives; None, with the problems of that file noted, and what refers to it."""
+        try:
+            return step()
+        except InvalidFlow as invalid:
+            self.problems += [replace(one, referrer=self._referrers[path]) for one in invalid.problems]
+            return None
+
+
+def _in_text(source: Source, where: Where, line: int, message: str) -> Problem:
+    """A problem in that line of the text which stands there."""
+    return Problem(source.label, source.text_line(where, line), field_name(where), message)

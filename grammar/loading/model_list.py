@@ -1,0 +1,62 @@
+"""Which models a flow uses, where each is asked, and under which key (specification section 6). Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pydantic import BaseModel, JsonValue
+
+from grammar.documents.models import ModelConfig, Task
+from grammar.messages import endpoint, model_choice
+from grammar.messages.contracts import ModelSpec
+
+
+class ModelUse(BaseModel):
+    """One model. `name`: as the tasks call it; None: the default. `endpoint` None: the embedded model.
+
+    `token`: the variable that holds its key, and whether it is set here; never the key.
+    """
+
+    name: str | None
+    model: str
+    api_type: str
+    endpoint: str | None
+    token: str | None
+    token_is_set: bool
+    settings: dict[str, JsonValue]
+    tasks: tuple[str, ...] = ()
+
+
+def models_of(config: ModelConfig, tasks: Sequence[Task], environ: Mapping[str, str]) -> list[ModelUse]:
+    """The models that the tasks use, each setting apart, and those of the config that none uses."""
+    found: dict[str, ModelUse] = {}
+    for name, spec, task in (*_named(config, tasks), *_unused(config, tasks)):
+        use = _use(name, spec, environ)
+        known = found.setdefault(use.model_dump_json(), use)
+        if task is not None:
+            found[use.model_dump_json()] = known.model_copy(update={"tasks": (*known.tasks, task)})
+    return list(found.values())
+
+
+def _named(config: ModelConfig, tasks: Sequence[Task]) -> Iterator[tuple[str | None, ModelSpec, str | None]]:
+    for task in tasks:
+        for index, choice in enumerate(task.choices if task.run is None else ()):
+            yield choice.model if choice else task.model, model_choice.choose(task, config, index), task.name
+
+
+def _unused(config: ModelConfig, tasks: Sequence[Task]) -> Iterator[tuple[str | None, ModelSpec, str | None]]:
+    used = {name for name, _, _ in _named(config, tasks)}
+    for name in config.models:
+        if name not in used:
+            yield name, model_choice.choose(Task(model=name), config), None
+
+
+def _use(name: str | None, spec: ModelSpec, environ: Mapping[str, str]) -> ModelUse:
+    chosen = endpoint.choose(spec, environ)
+    return ModelUse(
+        name=name,
+        model=endpoint.model_name(spec, environ),
+        api_type=spec.api_type,
+        endpoint=endpoint.shown(chosen.url),
+        token=chosen.variable,
+        token_is_set=bool(chosen.key),
+        settings=spec.settings,
+    )

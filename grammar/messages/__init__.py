@@ -1,0 +1,1 @@
+"""What the starter, the workflow, its activities and its followers tell each other."""

@@ -1,0 +1,70 @@
+"""Which endpoint answers, and which key it gets (specification section 6). Pure: the environment is an argument."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from grammar.messages.contracts import ModelSpec
+
+OPENAI = "https://api.openai.com/v1"
+COPILOT = "https://api.githubcopilot.com"
+KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
+DEFAULT_MODEL = "gpt-4.1"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a model is asked. `url` None: the embedded model. `variable`: what holds its key, which is a secret."""
+
+    url: str | None
+    key: str | None = None
+    copilot: bool = False
+    variable: str | None = None
+
+
+def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
+    """The endpoint of a model, and the key that belongs to its host."""
+    configured = _configured(environ)
+    url = spec.endpoint or configured
+    variable = _variable(spec, url, configured, environ)
+    return Endpoint(url, environ.get(variable or ""), _host(url) == _host(COPILOT), variable)
+
+
+def is_embedded(environ: Mapping[str, str]) -> bool:
+    """Whether neither an endpoint nor a key is configured."""
+    return _configured(environ) is None
+
+
+def model_name(spec: ModelSpec, environ: Mapping[str, str]) -> str:
+    """The provider's id of the model."""
+    return spec.name or environ.get("COPILOT_DEFAULT_MODEL") or DEFAULT_MODEL
+
+
+def shown(url: str | None) -> str | None:
+    """The URL, without a password that stands in it."""
+    parts = urlsplit(url or "")
+    return url and parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _configured(environ: Mapping[str, str]) -> str | None:
+    for name in ("AI_API_ENDPOINT", "OPENAI_BASE_URL"):
+        if environ.get(name):
+            return environ[name]
+    if environ.get("OPENAI_API_KEY"):
+        return OPENAI
+    if environ.get("AI_API_TOKEN") or environ.get("COPILOT_TOKEN"):
+        return COPILOT
+    return None
+
+
+def _variable(spec: ModelSpec, url: str | None, configured: str | None, environ: Mapping[str, str]) -> str | None:
+    if spec.token:
+        return spec.token
+    if url is None or _host(url) != _host(configured):
+        return None
+    return next((name for name in KEYS if environ.get(name)), None)
+
+
+def _host(url: str | None) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url or "")
+    return parts.scheme, parts.hostname, parts.port

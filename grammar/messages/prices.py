@@ -1,0 +1,23 @@
+"""What a model's answers cost, as the prices in a model config say (specification section 1)."""
+
+from grammar.documents.models import ModelConfig
+from grammar.messages.contracts import Usage
+
+_TOKENS = 1_000_000
+
+
+def dollars(amount: float | None) -> str:
+    """`$1.20`, `$0.0031`; a dash where there is no price."""
+    if amount is None:
+        return "–"
+    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.2g}" if amount >= 1e-4 else "<$0.0001"
+
+
+def cost(config: ModelConfig, logical: str | None, provider: str, usage: Usage) -> float | None:
+    """US dollars; None where neither name of the model has a price."""
+    if not usage.requests:
+        return 0.0
+    price = config.prices.get(logical or provider) or config.prices.get(provider)
+    if price is None:
+        return None
+    return (usage.input_tokens * price.input + usage.output_tokens * price.output) / _TOKENS

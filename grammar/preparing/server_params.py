@@ -1,0 +1,84 @@
+"""The `server_params` of a toolbox made ready: its templates rendered (specification section 1). Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grammar.documents.models import ServerParams
+from grammar.errors import MissingVariable, TemplateFailed
+from grammar.messages.contracts import TemplateContext
+from grammar.templating.templates import Environ, Templates
+
+
+@dataclass(frozen=True)
+class ResolvedServer:
+    """A toolbox's parameters with their templates rendered. They may hold secrets: for use only."""
+
+    name: str
+    params: ServerParams = field(repr=False)
+    used: dict[str, str] = field(default_factory=dict, repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+def resolve(
+    name: str, params: ServerParams, surroundings: TemplateContext, environ: Environ
+) -> ResolvedServer | TemplateFailed:
+    """Render the texts of `server_params`."""
+    try:
+        return _Resolving(name, surroundings, environ).resolved(params)
+    except TemplateFailed as error:
+        return TemplateFailed(f"toolbox {name}: {error}")
+
+
+class _Resolving:
+    def __init__(self, name: str, surroundings: TemplateContext, environ: Environ) -> None:
+        self._name = name
+        self._environ = environ
+        self._templates = Templates({"globals": surroundings.globals}, environ, {}, surroundings.key)
+        self._warnings: list[str] = []
+
+    def resolved(self, params: ServerParams) -> ResolvedServer:
+        update = {
+            "command": self._text(params.command),
+            "args": tuple(self._text(arg) or "" for arg in params.args),
+            "env": self._env(params.env),
+            "url": self._text(params.url),
+            "headers": {name: self._header(name, text) for name, text in params.headers.items()},
+            "optional_headers": self._optional(params.optional_headers),
+        }
+        return ResolvedServer(self._name, params.model_copy(update=update), self._environ.used, tuple(self._warnings))
+
+    def _text(self, template: str | None) -> str | None:
+        return self._templates.render(template) if template and "{" in template else template
+
+    def _env(self, env: Mapping[str, str]) -> dict[str, str]:
+        """An entry whose variable is missing is left out with a warning."""
+        found = {}
+        for variable, template in env.items():
+            try:
+                found[variable] = self._text(template) or ""
+            except MissingVariable as missing:
+                self._warnings.append(f"{self._name}: env {variable} left out: {missing.name} is not set on the worker")
+        return found
+
+    def _optional(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """A header whose variable is missing is left out."""
+        found = {}
+        for name, template in headers.items():
+            try:
+                found[name] = self._checked(name, self._text(template) or "")
+            except MissingVariable:
+                continue
+        return found
+
+    def _header(self, name: str, template: str) -> str:
+        try:
+            return self._checked(name, self._text(template) or "")
+        except MissingVariable as missing:
+            raise TemplateFailed(f"header {name}: {missing}") from None
+
+    def _checked(self, name: str, value: str) -> str:
+        """An HTTP library that refuses a value quotes it in its error: what no header can hold ends here."""
+        value = value.strip()
+        if not (value.isascii() and value.isprintable()):
+            raise TemplateFailed(f"header {name}: its value holds characters that a header cannot have")
+        return value

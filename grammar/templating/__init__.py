@@ -1,0 +1,1 @@
+"""Jinja templates: rendered, checked before a run, and what they read."""

@@ -1,0 +1,161 @@
+"""Templates (specification section 4): Jinja in a sandbox, with data before methods and `env()`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import JsonValue
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from grammar.documents.values import encodable
+from grammar.errors import MissingVariable, TemplateFailed
+from grammar.templating.redaction import hide, reference
+
+MAX_CHARACTERS = 8 * 1024 * 1024
+NAMES = ("globals", "inputs", "outputs", "result")
+
+_MISSING = object()
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja as taskflows use it. `x.items` is the key where there is one, else the method."""
+
+    def __init__(self, prompts: Mapping[str, str], finalize: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(
+            loader=jinja2.DictLoader(prompts),
+            undefined=jinja2.StrictUndefined,
+            finalize=finalize,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            autoescape=False,
+            keep_trailing_newline=False,
+        )
+        self.compiled = lru_cache(maxsize=16)(self.from_string)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """Prefer data to methods."""
+        if isinstance(obj, Mapping) and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+
+class _EnvText(str):
+    """What `env()` returned, as long as no filter or operator has made another text of it."""
+
+    name: str
+
+
+class Environ:
+    """The function `env()`: reads variables, and remembers which ones of the process it handed out."""
+
+    def __init__(self, process: Mapping[str, str], task: Mapping[str, str] | None = None) -> None:
+        self.process = process
+        self.task = task or {}
+        self.used: dict[str, str] = {}
+
+    def __call__(self, name: str, default: Any = _MISSING, required: bool = True) -> Any:
+        """`env('N')`, `env('N', 'default')`, `env('N', required=False)`."""
+        if name in self.task:
+            return self.task[name]
+        if name in self.process:
+            return self._hand_out(name)
+        if default is not _MISSING:
+            return default
+        if required:
+            raise MissingVariable(name)
+        return ""
+
+    def _hand_out(self, name: str) -> str:
+        value = self.process[name]
+        if value:
+            self.used[name] = value
+        text = _EnvText(value)
+        text.name = name
+        return text
+
+
+class Templates:
+    """Renders the templates of one task."""
+
+    def __init__(self, names: Mapping[str, Any], environ: Environ, prompts: Mapping[str, str], key: str) -> None:
+        # The method alone: a template may read attributes, and those of `environ` are the whole environment.
+        self._names = {**names, "env": environ.__call__}
+        self._environ = environ
+        self._key = key
+        self._plain = Sandbox(prompts)
+        self._recorded = Sandbox(prompts, finalize=self._as_reference)
+
+    def render(self, template: str, **names: Any) -> str:
+        """The text, for use on this worker only: it may hold what `env()` returned. Raises TemplateFailed."""
+        return self._render(self._plain, template, names)
+
+    def record(self, template: str, **names: Any) -> str:
+        """The text with references for what `env()` returned, fit to be written down. Raises TemplateFailed."""
+        return hide(self._render(self._recorded, template, names), self._environ.used, self._key)
+
+    def evaluate(self, expression: str) -> JsonValue:
+        """The value of an expression. Raises TemplateFailed, and jinja2.UndefinedError for a missing name."""
+        try:
+            found = self._plain.compile_expression(expression, undefined_to_none=False)(**self._names)
+            if isinstance(found, jinja2.Undefined):
+                found._fail_with_undefined_error()
+            return as_json(found)
+        except jinja2.UndefinedError:
+            raise
+        except TemplateFailed:
+            raise
+        except Exception as error:  # the expression is foreign code: whatever it raises is its own fault
+            raise TemplateFailed(self._said(error)) from None
+
+    def _render(self, sandbox: Sandbox, template: str, names: Mapping[str, Any]) -> str:
+        try:
+            parts = sandbox.compiled(template).generate(**self._names, **names)
+            return encodable(_joined(parts))
+        except TemplateFailed:
+            raise
+        except Exception as error:  # the template is foreign code: whatever it raises is its own fault
+            raise TemplateFailed(self._said(error)) from None
+
+    def _said(self, error: Exception) -> str:
+        return hide(explain(error), self._environ.used, self._key)
+
+    def _as_reference(self, value: Any) -> Any:
+        return reference(value.name, self._key) if isinstance(value, _EnvText) and value else value
+
+
+def as_json(value: Any) -> JsonValue:
+    """A template's value as JSON data; what is lazy is made a list. Raises TemplateFailed."""
+    try:
+        data: JsonValue = to_jsonable_python(value)
+        return encodable(data)
+    except (PydanticSerializationError, ValueError, RecursionError):
+        raise TemplateFailed(f"gives a {type(value).__name__}, which is not JSON data") from None
+
+
+def explain(error: Exception) -> str:
+    """Jinja's complaint in one line."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f"template line {error.lineno}: {error.message}"
+    if isinstance(error, jinja2.TemplateNotFound):
+        return f"include of {error.name}: no such prompt"
+    if isinstance(error, MemoryError):
+        return "takes too much memory"
+    if isinstance(error, SecurityError):
+        return f"not allowed in a template: {error}"
+    if isinstance(error, jinja2.UndefinedError):
+        return f"undefined name: {error}"
+    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+def _joined(parts: Iterable[str]) -> str:
+    done: list[str] = []
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > MAX_CHARACTERS:
+            raise TemplateFailed(f"renders more than {MAX_CHARACTERS:,} characters")
+        done.append(part)
+    return "".join(done)

@@ -1,0 +1,1 @@
+"""The embedded Temporal server: started, supervised, shared, and served by a worker process."""

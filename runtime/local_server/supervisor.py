@@ -1,0 +1,213 @@
+"""The keeper: a small process that runs the embedded Temporal server while anybody needs it.
+
+    python -m runtime.keeper STATE_DIR TEMPORAL_BINARY PORT UI_PORT
+
+It is started with `keeper.lock` held on an inherited descriptor, so there is one keeper per state directory.
+It restarts a server that dies, and ends it in order when the last lease is gone.
+Standard library only: it starts in a few milliseconds and stays small.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+
+from runtime.local_server.locks import Lock, acquire, attempt
+from runtime.local_server.server_record import ServerFiles, ServerRecord
+
+PORT, UI_PORT = 7233, 8233
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+LINGER_SECONDS = 1.0
+QUICK_SECONDS = 10.0
+QUICK_DEATHS = 5
+LOG_BYTES = 10 * 1024 * 1024
+
+MARK = "TaskflowEmbedded"
+"""A search attribute that tells an embedded server, of whatever user or state directory, from any other."""
+
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
+"""As safe as the dev server's own settings, also when the power fails, and half as fast again."""
+
+READY, DIED, UNUSED = "ready", "died", "unused"
+
+
+def free_port(preferred: int) -> int:
+    """`preferred` if nothing listens there on 127.0.0.1, else any free port."""
+    with socket.socket() as caller:
+        caller.settimeout(1)
+        taken = caller.connect_ex(("127.0.0.1", preferred)) == 0
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", 0 if taken else preferred))
+        except OSError:
+            listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """Linux: for the child to call, so that it ends with its keeper. Elsewhere `claim_database` cleans up."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    keeper = os.getpid()
+
+    def ask() -> None:
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != keeper:
+            os._exit(1)
+
+    return ask
+
+
+def claim_database(path: Path) -> Lock:
+    """The exclusive right to the database. A server that outlived its keeper still has it, and is ended."""
+    if lock := attempt(path):
+        return lock
+    with suppress(ValueError, ProcessLookupError):
+        os.kill(int(path.read_text()), signal.SIGKILL)
+    return acquire(path)
+
+
+def open_log(path: Path) -> int:
+    """A descriptor to append to; a log of more than LOG_BYTES is put aside first."""
+    if path.exists() and path.stat().st_size > LOG_BYTES:
+        path.replace(path.with_suffix(".log.old"))
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+class Supervisor:
+    """Runs one server at a time on one database until it is unused. Use `keep()`."""
+
+    def __init__(self, files: ServerFiles, binary: str, port: int, ui_port: int) -> None:
+        self._files, self._binary = files, binary
+        self._port, self._ui_port = port, ui_port  # where they are free
+        self._log = open_log(files.log)
+        self._events: SimpleQueue[str] = SimpleQueue()
+        self._unused = Event()
+        self._before_exec = die_with_parent()
+        self._owner = claim_database(files.owner)
+
+    def keep(self) -> int:
+        """Returns the exit code: 0 when the last lease is gone, 1 when the server keeps dying."""
+        signal.signal(signal.SIGTERM, lambda *_: self._end())
+        Thread(target=self._await_unused, daemon=True).start()
+        deaths = 0
+        while deaths < QUICK_DEATHS:
+            started = time.monotonic()
+            self._serve()
+            self._files.record.unlink(missing_ok=True)
+            if self._unused.is_set():
+                return 0
+            deaths = deaths + 1 if time.monotonic() - started < QUICK_SECONDS else 1
+        return 1
+
+    def _await_unused(self) -> None:
+        """The last lease is gone, and for a moment longer: the next of many runs in a row can still join."""
+        try:
+            self._lease = self._last_lease()  # to the end: newcomers wait until this process is gone
+        except OSError:
+            os.write(self._log, b"The state directory was removed: nobody can find this server any more.\n")
+        self._end()
+
+    def _last_lease(self) -> Lock:
+        lease = None
+        while lease is None:
+            acquire(self._files.lease).release()
+            time.sleep(LINGER_SECONDS)
+            lease = attempt(self._files.lease)
+        return lease
+
+    def _end(self) -> None:
+        self._unused.set()
+        self._events.put(UNUSED)
+
+    def _serve(self) -> None:
+        """One life of the server."""
+        server = self._start()
+        reader = Thread(target=self._read, args=(server,), daemon=True)
+        reader.start()
+        try:
+            if self._events.get(timeout=START_SECONDS) == READY:
+                ServerRecord(server.pid, os.getpid(), self._port, self._ui_port).write(self._files.record)
+                self._events.get()
+        except Empty:
+            os.write(self._log, f"The server did not start in {START_SECONDS:.0f} s.\n".encode())
+        self._stop(server)
+        reader.join()
+        while not self._events.empty():
+            self._events.get()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._port, self._ui_port = free_port(self._port), free_port(self._ui_port)
+        server = subprocess.Popen(
+            self._command(),
+            env={name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[self._owner.fileno()],
+            preexec_fn=self._before_exec,  # one system call, and our threads hold no locks
+        )
+        os.truncate(self._owner.fileno(), 0)
+        os.write(self._owner.fileno(), str(server.pid).encode())
+        return server
+
+    def _command(self) -> list[str]:
+        options = {
+            "--db-filename": str(self._files.database),
+            "--ip": "127.0.0.1",
+            "--port": str(self._port),
+            "--ui-port": str(self._ui_port),
+            "--log-level": "error",
+            "--color": "never",
+            "--search-attribute": f"{MARK}=Bool",
+        }
+        pragmas = (part for pragma in PRAGMAS for part in ("--sqlite-pragma", pragma))
+        return [
+            self._binary,
+            "server",
+            "start-dev",
+            *(part for option in options.items() for part in option),
+            *pragmas,
+        ]
+
+    def _read(self, server: subprocess.Popen[bytes]) -> None:
+        """Copies the server's output to the log. It names its address once it serves, and not before."""
+        assert server.stdout is not None
+        with server.stdout as output:
+            ready = False
+            for line in output:
+                os.write(self._log, line)
+                if not ready and b"Server:" in line:
+                    ready = True
+                    self._events.put(READY)
+        self._events.put(DIED)
+
+    def _stop(self, server: subprocess.Popen[bytes]) -> None:
+        server.terminate()
+        try:
+            server.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def main() -> None:
+    """The keeper's process. All its files are for this user alone."""
+    os.umask(0o077)
+    state, binary, port, ui_port = sys.argv[1:]
+    sys.exit(Supervisor(ServerFiles(Path(state)), binary, int(port), int(ui_port)).keep())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Runs as a client sees them: started, followed, signalled, listed, scheduled."""

@@ -1,0 +1,278 @@
+"""Runs as a client sees them: started once, found again by id, asked how they stand."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowFailureError,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from grammar.errors import BUG, NotWaiting, RunConflict
+from grammar.messages.continue_as_new import Carried, RunInput
+from grammar.messages.contracts import WORKFLOW, Bundle
+from grammar.messages.events import RunEvents
+from grammar.messages.reports import OVERVIEW_MEMO, Manifest, RunLine, RunOverview, RunReport
+from runtime.runs import search_attributes
+from runtime.storage.too_large import too_large
+
+POLL = 0.5
+QUERY_TIMEOUT = 5.0
+PATIENCE = 60.0
+LISTED = 50
+LATER = 2**53
+T = TypeVar("T")
+Handle = WorkflowHandle[object, RunReport]
+
+
+def new_id(flow: str) -> str:
+    """An id that says which flow, and when it was started."""
+    return f"{flow}-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
+
+
+async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, carried: Carried | None = None) -> Handle:
+    """Start the run. A run of that id and the same bundle that is still open is joined. Raises RunConflict, NoStorage.
+
+    `carried`: what it takes over from an earlier run.
+    """
+    try:
+        return await client.start_workflow(
+            WORKFLOW,
+            RunInput(**dict(bundle), carried=carried) if carried else bundle,
+            id=run_id,
+            task_queue=task_queue,
+            result_type=RunReport,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            static_summary=summary(bundle),
+            static_details=details(bundle),
+            memo=memo(bundle),
+            search_attributes=await search_attributes.of_run(client, bundle),
+        )
+    except WorkflowAlreadyStartedError:
+        return await _join(client, bundle, run_id)
+    except RPCError as error:
+        raise too_large(error) or error from None
+
+
+def memo(bundle: Bundle) -> dict[str, object]:
+    """What is read of a run without a worker. The workflow keeps its standing there."""
+    known: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, OVERVIEW_MEMO: RunOverview()}
+    return known | ({"dry_run": True} if bundle.script else {})
+
+
+def summary(bundle: Bundle) -> str:
+    """The run in a few words, for the Web UI."""
+    return (f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200]
+
+
+def details(bundle: Bundle) -> str:
+    """The run's tasks, for the Web UI."""
+    tasks = "\n".join(f"{number}. {task.name}" for number, task in enumerate(bundle.tasks, 1))
+    return f"**{bundle.source}**, bundle `{bundle.hash[:12]}`\n\n{tasks}"
+
+
+def handle(client: Client, run_id: str) -> Handle:
+    """The run of that id, whether there is one or not."""
+    return client.get_workflow_handle(run_id, result_type=RunReport)
+
+
+async def listed(client: Client, most: int = LISTED) -> AsyncIterator[RunLine]:
+    """The newest runs, the newest first."""
+    async for found in client.list_workflows(f'WorkflowType="{WORKFLOW}"', limit=most):
+        yield await line(found)
+
+
+async def line(found: WorkflowExecution) -> RunLine:
+    """The run as it stands in a list."""
+    return RunLine(
+        id=found.id,
+        flow=str(await found.memo_value("flow", "")),
+        status=found.status.name.lower() if found.status else "",
+        standing=await standing(found),
+        started=found.start_time,
+        ended=found.close_time,
+        dry_run=bool(await found.memo_value("dry_run", False)),
+    )
+
+
+async def report(client: Client, run_id: str) -> RunReport:
+    """How the run stands. A worker must answer."""
+    return await _asked(client, run_id, "status", RunReport)
+
+
+async def manifest(client: Client, run_id: str) -> Manifest:
+    """Every branch of the run. A worker must answer."""
+    return await _asked(client, run_id, "manifest", Manifest)
+
+
+async def given_before(client: Client, run_id: str, task: int) -> Carried:
+    """What the tasks before that one (an index) gave in the run. A worker must answer."""
+    run = client.get_workflow_handle(run_id)
+    found: Carried = await _patiently(lambda: run.query("given_before", task, result_type=Carried))
+    return found
+
+
+async def _asked(client: Client, run_id: str, query: str, kind: type[T]) -> T:
+    found: T = await _patiently(lambda: client.get_workflow_handle(run_id).query(query, result_type=kind))
+    return found
+
+
+async def count(run: Handle) -> int:
+    """How many entries the run's journal has. A worker must answer."""
+    journal: RunEvents = await _patiently(lambda: run.query("journal", LATER, result_type=RunEvents))
+    return journal.next
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a query; a worker that is just starting is waited for. Raises NotWaiting."""
+    deadline = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            async with asyncio.timeout(QUERY_TIMEOUT):
+                return await ask()
+        except (TimeoutError, RPCError) as error:
+            if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+                raise NotWaiting("there is no such run") from None
+            if asyncio.get_running_loop().time() > deadline:
+                raise NotWaiting("no worker answers for the run; start one: python worker.py") from None
+            await asyncio.sleep(POLL)
+
+
+async def queue(client: Client, run_id: str) -> str | None:
+    """The task queue of the run of that id, open or not."""
+    try:
+        return (await client.get_workflow_handle(run_id).describe()).task_queue
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def queue_of(client: Client, run_id: str) -> str | None:
+    """The task queue of the run of that id, if it is open."""
+    try:
+        found = await client.get_workflow_handle(run_id).describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    return found.task_queue if found.status == WorkflowExecutionStatus.RUNNING else None
+
+
+async def open_runs(client: Client) -> AsyncIterator[tuple[str, str]]:
+    """(id, task queue) of each open run."""
+    async for found in client.list_workflows(f'WorkflowType="{WORKFLOW}" AND ExecutionStatus="Running"'):
+        yield found.id, found.task_queue
+
+
+async def wait_closed(client: Client, run_id: str) -> None:
+    """Return when the run is closed, or there is none of that id."""
+    try:
+        await client.get_workflow_handle(run_id).result()
+    except WorkflowFailureError:
+        return
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+
+
+async def wait_over(client: Client, run_id: str) -> None:
+    """Return when nothing is left to do for the run: it is closed or parked, or there is none of that id."""
+    handle = client.get_workflow_handle(run_id)
+    while True:
+        try:
+            found = await handle.describe()
+            if found.status != WorkflowExecutionStatus.RUNNING or (await standing(found)).state == "parked":
+                return
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return
+        await asyncio.sleep(POLL)
+
+
+async def standing(found: WorkflowExecution) -> RunOverview:
+    """Where the run stands, as its memo says."""
+    return RunOverview.model_validate(await found.memo_value(OVERVIEW_MEMO, {}))
+
+
+async def bundle_of(handle: Handle) -> Bundle:
+    """The bundle that the run was started with. Raises NotWaiting where there is no such run."""
+    try:
+        events = handle.fetch_history_events(page_size=1)
+        started = (await anext(events)).workflow_execution_started_event_attributes
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise NotWaiting(f"there is no run {handle.id}") from None
+    (bundle,) = await handle._client.data_converter.decode(list(started.input.payloads)[:1], [Bundle])
+    return bundle  # type: ignore[no-any-return]
+
+
+async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
+    """How the run ended, or how it stands where it is parked. Never raises for a run that failed."""
+    try:
+        if (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
+            found: RunReport = await handle.query("status", result_type=RunReport)
+            return found
+        return await handle.result()
+    except WorkflowFailureError as error:
+        cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.details:
+            return RunReport.model_validate(cause.details[0])
+        return await _last_known(handle, bundle, cause)
+
+
+async def began(handle: Handle, description: WorkflowExecutionDescription) -> datetime:
+    """When the run was started: one of several histories with the first of them."""
+    first = description.raw_description.workflow_execution_info.first_run_id
+    if first in ("", description.run_id):
+        return description.start_time
+    return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+
+
+async def took(handle: Handle) -> timedelta:
+    """From start to end, or until now."""
+    description = await handle.describe()
+    return (description.close_time or datetime.now(UTC)) - await began(handle, description)
+
+
+def is_bug(report: RunReport) -> bool:
+    """Whether the run failed by a fault of ours."""
+    return report.failure is not None and report.failure.type == BUG
+
+
+async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
+    handle: Handle = client.get_workflow_handle(run_id, result_type=RunReport)
+    found = await handle.describe()
+    if found.status != WorkflowExecutionStatus.RUNNING:
+        status = found.status.name.lower() if found.status else "closed"
+        raise RunConflict(f"run {run_id} has already ended ({status}); choose another --id")
+    if (await found.memo()).get("bundle") != bundle.hash:
+        raise RunConflict(
+            f"run {run_id} is open with another version of the flow; choose another --id, or cancel it first"
+        )
+    return handle
+
+
+async def _last_known(handle: Handle, bundle: Bundle, cause: BaseException | None) -> RunReport:
+    """The report of a run that was ended from outside: as the workflow last knew it, else just its status."""
+    status = (await handle.describe()).status
+    cancelled = status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED)
+    try:
+        async with asyncio.timeout(QUERY_TIMEOUT):
+            report: RunReport = await handle.query("status", result_type=RunReport)
+    except (TimeoutError, WorkflowQueryFailedError, RPCError):
+        report = RunReport(name=bundle.name, bundle=bundle.hash)
+    return report.model_copy(update={"status": "cancelled" if cancelled else "failed"})

@@ -1,0 +1,137 @@
+"""Schedules as a client sees them: made once, listed, removed. Temporal starts the runs."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleActionResult,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleDescription,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from grammar.errors import NotScheduled
+from grammar.messages.contracts import TASK_QUEUE, WORKFLOW, Bundle
+from grammar.messages.reports import RunLine, RunOverview
+from grammar.messages.schedule import ScheduleLine, refused
+from runtime.runs import runs, search_attributes
+from runtime.storage.too_large import too_large
+
+# A server that comes back within this time starts the run that it missed; after a longer time, it is a surprise.
+CATCH_UP = timedelta(hours=1)
+# A run that is not over is not joined by another one, and none queues up behind it.
+POLICY = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP)
+COMMENT = 200
+
+
+async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> datetime:
+    """Have runs of the bundle start at these times. Returns the first of them.
+
+    Raises InvalidFlow, NoStorage, NotScheduled.
+    """
+    schedule = Schedule(await _action(client, bundle, schedule_id), _spec(cron), POLICY)
+    memo = {"flow": bundle.source, "bundle": bundle.hash}
+    try:
+        handle = await client.create_schedule(schedule_id, schedule, memo=memo)
+    except ScheduleAlreadyRunningError:
+        raise NotScheduled(
+            f"schedule {schedule_id} exists already; remove it first (--unschedule {schedule_id}), "
+            "or name the new one (--id)"
+        ) from None
+    except RPCError as error:
+        if too := too_large(error):
+            raise too from None
+        raise refused(error.message.replace("Invalid schedule spec", repr(cron))) from None
+    times = (await handle.describe()).info.next_action_times
+    if not times:
+        await handle.delete()
+        raise refused(f"{cron!r}: there is no such time")
+    return times[0]
+
+
+async def listed(client: Client) -> AsyncIterator[ScheduleLine]:
+    """The schedules of taskflows. Those of other workflows are somebody else's."""
+    async for found in await client.list_schedules():
+        if line := await _line(client, found.id):
+            yield line
+
+
+async def remove(client: Client, schedule_id: str) -> None:
+    """No more runs start. One that is open goes on. Raises NotScheduled."""
+    if await _described(client, schedule_id) is None:
+        raise NotScheduled(f"there is no schedule {schedule_id}")
+    await client.get_schedule_handle(schedule_id).delete()
+
+
+async def _action(client: Client, bundle: Bundle, schedule_id: str) -> ScheduleActionStartWorkflow:
+    """A run, as it is started by hand. Temporal adds the time to its id."""
+    return ScheduleActionStartWorkflow(
+        WORKFLOW,
+        bundle,
+        id=schedule_id,
+        task_queue=TASK_QUEUE,
+        static_summary=runs.summary(bundle),
+        static_details=runs.details(bundle),
+        memo=runs.memo(bundle),
+        typed_search_attributes=await search_attributes.of_run(client, bundle),
+    )
+
+
+def _spec(cron: str) -> ScheduleSpec:
+    """The server keeps the times that an expression means, but not the expression. Its comment is kept."""
+    expression = cron.partition("#")[0].strip()
+    return ScheduleSpec(cron_expressions=[f"{expression} # {expression[:COMMENT]}"])
+
+
+def _cron(spec: ScheduleSpec) -> str:
+    """The times as they were written; those that were changed elsewhere have no words."""
+    written = [calendar.comment or "other times" for calendar in spec.calendars]
+    return ", ".join([*written, *(f"@every {interval.every}" for interval in spec.intervals)])
+
+
+async def _line(client: Client, schedule_id: str) -> ScheduleLine | None:
+    found = await _described(client, schedule_id)
+    if found is None:
+        return None
+    flow, info = str(await found.memo_value("flow", "")), found.info
+    return ScheduleLine(
+        id=schedule_id,
+        flow=flow,
+        bundle=str(await found.memo_value("bundle", "")),
+        cron=_cron(found.schedule.spec),
+        paused=found.schedule.state.paused,
+        next_run=info.next_action_times[0] if info.next_action_times else None,
+        last_run=await _run(client, info.recent_actions[-1], flow) if info.recent_actions else None,
+        skipped=info.num_actions_skipped_overlap,
+    )
+
+
+async def _described(client: Client, schedule_id: str) -> ScheduleDescription | None:
+    """A schedule that is there and starts taskflows."""
+    try:
+        found = await client.get_schedule_handle(schedule_id).describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    action = found.schedule.action
+    return found if isinstance(action, ScheduleActionStartWorkflow) and action.workflow == WORKFLOW else None
+
+
+async def _run(client: Client, taken: ScheduleActionResult, flow: str) -> RunLine:
+    """The run that was started; the server may have forgotten it since."""
+    assert isinstance(taken.action, ScheduleActionExecutionStartWorkflow)
+    run_id = taken.action.workflow_id
+    try:
+        return await runs.line(await client.get_workflow_handle(run_id).describe())
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+    return RunLine(id=run_id, flow=flow, status="forgotten", standing=RunOverview(), started=taken.started_at)

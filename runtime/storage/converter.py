@@ -1,0 +1,27 @@
+"""How values become payloads: pydantic JSON, and big ones in files or in S3."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, ExternalStorage, StorageDriver
+
+from runtime.storage.payloads import FileStorageDriver
+
+
+def shared_folder() -> Path | None:
+    """Where big payloads are kept with a server of one's own; None = nowhere, they must fit into the history.
+
+    Starter and workers may be on several machines: only where TASKFLOW_PAYLOAD_DIR names a directory that all share.
+    """
+    shared = os.environ.get("TASKFLOW_PAYLOAD_DIR")
+    return Path(shared).expanduser().absolute() if shared else None
+
+
+def data_converter(payloads: Path | StorageDriver | None) -> DataConverter:
+    """The data converter of all clients; payloads of 256 KiB and more go to files under `payloads`, or to a driver."""
+    if payloads is None:
+        return pydantic_data_converter
+    driver = FileStorageDriver(payloads) if isinstance(payloads, Path) else payloads
+    return dataclasses.replace(pydantic_data_converter, external_storage=ExternalStorage(drivers=[driver]))
