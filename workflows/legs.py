@@ -43,7 +43,7 @@ class Legs:
         self._advanced = record.advanced
 
     async def run(
-        self, request: AgentRequest | ShellRequest, places: Slots, describe: Callable[[int], str]
+        self, request: AgentRequest | ShellRequest, slots: Slots, describe: Callable[[int], str]
     ) -> BranchResult:
         """What the branch gives in the end. Raises ActivityError, BranchFailed, LeftWaiting.
 
@@ -51,7 +51,7 @@ class Legs:
         """
         if waiting := self._record.waiting(self._branch):
             activity = self._record.activity_id(self._branch, self._record.leg(self._branch) - 1)
-            request = await self._go_on(request, activity, waiting.leg, places)  # type: ignore[arg-type]
+            request = await self._go_on(request, activity, waiting.leg, slots)  # type: ignore[arg-type]
             self._record.go_on(self._branch)
         while True:
             leg = self._record.leg(self._branch)
@@ -62,25 +62,25 @@ class Legs:
             if deployed.leg is None or isinstance(request, ShellRequest):
                 return deployed
             self._record.leave_off(self._branch, deployed, deployed.leg)
-            request = await self._go_on(request, activity, deployed.leg, places)
+            request = await self._go_on(request, activity, deployed.leg, slots)
             self._record.go_on(self._branch)
             self._tell()
 
-    async def _go_on(self, request: AgentRequest, activity: str, leg: Leg, places: Slots) -> AgentRequest:
+    async def _go_on(self, request: AgentRequest, activity: str, leg: Leg, slots: Slots) -> AgentRequest:
         """The next leg's request, as soon as it may start."""
         changes: dict[str, object] = {"journal": request.journal or activity, "recorded": leg.recorded}
         if leg.reason == "approval":
-            verdicts = await self._ask(leg, places)
+            verdicts = await self._ask(leg, slots)
             # The state holds all that came before: the next leg begins a journal of its own.
             changes = {"leg": leg, "verdicts": verdicts, "journal": "", "recorded": [], "outcomes": {}}
         elif leg.reason == "unknown_outcome":
-            verdicts = await self._ask(leg, places)
+            verdicts = await self._ask(leg, slots)
             changes["outcomes"] = {**request.outcomes, **{int(one.id): one.approved for one in verdicts}}
         elif leg.reason == "rate_limited":
             await self._rest(leg)
         return request.model_copy(update={**changes, "secrets": sorted(self._secrets)})
 
-    async def _ask(self, leg: Leg, places: Slots) -> list[ApprovalDecision]:
+    async def _ask(self, leg: Leg, slots: Slots) -> list[ApprovalDecision]:
         """Wait for a person, however long: the task's deadline moves on meanwhile."""
         since = workflow.now()
         where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))
@@ -88,8 +88,8 @@ class Legs:
         asked = earlier.asked if earlier else self._approvals.ask(leg, *where)
         self._record.wait(self._branch, leg, asked)
         self._tell()
-        async with places.left():
-            verdicts = await self._approvals.answers(asked, leg, self._may_leave)
+        async with slots.released():
+            verdicts = await self._approvals.wait_for_decisions(asked, leg, self._may_leave)
         self._deadline += workflow.now() - since
         self._tell()
         return verdicts

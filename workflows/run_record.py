@@ -45,7 +45,11 @@ class RunRecord:
 
     def carried(self) -> tuple[list[CarriedTask], list[RunEvent], int]:
         """The tasks, the newest entries, and the number of all entries: what a new history needs."""
-        return [task.carried(self.approvals.said) for task in self.tasks], list(self._entries)[-CARRIED:], self._count
+        return (
+            [task.carried(self.approvals.decisions) for task in self.tasks],
+            list(self._entries)[-CARRIED:],
+            self._count,
+        )
 
     def _take_over(self, carried: Carried) -> None:
         self._entries.extend(carried.entries)

@@ -28,9 +28,9 @@ from grammar.messages.contracts import (
 from grammar.messages.events import RunEvents
 from grammar.messages.reports import OVERVIEW_MEMO, Decision, Failure, Manifest, RunOverview, RunReport
 from workflows import carry_over, deployment, failures, summary
-from workflows.approvals import LeftWaiting
+from workflows.approvals import StillWaiting
 from workflows.carry_over import CarryOver
-from workflows.failures import BranchFailed, RunEnded
+from workflows.failures import BranchFailed, RunFailed
 from workflows.legs import Legs
 from workflows.published import PublishedOutputs
 from workflows.run_record import RunRecord
@@ -64,10 +64,12 @@ class TaskflowWorkflow(Steering):
             for index, task in list(enumerate(bundle.tasks))[first:]:
                 self._continue_if_due(index)
                 await self._run_task(index, task, source if self._record.tasks[index].begun else None)
-        except RunEnded as ended:
-            report = self._record.end("failed", self._outputs, ended.failure)
+        except RunFailed as failed:
+            report = self._record.end("failed", self._outputs, failed.failure)
             self._tell()
-            raise ApplicationError(ended.failure.message, report, type=ended.failure.type, non_retryable=True) from None
+            raise ApplicationError(
+                failed.failure.message, report, type=failed.failure.type, non_retryable=True
+            ) from None
         except ContinueAsNewError:
             raise
         except BaseException:
@@ -98,7 +100,7 @@ class TaskflowWorkflow(Steering):
     @workflow.query
     def given_before(self, task: int) -> Carried:
         """What the tasks before that one (an index) gave: what a run of an edited file takes over."""
-        outputs = self._outputs.of([one.id for one in self._bundle.tasks[:task] if one.id])
+        outputs = self._outputs.only([one.id for one in self._bundle.tasks[:task] if one.id])
         return Carried(
             index=task,
             tasks=[one.carried() for one in self._record.tasks[:task]],
@@ -116,12 +118,12 @@ class TaskflowWorkflow(Steering):
         record = self._record.start(index)
         self._tell()
         await self._deploy(index, task, record, source)
-        while failure := failures.ending(task, record):
+        while failure := failures.blocking(record):
             decision = await self._decision(task, record, failure)
             if decision.action == "abort":
                 await self._publish_failed(index, task, record)
                 record.close()
-                raise RunEnded(failure)
+                raise RunFailed(failure)
             if decision.action != "retry":
                 await self._settle(index, task, record, decision)
                 break
@@ -137,7 +139,7 @@ class TaskflowWorkflow(Steering):
             return Decision(action="abort")
         self._record.park(record, failure)
         self._tell()
-        decision = await self._record.parking.decided()
+        decision = await self._record.parking.wait_for_decision()
         record.status = "running"
         self._tell()
         return decision
@@ -160,7 +162,7 @@ class TaskflowWorkflow(Steering):
         try:
             await self._run_branches(index, task, record, source)
         except ActivityError as error:
-            record.fail_whole(failures.understood(record.name, None, error))
+            record.fail_whole(failures.of_activity(record.name, None, error))
 
     async def _run_branches(self, index: int, task: Task, record: TaskRecord, source: ToolResult | None) -> None:
         page = await self._page(task, record, source, record.following() or 0)
@@ -177,7 +179,7 @@ class TaskflowWorkflow(Steering):
         # In runs of before, what was reopened here was published without a result.
         if record.left_over or (record.reopened and workflow.patched("reopened-left-over")):
             self._continue_if_due(index, source)
-        if failures.ending(task, record) is None:
+        if failures.blocking(record) is None:
             await self._publish(index, task, record)
 
     async def _branches(
@@ -209,7 +211,7 @@ class TaskflowWorkflow(Steering):
             index=index,
             tasks=tasks,
             source=source,
-            stack=self._stack.moves,
+            stack=self._stack.changes,
             outputs=self._outputs.values,
             stored=self._outputs.stored,
             secrets=sorted(self._secrets),
@@ -222,7 +224,7 @@ class TaskflowWorkflow(Steering):
         )
         workflow.continue_as_new(self._bundle.model_copy(update={"carried": carried}))
 
-    async def _run_branch(self, index: int, task: Task, record: TaskRecord, branch: Branch, places: Slots) -> None:
+    async def _run_branch(self, index: int, task: Task, record: TaskRecord, branch: Branch, slots: Slots) -> None:
         record.begin(branch)
         legs = Legs(task, branch, record, self._record.approvals, self._secrets, self._tell)
         request = deployment.request(task, index, branch, self._bundle, self._surroundings(task), sorted(self._secrets))
@@ -230,12 +232,12 @@ class TaskflowWorkflow(Steering):
             request = request.model_copy(update={"journal": record.journal(branch)})
         describe = partial(summary.of_branch, record.name, branch, record.items, task, self._bundle.config)
         try:
-            deployed = await legs.run(request, places, describe)
+            deployed = await legs.run(request, slots, describe)
         except ActivityError as error:
-            record.fail(branch, failures.understood(record.name, branch.index, error), failures.lost(error))
+            record.fail(branch, failures.of_activity(record.name, branch.index, error), failures.details(error))
         except BranchFailed as failed:
             record.fail(branch, failed.failure)
-        except LeftWaiting:
+        except StillWaiting:
             return
         else:
             record.succeed(branch, deployed)
@@ -283,7 +285,7 @@ class TaskflowWorkflow(Steering):
             await self._publish(index, task, record)
         except ActivityError as error:
             record.warnings.append(
-                f"its results could not be published: {failures.understood(record.name, None, error).message}"
+                f"its results could not be published: {failures.of_activity(record.name, None, error).message}"
             )
 
     async def _gathered(self, task: Task, record: TaskRecord) -> Value:
