@@ -30,7 +30,7 @@ class Approvals:
         self._changed = changed
         self._open: dict[str, Approval] = {}
         self._decisions: dict[str, ApprovalDecision] = {}
-        self._asked: dict[str, int] = {}
+        self._call_numbers: dict[str, int] = {}
         self.granted: set[Grant] = set()
 
     @property
@@ -48,7 +48,7 @@ class Approvals:
         self._decisions |= {decision.id: decision for decision in waiting.said}
         for approval in waiting.asked:
             activity_id, _, number = approval.id.rpartition("-call-")
-            self._asked[activity_id] = int(number)
+            self._call_numbers[activity_id] = int(number)
             if approval.id not in self._decisions:
                 self._open[approval.id] = approval
 
@@ -101,7 +101,7 @@ class Approvals:
             raise ValueError(f"no call {call!r} {what} (open: {', '.join(known) or 'none'})")
 
     def _ask(self, activity_id: str, task: str, branch: str, call: PendingCall, kind: Kind) -> Approval:
-        number = self._asked[activity_id] = self._asked.get(activity_id, 0) + 1
+        number = self._call_numbers[activity_id] = self._call_numbers.get(activity_id, 0) + 1
         approval = Approval(
             id=f"{activity_id}-call-{number}",
             kind=kind,

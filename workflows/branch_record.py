@@ -74,7 +74,7 @@ class BranchRecord:
         return self.branch.index
 
     def end_leg(self, leg: Leg, activity: str, attempts: int) -> int:
-        """Record that a leg ended before the branch did, and return how many turns were gained.
+        """Record that a leg was left off, and return how many turns it gained.
 
         `activity`, `attempts`: the id of the leg's activity, and how many attempts it took.
         """

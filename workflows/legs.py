@@ -1,7 +1,7 @@
-"""The legs of one branch: each is one deployment, and the next one starts where the branch has not ended yet.
+"""The legs of one branch: each is one deployment, and is followed by another one where it was left off.
 
-A leg ends before the branch does where a call waits for a person, where the endpoint asks to wait, and where the worker
-is told to stop. What it has paid for goes along: in its journal (docs/decisions/0006), or as its state.
+It is left off where a call waits for a person, where the endpoint asks to wait, and where its worker is told to stop.
+What it has paid for goes along: in its journal (docs/decisions/0006), or as its state.
 """
 
 from datetime import timedelta

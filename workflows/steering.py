@@ -43,7 +43,7 @@ class Steering:
 
     @workflow.signal
     def retry(self, task: str | None = None) -> None:
-        """Run the failed branches of the parked task again. Any task name must be that of the parked one."""
+        """Run the failed branches of the parked task again. With a task's name: only if that task is parked."""
         self._decide("retry", task)
 
     @workflow.signal

@@ -72,11 +72,11 @@ def _waiting(approvals: list[Approval]) -> list[str]:
     """Return what a person is asked, and how to answer. Temporal cuts the whole off, so only the first few."""
     lines = []
     for kind, (what, answers) in _QUESTIONS.items():
-        asked = [approval for approval in approvals if approval.kind == kind]
-        if asked:
+        waiting = [approval for approval in approvals if approval.kind == kind]
+        if waiting:
             how = f"Answer with the signal or update {answers}, with the call's id as its input, in quotes."
-            calls = [f"- `{call.id}`: {_cell(f'{call.tool}({call.arguments})')}" for call in asked[:SHOWN]]
-            lines += ["", f"**{len(asked)} calls {what}.** {how}", "", *calls]
+            calls = [f"- `{call.id}`: {_cell(f'{call.tool}({call.arguments})')}" for call in waiting[:SHOWN]]
+            lines += ["", f"**{len(waiting)} calls {what}.** {how}", "", *calls]
     return lines
 
 

@@ -146,7 +146,7 @@ class TaskRecord:
         self._emit_branch("branch_ended", branch, branch.leg, status="failed", **fields)
 
     def end_leg(self, branch: BranchRecord, result: BranchResult, leg: Leg) -> None:
-        """Record that a leg of a branch ended before the branch did, and emit `leg_ended`."""
+        """Record that a leg of a branch was left off, and emit `leg_ended`."""
         number = branch.leg
         self._turns += branch.end_leg(leg, self.activity_id(branch.index, number), result.attempts)
         fields = {"said": result.said, "first": result.first, "status": leg.reason, "note": leg.message}

@@ -99,7 +99,7 @@ class TaskRun:
         if page.total == 0:
             record.note = "nothing to do: no items"
         await sliding_window(self._jobs(page), self._task.concurrency)
-        # In runs of before, what was reopened here was published without a result.
+        # Earlier versions published here what was reopened and had no result yet.
         if record.has_remaining or (record.has_reopened and workflow.patched("reopened-left-over")):
             self._context.continue_as_new_if_due(self._index, self._source)
         if failures.blocking(record) is None:
@@ -142,23 +142,23 @@ class TaskRun:
 
     async def _run_branch(self, branch: Branch, slots: Slots) -> None:
         """Run one branch to its end, and record it. One that still waits for a person is for a new history."""
-        record = self._record.start_branch(branch)
-        legs = Legs(self._context, self._record, record)
+        branch_record = self._record.start_branch(branch)
+        legs = Legs(self._context, self._record, branch_record)
         context, secrets = self._context.template_context(self._task), sorted(self._context.secrets)
         request = deployment.branch_request(self._task, self._index, branch, self._context.bundle, context, secrets)
         if isinstance(request, AgentRequest):
-            request = request.model_copy(update={"journal": record.journal})
+            request = request.model_copy(update={"journal": branch_record.journal})
         try:
             result = await legs.run(request, slots)
         except ActivityError as error:
             failure = failures.of_activity(self._record.name, branch.index, error)
-            self._record.fail_branch(record, failure, failures.details(error))
+            self._record.fail_branch(branch_record, failure, failures.details(error))
         except BranchFailed as failed:
-            self._record.fail_branch(record, failed.failure)
+            self._record.fail_branch(branch_record, failed.failure)
         except StillWaiting:
             return
         else:
-            self._record.finish_branch(record, result)
+            self._record.finish_branch(branch_record, result)
         self._context.publish_overview()
 
     async def _publish(self) -> None:
