@@ -14,7 +14,7 @@ Kind = Literal["approval", "unknown_outcome"]
 
 
 class StillWaiting(Exception):
-    """The run continues in a new history, and the branch waits on there."""
+    """Leave a branch that waits for a person to the new history in which the run continues."""
 
 
 class Approvals:

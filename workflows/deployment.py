@@ -87,7 +87,7 @@ async def prepare(request: PrepareRequest) -> Page:
 
 
 async def gather(task: Task, request: GatherRequest) -> Value:
-    """Return the list that a task publishes that fans out. Raises ActivityError."""
+    """Return the list that a task that fans out publishes. Raises ActivityError."""
     value: Value = await workflow.execute_activity(
         contracts.GATHER,
         request,

@@ -23,7 +23,7 @@ _TIMEOUTS = {
 
 
 class RunFailed(Exception):
-    """The run fails with a task."""
+    """Fail the run with the failure of a task."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -31,7 +31,7 @@ class RunFailed(Exception):
 
 
 class BranchFailed(Exception):
-    """A branch fails by a decision of the workflow's, not of its activity."""
+    """Fail a branch by a decision of the workflow's, where its activity did not fail."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)

@@ -195,7 +195,7 @@ class TaskRecord:
 
     @property
     def progress(self) -> int:
-        """Count finished branches and the turns that ended legs gained. To be compared; it never shrinks."""
+        """Count finished branches and the turns that ended legs gained. To be compared: it never shrinks."""
         return len(self.finished) + self._turns
 
     @property
