@@ -43,7 +43,7 @@ scale: .venv/ready  ## 10,000 items with a worker killed in the middle, a 100 MB
 	@$(BIN)/python -m benchmarks.scale
 
 replay: .venv/ready  ## record the histories in tests/replay anew
-	@$(BIN)/python -m tests.replay.record
+	@$(BIN)/python -m tests.replay.record_histories
 
 docs: .venv/ready  ## the docs as a site, in .site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

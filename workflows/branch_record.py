@@ -18,10 +18,11 @@ _STATUS: dict[str, BranchStatus] = {
 
 @dataclass
 class BranchRecord:
-    """`leg`: the number of its leg, from 1. `journal`: the one it goes on from; empty where it begins one.
+    """Hold what is known of a branch that has no result yet.
 
-    `turns`: how far earlier legs came. `attempts`: in legs that have ended; None: not known. `lost`: what its failure
-    cost.
+    `leg`: the number of its leg, from 1. `journal`: the one it goes on from; empty where it begins one. `turns`: the
+    model's answers in earlier legs. `attempts`: in legs that have ended; None: not known. `failure`: why it failed;
+    None where it runs. `failure_details`: what that cost. `waiting`: what it asks people; None where it asks nothing.
     """
 
     branch: Branch
@@ -33,32 +34,32 @@ class BranchRecord:
     ended: datetime | None = None
     status: BranchStatus = "running"
     failure: Failure | None = None
-    lost: FailureDetails = field(default_factory=FailureDetails)
+    failure_details: FailureDetails = field(default_factory=FailureDetails)
     waiting: WaitingBranch | None = None
 
     @classmethod
-    def taken_over(cls, carried: CarriedBranch) -> "BranchRecord":
-        """As the history before knew it."""
+    def from_carried(cls, carried: CarriedBranch) -> "BranchRecord":
+        """Return the branch as the history before knew it."""
         return cls(
             carried.branch,
             leg=carried.leg,
             journal=carried.journal,
             status="failed" if carried.failure else "waiting" if carried.waiting else "running",
             failure=carried.failure,
-            lost=carried.lost,
+            failure_details=carried.lost,
             waiting=carried.waiting,
             attempts=carried.attempts,
             started=carried.started,
             ended=carried.ended,
         )
 
-    def carried(self, said: Callable[[list[Approval]], list[ApprovalDecision]]) -> CarriedBranch:
-        """What a new history needs of it. `said`: what people said so far of calls that wait."""
-        waiting = self.waiting and self.waiting.model_copy(update={"said": said(self.waiting.asked)})
+    def carried(self, decisions: Callable[[list[Approval]], list[ApprovalDecision]]) -> CarriedBranch:
+        """Return what a new history needs of it. `decisions`: tells what was decided so far of calls that wait."""
+        waiting = self.waiting and self.waiting.model_copy(update={"said": decisions(self.waiting.asked)})
         return CarriedBranch(
             branch=self.branch,
             failure=self.failure,
-            lost=self.lost,
+            lost=self.failure_details,
             waiting=waiting,
             attempts=self.attempts,
             started=self.started,
@@ -67,9 +68,17 @@ class BranchRecord:
             journal=self.journal,
         )
 
-    def leave_off(self, leg: Leg, activity: str, attempts: int) -> int:
-        """A leg ended, and the branch has not. Returns how many turns it gained. `activity`, `attempts`: the leg's."""
-        self._count(attempts)
+    @property
+    def index(self) -> int:
+        """Return the branch's index in its task."""
+        return self.branch.index
+
+    def end_leg(self, leg: Leg, activity: str, attempts: int) -> int:
+        """Record that a leg was left off, and return how many turns it gained.
+
+        `activity`, `attempts`: the id of the leg's activity, and how many attempts it took.
+        """
+        self._count_attempts(attempts)
         gained = max(0, leg.turns - self.turns)
         self.leg += 1
         self.turns += gained
@@ -78,55 +87,57 @@ class BranchRecord:
         self.status = _STATUS.get(leg.reason, self.status)
         return gained
 
-    def wait(self, leg: Leg, asked: list[Approval]) -> None:
-        """It waits for a person."""
-        self.waiting = WaitingBranch(leg=leg, asked=asked)
+    def wait(self, leg: Leg, approvals: list[Approval]) -> None:
+        """Record that it waits for people's decisions about these calls of the leg."""
+        self.waiting = WaitingBranch(leg=leg, asked=approvals)
         self.status = "waiting"
 
-    def go_on(self) -> None:
-        """The next leg may start."""
+    def resume(self) -> None:
+        """Record that it waits for nothing any more, and its next leg starts."""
         self.waiting, self.status = None, "running"
 
-    def fail(self, failure: Failure, lost: FailureDetails, activity: str, now: datetime) -> None:
-        """It failed for good, or until a person has it retried."""
+    def fail(self, failure: Failure, details: FailureDetails, activity: str, now: datetime) -> None:
+        """Record that it failed, for good or until a person has it retried. `activity`: the id of its activity."""
         self.failure, self.status, self.ended = failure, "failed", now
-        self.lost = lost.model_copy(update={"said": []})
-        self._count(lost.attempts)
+        self.failure_details = details.model_copy(update={"said": []})
+        self._count_attempts(details.attempts)
         self.journal = self.journal or activity
 
     def reopen(self) -> Usage:
-        """It is to run again, and goes on from its journal, unless its conversation was spent.
+        """Make it run again after a failure, from its journal, unless its conversation was spent.
 
-        Returns what is lost for good: of a conversation that goes on, the next leg counts it again.
+        Returns the usage that is lost for good: of a conversation that goes on, the next leg counts it again.
         """
         assert self.failure
-        lost = self.lost.usage if is_spent(self.failure.type) else Usage()
-        self.journal = "" if is_spent(self.failure.type) else self.journal
-        self.failure, self.lost, self.status, self.ended = None, FailureDetails(), "running", None
+        is_lost = is_spent(self.failure.type)
+        usage = self.failure_details.usage if is_lost else Usage()
+        self.journal = "" if is_lost else self.journal
+        self.failure, self.failure_details, self.status, self.ended = None, FailureDetails(), "running", None
         self.leg += 1
-        return lost
+        return usage
 
-    def done(self, deployed: BranchResult, now: datetime) -> FinishedBranch:
-        """What is kept of it, now that it gave its result."""
-        self._count(deployed.attempts)
-        return done(self.branch, deployed, self.leg)._replace(attempts=self.attempts, started=self.started, ended=now)
+    def finish(self, result: BranchResult, now: datetime) -> FinishedBranch:
+        """Return what is kept of it, now that it gave its result."""
+        self._count_attempts(result.attempts)
+        finished = finished_branch(self.branch, result, self.leg)
+        return finished._replace(attempts=self.attempts, started=self.started, ended=now)
 
-    def _count(self, attempts: int | None) -> None:
+    def _count_attempts(self, attempts: int | None) -> None:
         known = self.attempts is not None and attempts is not None
         self.attempts = (self.attempts or 0) + (attempts or 0) if known else None
 
 
-def done(branch: Branch, deployed: BranchResult, legs: int) -> FinishedBranch:
-    """What is kept of a branch that gave its result."""
-    usage = deployed.usage
+def finished_branch(branch: Branch, result: BranchResult, legs: int) -> FinishedBranch:
+    """Return what is kept of a branch that gave its result, in so many legs. Attempts and times are not known here."""
+    usage = result.usage
     return FinishedBranch(
         number=branch.index,
         item=branch.item,
-        value=deployed.value,
-        stored=deployed.stored,
-        tool_results=deployed.tool_results,
-        results=deployed.results,
-        model=deployed.model,
+        value=result.value,
+        stored=result.stored,
+        tool_results=result.tool_results,
+        results=result.results,
+        model=result.model,
         requests=usage.requests,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,

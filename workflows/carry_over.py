@@ -10,46 +10,47 @@ ROOM = 100
 
 
 class CarryOver:
-    """The results, and which task pushed and took which: so it is known as it stood before any task.
+    """Hold the results as a stack of changes by task, so that it is known how it stood before any task.
 
-    `room`: of each task, so many are kept, the newest. Older ones never come to the top as long as fewer are taken.
+    `room`: how many results are kept of each task, the newest. Older ones never come to the top as long as fewer are
+    taken.
     """
 
-    def __init__(self, moves: Sequence[CarryOverChange] = (), room: int = ROOM) -> None:
+    def __init__(self, changes: Sequence[CarryOverChange] = (), room: int = ROOM) -> None:
         self._room = room
-        self._moves = [one.model_copy(update={"pushed": list(one.pushed)}) for one in moves]
+        self._changes = [change.model_copy(update={"pushed": list(change.pushed)}) for change in changes]
 
     @property
     def top(self) -> ToolResult | None:
-        """The newest result that is still there."""
-        left = 0
-        for one in reversed(self._moves):
+        """Return the newest result that is still there; None where there is none."""
+        taken = 0
+        for change in reversed(self._changes):
             # What a task takes was there before it pushed.
-            here = len(one.pushed)
-            if here > left:
-                return one.pushed[here - 1 - left]
-            left = left - here + one.taken
+            pushed = len(change.pushed)
+            if pushed > taken:
+                return change.pushed[pushed - 1 - taken]
+            taken = taken - pushed + change.taken
         return None
 
     def take(self, task: int) -> None:
-        """The task repeats over the top."""
-        self._of(task).taken += 1
+        """Take the top off, for the task of that index, which repeats over it."""
+        self._change_of(task).taken += 1
 
     def push(self, task: int, results: Iterable[ToolResult]) -> None:
-        """The task gave these, in this order."""
-        here = self._of(task)
-        here.pushed = [*here.pushed, *results][-self._room :]
+        """Push what the task of that index gave, in this order."""
+        change = self._change_of(task)
+        change.pushed = [*change.pushed, *results][-self._room :]
 
     def before(self, task: int) -> list[CarryOverChange]:
-        """What the tasks before that one did."""
-        return self._moves[:task]
+        """Return what the tasks before the one of that index changed, one entry per task."""
+        return self._changes[:task]
 
     @property
-    def moves(self) -> list[CarryOverChange]:
-        """What all tasks did so far."""
-        return self._moves
+    def changes(self) -> list[CarryOverChange]:
+        """Return what all tasks have changed so far, one entry per task."""
+        return self._changes
 
-    def _of(self, task: int) -> CarryOverChange:
-        while len(self._moves) <= task:
-            self._moves.append(CarryOverChange())
-        return self._moves[task]
+    def _change_of(self, task: int) -> CarryOverChange:
+        while len(self._changes) <= task:
+            self._changes.append(CarryOverChange())
+        return self._changes[task]

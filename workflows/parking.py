@@ -9,7 +9,7 @@ from grammar.messages.reports import Decision, Failure, Parked
 
 
 class Parking:
-    """Whether the run is parked, and what was decided."""
+    """Hold whether the run is parked (`current`: at which task, and why; else None), and what was decided."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -17,12 +17,12 @@ class Parking:
         self.current: Parked | None = None
 
     def park(self, failure: Failure, failed: int) -> None:
-        """The run waits from now on."""
+        """Record the failure, with the number of branches that failed, and discard an earlier decision."""
         self.current = Parked(task=failure.task, failure=failure, failed=failed, since=self._now())
         self._decision = None
 
-    async def decided(self) -> Decision:
-        """What a person decides."""
+    async def wait_for_decision(self) -> Decision:
+        """Return what a person decides, as soon as that is known. The run is not parked any more then."""
         try:
             await workflow.wait_condition(lambda: self._decision is not None)
         finally:
@@ -31,7 +31,7 @@ class Parking:
         return self._decision
 
     def decide(self, decision: Decision) -> bool:
-        """Take in a decision; False for a run or a task that is not parked: it may have gone on."""
+        """Take in a decision. Return False where that task is not parked, or is decided: the run may have gone on."""
         fits = self.current is not None and decision.task in (None, self.current.task) and self._decision is None
         if fits:
             self._decision = decision

@@ -8,14 +8,14 @@ from grammar.documents.values import Stored, Value
 
 
 class PublishedOutputs:
-    """`values`, and `stored` for those that are not here."""
+    """Hold what tasks published, by task id: in `values`, or in `stored` where it lies in payload storage."""
 
     def __init__(self, values: Mapping[str, JsonValue] | None = None, stored: Mapping[str, Stored] | None = None):
         self.values = dict(values or {})
         self.stored = dict(stored or {})
 
     def publish(self, name: str, value: Value) -> None:
-        """That task's value, in place of an earlier one."""
+        """Set the value of the task of that id, in place of an earlier one."""
         self.values.pop(name, None)
         self.stored.pop(name, None)
         if value.stored:
@@ -23,9 +23,9 @@ class PublishedOutputs:
         else:
             self.values[name] = value.value
 
-    def of(self, names: Collection[str]) -> "PublishedOutputs":
-        """Those of the names alone."""
+    def only(self, names: Collection[str]) -> "PublishedOutputs":
+        """Return those of the named tasks alone."""
         return PublishedOutputs(
             {name: value for name, value in self.values.items() if name in names},
-            {name: one for name, one in self.stored.items() if name in names},
+            {name: stored for name, stored in self.stored.items() if name in names},
         )

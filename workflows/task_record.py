@@ -1,404 +1,253 @@
-"""What happened in one task so far."""
+"""What happened in one task so far. What people are told of it is in `task_report.py`."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from pydantic import JsonValue
-
 from grammar.documents.models import Task
-from grammar.documents.values import Value
 from grammar.errors import ends_run
-from grammar.messages.continue_as_new import CarriedTask, FinishedBranch, WaitingBranch
-from grammar.messages.contracts import (
-    ApprovalDecision,
-    Branch,
-    BranchResult,
-    FailureDetails,
-    GatheredBranch,
-    Leg,
-    StoredPage,
-    Usage,
-    activity_id,
-)
-from grammar.messages.events import TaskProgress
-from grammar.messages.reports import Approval, BranchReport, Failure, TaskReport, TaskStatus
-from workflows.branch_record import BranchRecord, done
-
-FAILURES_TOLD = 20
+from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
+from grammar.messages.contracts import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage, activity_id
+from grammar.messages.reports import Failure, TaskStatus
+from workflows.branch_record import BranchRecord, finished_branch
 
 
 class TaskRecord:
-    """One task: its branches and their results."""
+    """Hold what happened in one task: its branches, their results and failures.
 
-    def __init__(self, index: int, task: Task, now: Callable[[], datetime], note_entry: Callable[..., None]) -> None:
-        self._index = index
+    `branches`: those that have begun and have no result, by index; `finished`: those that have one. `items`: how many
+    there are, 1 until `items_known`; `total`: how many branches. `usage_so_far`: less what failed branches cost.
+    `task_failures`: of the task as a whole. `stopped`: a failure ends the run, and no further branch starts.
+    `emit`: called with the record, the kind of an event and its fields.
+    """
+
+    def __init__(self, index: int, task: Task, now: Callable[[], datetime], emit: Callable[..., None]) -> None:
         self.name = task.name or f"task-{index + 1}"
         self.task = task
+        self.models = len(task.choices)
         self.status: TaskStatus = "waiting"
         self.note = ""
         self.items = 1
+        self.items_known = False
         self.total = 0
         self.model = ""
-        self._whole: list[Failure] = []
-        self.warnings: list[str] = []
-        self._usage = Usage()
-        self.stopped = False
-        self.took_source = False
         self.pages: list[StoredPage] = []
-        self._expected = False
-        self._now = now
-        self._entry = note_entry
-        self._started: datetime | None = None
-        self._ended: datetime | None = None
-        self._begun: dict[int, BranchRecord] = {}
-        self._done: dict[int, FinishedBranch] = {}
+        self.took_source = False
+        self.stopped = False
+        self.started: datetime | None = None
+        self.ended: datetime | None = None
+        self.branches: dict[int, BranchRecord] = {}
+        self.finished: dict[int, FinishedBranch] = {}
+        self.task_failures: list[Failure] = []
+        self.warnings: list[str] = []
+        self.usage_so_far = Usage()
         self._turns = 0
-
-    def carried(self, said: Callable[[list[Approval]], list[ApprovalDecision]] = lambda asked: []) -> CarriedTask:
-        """What a new history needs of it; of a task that has ended, what people are told.
-
-        `said`: what people said so far of calls that wait.
-        """
-        return CarriedTask(
-            report=self.report(),
-            items=self.items,
-            expected=self._expected,
-            model=self.model,
-            whole=self._whole,
-            took_source=self.took_source,
-            usage=self._usage,
-            pages=self.pages,
-            done=list(self._done.values()),
-            branches=[one.carried(said) for one in self._begun.values()],
-        )
+        self._index = index
+        self._now = now
+        self._emit = emit
 
     def take_over(self, carried: CarriedTask) -> None:
-        """Go on from what the history before knew."""
+        """Go on from what the history before knew: the other end of `task_report.carried`."""
         report = carried.report
         self.status, self.note, self.total = report.status, report.note, report.total
-        self._usage = report.usage if carried.usage is None else carried.usage
+        self.usage_so_far = report.usage if carried.usage is None else carried.usage
         self.warnings = list(report.warnings)
         self.items, self.model, self.took_source = carried.items, carried.model, carried.took_source
-        self._expected, self._whole, self.pages = carried.expected, list(carried.whole), carried.pages
-        self._started, self._ended = report.started, report.ended
-        self._done = {one.number: one for one in carried.done}
-        for one in carried.branches:
-            if one.deployed:
-                self._done[one.branch.index] = done(one.branch, one.deployed, one.leg)
+        self.items_known, self.task_failures, self.pages = carried.expected, list(carried.whole), carried.pages
+        self.started, self.ended = report.started, report.ended
+        self.finished = {branch.number: branch for branch in carried.done}
+        for known in carried.branches:
+            if known.deployed:
+                self.finished[known.branch.index] = finished_branch(known.branch, known.deployed, known.leg)
             else:
-                self._begun[one.branch.index] = BranchRecord.taken_over(one)
-        self.stopped = any(ends_run(one.type) for one in self._errors)
-
-    def forget_results(self) -> None:
-        """Its results are published: they need not be kept twice."""
-        self.pages = []
-        slim: dict[str, Any] = {"item": None, "value": None, "stored": None, "tool_results": [], "results": 0}
-        self._done = {index: one._replace(**slim) for index, one in self._done.items()}
-
-    @property
-    def begun(self) -> bool:
-        """Whether it has started."""
-        return self._started is not None
+                self.branches[known.branch.index] = BranchRecord.from_carried(known)
+        self.stopped = any(ends_run(failure.type) for failure in self.branch_failures)
 
     def start(self) -> None:
-        """It runs now."""
+        """Set the task running, and emit `task_started`."""
         self.status = "running"
-        self._started = self._now()
-        self._entry(self, "task_started", status="running")
+        self.started = self._now()
+        self._emit(self, "task_started", status="running")
 
     def skip(self, reason: str) -> None:
-        """Its condition is not met."""
+        """Mark the task skipped; `reason` is shown to people."""
         self.status, self.note = "skipped", reason
 
-    def expect(self, total: int | None) -> None:
-        """How many branches there will be; None: it does not fan out."""
-        self.items = 1 if total is None else total
-        self.total = self.items * len(self.task.choices)
-        self._expected = True
+    def set_items(self, count: int | None) -> None:
+        """Set how many items there are; None: the task does not fan out over items."""
+        self.items = 1 if count is None else count
+        self.total = self.items * self.models
+        self.items_known = True
+
+    def set_outcome(self, status: TaskStatus, note: str) -> None:
+        """Set how the task ends by a person's decision; `note` is shown to people."""
+        self.status, self.note = status, note
 
     def reopen(self) -> None:
-        """What failed is to run again. An agent goes on from its journal, unless its conversation was spent."""
-        for one in self._begun.values():
-            if one.failure:
-                self._usage = self._usage + one.reopen()
-        self._whole.clear()
+        """Make run again what failed. An agent goes on from its journal, unless its conversation was spent."""
+        for branch in self.branches.values():
+            if branch.failure:
+                self.usage_so_far = self.usage_so_far + branch.reopen()
+        self.task_failures.clear()
         self.stopped = False
         self.status = "running"
 
-    def settle(self, note: str, status: TaskStatus) -> None:
-        """A person decided what becomes of it."""
-        self.note, self.status = note, status
-
-    def following(self, item: int = 0) -> int | None:
-        """The first item from `item` on that has a branch to run; None where there is none."""
-        models = len(self.task.choices)
-        end = self.total if self._expected else item * models + 1
-        return next((one // models for one in range(item * models, end) if not self.settled(one)), None)
-
-    def page_of(self, item: int) -> StoredPage | None:
-        """The stored page that has the item."""
-        return next((page for page in reversed(self.pages) if page.first <= item), None)
-
-    @property
-    def left_over(self) -> bool:
-        """Whether there are branches for a new history: some that have not begun, or that wait for a person."""
-        unbegun = self._expected and len(self._begun) + len(self._done) < self.total
-        return any(one.waiting for one in self._begun.values()) or (unbegun and not self.stopped)
-
-    @property
-    def reopened(self) -> bool:
-        """Whether there are branches that are to run again, and were not deployed: they too are for a new history."""
-        return not self.stopped and any(not one.failure for one in self._begun.values())
-
-    def settled(self, index: int) -> bool:
-        """Whether the branch of that index has its result, or has failed."""
-        begun = self._begun.get(index)
-        return index in self._done or (begun is not None and begun.failure is not None)
-
-    def leg(self, branch: Branch) -> int:
-        """The number of the branch's leg, from 1."""
-        return self._begun[branch.index].leg
-
-    def journal(self, branch: Branch) -> str:
-        """The journal that the branch goes on from; empty where it begins one."""
-        return self._begun[branch.index].journal
-
-    @property
-    def advanced(self) -> int:
-        """Grows with every branch that ends and with every turn that a leg gains."""
-        return len(self._done) + self._turns
-
-    def activity_id(self, branch: Branch, leg: int = 1) -> str:
-        """The id of the branch's activity."""
-        models = len(self.task.choices)
-        item = branch.index // models if self.task.repeats else None
-        return activity_id(self._index, item, branch.choice if models > 1 else None, leg)
-
-    def label(self, branch: Branch) -> str:
-        """`item 3 of 50, gpt-4.1`; nothing where there is only one."""
-        item = f"item {branch.index // len(self.task.choices) + 1} of {self.items}" if self.items > 1 else ""
-        choice = self.task.choices[branch.choice]
-        model = choice.model if choice and len(self.task.choices) > 1 else ""
-        return ", ".join(filter(None, [item, model]))
-
-    def begin(self, branch: Branch) -> None:
-        """A branch is deployed. Its prompt need not be kept, and its item only where no stored page has it."""
-        slim: dict[str, object] = {"prompt": "", "item": None} if self.pages else {"prompt": ""}
-        kept = branch.model_copy(update=slim)
-        if known := self._begun.get(branch.index):
-            known.branch = kept
-        else:
-            self._begun[branch.index] = BranchRecord(kept, started=self._now())
-
-    def succeed(self, branch: Branch, deployed: BranchResult) -> None:
-        """A branch gave its result."""
-        self._usage = self._usage + deployed.usage
-        self.model = deployed.model or self.model
-        self.warnings += [text for text in deployed.warnings if text not in self.warnings]
-        self._ended_branch(branch, status="done", said=deployed.said, first=deployed.first)
-        self._done[branch.index] = self._begun.pop(branch.index).done(deployed, self._now())
-
-    def fail(self, branch: Branch, failure: Failure, lost: FailureDetails | None = None) -> None:
-        """A branch failed for good, or until a person has it retried."""
-        lost = lost or FailureDetails()
-        activity = self.activity_id(branch, self.leg(branch))
-        self._begun[branch.index].fail(failure, lost, activity, self._now())
-        self.stopped = self.stopped or ends_run(failure.type)
-        told = {"note": failure.message, "error": failure.type, "said": lost.said, "first": lost.first}
-        self._ended_branch(branch, status="failed", **told)
-
-    def _ended_branch(self, branch: Branch, **fields: object) -> None:
-        self._branch_entry("branch_ended", branch, self.leg(branch), **fields)
-
-    def _branch_entry(self, kind: str, branch: Branch, leg: int, **fields: object) -> None:
-        label, activity = self.label(branch), self.activity_id(branch, leg)
-        self._entry(self, kind, branch=branch.index, label=label, activity=activity, **fields)
-
-    def leave_off(self, branch: Branch, deployed: BranchResult, leg: Leg) -> None:
-        """A leg of a branch ended, and the branch has not."""
-        begun = self._begun[branch.index]
-        number = begun.leg
-        self._turns += begun.leave_off(leg, self.activity_id(branch, number), deployed.attempts)
-        told = {"said": deployed.said, "first": deployed.first, "status": leg.reason, "note": leg.message}
-        self._branch_entry("leg_ended", branch, number, **told)
-
-    def rest(self, branch: Branch, until: datetime, message: str) -> None:
-        """The branch waits for the endpoint."""
-        self._branch_entry("rate_limited", branch, self.leg(branch), until=until, note=message)
-
-    def wait(self, branch: Branch, leg: Leg, asked: list[Approval]) -> None:
-        """The branch waits for a person."""
-        self._begun[branch.index].wait(leg, asked)
-
-    def waiting(self, branch: Branch) -> WaitingBranch | None:
-        """What the branch waits for, if it does: since an earlier history, where it has just begun in this one."""
-        return self._begun[branch.index].waiting
-
-    @property
-    def only_waiting(self) -> bool:
-        """Whether all branches that have begun and not ended wait for a person."""
-        return all(one.waiting or one.failure for one in self._begun.values())
-
-    @property
-    def only_resting(self) -> bool:
-        """Whether all branches that have begun and not ended wait for the endpoint."""
-        running = [one.status for one in self._begun.values() if not one.failure]
-        return self.status == "running" and bool(running) and set(running) == {"rate_limited"}
-
-    def go_on(self, branch: Branch) -> None:
-        """The next leg may start."""
-        self._begun[branch.index].go_on()
-
-    def fail_whole(self, failure: Failure) -> None:
-        """The task failed before any branch ran."""
-        self._whole.append(failure)
-
-    @property
-    def failures(self) -> list[Failure]:
-        """What failed. With `completion: any`, an item failed only if all its models did, or the run ends by it."""
-        errors = self._errors
-        if self.task.completion == "any":
-            errors = [one for one in errors if ends_run(one.type) or not self._any_model(one.branch or 0)]
-        return [*self._whole, *errors]
-
-    @property
-    def _errors(self) -> list[Failure]:
-        return [one.failure for one in self._begun.values() if one.failure]
-
-    def _any_model(self, branch: int) -> bool:
-        models = len(self.task.choices)
-        first = branch - branch % models
-        return any(index in self._done for index in range(first, first + models))
-
     def close(self) -> None:
-        """It is over."""
-        self._ended = self._now()
-        if forgiven := self.failed - len(self.failures) + len(self._whole):
+        """Set the final status and emit `task_ended`."""
+        self.ended = self._now()
+        failures = self.failures
+        if forgiven := self.failed - len(failures) + len(self.task_failures):
             self.warnings.append(f"{forgiven} of {self.total} branches failed; `completion: any` asks for one model")
         if self.status == "running":
-            self.status = "failed" if self.failures else "done"
-        first = self.failures[0] if self.failures else None
+            self.status = "failed" if failures else "done"
+        first = failures[0] if failures else None
         note, error = self.note or (first.message if first else ""), first.type if first else ""
-        self._entry(self, "task_ended", status=self.status, note=note, error=error)
+        self._emit(self, "task_ended", status=self.status, note=note, error=error)
 
     def cancel(self) -> None:
-        """The run was cancelled while it ran."""
+        """Mark the task cancelled, if it runs or is parked."""
         if self.status in ("running", "parked"):
             self.status = "cancelled"
 
+    def forget_results(self) -> None:
+        """Drop the results, which are published and need not be kept twice."""
+        self.pages = []
+        slim: dict[str, Any] = {"item": None, "value": None, "stored": None, "tool_results": [], "results": 0}
+        self.finished = {index: branch._replace(**slim) for index, branch in self.finished.items()}
+
+    def start_branch(self, branch: Branch) -> BranchRecord:
+        """Record that a branch runs, anew or again, and return its record.
+
+        Its prompt need not be kept, and its item only where no stored page has it.
+        """
+        slim: dict[str, object] = {"prompt": "", "item": None} if self.pages else {"prompt": ""}
+        kept = branch.model_copy(update=slim)
+        if record := self.branches.get(branch.index):
+            record.branch = kept
+        else:
+            record = self.branches[branch.index] = BranchRecord(kept, started=self._now())
+        return record
+
+    def finish_branch(self, branch: BranchRecord, result: BranchResult) -> None:
+        """Record the result of a branch, and emit `branch_ended`."""
+        self.usage_so_far = self.usage_so_far + result.usage
+        self.model = result.model or self.model
+        self.warnings += [text for text in result.warnings if text not in self.warnings]
+        self._emit_branch("branch_ended", branch, branch.leg, status="done", said=result.said, first=result.first)
+        del self.branches[branch.index]
+        self.finished[branch.index] = branch.finish(result, self._now())
+
+    def fail_branch(self, branch: BranchRecord, failure: Failure, details: FailureDetails | None = None) -> None:
+        """Record that a branch failed, for good or until a person has it retried, and emit `branch_ended`."""
+        details = details or FailureDetails()
+        branch.fail(failure, details, self.activity_id(branch.index, branch.leg), self._now())
+        self.stopped = self.stopped or ends_run(failure.type)
+        fields = {"note": failure.message, "error": failure.type, "said": details.said, "first": details.first}
+        self._emit_branch("branch_ended", branch, branch.leg, status="failed", **fields)
+
+    def end_leg(self, branch: BranchRecord, result: BranchResult, leg: Leg) -> None:
+        """Record that a leg of a branch was left off, and emit `leg_ended`."""
+        number = branch.leg
+        self._turns += branch.end_leg(leg, self.activity_id(branch.index, number), result.attempts)
+        fields = {"said": result.said, "first": result.first, "status": leg.reason, "note": leg.message}
+        self._emit_branch("leg_ended", branch, number, **fields)
+
+    def rate_limit(self, branch: BranchRecord, until: datetime, message: str) -> None:
+        """Emit `rate_limited`: the branch waits for the endpoint until then. `message`: the endpoint's."""
+        self._emit_branch("rate_limited", branch, branch.leg, until=until, note=message)
+
+    def next_item(self, first: int = 0) -> int | None:
+        """Return the first item, from `first` on, that has a branch to run; None where there is none."""
+        end = self.total if self.items_known else first * self.models + 1
+        indexes = range(first * self.models, end)
+        return next((index // self.models for index in indexes if not self.has_ended(index)), None)
+
+    def page_of(self, item: int) -> StoredPage | None:
+        """Return the stored page that has the item; None where no storage has it."""
+        return next((page for page in reversed(self.pages) if page.first <= item), None)
+
+    def has_ended(self, index: int) -> bool:
+        """Return whether the branch of that index has its result, or has failed."""
+        branch = self.branches.get(index)
+        return index in self.finished or (branch is not None and branch.failure is not None)
+
     @property
-    def usage(self) -> Usage:
-        """What all branches cost, the failed ones too."""
-        return sum((one.lost.usage for one in self._begun.values()), self._usage)
+    def has_remaining(self) -> bool:
+        """Return whether there are branches for a new history: some that have not begun, or that wait for a person."""
+        unstarted = self.items_known and len(self.branches) + len(self.finished) < self.total
+        return any(branch.waiting for branch in self.branches.values()) or (unstarted and not self.stopped)
+
+    @property
+    def has_reopened(self) -> bool:
+        """Return whether there are branches that are to run again, and did not: they too are for a new history."""
+        return not self.stopped and any(not branch.failure for branch in self.branches.values())
+
+    @property
+    def only_waiting(self) -> bool:
+        """Return whether all branches that have begun and not ended wait for a person."""
+        return all(branch.waiting or branch.failure for branch in self.branches.values())
+
+    @property
+    def only_rate_limited(self) -> bool:
+        """Return whether the task runs, and all its branches that have begun and not ended wait for the endpoint."""
+        running = [branch.status for branch in self.branches.values() if not branch.failure]
+        return self.status == "running" and bool(running) and set(running) == {"rate_limited"}
+
+    @property
+    def progress(self) -> int:
+        """Count finished branches and the turns that ended legs gained. To be compared: it never shrinks."""
+        return len(self.finished) + self._turns
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Return what failed. With `completion: any`, an item only if all its models did, or the run ends by it."""
+        failures = self.branch_failures
+        if self.task.completion == "any":
+            failures = [f for f in failures if ends_run(f.type) or not self._any_model(f.branch or 0)]
+        return [*self.task_failures, *failures]
+
+    @property
+    def branch_failures(self) -> list[Failure]:
+        """Return the failure of each branch that failed."""
+        return [branch.failure for branch in self.branches.values() if branch.failure]
 
     @property
     def done(self) -> int:
-        """How many branches gave their result."""
-        return len(self._done)
+        """Return how many branches gave their result."""
+        return len(self.finished)
 
     @property
     def failed(self) -> int:
-        """How many branches failed."""
-        return len(self._errors)
+        """Return how many branches failed."""
+        return len(self.branch_failures)
 
+    @property
     def results(self) -> list[FinishedBranch]:
-        """What branches gave, in item order."""
-        return [one for _, one in sorted(self._done.items())]
+        """Return what branches gave, in item-then-model order."""
+        return [branch for _, branch in sorted(self.finished.items())]
 
-    def published(self) -> list[GatheredBranch]:
-        """An entry for each branch that has begun, in item order."""
-        models = len(self.task.choices)
-        entries: list[tuple[int, Value, str, str | None]] = [
-            (one.number, Value(value=one.value, stored=one.stored), one.model, None) for one in self._done.values()
-        ]
-        for index, begun in self._begun.items():
-            entries.append((index, Value(), self.model, begun.failure.message if begun.failure else None))
-        return [
-            GatheredBranch(item=index // models, model=self._model(index % models) or model, result=result, error=error)
-            for index, result, model, error in sorted(entries, key=lambda entry: entry[0])
-        ]
+    @property
+    def usage(self) -> Usage:
+        """Return what all branches cost, the failed ones too."""
+        return sum((branch.failure_details.usage for branch in self.branches.values()), self.usage_so_far)
 
-    def items_of_branches(self) -> dict[int, JsonValue]:
-        """The items by number, where no stored page has them."""
-        models = len(self.task.choices)
-        done = {one.number // models: one.item for one in self._done.values()}
-        return done | {index // models: begun.branch.item for index, begun in self._begun.items()}
+    def activity_id(self, index: int, leg: int = 1) -> str:
+        """Return the id of the activity of the branch of that index."""
+        item = index // self.models if self.task.repeats else None
+        return activity_id(self._index, item, index % self.models if self.models > 1 else None, leg)
 
-    def _model(self, choice: int) -> str:
-        """The model as the file names it."""
-        chosen = self.task.choices[choice]
-        return (chosen.model if chosen else self.task.model) or ""
+    def label(self, index: int) -> str:
+        """Return what people call the branch of that index: `item 3 of 50, gpt-4.1`; empty where it is the only one."""
+        item = f"item {index // self.models + 1} of {self.items}" if self.items > 1 else ""
+        choice = self.task.choices[index % self.models]
+        model = choice.model if choice and self.models > 1 else ""
+        return ", ".join(filter(None, [item, model]))
 
-    def report(self) -> TaskReport:
-        """As people are told."""
-        return TaskReport(
-            name=self.name,
-            id=self.task.id,
-            status=self.status,
-            required=self.task.must_complete,
-            note=self.note,
-            total=self.total,
-            done=self.done,
-            failed=self.failed,
-            started=self._started,
-            ended=self._ended,
-            usage=self.usage,
-            failures=self.failures[:FAILURES_TOLD],
-            warnings=self.warnings,
-        )
+    def _any_model(self, index: int) -> bool:
+        """Return whether any model gave a result for the item of that branch."""
+        first = index - index % self.models
+        return any(other in self.finished for other in range(first, first + self.models))
 
-    def tally(self) -> TaskProgress:
-        """As a follower is told, every now and then."""
-        return TaskProgress(
-            status=self.status,
-            note=self.note,
-            total=self.total,
-            done=self.done,
-            failed=self.failed,
-            started=self._started,
-            ended=self._ended,
-            used=self._used(),
-            model=self.model,
-        )
-
-    def _used(self) -> list[Usage]:
-        """What each of the models cost so far."""
-        models = len(self.task.choices)
-        if models == 1:
-            return [self.usage]
-        used = [Usage() for _ in range(models)]
-        for index, begun in self._begun.items():
-            used[index % models] += begun.lost.usage
-        for one in self._done.values():
-            used[one.number % models] += _usage(one)
-        return used
-
-    def branch_reports(self) -> list[BranchReport]:
-        """One line per branch."""
-        return [self._branch_report(index) for index in sorted([*self._done, *self._begun])]
-
-    def _branch_report(self, index: int) -> BranchReport:
-        branch = Branch(index=index, choice=index % len(self.task.choices))
-        if done := self._done.get(index):
-            return BranchReport(
-                task=self.name, index=index, label=self.label(branch), status="done", legs=done.legs,
-                model=done.model, usage=_usage(done), attempts=done.attempts, started=done.started, ended=done.ended,
-            )  # fmt: skip
-        begun = self._begun[index]
-        return BranchReport(
-            task=self.name,
-            index=index,
-            label=self.label(branch),
-            status=begun.status,
-            attempts=begun.attempts if begun.failure else None,
-            legs=begun.leg,
-            started=begun.started,
-            ended=begun.ended,
-            usage=begun.lost.usage,
-            error=begun.failure.message if begun.failure else None,
-        )
-
-
-def _usage(done: FinishedBranch) -> Usage:
-    return Usage(requests=done.requests, input_tokens=done.input_tokens, output_tokens=done.output_tokens)
+    def _emit_branch(self, kind: str, branch: BranchRecord, leg: int, **fields: object) -> None:
+        label, activity = self.label(branch.index), self.activity_id(branch.index, leg)
+        self._emit(self, kind, branch=branch.index, label=label, activity=activity, **fields)

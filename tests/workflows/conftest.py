@@ -43,7 +43,7 @@ def said(text: str) -> BranchResult:
 
 @dataclass
 class Fakes:
-    """The activities. `pages`: task name -> items, one prompt each. `agent`, `shell`: what a deployment gives."""
+    """The activities. `items`: by task name, one prompt each. `agent`, `shell`: what a deployment gives."""
 
     items: dict[str, list[Any]] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
@@ -97,8 +97,8 @@ class Fakes:
 
 
 @dataclass
-class Stage:
-    """Runs tasks through the real workflow."""
+class FlowRunner:
+    """Run tasks through the real workflow, with faked activities."""
 
     env: WorkflowEnvironment
     fakes: Fakes
@@ -123,7 +123,7 @@ class Stage:
 
     async def run_again(self, *tasks: Task) -> RunReport:
         """As run, under another id."""
-        return await Stage(self.env, self.fakes, self.queue, run_id=f"{self.queue}-again").run(*tasks)
+        return await FlowRunner(self.env, self.fakes, self.queue, run_id=f"{self.queue}-again").run(*tasks)
 
     async def run(self, *tasks: Task) -> RunReport:
         """The report of the run, whether it failed or not."""
@@ -150,7 +150,7 @@ async def _time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
-async def staged(env: WorkflowEnvironment) -> AsyncIterator[Stage]:
+async def flow_runner(env: WorkflowEnvironment) -> AsyncIterator[FlowRunner]:
     """A worker for the workflow, with faked activities."""
     fakes, queue = Fakes(), str(uuid.uuid4())
     async with Worker(
@@ -160,7 +160,7 @@ async def staged(env: WorkflowEnvironment) -> AsyncIterator[Stage]:
         activities=[fakes.prepare, fakes.run_agent, fakes.run_shell, fakes.gather],
         workflow_runner=workflow_runner(),
     ):
-        yield Stage(env, fakes, queue)
+        yield FlowRunner(env, fakes, queue)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -170,13 +170,13 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage(environment: WorkflowEnvironment) -> AsyncIterator[Stage]:
-    async with staged(environment) as stage:
-        yield stage
+async def runner(environment: WorkflowEnvironment) -> AsyncIterator[FlowRunner]:
+    async with flow_runner(environment) as runner:
+        yield runner
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def lone_stage() -> AsyncIterator[Stage]:
+async def lone_runner() -> AsyncIterator[FlowRunner]:
     """On a server of its own: once it has cancelled an activity, the test server skips no more time."""
-    async with _time_skipping() as env, staged(env) as stage:
-        yield stage
+    async with _time_skipping() as env, flow_runner(env) as runner:
+        yield runner

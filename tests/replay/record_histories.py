@@ -110,7 +110,7 @@ taskflow:
 }
 CAREFUL = "server_params: {kind: stdio, command: taskflow-toolbox, args: [echo]}\nconfirm: [echo_tool]\n"
 CANCEL = "cancel"
-# What a person says (a signal, or to cancel), and what the run waits for then.
+# What the run waits for, and what a person says then: a signal, or to cancel.
 STEERED: dict[str, tuple[str, str, list[Any]]] = {
     "parked_retry": ("parked", "retry", []),
     "parked_skip": ("parked", "skip", []),
@@ -129,7 +129,7 @@ RULES = [
     Rule(when=When(prompt="broken"), status=400, message="broken"),
     Rule(when=When(prompt="flaky"), times=2, status=500, message="flaky"),
     Rule(when=When(prompt="limited"), times=2, status=429, headers={"retry-after": "0.1"}, message="slow down"),
-    *(Rule(when=When(prompt=f"breaks {one} 2"), times=1, status=400, message="broken") for one in DECISIONS),
+    *(Rule(when=When(prompt=f"breaks {decision} 2"), times=1, status=400, message="broken") for decision in DECISIONS),
     Rule(when=When(turn=0, prompt="echo_tool"), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]),
     Rule(text="$PROMPT"),
 ]
@@ -193,7 +193,7 @@ async def _steer(handle: runs.Handle, name: str) -> None:
     """What a person does, as soon as the run waits for it."""
     if name not in STEERED:
         return
-    state, signal, said = STEERED[name]
+    state, signal, arguments = STEERED[name]
 
     async def waits() -> bool:
         found = await handle.describe()
@@ -201,7 +201,7 @@ async def _steer(handle: runs.Handle, name: str) -> None:
         return is_due and (await runs.standing(found)).state == state
 
     await until_async(waits)
-    await (handle.cancel() if signal == CANCEL else handle.signal(signal, args=said))
+    await (handle.cancel() if signal == CANCEL else handle.signal(signal, args=arguments))
 
 
 async def _write(name: str, handle: WorkflowHandle[Any, Any]) -> None:
@@ -214,7 +214,7 @@ async def _write(name: str, handle: WorkflowHandle[Any, Any]) -> None:
 def _without_machine(part: Any) -> Any:
     """The history without what only says on which machine it was made."""
     if isinstance(part, list):
-        return [_without_machine(one) for one in part]
+        return [_without_machine(entry) for entry in part]
     if isinstance(part, dict):
         return {name: _without_machine(value) for name, value in part.items() if name not in MACHINE}
     return part

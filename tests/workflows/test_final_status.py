@@ -1,4 +1,4 @@
-"""What a run is called, and its exit code, for each way that its tasks may go: a failure is never called a success."""
+"""The status of a run at its end, and its exit code, for each way that its tasks may go: a failure is no success."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from console.run_summary import EXIT_CODES
 from grammar.messages.contracts import AgentRequest, BranchResult
-from tests.workflows.conftest import Stage, ask, said
+from tests.workflows.conftest import FlowRunner, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -33,19 +33,19 @@ def agent(request: AgentRequest) -> BranchResult:
         ([("skipped", True), ("bad", True)], "failed", 1),
     ],
 )
-async def test_verdict(stage: Stage, tasks: list[tuple[str, bool]], status: str, code: int) -> None:
-    stage.fakes.agent = agent
+async def test_final_status(runner: FlowRunner, tasks: list[tuple[str, bool]], status: str, code: int) -> None:
+    runner.fakes.agent = agent
     fields: dict[str, Any] = {"on_failure": "fail"}
     made = [ask(f"{how} {n}", must_complete=required, **fields) for n, (how, required) in enumerate(tasks)]
-    stage.fakes.skipped = {task.name or "" for task in made if (task.name or "").startswith("skipped")}
-    report = await stage.run(*made)
+    runner.fakes.skipped = {task.name or "" for task in made if (task.name or "").startswith("skipped")}
+    report = await runner.run(*made)
     assert (report.status, EXIT_CODES[report.status]) == (status, code)
 
 
-async def test_a_fan_out_of_nothing_but_failures(stage: Stage) -> None:
-    stage.fakes.agent = agent
-    stage.fakes.items = {"bad": [1, 2, 3]}
-    report = await stage.run(ask("bad", over="x"))
+async def test_a_fan_out_of_nothing_but_failures(runner: FlowRunner) -> None:
+    runner.fakes.agent = agent
+    runner.fakes.items = {"bad": [1, 2, 3]}
+    report = await runner.run(ask("bad", over="x"))
     assert (report.status, report.tasks[0].status, report.tasks[0].failed) == ("completed_with_failures", "failed", 3)
 
 

@@ -19,14 +19,14 @@ from grammar.messages.events import RunEvents
 from grammar.messages.reports import Manifest, Rejection, RunReport
 from runtime.runs import history_reader, runs
 from tests.support.waiting import until_async
-from tests.workflows.conftest import Stage, ask, said, staged
+from tests.workflows.conftest import FlowRunner, ask, flow_runner, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SHORT = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def short() -> AsyncIterator[Stage]:
+async def short() -> AsyncIterator[FlowRunner]:
     """A real server that finds a history of 60 events long."""
     binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
     async with (
@@ -36,18 +36,18 @@ async def short() -> AsyncIterator[Stage]:
             dev_server_extra_args=SHORT,
             data_converter=pydantic_data_converter,
         ) as env,
-        staged(env) as stage,
+        flow_runner(env) as runner,
     ):
-        yield stage
+        yield runner
 
 
-async def histories(stage: Stage) -> list[int]:
+async def histories(runner: FlowRunner) -> list[int]:
     """The events of each history of the run."""
-    found = [one async for one in stage.env.client.list_workflows(f'WorkflowId = "{stage.queue}"')]
-    return [one.history_length or 0 for one in found]
+    found = runner.env.client.list_workflows(f'WorkflowId = "{runner.queue}"')
+    return [execution.history_length or 0 async for execution in found]
 
 
-async def test_results_order_and_story_are_those_of_one_run(short: Stage) -> None:
+async def test_results_order_and_story_are_those_of_one_run(short: FlowRunner) -> None:
     short.fakes.items = {"each": list(range(60)), "then": [1, 2]}
     short.fakes.page_size = 7
     tasks = [
@@ -59,23 +59,24 @@ async def test_results_order_and_story_are_those_of_one_run(short: Stage) -> Non
     assert report.status == "completed"
     assert [(task.done, task.total) for task in report.tasks] == [(1, 1), (60, 60), (2, 2)]
     results: Any = report.outputs["each"]
-    assert [one["result"] for one in results] == [f"each {number}" for number in range(60)]
+    assert [entry["result"] for entry in results] == [f"each {number}" for number in range(60)]
     assert sorted(short.fakes.deployed) == sorted(["first", *(f"each {n}" for n in range(60)), "then 1", "then 2"])
     assert len(await histories(short)) > 2
     assert all(length < 120 for length in await histories(short))
     source = short.fakes.prepared[-1].result
     assert source and source.text == "each 59"
     assert short.handle
-    started = min([one.start_time async for one in short.env.client.list_workflows(f'WorkflowId = "{short.queue}"')])
+    found = short.env.client.list_workflows(f'WorkflowId = "{short.queue}"')
+    started = min([execution.start_time async for execution in found])
     ended = (await short.handle.describe()).close_time
     assert ended and await runs.took(runs.handle(short.env.client, short.queue)) == ended - started
     journal: RunEvents = await short.handle.query("journal", 0, result_type=RunEvents)
     assert [entry.number for entry in journal.entries] == list(range(journal.next))[-len(journal.entries) :]
     manifest: Manifest = await short.handle.query("manifest", result_type=Manifest)
-    assert [one.status for one in manifest.branches] == ["done"] * 63
+    assert [branch.status for branch in manifest.branches] == ["done"] * 63
 
 
-async def test_what_failed_in_an_earlier_history_is_retried(short: Stage) -> None:
+async def test_what_failed_in_an_earlier_history_is_retried(short: FlowRunner) -> None:
     mended = False
 
     def agent(request: AgentRequest) -> BranchResult:
@@ -96,12 +97,14 @@ async def test_what_failed_in_an_earlier_history_is_retried(short: Stage) -> Non
     mended = True
     await handle.execute_update("retry")
     results: Any = (await handle.result()).outputs["x"]
-    assert [one["result"] for one in results] == [f"each {number}" for number in range(50)]
+    assert [entry["result"] for entry in results] == [f"each {number}" for number in range(50)]
     assert len(short.fakes.deployed) == 51
 
 
 @pytest.mark.parametrize("items", [[1, 2, 3], None])
-async def test_a_retry_that_finds_the_history_long_is_made_in_a_new_one(short: Stage, items: list[int] | None) -> None:
+async def test_a_retry_that_finds_the_history_long_is_made_in_a_new_one(
+    short: FlowRunner, items: list[int] | None
+) -> None:
     """It is not lost, and what has no result is not called done."""
     mended = False
 
@@ -127,12 +130,12 @@ async def test_a_retry_that_finds_the_history_long_is_made_in_a_new_one(short: S
     await handle.execute_update("retry")
     report = await handle.result()
     results: Any = report.outputs["x"]
-    assert [one["result"] for one in results] == ["each 1", "each 2", "each 3"] if items else results == "each"
+    assert [entry["result"] for entry in results] == ["each 1", "each 2", "each 3"] if items else results == "each"
     assert (report.status, report.tasks[0].done) == ("completed", 3 if items else 1)
     assert len(await histories(short)) == 2
 
 
-async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
+async def test_a_call_waits_on_in_the_new_history(short: FlowRunner) -> None:
     """It holds up nothing but its own branch, keeps its id, and what was said of its leg so far."""
 
     decided = asyncio.Event()
@@ -143,7 +146,9 @@ async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
             return BranchResult(leg=Leg(state={"turn": 1}, calls=calls))
         if request.prompt == "each 9":
             await decided.wait()
-        return said(" ".join([request.prompt, *(f"{one.id}:{one.approved}" for one in request.verdicts)]))
+        return said(
+            " ".join([request.prompt, *(f"{decision.id}:{decision.approved}" for decision in request.verdicts)])
+        )
 
     short.fakes.agent, short.fakes.items = agent, {"each": list(range(60))}
     handle = await short.start(ask("each", id="x", over="x", async_=True))
@@ -157,25 +162,25 @@ async def test_a_call_waits_on_in_the_new_history(short: Stage) -> None:
 
     await until_async(others_are_done)
     assert len(await histories(short)) > 2
-    assert [one.id for one in (await status(run)).approvals] == ["task-1-item-4-call-2"]
+    assert [approval.id for approval in (await status(run)).approvals] == ["task-1-item-4-call-2"]
     manifest: Manifest = await run.query("manifest", result_type=Manifest)
-    assert [one.status for one in manifest.branches if one.status != "done"] == ["waiting"]
+    assert [branch.status for branch in manifest.branches if branch.status != "done"] == ["waiting"]
     await run.execute_update("approve", "task-1-item-4-call-2")
     results: Any = (await handle.result()).outputs["x"]
-    assert [one["result"] for one in results] == [
+    assert [entry["result"] for entry in results] == [
         f"each {number}" if number != 3 else "each 3 c0:False c1:True" for number in range(60)
     ]
     assert Counter(short.fakes.deployed) == Counter({f"each {number}": 2 if number == 3 else 1 for number in range(60)})
 
 
-async def test_a_tool_stays_approved_in_the_new_history(short: Stage) -> None:
-    """The first item asks before the renewal, the last one after it."""
+async def test_a_tool_stays_approved_in_the_new_history(short: FlowRunner) -> None:
+    """The first item asks in the first history, the last one in the last."""
 
     def agent(request: AgentRequest) -> BranchResult:
         if request.prompt in ("each 0", "each 59") and request.leg is None:
             calls = [PendingCall(id="c", tool="wipe", toolbox="box", arguments="{}")]
             return BranchResult(leg=Leg(state={"turn": 1}, calls=calls))
-        return said(" ".join([request.prompt, *(f"{one.approved}" for one in request.verdicts)]))
+        return said(" ".join([request.prompt, *(f"{decision.approved}" for decision in request.verdicts)]))
 
     short.fakes.agent, short.fakes.items = agent, {"each": list(range(60))}
     handle = await short.start(ask("each", id="x", over="x"))
@@ -183,7 +188,7 @@ async def test_a_tool_stays_approved_in_the_new_history(short: Stage) -> None:
     await until_async(lambda: waits(run, 1))
     await run.execute_update("approve_always", "task-1-item-1-call-1")
     results: Any = (await handle.result()).outputs["x"]
-    assert [one["result"] for one in results if " " in one["result"].removeprefix("each ")] == [
+    assert [entry["result"] for entry in results if " " in entry["result"].removeprefix("each ")] == [
         "each 0 True",
         "each 59 True",
     ]
@@ -199,15 +204,15 @@ async def status(run: WorkflowHandle[Any, Any]) -> RunReport:
     return found
 
 
-async def test_a_report_tells_of_all_histories(short: Stage) -> None:
+async def test_a_report_tells_of_all_histories(short: FlowRunner) -> None:
     short.fakes.items = {"each": [f"item {number}" for number in range(60)]}
     short.fakes.page_size = 7
     await short.run(ask("first"), ask("each", over="x", async_=True, async_limit=5))
     story = await history_reader.read_history(short.env.client, short.queue)
     assert story.history.histories == len(await histories(short)) > 2
     first, each = story.branches()
-    assert [one.prompt for one in (*first, *each)] == ["first", *(f"each item {number}" for number in range(60))]
-    assert [one.item for one in each] == [f"item {number}" for number in range(60)]
+    assert [branch.prompt for branch in (*first, *each)] == ["first", *(f"each item {number}" for number in range(60))]
+    assert [branch.item for branch in each] == [f"item {number}" for number in range(60)]
     times = [(leg.begun, leg.ended) for one in (*first, *each) for leg in one.deployments]
     assert len(times) == 61
     assert all(ended and story.started <= begun <= ended <= story.until for begun, ended in times)
