@@ -12,7 +12,7 @@ from grammar.documents.models import Task
 from grammar.errors import ends_run, is_mendable
 from grammar.messages.contracts import FailureDetails
 from grammar.messages.reports import Failure
-from workflows.task_record import TaskRecord
+from workflows.records.task_record import TaskRecord
 
 _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "an attempt took longer than start_to_close_timeout",

@@ -12,10 +12,10 @@ from grammar.messages import rate_limit
 from grammar.messages.contracts import AgentRequest, ApprovalDecision, BranchResult, Leg, ShellRequest
 from grammar.messages.reports import Approval, Failure
 from workflows import deployment, summary
-from workflows.branch_record import BranchRecord
 from workflows.failures import BranchFailed
+from workflows.records.branch_record import BranchRecord
+from workflows.records.task_record import TaskRecord
 from workflows.run_context import RunContext
-from workflows.task_record import TaskRecord
 from workflows.window import Slots
 
 

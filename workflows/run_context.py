@@ -10,9 +10,10 @@ from grammar.documents.values import ToolResult
 from grammar.messages.continue_as_new import Carried, RunInput
 from grammar.messages.contracts import STATUS_ATTRIBUTE, TemplateContext
 from grammar.messages.reports import OVERVIEW_MEMO, RunOverview
-from workflows import carry_over, summary, task_report
-from workflows.carry_over import CarryOver
-from workflows.run_record import RunRecord
+from workflows import summary
+from workflows.records import carry_over, task_report
+from workflows.records.carry_over import CarryOver
+from workflows.records.run_record import RunRecord
 
 _STATUS = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
 

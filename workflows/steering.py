@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from grammar.messages.contracts import ApprovalDecision
 from grammar.messages.reports import Action, Decision, Rejection
-from workflows.run_record import RunRecord
+from workflows.records.run_record import RunRecord
 
 
 class Steering:

@@ -3,8 +3,8 @@
 from grammar.documents.models import ModelConfig
 from grammar.messages import model_choice
 from grammar.messages.reports import Approval, Parked
-from workflows.run_record import RunRecord
-from workflows.task_record import TaskRecord
+from workflows.records.run_record import RunRecord
+from workflows.records.task_record import TaskRecord
 
 # Signs that every font has: the Web UI shows them in the reader's own. It puts no space between columns.
 _SIGNS = {

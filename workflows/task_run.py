@@ -14,10 +14,11 @@ from grammar.messages import fan_out
 from grammar.messages.continue_as_new import FinishedBranch
 from grammar.messages.contracts import AgentRequest, Branch, GatherRequest, Page, PrepareRequest
 from grammar.messages.reports import Decision, Failure
-from workflows import deployment, failures, task_report
-from workflows.approvals import StillWaiting
+from workflows import deployment, failures
 from workflows.failures import BranchFailed, RunFailed
 from workflows.legs import Legs
+from workflows.records import task_report
+from workflows.records.approvals import StillWaiting
 from workflows.run_context import RunContext
 from workflows.window import Job, Slots, sliding_window
 

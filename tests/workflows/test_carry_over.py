@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grammar.documents.values import ToolResult
-from workflows.carry_over import CarryOver
+from workflows.records.carry_over import CarryOver
 
 CHANGES = st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=8)
 

@@ -9,7 +9,7 @@ from grammar.errors import ends_run
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.contracts import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage, activity_id
 from grammar.messages.reports import Failure, TaskStatus
-from workflows.branch_record import BranchRecord, finished_branch
+from workflows.records.branch_record import BranchRecord, finished_branch
 
 
 class TaskRecord:

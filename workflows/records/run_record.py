@@ -10,11 +10,11 @@ from grammar.messages.continue_as_new import Carried, CarriedTask
 from grammar.messages.contracts import ApprovalDecision, Bundle, Usage
 from grammar.messages.events import RunEvent, RunEvents
 from grammar.messages.reports import Approval, BranchReport, Decision, Failure, RunOverview, RunReport, RunStatus
-from workflows import task_report
-from workflows.approvals import Approvals
-from workflows.parking import Parking
-from workflows.published import PublishedOutputs
-from workflows.task_record import TaskRecord
+from workflows.records import task_report
+from workflows.records.approvals import Approvals
+from workflows.records.parking import Parking
+from workflows.records.published import PublishedOutputs
+from workflows.records.task_record import TaskRecord
 
 EVENTS_KEPT = 500
 EVENTS_CARRIED = 200

@@ -9,8 +9,8 @@ from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.contracts import ApprovalDecision, GatheredBranch, Usage
 from grammar.messages.events import TaskProgress
 from grammar.messages.reports import Approval, BranchReport, TaskReport
-from workflows.branch_record import BranchRecord
-from workflows.task_record import TaskRecord
+from workflows.records.branch_record import BranchRecord
+from workflows.records.task_record import TaskRecord
 
 # So many failures are listed in a report. `failed` counts them all.
 FAILURES_LISTED = 20
