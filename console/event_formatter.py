@@ -15,7 +15,7 @@ from grammar.messages.contracts import TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent, TaskProgress
 from grammar.messages.reports import Approval
 
-_STYLES = {
+STYLES = {
     "tool_call": "cyan",
     "tool_output": "dim",
     "handoff": "magenta",
@@ -23,7 +23,7 @@ _STYLES = {
     "message": "",
     "prompt": "blue",
 }
-_SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
+SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
 _TASK_SIGNS = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -236,9 +236,9 @@ def _entry_lines(entry: TranscriptEntry, indent: str) -> list[Text]:
     if len(lines) > MAX_LINES and entry.kind not in ("prompt", "message"):
         lines = [*lines[:MAX_LINES], f"… ({len(lines) - MAX_LINES} more lines)"]
     who = f"{entry.who}: " if entry.kind != "shell" else ""
-    starts = [f"{who}{_SIGNS[entry.kind]}", *["  " * bool(who)] * len(lines)]
+    starts = [f"{who}{SIGNS[entry.kind]}", *["  " * bool(who)] * len(lines)]
     return [
-        Text(f"{indent}{start}{line}", style=_STYLES[entry.kind]) for start, line in zip(starts, lines, strict=False)
+        Text(f"{indent}{start}{line}", style=STYLES[entry.kind]) for start, line in zip(starts, lines, strict=False)
     ]
 
 

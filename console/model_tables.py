@@ -22,6 +22,19 @@ def print_models(console: Console, models: Sequence[ModelUse]) -> None:
         console.print(Text(line.rstrip(), "bold" if row is rows[0] else ""))
 
 
+def _row(model: ModelUse) -> tuple[str, ...]:
+    settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
+    return (
+        model.name or "default",
+        model.model,
+        model.api_type,
+        model.endpoint or EMBEDDED,
+        _key(model),
+        settings or "none",
+        ", ".join(model.tasks) or "none",
+    )
+
+
 def print_default(console: Console, default: ModelUse, offered: Sequence[str] | None, error: str | None) -> None:
     """Print what answers where a flow names no model.
 
@@ -37,19 +50,6 @@ def print_default(console: Console, default: ModelUse, offered: Sequence[str] | 
         console.print(Text(f"offered   {len(offered)}"))
         for name in offered:
             console.print(Text(f"          {name}"))
-
-
-def _row(model: ModelUse) -> tuple[str, ...]:
-    settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
-    return (
-        model.name or "default",
-        model.model,
-        model.api_type,
-        model.endpoint or EMBEDDED,
-        _key(model),
-        settings or "none",
-        ", ".join(model.tasks) or "none",
-    )
 
 
 def _key(model: ModelUse) -> str:

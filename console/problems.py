@@ -29,7 +29,7 @@ def print_problems(view: Screen, error: UserError, json: bool) -> None:
 
 
 def print_usage_error(message: str) -> None:
-    """Print the JSON of a command line that was not understood; a person has been told."""
+    """The JSON of a command line that was not understood; a person has been told."""
     exit_code = InvalidFlow.exit_code
     print_json({"status": "bad_input", "exit_code": exit_code, "message": message, "problems": []})
 

@@ -12,7 +12,7 @@ from grammar.loading.hints import hint
 from grammar.messages.reports import RunReport, TaskReport
 
 MAX_MESSAGE = 500
-MAX_ITEM_NUMBERS = 10
+MAX_BRANCH_NUMBERS = 10
 EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
@@ -57,8 +57,8 @@ def summary_table(report: RunReport) -> Table:
 def print_failures(console: Console, report: RunReport) -> None:
     """Print what failed, with the warnings of each task and advice for each type of failure."""
     for task in report.tasks:
-        for what, items in _items_by_failure(task).items():
-            console.print(Text(f"✗ {task.name}{_item_numbers(items)}: {what}", "red"))
+        for what, branches in _branches_by_failure(task).items():
+            console.print(Text(f"✗ {task.name}{_branch_numbers(branches)}: {what}", "red"))
         if (more := task.failed - len(task.failures)) > 0 and task.failures:
             console.print(Text(f"  … and {more:,} more failed: --manifest tells all", "red"))
         for warning in task.warnings:
@@ -70,7 +70,7 @@ def print_failures(console: Console, report: RunReport) -> None:
             console.print(Text(f"  {error_type}: {advice}", "cyan"), soft_wrap=not console.is_terminal)
 
 
-def _items_by_failure(task: TaskReport) -> dict[str, list[int]]:
+def _branches_by_failure(task: TaskReport) -> dict[str, list[int]]:
     """What failed, and the numbers of the branches that did so; none for a task that does not fan out."""
     found: dict[str, list[int]] = {}
     for failure in task.failures:
@@ -80,11 +80,11 @@ def _items_by_failure(task: TaskReport) -> dict[str, list[int]]:
     return found
 
 
-def _item_numbers(numbers: list[int]) -> str:
+def _branch_numbers(numbers: list[int]) -> str:
     if len(numbers) <= 1:
         return f", item {numbers[0]}" if numbers else ""
-    shown = ", ".join(map(str, numbers[:MAX_ITEM_NUMBERS]))
-    more = len(numbers) - MAX_ITEM_NUMBERS
+    shown = ", ".join(map(str, numbers[:MAX_BRANCH_NUMBERS]))
+    more = len(numbers) - MAX_BRANCH_NUMBERS
     return f", items {shown}" + (f" and {more} more" if more > 0 else "")
 
 

@@ -19,7 +19,7 @@ WIDE = 120
 
 
 def print_runs(console: Console, found: Sequence[RunLine]) -> None:
-    """Print a line for each run, and what those that wait are waiting for."""
+    """A line each, and what those that wait are waiting for."""
     if not found:
         console.print("no runs")
         return
@@ -42,11 +42,12 @@ def print_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
         console.print("no schedules")
         return
     table = _table("schedule", "flow", "cron", "next run", "last run", "status", "skipped")
-    for one in found:
-        following = "paused" if one.paused else moment(one.next_run)
-        last, status = (one.last_run.id, _state(one.last_run)) if one.last_run else ("", "")
-        _add(table, one.id, one.flow, one.cron, following, last, status, str(one.skipped or ""))
-        for wait in _waits(one.last_run) if one.last_run else ():
+    for schedule in found:
+        next_run = "paused" if schedule.paused else moment(schedule.next_run)
+        last_run, status = (schedule.last_run.id, _state(schedule.last_run)) if schedule.last_run else ("", "")
+        skipped = str(schedule.skipped or "")
+        _add(table, schedule.id, schedule.flow, schedule.cron, next_run, last_run, status, skipped)
+        for wait in _waits(schedule.last_run) if schedule.last_run else ():
             table.add_row("", "", "", "", Text(f"waits: {wait}", "yellow"))
     console.print(table)
 

@@ -13,29 +13,29 @@ UNFOLDED = 10_000
 
 @dataclass(frozen=True)
 class Screen:
-    """The two streams of the process: `out` for what was asked for, `err` for everything about it."""
+    """`out` for what was asked for, `err` for everything about it."""
 
     out: Console
     err: Console
 
     @property
     def is_live(self) -> bool:
-        """Return whether what is shown of a run can be drawn anew, in place."""
+        """Whether what is told of a run can be drawn anew, in place."""
         return self.out.is_terminal and not self.out.is_dumb_terminal
 
     @property
     def questions(self) -> Console:
-        """Return the console where a person is asked: stderr, or stdout where only that is a terminal."""
+        """Where a person is asked."""
         return self.err if self.err.is_terminal else self.out
 
     @property
     def is_attended(self) -> bool:
-        """Return whether there is a person who can answer: stdin is a terminal, and so is where questions are asked."""
+        """Whether there is a person who can answer."""
         return sys.stdin.isatty() and self.questions.is_terminal
 
 
 def screen(json: bool) -> Screen:
-    """Return the streams. With `json`, stdout is kept for the one JSON document, and all else goes to stderr."""
+    """With `json`, stdout is kept for the one JSON document, and the story goes to stderr."""
     err = _console(sys.stderr)
     return Screen(err if json else _console(sys.stdout), err)
 
