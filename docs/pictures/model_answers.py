@@ -2,7 +2,7 @@
 
 from tests.support.endpoint import Call, Rule, When
 
-WAIT = "20"  # seconds
+RETRY_AFTER = "20"  # seconds
 FINDINGS = {
     "auth": "Compares tokens with strcmp: how long that takes tells how much of one is right.",
     "cache": "Evicts under the lock, so that a slow disk holds up every reader.",
@@ -19,8 +19,8 @@ LETTER = (
 
 
 def rules() -> list[Rule]:
-    """The first that fits answers."""
-    return [*_hello(), *_troubles(), *_reviews(), *_end()]
+    """Return the rules of the scripted model; the first that fits answers."""
+    return [*_hello(), *_failures(), *_reviews(), *_end()]
 
 
 def _hello() -> list[Rule]:
@@ -31,12 +31,12 @@ def _hello() -> list[Rule]:
         "moon": "A moon is a body that orbits a planet.",
     }
     greeting = "Hello! Today you learned about lamp, river, bicycle, moon."
-    said = [Rule(when=When(prompt=f"What is a {one}"), text=text, delay=0.4) for one, text in things.items()]
-    return [*said, Rule(when=When(prompt="greeting"), text=greeting, delay=0.4)]
+    answers = [Rule(when=When(prompt=f"What is a {thing}"), text=text, delay=0.4) for thing, text in things.items()]
+    return [*answers, Rule(when=When(prompt="greeting"), text=greeting, delay=0.4)]
 
 
-def _troubles() -> list[Rule]:
-    """One time to wait for each of the two runs that are taken pictures of."""
+def _failures() -> list[Rule]:
+    """A refusal, a rate limit for each of the two runs in the pictures, and a call that waits for a person."""
     return [
         Rule(
             when=When(prompt="^Review src/headers"), status=400, message="the prompt was refused by the content filter"
@@ -45,7 +45,7 @@ def _troubles() -> list[Rule]:
             when=When(prompt="^Review src/jobs"),
             times=2,
             status=429,
-            headers={"retry-after": WAIT},
+            headers={"retry-after": RETRY_AFTER},
             message="slow down",
         ),
         Rule(when=When(prompt="Clear the memcache", turn=0), tool_calls=[Call(name="memcache_clear_cache")]),
@@ -53,10 +53,10 @@ def _troubles() -> list[Rule]:
 
 
 def _reviews() -> list[Rule]:
-    found = {f"src/{name}": text for name, text in FINDINGS.items()} | {"src/": NOTHING}
+    findings = {f"src/{name}": text for name, text in FINDINGS.items()} | {"src/": NOTHING}
     return [
         rule
-        for file, text in found.items()
+        for file, text in findings.items()
         for rule in (
             Rule(
                 when=When(prompt=f"^Review {file}", turn=0),
