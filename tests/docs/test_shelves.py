@@ -28,7 +28,7 @@ def test_each_has_a_sentence(room: str) -> None:
     assert [row[0] for row in table(f"in `{room}/`", DESIGN) if len(row[1]) < 15] == []
 
 
-@pytest.mark.parametrize("room", ["grammar", "activities", "runtime"])
+@pytest.mark.parametrize("room", ["grammar", "activities", "runtime", "workflows"])
 def test_the_rows_are_in_the_order_that_import_linter_holds(room: str) -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
