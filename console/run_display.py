@@ -15,9 +15,9 @@ from console.progress import RunProgress, RunView, TaskView
 from console.screen import Screen
 from console.throughput import told
 from grammar.documents.durations import rough
-from grammar.messages.contracts import Bundle
 from grammar.messages.events import RunChanges
 from grammar.messages.history import position_of
+from grammar.messages.run_bundle import Bundle
 
 # Without a terminal, how far it is, every now and then.
 QUIET = timedelta(seconds=30)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from grammar.documents.durations import spoken
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory
 from pictures import words
 from pictures.costs import Bill
@@ -41,7 +41,7 @@ class BranchEntry:
     @property
     def target(self) -> str:
         """Its place in the page."""
-        return f"b{self.story.place.task + 1}-{self.story.report.index + 1}"
+        return f"b{self.story.position.task + 1}-{self.story.report.index + 1}"
 
     @property
     def label(self) -> str:
@@ -115,7 +115,7 @@ def transcript(branch: BranchHistory) -> list[TranscriptEntry]:
 
 def line(said: TranscriptEntry, branch: BranchHistory) -> Line:
     """An entry as it is shown: what a shell is asked is a script."""
-    kind = "script" if said.kind == "prompt" and branch.deployments[0].asked.script else said.kind
+    kind = "script" if said.kind == "prompt" and branch.deployments[0].input.script else said.kind
     return Line(kind, LINES[kind].format(said.who), said.text)
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from grammar.documents.durations import spoken
 from grammar.documents.models import ModelConfig
 from grammar.loading.graph import graph
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory, Deployment, RunHistory
 from grammar.messages.reports import TaskReport
 from pictures import costs, excerpt, timeline, words

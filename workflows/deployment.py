@@ -11,22 +11,20 @@ from grammar.documents.models import Retry, Task
 from grammar.documents.references import short_name
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import Value
-from grammar.messages import contracts, model_choice
-from grammar.messages.contracts import (
+from grammar.messages import model_choice, names
+from grammar.messages.activity_requests import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
     AgentRequest,
     AgentSpec,
-    Branch,
-    BranchResult,
-    Bundle,
     GatherRequest,
-    Page,
     PrepareRequest,
     ShellRequest,
     TemplateContext,
-    activity_id,
 )
+from grammar.messages.activity_results import Branch, BranchResult, Page
+from grammar.messages.names import activity_id
+from grammar.messages.run_bundle import Bundle
 
 AGENT_ATTEMPTS = 5
 SHELL_ATTEMPTS = 1
@@ -73,7 +71,7 @@ async def prepare(request: PrepareRequest) -> Page:
     """A page of the task's branches, from `offset` on."""
     large = request.stored or (request.result and request.result.stored)
     page: Page = await workflow.execute_activity(
-        contracts.PREPARE,
+        names.PREPARE,
         request,
         result_type=Page,
         start_to_close_timeout=LARGE_TIMEOUT if large else PREPARE_TIMEOUT,
@@ -86,7 +84,7 @@ async def prepare(request: PrepareRequest) -> Page:
 async def gather(task: Task, request: GatherRequest) -> Value:
     """What a task that fans out publishes."""
     value: Value = await workflow.execute_activity(
-        contracts.GATHER,
+        names.GATHER,
         request,
         result_type=Value,
         start_to_close_timeout=LARGE_TIMEOUT,
@@ -100,7 +98,7 @@ async def deploy(
     task: Task, asked: AgentRequest | ShellRequest, activity: str, summary: str, left: timedelta
 ) -> BranchResult:
     """Run one branch of the task, or its next leg."""
-    name = contracts.RUN_SHELL if isinstance(asked, ShellRequest) else contracts.RUN_AGENT
+    name = names.RUN_SHELL if isinstance(asked, ShellRequest) else names.RUN_AGENT
     deployed: BranchResult = await workflow.execute_activity(
         name,
         asked,

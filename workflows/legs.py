@@ -11,8 +11,9 @@ from temporalio import workflow
 
 from grammar.documents.models import Task
 from grammar.messages import rate_limit
-from grammar.messages.contracts import AgentRequest, ApprovalDecision, Branch, BranchResult, Leg, ShellRequest
-from grammar.messages.reports import Failure
+from grammar.messages.activity_requests import AgentRequest, ShellRequest
+from grammar.messages.activity_results import Branch, BranchResult, Leg
+from grammar.messages.reports import ApprovalDecision, Failure
 from workflows import deployment, summary
 from workflows.approvals import Approvals
 from workflows.failures import BranchFailed

@@ -6,10 +6,20 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from grammar.messages.continue_as_new import Carried, CarriedTask
-from grammar.messages.contracts import ApprovalDecision, Bundle, Usage
+from grammar.messages.activity_results import Usage
+from grammar.messages.continue_as_new import CarriedRun, CarriedTask
 from grammar.messages.events import RunEvent, RunEvents
-from grammar.messages.reports import Approval, BranchReport, Decision, Failure, RunOverview, RunReport, RunStatus
+from grammar.messages.reports import (
+    Approval,
+    ApprovalDecision,
+    BranchReport,
+    Decision,
+    Failure,
+    RunOverview,
+    RunReport,
+    RunStatus,
+)
+from grammar.messages.run_bundle import Bundle
 from workflows.approvals import Approvals
 from workflows.parking import Parking
 from workflows.published import PublishedOutputs
@@ -24,7 +34,7 @@ WAIT_SHOWN = 200
 class RunRecord:
     """The run: its tasks, and a journal for followers."""
 
-    def __init__(self, bundle: Bundle, now: Callable[[], datetime], carried: Carried | None = None) -> None:
+    def __init__(self, bundle: Bundle, now: Callable[[], datetime], carried: CarriedRun | None = None) -> None:
         self._bundle = bundle
         self._entries: deque[RunEvent] = deque(maxlen=ENTRIES)
         self._count = 0
@@ -47,7 +57,7 @@ class RunRecord:
         """The tasks, the newest entries, and the number of all entries: what a new history needs."""
         return [task.carried(self.approvals.said) for task in self.tasks], list(self._entries)[-CARRIED:], self._count
 
-    def _take_over(self, carried: Carried) -> None:
+    def _take_over(self, carried: CarriedRun) -> None:
         self._entries.extend(carried.entries)
         self._count, self.paused = carried.count, carried.paused
         self.approvals.granted = set(carried.granted)

@@ -6,8 +6,7 @@ specification section 9.
 from pydantic import JsonValue
 from temporalio import workflow
 
-from grammar.messages.contracts import ApprovalDecision
-from grammar.messages.reports import Action, Decision, Rejection
+from grammar.messages.reports import Action, ApprovalDecision, Decision, Rejection
 from workflows.run_record import RunRecord
 
 

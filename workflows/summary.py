@@ -2,7 +2,7 @@
 
 from grammar.documents.models import ModelConfig, Task
 from grammar.messages import model_choice
-from grammar.messages.contracts import Branch
+from grammar.messages.activity_results import Branch
 from grammar.messages.reports import Approval, Parked
 from workflows.run_record import RunRecord
 from workflows.task_record import TaskRecord

@@ -9,20 +9,12 @@ from pydantic import JsonValue
 from grammar.documents.models import Task
 from grammar.documents.values import Value
 from grammar.errors import ends_run
+from grammar.messages.activity_requests import GatheredBranch
+from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch, WaitingBranch
-from grammar.messages.contracts import (
-    ApprovalDecision,
-    Branch,
-    BranchResult,
-    FailureDetails,
-    GatheredBranch,
-    Leg,
-    StoredPage,
-    Usage,
-    activity_id,
-)
 from grammar.messages.events import TaskProgress
-from grammar.messages.reports import Approval, BranchReport, Failure, TaskReport, TaskStatus
+from grammar.messages.names import activity_id
+from grammar.messages.reports import Approval, ApprovalDecision, BranchReport, Failure, TaskReport, TaskStatus
 from workflows.branch_record import BranchRecord, done
 
 FAILURES_TOLD = 20

@@ -14,19 +14,12 @@ from temporalio.workflow import ContinueAsNewError
 from grammar.documents.models import Task
 from grammar.documents.values import ToolResult, Value
 from grammar.messages import fan_out
-from grammar.messages.continue_as_new import Carried, FinishedBranch, RunInput
-from grammar.messages.contracts import (
-    STATUS_ATTRIBUTE,
-    WORKFLOW,
-    AgentRequest,
-    Branch,
-    GatherRequest,
-    Page,
-    PrepareRequest,
-    TemplateContext,
-)
+from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest, TemplateContext
+from grammar.messages.activity_results import Branch, Page
+from grammar.messages.continue_as_new import CarriedRun, FinishedBranch, RunInput
 from grammar.messages.events import RunEvents
-from grammar.messages.reports import OVERVIEW_MEMO, Decision, Failure, Manifest, RunOverview, RunReport
+from grammar.messages.names import OVERVIEW_MEMO, STATUS_ATTRIBUTE, WORKFLOW
+from grammar.messages.reports import Decision, Failure, Manifest, RunOverview, RunReport
 from workflows import carry_over, deployment, failures, summary
 from workflows.approvals import LeftWaiting
 from workflows.carry_over import CarryOver
@@ -96,10 +89,10 @@ class TaskflowWorkflow(Steering):
         return self._record.journal(after)
 
     @workflow.query
-    def given_before(self, task: int) -> Carried:
+    def given_before(self, task: int) -> CarriedRun:
         """What the tasks before that one (an index) gave: what a run of an edited file takes over."""
         outputs = self._outputs.of([one.id for one in self._bundle.tasks[:task] if one.id])
-        return Carried(
+        return CarriedRun(
             index=task,
             tasks=[one.carried() for one in self._record.tasks[:task]],
             stack=self._stack.before(task),
@@ -205,7 +198,7 @@ class TaskflowWorkflow(Steering):
         if not workflow.info().is_continue_as_new_suggested():
             return
         tasks, entries, count = self._record.carried()
-        carried = Carried(
+        carried = CarriedRun(
             index=index,
             tasks=tasks,
             source=source,

@@ -7,7 +7,8 @@ from typing import Any
 
 from grammar.documents.descriptions import FIELDS, SETTINGS
 from grammar.documents.descriptions import KINDS as DESCRIPTIONS
-from grammar.documents.models import ALLOWED_SETTINGS, KINDS, Document, Task
+from grammar.documents.field_types import ALLOWED_SETTINGS
+from grammar.documents.models import KINDS, Document, Task
 from grammar.loading.source import HEADER
 
 Schema = dict[str, Any]
@@ -17,11 +18,11 @@ _DEFINED = "$defs"
 
 
 def schema(kind: str) -> Schema:
-    """The schema of a kind of document."""
+    """Return the schema of a kind of document, one of KINDS."""
     model = KINDS[kind]
     found = model.model_json_schema(by_alias=True)
     defined = found.pop(_DEFINED, {})
-    by_name = {one.__name__: one for one in FIELDS}
+    by_name = {described.__name__: described for described in FIELDS}
     parts = {name: _described(part, by_name[name]) for name, part in defined.items() if name in by_name}
     found = _described(found, model)
     found["properties"] = {HEADER: _header(kind), **found["properties"]}
@@ -46,7 +47,7 @@ def _described(part: Schema, model: type[Document]) -> Schema:
 
 
 def _field(name: str, value: Schema, required: bool) -> Schema:
-    value = {key: one for key, one in value.items() if key not in ("title", "description")}
+    value = {key: part for key, part in value.items() if key not in ("title", "description")}
     if value.get("default", "") in (None, "", [], {}) or value.get("type") == ["string", "number"]:
         value.pop("default", None)
     if value.get("additionalProperties") == {"$ref": f"#/{_DEFINED}/JsonValue"}:
@@ -60,9 +61,9 @@ def _nullable(value: Schema) -> Schema:
     """A key without a value counts as not written."""
     null = {"type": "null"}
     if "enum" in value:
-        return {**{key: one for key, one in value.items() if key != "type"}, "enum": [*value["enum"], None]}
+        return {**{key: part for key, part in value.items() if key != "type"}, "enum": [*value["enum"], None]}
     if "const" in value:
-        rest = {key: one for key, one in value.items() if key not in ("type", "const")}
+        rest = {key: part for key, part in value.items() if key not in ("type", "const")}
         return {**rest, "enum": [value["const"], None]}
     if "anyOf" in value:
         return value if null in value["anyOf"] else {**value, "anyOf": [*value["anyOf"], null]}

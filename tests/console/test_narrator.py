@@ -1,7 +1,7 @@
 """The story of a run, line by line."""
 
 from console.event_formatter import SILENT, WHOLE, EventFormatter
-from grammar.messages.contracts import Progress, TranscriptEntry
+from grammar.messages.activity_results import Progress, TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent
 from tests.console.runs import NOW, ago, ended, retries, says, tallies
 

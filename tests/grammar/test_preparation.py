@@ -6,13 +6,14 @@ import pytest
 
 from grammar.documents.models import Task
 from grammar.documents.values import ToolResult
-from grammar.messages.contracts import PAGE_BRANCHES, Page, PrepareRequest, TemplateContext
-from grammar.preparing.preparation import Failed, page
+from grammar.messages.activity_requests import PrepareRequest, TemplateContext
+from grammar.messages.activity_results import PAGE_BRANCHES, Page
+from grammar.preparing.preparation import RenderFailure, page
 
 ENV = {"SECRET": "hunter2-long", "SHORT": "ab", "EMPTY": ""}
 
 
-def prepare(prompt: str = "", *, result: Any = None, offset: int = 0, **fields: Any) -> Page | Failed:
+def prepare(prompt: str = "", *, result: Any = None, offset: int = 0, **fields: Any) -> Page | RenderFailure:
     outputs, globals_ = fields.pop("outputs", {}), fields.pop("globals", {})
     secrets, prompts = fields.pop("secrets", []), fields.pop("prompts", {})
     text = result if isinstance(result, str) or result is None else str(result).replace("'", '"')
@@ -36,7 +37,7 @@ def prompts(**fields: Any) -> list[str]:
 
 def fault(**fields: Any) -> tuple[str, str]:
     found = prepare(**fields)
-    assert isinstance(found, Failed), found
+    assert isinstance(found, RenderFailure), found
     return found.kind.__name__, found.message
 
 

@@ -8,7 +8,7 @@ from grammar.documents.models import ModelConfig, Price
 from grammar.errors import InvalidFlow
 from grammar.loading.bundle import Loaded, LoadOptions, load
 from grammar.messages import model_choice
-from grammar.messages.contracts import Usage
+from grammar.messages.activity_results import Usage
 from grammar.messages.prices import cost
 
 FLOW = "model_config: models\ntaskflow:\n  - task: {agents: [who], user_prompt: x, model: fast}\n"

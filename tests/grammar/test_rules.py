@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from grammar import errors
-from grammar.documents.models import ModelConfig, Personality, Task, parse_duration
-from grammar.documents.references import Search
+from grammar.documents.durations import parse_duration
+from grammar.documents.models import ModelConfig, Personality, Task
+from grammar.documents.references import SearchPath
 from grammar.documents.values import ToolResult, read, read_or_text
-from grammar.messages.contracts import ModelSpec
+from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.endpoint import COPILOT, OPENAI, choose, is_embedded
 from grammar.messages.model_choice import choose as choose_model
 from grammar.preparing.system_prompt import system_prompt
@@ -91,7 +92,7 @@ def test_references_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "repo/.git").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("TASKFLOW_PATH", f"{folders[0]}:{folders[1]}")
-    search = Search((folders[2],), tmp_path / "repo/flows")
+    search = SearchPath((folders[2],), tmp_path / "repo/flows")
     for folder in folders:
         assert search.find("a.b") == folder / "a/b.yaml"
         (folder / "a/b.yaml").unlink()
@@ -100,7 +101,7 @@ def test_references_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
     (tmp_path / "box.yaml").write_text("x: 1")
-    assert Search().find("./box.yaml", tmp_path / "flow.yaml") == tmp_path / "box.yaml"
+    assert SearchPath().find("./box.yaml", tmp_path / "flow.yaml") == tmp_path / "box.yaml"
 
 
 def test_installed_documents_are_found_without_running_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +110,7 @@ def test_installed_documents_are_found_without_running_code(tmp_path: Path, monk
     (package / "__init__.py").write_text("raise RuntimeError('was run')")
     (package / "boxes/one.yaml").write_text("x: 1")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert Search().find("some_package_of_flows.boxes.one") == package / "boxes/one.yaml"
+    assert SearchPath().find("some_package_of_flows.boxes.one") == package / "boxes/one.yaml"
     assert "some_package_of_flows" not in sys.modules
 
 
@@ -117,7 +118,7 @@ def test_installed_documents_are_found_without_running_code(tmp_path: Path, monk
     "name", ["personalities.assistant", "toolboxes.echo", "toolboxes.memcache", "toolboxes.logbook"]
 )
 def test_names_of_the_existing_engine_fall_back_to_ours(name: str) -> None:
-    found = Search().find(f"seclab_taskflow_agent.{name}")
+    found = SearchPath().find(f"seclab_taskflow_agent.{name}")
     assert found and str(found).endswith(f"taskflows/{name.replace('.', '/')}.yaml")
 
 

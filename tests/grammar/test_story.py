@@ -4,7 +4,7 @@ import pytest
 from pydantic import JsonValue
 
 from grammar.documents.models import Task
-from grammar.messages.contracts import TranscriptEntry, Usage, activity_id
+from grammar.messages.activity_results import TranscriptEntry, Usage
 from grammar.messages.history import (
     BranchPosition,
     Deployment,
@@ -13,6 +13,7 @@ from grammar.messages.history import (
     LegEnd,
     position_of,
 )
+from grammar.messages.names import activity_id
 from grammar.messages.reports import BranchReport
 from tests.support.stories import at, many
 
@@ -32,8 +33,8 @@ def said(*texts: str) -> list[TranscriptEntry]:
     return [TranscriptEntry(kind="message", who="a", text=text) for text in texts]
 
 
-def leg(number: int, gave: DeploymentOutput | None, failure: str = "") -> Deployment:
-    return Deployment(activity=activity_id(2, None, None, number), scheduled=at(number), gave=gave, failure=failure)
+def leg(number: int, output: DeploymentOutput | None, failure: str = "") -> Deployment:
+    return Deployment(activity=activity_id(2, None, None, number), scheduled=at(number), output=output, failure=failure)
 
 
 def told(*legs: Deployment) -> list[str]:
@@ -69,7 +70,7 @@ def test_of_a_long_conversation_the_newest_entries_are_kept() -> None:
 def test_branches_have_their_items_and_models() -> None:
     story = many(3)
     listing, reading, summing = story.branches()
-    assert [one.place for one in reading] == [BranchPosition(1, number) for number in range(3)]
+    assert [branch.position for branch in reading] == [BranchPosition(1, number) for number in range(3)]
     items: list[JsonValue] = [one.item for one in reading]
     assert items[2] == {"name": "file_2.c", "<i>": "'\""}
     assert [(one.prompt, one.model, one.named) for one in (reading[0], listing[0])] == [
