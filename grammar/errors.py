@@ -236,7 +236,7 @@ class TemplateFailed(FlowError):
 
 
 class MissingVariable(TemplateFailed):
-    """A template needs an environment variable that is not set. Its text is the variable's name."""
+    """A template needs an environment variable that is not set. `name`: the variable's."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"environment variable {name} is not set on the worker")

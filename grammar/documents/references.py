@@ -87,7 +87,7 @@ def _up_to_repository(folder: Path) -> Iterator[Path]:
 
 
 def _in_package(name: str) -> Path | None:
-    """A file of an installed package. Finding the top package's place runs none of its code."""
+    """A file of an installed package. Finding the top package's folder runs none of its code."""
     top, _, rest = name.partition(".")
     if not rest:
         return None
@@ -95,6 +95,6 @@ def _in_package(name: str) -> Path | None:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    places = (spec.submodule_search_locations or ()) if spec else ()
-    stems = (Path(place).joinpath(*rest.split(".")) for place in places)
+    folders = (spec.submodule_search_locations or ()) if spec else ()
+    stems = (Path(folder).joinpath(*rest.split(".")) for folder in folders)
     return next((found for stem in stems if (found := _yaml(stem))), None)

@@ -14,7 +14,7 @@ from grammar.documents.models import Document, Task
 
 HANDOFF = "transfer_to_"
 
-Kind = Literal["agent", "shell"]
+TaskKind = Literal["agent", "shell"]
 
 
 class RuleCondition(Document):
@@ -107,7 +107,7 @@ class Rule(Document):
         return self
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> TaskKind:
         """Return which tasks it can answer for."""
         return "agent" if self._given(self.AGENT) else "shell"
 
@@ -182,7 +182,7 @@ def branch_script(
 
     `index`: of the task, from 0. `item`: its number, from 0. `models`: the names that the branch's model goes by.
     """
-    kind: Kind = "agent" if task.run is None else "shell"
+    kind: TaskKind = "agent" if task.run is None else "shell"
     names = (None, task.name, task.id)
 
     def concerns(rule: Rule) -> bool:

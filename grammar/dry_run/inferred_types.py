@@ -23,7 +23,8 @@ _STEP = {"gt": 1, "lt": -1, "gteq": 0, "lteq": 0, "eq": 0}
 DEEP = 8
 DEEPEST = 50
 
-Scope = Mapping[str, "InferredType"]
+Names = Mapping[str, "InferredType"]
+"""What is read of the values that a template finds, by name."""
 
 
 @dataclass
@@ -66,7 +67,7 @@ class InferredType:
         return f"{label} {number}" if number else label
 
 
-def read_template(template: str, scope: Scope, prompts: Mapping[str, str]) -> None:
+def read_template(template: str, scope: Names, prompts: Mapping[str, str]) -> None:
     """Note in `scope` what the template reads of its names, and what the prompts that it includes read."""
     left, seen = [template], set()
     while left:
@@ -79,7 +80,7 @@ def read_template(template: str, scope: Scope, prompts: Mapping[str, str]) -> No
         left += [prompt for prompt in included if prompt is not None]
 
 
-def read_expression(expression: str, scope: Scope) -> InferredType:
+def read_expression(expression: str, scope: Names) -> InferredType:
     """Note in `scope` what the expression reads of its names. Return what is known of its own value."""
     tree = template_outline.parsed("{{ (" + expression + ") }}")
     found = next(tree.find_all(nodes.Output), None) if tree else None

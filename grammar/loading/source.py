@@ -80,12 +80,12 @@ class Source:
         try:
             model.model_validate(data)
         except ValidationError as error:
-            wrong = {e["loc"][0] for e in error.errors() if e["loc"]}
+            wrong = {fault["loc"][0] for fault in error.errors() if fault["loc"]}
             return {name: value for name, value in data.items() if name not in wrong}, self._problems(error, where)
         return data, []
 
     def _problems(self, error: ValidationError, where: FieldPath) -> list[Problem]:
-        return [self.problem((*where, *_path(e["loc"])), _message(e)) for e in error.errors()]
+        return [self.problem((*where, *_path(fault["loc"])), _message(fault)) for fault in error.errors()]
 
 
 def field_name(where: Sequence[str | int]) -> str:
