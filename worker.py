@@ -38,7 +38,7 @@ from activities.toolboxes.pool import Pool
 from console.problems import print_bug, print_problems
 from console.screen import screen
 from grammar.errors import UserError
-from grammar.messages.contracts import TASK_QUEUE
+from grammar.messages.names import TASK_QUEUE
 from runtime import stopping
 from runtime.backend import Backend, open_backend
 from runtime.exit import leave

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from grammar.errors import NotWaiting
-from grammar.messages.contracts import TASK_QUEUE
+from grammar.messages.names import TASK_QUEUE
 from runtime.backend import Backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess

@@ -11,7 +11,7 @@ from console.failure_lines import FailureFormatter, FailureNotice, why_not_retri
 from console.printable import first_line, printable
 from console.progress import activity_label
 from grammar.documents.durations import rough
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent, TaskProgress
 from grammar.messages.reports import Approval
 

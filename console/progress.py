@@ -10,11 +10,12 @@ from console.printable import first_line, printable
 from console.throughput import Throughput
 from grammar.documents.models import Task
 from grammar.messages import model_choice
-from grammar.messages.contracts import Bundle, Progress, Usage
+from grammar.messages.activity_results import Progress, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.history import BranchPosition, position_of
 from grammar.messages.prices import cost, dollars
 from grammar.messages.reports import Approval
+from grammar.messages.run_bundle import Bundle
 
 # In the order in which they are shown: what needs a person first.
 BranchState = Literal["waiting_approval", "retrying", "rate_limited", "running", "queued"]

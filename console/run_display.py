@@ -14,9 +14,9 @@ from console.progress import RunProgress, RunView, TaskView
 from console.screen import Screen
 from console.throughput import format_rate
 from grammar.documents.durations import rough
-from grammar.messages.contracts import Bundle
 from grammar.messages.events import RunChanges
 from grammar.messages.history import position_of
+from grammar.messages.run_bundle import Bundle
 
 # Without a terminal, how far the run is, after so long without a line.
 PROGRESS_INTERVAL = timedelta(seconds=30)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grammar.documents.models import ModelConfig
-from grammar.messages.contracts import Usage
+from grammar.messages.activity_results import Usage
 from grammar.messages.history import BranchHistory
 from grammar.messages.prices import cost, dollars
 

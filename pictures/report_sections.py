@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from grammar.documents.durations import spoken
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory
 from grammar.messages.reports import TaskReport
 from pictures.costs import CostSummary
@@ -46,7 +46,7 @@ class BranchSection:
     @property
     def anchor(self) -> str:
         """Return its id in the page."""
-        return f"b{self.history.place.task + 1}-{self.history.report.index + 1}"
+        return f"b{self.history.position.task + 1}-{self.history.report.index + 1}"
 
     @property
     def status(self) -> str:
@@ -149,7 +149,7 @@ def full_transcript(branch: BranchHistory) -> list[TranscriptEntry]:
 
 def transcript_line(entry: TranscriptEntry, branch: BranchHistory) -> TranscriptLine:
     """Return an entry as it is shown: what a shell is asked is a script."""
-    kind = "script" if entry.kind == "prompt" and branch.deployments[0].asked.script else entry.kind
+    kind = "script" if entry.kind == "prompt" and branch.deployments[0].input.script else entry.kind
     return TranscriptLine(kind, _SPEAKERS[kind].format(entry.who), entry.text)
 
 

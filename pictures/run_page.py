@@ -8,7 +8,7 @@ from itertools import chain
 from grammar.documents.durations import spoken
 from grammar.documents.models import ModelConfig
 from grammar.loading.graph import graph
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory, RunHistory
 from pictures import transcript_limits
 from pictures.costs import CostSummary, branch_cost, costs_by_model, total_cost

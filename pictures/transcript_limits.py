@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from pictures import text_format
 
 # In one page: bytes of all texts, and entries of all transcripts.

@@ -14,22 +14,20 @@ from grammar.documents.models import Retry, Task
 from grammar.documents.references import short_name
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import Value
-from grammar.messages import contracts, model_choice
-from grammar.messages.contracts import (
+from grammar.messages import model_choice, names
+from grammar.messages.activity_requests import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
     AgentRequest,
     AgentSpec,
-    Branch,
-    BranchResult,
-    Bundle,
     GatherRequest,
-    Page,
     PrepareRequest,
     ShellRequest,
     TemplateContext,
-    activity_id,
 )
+from grammar.messages.activity_results import Branch, BranchResult, Page
+from grammar.messages.names import activity_id
+from grammar.messages.run_bundle import Bundle
 
 AGENT_ATTEMPTS = 5
 SHELL_ATTEMPTS = 1
@@ -76,7 +74,7 @@ async def prepare(request: PrepareRequest) -> Page:
     """Return a page of the task's branches, from item `offset` on. Raises ActivityError."""
     large = request.stored or (request.result and request.result.stored)
     page: Page = await workflow.execute_activity(
-        contracts.PREPARE,
+        names.PREPARE,
         request,
         result_type=Page,
         start_to_close_timeout=LARGE_TIMEOUT if large else PREPARE_TIMEOUT,
@@ -89,7 +87,7 @@ async def prepare(request: PrepareRequest) -> Page:
 async def gather(task: Task, request: GatherRequest) -> Value:
     """Return the list that a task that fans out publishes. Raises ActivityError."""
     value: Value = await workflow.execute_activity(
-        contracts.GATHER,
+        names.GATHER,
         request,
         result_type=Value,
         start_to_close_timeout=LARGE_TIMEOUT,
@@ -106,7 +104,7 @@ async def deploy(
 
     `activity`: its id. `summary`: its line in the Web UI. `left`: the time until the branch's deadline.
     """
-    name = contracts.RUN_SHELL if isinstance(request, ShellRequest) else contracts.RUN_AGENT
+    name = names.RUN_SHELL if isinstance(request, ShellRequest) else names.RUN_AGENT
     result: BranchResult = await workflow.execute_activity(
         name,
         request,

@@ -10,7 +10,7 @@ from temporalio.exceptions import (
 
 from grammar.documents.models import Task
 from grammar.errors import ends_run, is_mendable
-from grammar.messages.contracts import FailureDetails
+from grammar.messages.activity_results import FailureDetails
 from grammar.messages.reports import Failure
 from workflows.records.task_record import TaskRecord
 

@@ -9,8 +9,9 @@ from datetime import timedelta
 from temporalio import workflow
 
 from grammar.messages import rate_limit
-from grammar.messages.contracts import AgentRequest, ApprovalDecision, BranchResult, Leg, ShellRequest
-from grammar.messages.reports import Approval, Failure
+from grammar.messages.activity_requests import AgentRequest, ShellRequest
+from grammar.messages.activity_results import BranchResult, Leg
+from grammar.messages.reports import Approval, ApprovalDecision, Failure
 from workflows import deployment, summary
 from workflows.failures import BranchFailed
 from workflows.records.branch_record import BranchRecord

@@ -7,9 +7,10 @@ from temporalio.common import SearchAttributeKey, TypedSearchAttributes
 
 from grammar.documents.models import Task
 from grammar.documents.values import ToolResult
-from grammar.messages.continue_as_new import Carried, RunInput
-from grammar.messages.contracts import STATUS_ATTRIBUTE, TemplateContext
-from grammar.messages.reports import OVERVIEW_MEMO, RunOverview
+from grammar.messages.activity_requests import TemplateContext
+from grammar.messages.continue_as_new import CarriedRun, RunInput
+from grammar.messages.names import OVERVIEW_MEMO, STATUS_ATTRIBUTE
+from grammar.messages.reports import RunOverview
 from workflows import summary
 from workflows.records import carry_over, task_report
 from workflows.records.carry_over import CarryOver
@@ -66,7 +67,7 @@ class RunContext:
         if not workflow.info().is_continue_as_new_suggested():
             return
         tasks, events, count = self.record.carried()
-        carried = Carried(
+        carried = CarriedRun(
             index=index,
             tasks=tasks,
             source=source,
@@ -83,10 +84,10 @@ class RunContext:
         )
         workflow.continue_as_new(self.bundle.model_copy(update={"carried": carried}))
 
-    def carried_before(self, index: int) -> Carried:
+    def carried_before(self, index: int) -> CarriedRun:
         """Return what the tasks before the one of that index gave: what a run of an edited file takes over."""
         outputs = self.record.outputs.only([task.id for task in self.bundle.tasks[:index] if task.id])
-        return Carried(
+        return CarriedRun(
             index=index,
             tasks=[task_report.carried(task) for task in self.record.tasks[:index]],
             stack=self.carry_over.before(index),

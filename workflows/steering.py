@@ -6,8 +6,7 @@ Each message is a signal, which is ignored where it does not fit, and an update,
 from pydantic import JsonValue
 from temporalio import workflow
 
-from grammar.messages.contracts import ApprovalDecision
-from grammar.messages.reports import Action, Decision, Rejection
+from grammar.messages.reports import Action, ApprovalDecision, Decision, Rejection
 from workflows.records.run_record import RunRecord
 
 

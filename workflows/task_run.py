@@ -11,8 +11,9 @@ from temporalio.exceptions import ActivityError
 from grammar.documents.models import Task
 from grammar.documents.values import ToolResult, Value
 from grammar.messages import fan_out
+from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest
+from grammar.messages.activity_results import Branch, Page
 from grammar.messages.continue_as_new import FinishedBranch
-from grammar.messages.contracts import AgentRequest, Branch, GatherRequest, Page, PrepareRequest
 from grammar.messages.reports import Decision, Failure
 from workflows import deployment, failures
 from workflows.failures import BranchFailed, RunFailed

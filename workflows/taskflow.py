@@ -4,9 +4,9 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 from temporalio.workflow import ContinueAsNewError
 
-from grammar.messages.continue_as_new import Carried, RunInput
-from grammar.messages.contracts import WORKFLOW
+from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
+from grammar.messages.names import WORKFLOW
 from grammar.messages.reports import Manifest, RunReport
 from workflows.failures import RunFailed
 from workflows.run_context import RunContext
@@ -70,6 +70,6 @@ class TaskflowWorkflow(Steering):
         return self._record.events(after)
 
     @workflow.query
-    def given_before(self, task: int) -> Carried:
+    def given_before(self, task: int) -> CarriedRun:
         """Return what the tasks before the one of that index gave: what a run of an edited file takes over."""
         return self._context.carried_before(task)

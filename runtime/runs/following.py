@@ -16,7 +16,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.messages.contracts import Progress
+from grammar.messages.activity_results import Progress
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, RunEvents
 from runtime.runs.runs import POLL, QUERY_TIMEOUT, Handle, began
 

@@ -18,8 +18,9 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import NotScheduled
-from grammar.messages.contracts import TASK_QUEUE, WORKFLOW, Bundle
+from grammar.messages.names import TASK_QUEUE, WORKFLOW
 from grammar.messages.reports import RunLine, RunOverview
+from grammar.messages.run_bundle import Bundle
 from grammar.messages.schedule import ScheduleLine, refused
 from runtime.runs import runs, search_attributes
 from runtime.storage.too_large import too_large

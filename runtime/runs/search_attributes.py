@@ -6,7 +6,8 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.messages.contracts import BUNDLE_ATTRIBUTE, NAME_ATTRIBUTE, STATUS_ATTRIBUTE, Bundle
+from grammar.messages.names import BUNDLE_ATTRIBUTE, NAME_ATTRIBUTE, STATUS_ATTRIBUTE
+from grammar.messages.run_bundle import Bundle
 
 NAMES = (STATUS_ATTRIBUTE, NAME_ATTRIBUTE, BUNDLE_ATTRIBUTE)
 

@@ -7,8 +7,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import NotWaiting
-from grammar.messages.contracts import ApprovalDecision
-from grammar.messages.reports import Approval, Decision, Rejection
+from grammar.messages.reports import Approval, ApprovalDecision, Decision, Rejection
 from runtime.runs.runs import QUERY_TIMEOUT, Handle
 
 

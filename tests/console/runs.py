@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from grammar.documents.models import ModelConfig, Price, Task
-from grammar.messages.contracts import Bundle, Progress, TranscriptEntry, Usage
+from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
+from grammar.messages.run_bundle import Bundle
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 

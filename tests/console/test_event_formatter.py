@@ -1,7 +1,7 @@
 """The events of a run, line by line."""
 
 from console.event_formatter import MAX_BRANCHES_WITH_TOOLS, MAX_SILENT_BRANCHES, EventFormatter
-from grammar.messages.contracts import Progress, TranscriptEntry
+from grammar.messages.activity_results import Progress, TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent
 from tests.console.runs import NOW, ago, branch_ended, retrying, says, task_progress
 

@@ -8,7 +8,7 @@ from rich.console import Console, Group
 
 from console.live_view import render
 from console.progress import BranchRow, RunProgress, RunView, TaskView
-from grammar.messages.contracts import Usage
+from grammar.messages.activity_results import Usage
 from grammar.messages.events import RunEvent
 from tests.console.runs import FLOW, NOW, ago, changes, retrying, running, says
 

@@ -6,7 +6,7 @@ import pytest
 
 from console.progress import RunProgress, RunView
 from grammar.documents.models import ModelChoice, Price, Task
-from grammar.messages.contracts import Usage
+from grammar.messages.activity_results import Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent
 from grammar.messages.reports import Approval
 from tests.console.runs import (

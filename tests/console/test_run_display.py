@@ -8,7 +8,7 @@ from rich.console import Console
 
 from console.run_display import PROGRESS_INTERVAL, RunDisplay
 from console.screen import Screen
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.events import RunEvent
 from tests.console.runs import FLOW, NOW, branch_ended, changes, running, says
 

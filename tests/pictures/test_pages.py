@@ -7,7 +7,7 @@ import pytest
 
 from grammar.documents.models import ModelConfig
 from grammar.loading.graph import Graph, Link, TaskNode
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.reports import Approval, Failure, Parked
 from pictures import flow_page, mermaid, run_page
 from tests.support.stories import PRICES, TALK, at, many
@@ -154,7 +154,7 @@ def test_what_was_mended_had_failed() -> None:
     history = many(3)
     leg = history.history.deployments[1]
     history.history.deployments[1:2] = [
-        leg.model_copy(update={"failure": "BadRequest: 400 no <b>such</b> model", "gave": None}),
+        leg.model_copy(update={"failure": "BadRequest: 400 no <b>such</b> model", "output": None}),
         leg.model_copy(update={"activity": f"{leg.activity}-leg-2"}),
     ]
     words = " ".join(checked(run_page.html(history, PRICES)).text.split())

@@ -17,7 +17,7 @@ from temporalio.testing import WorkflowEnvironment
 
 import worker
 from grammar.loading.bundle import LoadOptions, load
-from grammar.messages.contracts import TASK_QUEUE
+from grammar.messages.names import TASK_QUEUE
 from runtime.backend import Backend
 from runtime.exit import leave
 from runtime.runs import runs

@@ -4,16 +4,16 @@ import os
 import time
 from pathlib import Path
 
-from grammar.documents.values import Stored
+from grammar.documents.values import StoredDocument
 from grammar.messages.reports import RunReport
 from runtime.storage.document_files import LEFT_BEHIND, FileDocuments, filled
 
 
-async def added(documents: FileDocuments, text: str) -> Stored:
+async def added(documents: FileDocuments, text: str) -> StoredDocument:
     documents.folder.mkdir(parents=True, exist_ok=True)
     file = documents.folder / "new"
     file.write_text(text)
-    return Stored(key=await documents.add(file), size=len(text), form="value")
+    return StoredDocument(key=await documents.add(file), size=len(text), form="value")
 
 
 async def test_a_document_is_kept_once(tmp_path: Path) -> None:

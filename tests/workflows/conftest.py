@@ -18,18 +18,11 @@ from temporalio.worker import Worker
 
 from grammar.documents.models import Personality, Task
 from grammar.documents.values import ToolResult, Value
-from grammar.messages import contracts
-from grammar.messages.contracts import (
-    AgentRequest,
-    Branch,
-    BranchResult,
-    Bundle,
-    GatherRequest,
-    Page,
-    PrepareRequest,
-    ShellRequest,
-)
+from grammar.messages import names
+from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest, ShellRequest
+from grammar.messages.activity_results import Branch, BranchResult, Page
 from grammar.messages.reports import RunReport
+from grammar.messages.run_bundle import Bundle
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow
 
@@ -58,7 +51,7 @@ class Fakes:
     running: int = 0
     most_running: int = 0
 
-    @activity.defn(name=contracts.PREPARE)
+    @activity.defn(name=names.PREPARE)
     async def prepare(self, request: PrepareRequest) -> Page:
         self.prepared.append(request)
         if self.page:
@@ -72,14 +65,14 @@ class Fakes:
         page = list(enumerate(items))[request.offset : request.offset + self.page_size]
         return Page(total=len(items), branches=[Branch(index=i, item=x, prompt=f"{name} {x}") for i, x in page])
 
-    @activity.defn(name=contracts.GATHER)
+    @activity.defn(name=names.GATHER)
     async def gather(self, request: GatherRequest) -> Value:
         self.gathered.append(request)
         if self.gather_fails:
             raise ApplicationError(self.gather_fails, type="StorageFailed", non_retryable=True)
         return Value(value="gathered")
 
-    @activity.defn(name=contracts.RUN_AGENT)
+    @activity.defn(name=names.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> BranchResult:
         self.deployed.append(request.prompt)
         self.running += 1
@@ -90,7 +83,7 @@ class Fakes:
         finally:
             self.running -= 1
 
-    @activity.defn(name=contracts.RUN_SHELL)
+    @activity.defn(name=names.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> BranchResult:
         self.deployed.append(request.script)
         return self.shell(request)
@@ -112,7 +105,7 @@ class FlowRunner:
             name="flow", source="flow.yaml", tasks=list(tasks), personalities={"who": Personality()}, hash="h"
         )
         self.handle = await self.env.client.start_workflow(
-            contracts.WORKFLOW,
+            names.WORKFLOW,
             bundle,
             id=self.run_id or self.queue,
             task_queue=self.queue,

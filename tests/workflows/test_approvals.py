@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
-from grammar.messages.contracts import AgentRequest, BranchResult, Leg, PendingCall
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, Leg, PendingCall
 from grammar.messages.events import RunEvents
-from grammar.messages.reports import OVERVIEW_MEMO, Approval, Manifest, Rejection, RunOverview, RunReport
+from grammar.messages.names import OVERVIEW_MEMO
+from grammar.messages.reports import Approval, Manifest, Rejection, RunOverview, RunReport
 from runtime.runs import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, said

@@ -14,7 +14,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
-from grammar.messages.contracts import AgentRequest, BranchResult, Leg, PendingCall
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, Leg, PendingCall
 from grammar.messages.events import RunEvents
 from grammar.messages.reports import Manifest, Rejection, RunReport
 from runtime.runs import history_reader, runs

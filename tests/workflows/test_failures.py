@@ -10,7 +10,8 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from grammar.documents.models import Retry, Task
 from grammar.errors import BUG
-from grammar.messages.contracts import AgentRequest, BranchResult
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult
 from grammar.messages.reports import RunReport
 from runtime.runs import history_reader
 from tests.workflows.conftest import FlowRunner, ask, said

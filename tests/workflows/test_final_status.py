@@ -6,7 +6,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from console.run_summary import EXIT_CODES
-from grammar.messages.contracts import AgentRequest, BranchResult
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult
 from tests.workflows.conftest import FlowRunner, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -7,9 +7,11 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from grammar.documents.models import Retry
-from grammar.messages.contracts import AgentRequest, BranchResult, Leg, LegReason, PendingCall
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, Leg, LegReason, PendingCall
 from grammar.messages.events import RunEvents
-from grammar.messages.reports import OVERVIEW_MEMO, Manifest, RunOverview, RunReport
+from grammar.messages.names import OVERVIEW_MEMO
+from grammar.messages.reports import Manifest, RunOverview, RunReport
 from runtime.runs import runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, said

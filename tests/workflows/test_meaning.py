@@ -8,7 +8,8 @@ from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import ModelChoice, Retry, Task
 from grammar.documents.values import ToolResult
-from grammar.messages.contracts import AgentRequest, BranchResult, ShellRequest
+from grammar.messages.activity_requests import AgentRequest, ShellRequest
+from grammar.messages.activity_results import BranchResult
 from grammar.messages.reports import RunReport
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, said

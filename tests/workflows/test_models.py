@@ -7,7 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import ModelChoice
-from grammar.messages.contracts import AgentRequest, BranchResult, Usage
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, Usage
 from grammar.messages.events import RunEvents
 from tests.workflows.conftest import FlowRunner, ask, said
 

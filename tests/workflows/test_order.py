@@ -6,7 +6,8 @@ import pytest
 
 from grammar.documents.models import Task
 from grammar.documents.values import ToolResult
-from grammar.messages.contracts import AgentRequest, BranchResult, Leg
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, Leg
 from grammar.messages.events import RunEvents
 from grammar.messages.reports import Manifest, RunReport
 from tests.workflows.conftest import FlowRunner, ask, said

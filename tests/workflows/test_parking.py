@@ -8,7 +8,8 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from grammar.messages.contracts import AgentRequest, BranchResult, FailureDetails, TranscriptEntry, Usage
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, FailureDetails, TranscriptEntry, Usage
 from grammar.messages.events import RunEvents
 from grammar.messages.reports import Manifest, RunReport
 from runtime.runs import history_reader
@@ -280,7 +281,7 @@ async def test_what_failed_branches_cost_is_counted_once(runner: FlowRunner) -> 
     assert figures == [(10, 3, 2), (10, 3, 2)]
     story = await history_reader.read_history(runner.env.client, handle.id)
     failed = [one.deployments[0] for branches in story.branches() for one in branches]
-    assert [(one.failure, one.gave and one.gave.said) for one in failed] == [
+    assert [(one.failure, one.output and one.output.said) for one in failed] == [
         ("ModelUnavailable: no", SAID),
         ("BadRequest: no", SAID),
     ]

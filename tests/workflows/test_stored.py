@@ -5,16 +5,17 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.documents.values import Stored, ToolResult
-from grammar.messages.contracts import AgentRequest, Branch, BranchResult, Page, PrepareRequest, StoredPage
+from grammar.documents.values import StoredDocument, ToolResult
+from grammar.messages.activity_requests import AgentRequest, PrepareRequest
+from grammar.messages.activity_results import Branch, BranchResult, Page, StoredPage
 from tests.workflows.conftest import FlowRunner, ask, said
 from tests.workflows.test_parking import parked
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def stored(name: str, form: Any = "given") -> Stored:
-    return Stored(key=name, size=99_999, form=form)
+def stored(name: str, form: Any = "given") -> StoredDocument:
+    return StoredDocument(key=name, size=99_999, form=form)
 
 
 def large(name: str, results: int = 1) -> BranchResult:

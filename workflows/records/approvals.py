@@ -6,9 +6,9 @@ from typing import Literal
 
 from temporalio import workflow
 
+from grammar.messages.activity_results import Leg, PendingCall
 from grammar.messages.continue_as_new import WaitingBranch
-from grammar.messages.contracts import ApprovalDecision, Leg, PendingCall
-from grammar.messages.reports import Approval, Grant
+from grammar.messages.reports import Approval, ApprovalDecision, Grant
 
 Kind = Literal["approval", "unknown_outcome"]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from grammar.errors import is_spent
+from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, Usage
 from grammar.messages.continue_as_new import CarriedBranch, FinishedBranch, WaitingBranch
-from grammar.messages.contracts import ApprovalDecision, Branch, BranchResult, FailureDetails, Leg, Usage
-from grammar.messages.reports import Approval, BranchStatus, Failure
+from grammar.messages.reports import Approval, ApprovalDecision, BranchStatus, Failure
 
 _STATUS: dict[str, BranchStatus] = {
     "approval": "waiting",

@@ -4,13 +4,15 @@ from collections.abc import Collection, Mapping
 
 from pydantic import JsonValue
 
-from grammar.documents.values import Stored, Value
+from grammar.documents.values import StoredDocument, Value
 
 
 class PublishedOutputs:
     """Hold what tasks published, by task id: in `values`, or in `stored` where it lies in payload storage."""
 
-    def __init__(self, values: Mapping[str, JsonValue] | None = None, stored: Mapping[str, Stored] | None = None):
+    def __init__(
+        self, values: Mapping[str, JsonValue] | None = None, stored: Mapping[str, StoredDocument] | None = None
+    ):
         self.values = dict(values or {})
         self.stored = dict(stored or {})
 

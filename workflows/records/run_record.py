@@ -6,10 +6,20 @@ from datetime import datetime
 
 from temporalio import workflow
 
-from grammar.messages.continue_as_new import Carried, CarriedTask
-from grammar.messages.contracts import ApprovalDecision, Bundle, Usage
+from grammar.messages.activity_results import Usage
+from grammar.messages.continue_as_new import CarriedRun, CarriedTask
 from grammar.messages.events import RunEvent, RunEvents
-from grammar.messages.reports import Approval, BranchReport, Decision, Failure, RunOverview, RunReport, RunStatus
+from grammar.messages.reports import (
+    Approval,
+    ApprovalDecision,
+    BranchReport,
+    Decision,
+    Failure,
+    RunOverview,
+    RunReport,
+    RunStatus,
+)
+from grammar.messages.run_bundle import Bundle
 from workflows.records import task_report
 from workflows.records.approvals import Approvals
 from workflows.records.parking import Parking
@@ -27,7 +37,7 @@ _DECIDED = {"approval": ("approved", "rejected"), "unknown_outcome": ("to be rep
 class RunRecord:
     """Hold what happened in a run: its tasks, what they published, what waits for people, and events for followers."""
 
-    def __init__(self, bundle: Bundle, now: Callable[[], datetime], carried: Carried | None = None) -> None:
+    def __init__(self, bundle: Bundle, now: Callable[[], datetime], carried: CarriedRun | None = None) -> None:
         self._bundle = bundle
         self._events: deque[RunEvent] = deque(maxlen=EVENTS_KEPT)
         self._count = 0
@@ -46,7 +56,7 @@ class RunRecord:
         tasks = [task_report.carried(task, self.approvals.decisions) for task in self.tasks]
         return tasks, list(self._events)[-EVENTS_CARRIED:], self._count
 
-    def _take_over(self, carried: Carried) -> None:
+    def _take_over(self, carried: CarriedRun) -> None:
         self._events.extend(carried.entries)
         self._count, self.paused = carried.count, carried.paused
         self.approvals.granted = set(carried.granted)

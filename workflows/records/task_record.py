@@ -6,8 +6,9 @@ from typing import Any
 
 from grammar.documents.models import Task
 from grammar.errors import ends_run
+from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
-from grammar.messages.contracts import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage, activity_id
+from grammar.messages.names import activity_id
 from grammar.messages.reports import Failure, TaskStatus
 from workflows.records.branch_record import BranchRecord, finished_branch
 

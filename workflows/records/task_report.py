@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pydantic import JsonValue
 
 from grammar.documents.values import Value
+from grammar.messages.activity_requests import GatheredBranch
+from grammar.messages.activity_results import Usage
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
-from grammar.messages.contracts import ApprovalDecision, GatheredBranch, Usage
 from grammar.messages.events import TaskProgress
-from grammar.messages.reports import Approval, BranchReport, TaskReport
+from grammar.messages.reports import Approval, ApprovalDecision, BranchReport, TaskReport
 from workflows.records.branch_record import BranchRecord
 from workflows.records.task_record import TaskRecord
 

@@ -1,4 +1,7 @@
-"""Every failure that a person may see has something to try."""
+"""The error tree, and its hints: every failure that a person may see has something to try."""
+
+import inspect
+import re
 
 import pytest
 
@@ -22,3 +25,15 @@ def test_what_is_retried() -> None:
     kinds = (*KINDS, TIMEOUT, BUG)
     retried = {"ModelUnavailable", "RateLimited", "ToolboxFailed", "StorageFailed", "ShellFailed", "Timeout"}
     assert {kind for kind in kinds if is_retried(kind)} == retried
+
+
+def test_the_error_tree_is_drawn_as_it_is() -> None:
+    drawn = re.findall(r"^([│├└─ ]*)([A-Z]\w+)", (errors.__doc__ or "").split("\n\n")[1], re.MULTILINE)
+    path: list[str] = []
+    pairs = set()
+    for branch, name in drawn:
+        depth = len(branch) // 4
+        path[depth:] = [name]
+        pairs.add((name, path[depth - 1] if depth else "Exception"))
+    classes = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.TaskflowError)]
+    assert pairs == {(c.__name__, c.__bases__[0].__name__) for c in classes}

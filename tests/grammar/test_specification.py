@@ -10,12 +10,12 @@ import pytest
 
 from grammar import errors
 from grammar.documents.models import ModelChoice, ModelConfig, Personality, Retry, ServerParams, Task, Toolbox
-from grammar.documents.references import Search
+from grammar.documents.references import SearchPath
 from grammar.errors import InvalidFlow, TemplateFailed, ends_run
 from grammar.loading.bundle import LoadOptions, load
 from grammar.loading.lint import lint
 from grammar.messages import endpoint
-from grammar.messages.contracts import ModelSpec, TemplateContext
+from grammar.messages.activity_requests import ModelSpec, TemplateContext
 from grammar.messages.model_choice import choose as choose_model
 from grammar.preparing import system_prompt
 from grammar.preparing.preparation import environment
@@ -93,14 +93,14 @@ def test_a_request_to_a_server_may_take_120_seconds_unless_the_toolbox_says_othe
 
 @pytest.mark.parametrize("kind", ["resources", "prompts"])
 def test_only_personalities_and_toolboxes_fall_back_to_ours(tmp_path: Path, kind: str) -> None:
-    assert Search().find(f"seclab_taskflow_agent.{kind}.one_sentence") is None
+    assert SearchPath().find(f"seclab_taskflow_agent.{kind}.one_sentence") is None
 
 
 def test_a_reference_with_a_slash_or_an_ending_is_a_path(tmp_path: Path) -> None:
     (tmp_path / "lib").mkdir()
     for name in ("lib/one.yaml", "two.yml"):
         (tmp_path / name).write_text("x: 1")
-        assert Search().find(name, tmp_path / "flow.yaml") == tmp_path / name
+        assert SearchPath().find(name, tmp_path / "flow.yaml") == tmp_path / name
 
 
 def test_a_malformed_document_is_told_beside_a_missing_one(here: Path) -> None:

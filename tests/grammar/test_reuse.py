@@ -7,8 +7,8 @@ import pytest
 from grammar.documents.models import ModelConfig, Personality, ServerParams, Task, Toolbox
 from grammar.errors import NotTakenOver
 from grammar.loading.reuse import beginning
-from grammar.messages.contracts import Bundle
 from grammar.messages.reports import TaskReport, TaskStatus
+from grammar.messages.run_bundle import Bundle
 
 BOX = Toolbox(server_params=ServerParams(kind="stdio", command="x", args=("{{ globals.dir }}",)))
 

@@ -10,7 +10,7 @@ from grammar.documents.models import Personality, Task, Toolbox
 from grammar.documents.rules import WantedValue
 from grammar.dry_run.dry_run_bundle import wanted
 from grammar.dry_run.inferred_types import InferredType, read_expression, read_template
-from grammar.messages.contracts import Bundle
+from grammar.messages.run_bundle import Bundle
 
 BOX = Toolbox.model_validate({"server_params": {"kind": "stdio", "command": "x"}})
 
