@@ -56,7 +56,8 @@ def _write(file: TextIO, request: GatherRequest, files: Mapping[str, Path]) -> N
     separator = "["
     for branch in request.branches:
         file.write(separator)
-        json.dump(entry(branch, items[branch.item], _result(branch.result, files)), file, ensure_ascii=False)
+        published = entry(branch, items[branch.item], _result(branch.result, files), request.meaning)
+        json.dump(published, file, ensure_ascii=False)
         separator = ","
     file.write("]" if request.branches else "[]")
 

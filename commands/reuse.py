@@ -28,11 +28,12 @@ async def _carried(here: Backend, flow: Bundle, earlier: str, task: str | None) 
     old = await runs.bundle_of(runs.handle(here.client, earlier))
     async with answering(here, earlier):
         report = await runs.report(here.client, earlier)
-        begin = reuse.beginning(old, report.tasks, flow, task, earlier)
+        begin = reuse.beginning(old, report.tasks, flow, task, earlier, report.stored)
         found = await runs.given_before(here.client, earlier, begin)
     taken = [_taken(one, earlier) for one in found.tasks[:begin]]
     fresh = [CarriedTask(report=TaskReport(name=one.name or "", id=one.id)) for one in flow.tasks[begin:]]
-    return found.model_copy(update={"tasks": [*taken, *fresh]})
+    outputs = reuse.outputs_taken_over(old, flow, found.outputs)
+    return found.model_copy(update={"tasks": [*taken, *fresh], "outputs": outputs})
 
 
 def _taken(task: CarriedTask, earlier: str) -> CarriedTask:

@@ -189,10 +189,13 @@ class TaskRun:
         """Return the list of a fan-out: put together here, or by an activity where any of it is stored."""
         pages, items = self._record.pages, task_report.items(self._record)
         branches = task_report.gathered_branches(self._record)
+        meaning = self._context.bundle.meaning
         if pages or any(branch.result.stored for branch in branches):
-            request = GatherRequest(branches=branches, pages=pages, items={} if pages else items)
+            request = GatherRequest(branches=branches, pages=pages, items={} if pages else items, meaning=meaning)
             return await deployment.gather(self._task, request)
-        return Value(value=[fan_out.entry(branch, items[branch.item], branch.result.value) for branch in branches])
+        return Value(
+            value=[fan_out.entry(branch, items[branch.item], branch.result.value, meaning) for branch in branches]
+        )
 
 
 def _branches(page: Page, models: int) -> Iterator[Branch]:

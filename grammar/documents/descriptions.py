@@ -33,7 +33,7 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "model": "A name from the model config, or the provider's id of a model.",
         "model_settings": "Settings for the model, over those of the model config.",
         "models": "Several models, each asked the same: names, or `{model, model_settings}`. Instead of `model`.",
-        "completion": "With several models: `all` must succeed, or `any` of them.",
+        "completion": "With items or several models: `all` branches must succeed, or `any` one of them.",
         "model_concurrency": "How many of the models run at once; 0: all of them.",
         "outputs": "A JSON Schema (2020-12) that the task's value must satisfy.",
         "outputs_retries": "How often the agent may repair a value that breaks `outputs`.",

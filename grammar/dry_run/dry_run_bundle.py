@@ -123,17 +123,16 @@ class _ReadValues:
         scope: dict[str, InferredType] = {"outputs": InferredType(keys=self._named)}
         if task.if_ is not None:
             read_expression(task.if_, scope)
-        if result := self._item(task, scope):
-            scope["result"] = result
+        item = self._item(task, scope)
+        if item:
+            scope["result"] = item
         if task.user_prompt is not None:
             read_template(task.user_prompt, scope, self._bundle.prompts)
         if self._pushes(task):
             self._carry_over.append(index)
         if task.id:
             inferred = self._inferred[index]
-            self._named[task.id] = (
-                InferredType(element=InferredType(keys={"result": inferred})) if task.fans_out else inferred
-            )
+            self._named[task.id] = _entries(inferred, item) if task.fans_out else inferred
 
     def wanted(self, index: int) -> WantedValue | None:
         """None where nothing is read of the task that it could give."""
@@ -171,3 +170,8 @@ class _ReadValues:
     def _gives_value(self, task: Task) -> bool:
         """Whether `outputs.<id>` could hold more than a text, or nothing."""
         return self._gives_results(task) if task.capture == "tool_result" else task.outputs is not None
+
+
+def _entries(result: InferredType, item: InferredType | None) -> InferredType:
+    """What is read of the list that a fan-out publishes is read of its results, and of its items."""
+    return InferredType(element=InferredType(keys={"result": result} | ({"value": item} if item else {})))

@@ -18,7 +18,7 @@ from grammar.loading import flow_check, tasks
 from grammar.loading.library import Library, NeededVariable
 from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
-from grammar.messages.run_bundle import Bundle
+from grammar.messages.run_bundle import MEANING, Bundle
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,7 @@ def _bundle(
         toolboxes=library.toolboxes,
         prompts=library.prompts,
         config=config,
+        meaning=MEANING,
     )
     return bundle.model_copy(update={"hash": content_hash(bundle)})
 

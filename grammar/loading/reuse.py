@@ -1,11 +1,13 @@
 """Whether a run of an edited file may take over what an earlier run of it gave, task by task. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
+
+from pydantic import JsonValue
 
 from grammar.documents.models import Task
 from grammar.errors import NotTakenOver
-from grammar.messages import model_choice
+from grammar.messages import fan_out, model_choice
 from grammar.messages.reports import TaskReport
 from grammar.messages.run_bundle import Bundle
 from grammar.templating import template_outline
@@ -14,13 +16,16 @@ from grammar.templating.task_templates import included, templates_of
 SETTLED = ("done", "skipped")
 
 
-def beginning(old: Bundle, reports: Sequence[TaskReport], new: Bundle, asked: str | None, run: str) -> int:
+def beginning(
+    old: Bundle, reports: Sequence[TaskReport], new: Bundle, asked: str | None, run: str, stored: Collection[str] = ()
+) -> int:
     """Return the index, from 0, of the task that the new run begins with. Raises NotTakenOver, with the reason.
 
     `asked`: the name or id of that task; None: the first one that differs, or that the earlier run did not complete.
-    `run`: the id of the earlier run, and `reports` its tasks.
+    `run`: the id of the earlier run, `reports` its tasks, and `stored` the ids of those whose values are in payload
+    storage.
     """
-    reasons = list(_reasons(old, reports, new, run))
+    reasons = list(_reasons(old, reports, new, run, stored))
     differs = next((index for index, reason in enumerate(reasons) if reason), len(new.tasks))
     if asked is None:
         if differs == 0:
@@ -35,7 +40,20 @@ def beginning(old: Bundle, reports: Sequence[TaskReport], new: Bundle, asked: st
     return begin
 
 
-def _reasons(old: Bundle, reports: Sequence[TaskReport], new: Bundle, run: str) -> Iterator[str | None]:
+def outputs_taken_over(old: Bundle, new: Bundle, outputs: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return what tasks of the earlier run published, by their ids, as the new run's templates read it."""
+    if old.meaning == new.meaning:
+        return dict(outputs)
+    models = {task.id: len(task.choices) for task in old.tasks if task.fans_out}
+    return {
+        name: fan_out.in_todays_meaning(value, models[name]) if name in models else value
+        for name, value in outputs.items()
+    }
+
+
+def _reasons(
+    old: Bundle, reports: Sequence[TaskReport], new: Bundle, run: str, stored: Collection[str]
+) -> Iterator[str | None]:
     """Why the result of each task cannot be taken over; None where it can."""
     for index, task in enumerate(new.tasks):
         if index >= len(old.tasks):
@@ -44,6 +62,8 @@ def _reasons(old: Bundle, reports: Sequence[TaskReport], new: Bundle, run: str) 
             yield f"task {task.name!r} differs: {', '.join(changed)}"
         elif reports[index].status not in SETTLED:
             yield f"task {task.name!r} was not completed there, but {reports[index].status}"
+        elif old.meaning != new.meaning and task.fans_out and task.id in stored:
+            yield f"task {task.name!r} gave a large list there, in the form of an older version"
         else:
             yield None
 

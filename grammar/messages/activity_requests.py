@@ -10,6 +10,7 @@ from grammar.documents.rules import BranchScript
 from grammar.documents.values import StoredDocument, ToolResult, Value
 from grammar.messages.activity_results import Leg, StoredPage
 from grammar.messages.reports import ApprovalDecision
+from grammar.messages.run_bundle import Meaning
 
 # How much of a result a run keeps itself, in bytes of JSON; more goes to payload storage, where there is one, and the
 # run keeps a reference. What one of many branches gave, and what a whole task gave.
@@ -163,3 +164,5 @@ class GatherRequest(BaseModel):
     """The pages that have the items; empty: `items` has them."""
     items: dict[int, JsonValue] = {}
     """The items, by number from 0; empty where `pages` has them."""
+    meaning: Meaning = 1
+    """The `meaning` of the run's Bundle."""

@@ -1,9 +1,20 @@
 """The bundle: what the starter hands to the workflow, so that a run needs no file (specification section 2)."""
 
+from typing import Literal
+
 from pydantic import BaseModel, JsonValue
 
 from grammar.documents.models import ModelConfig, Personality, Task, Toolbox
 from grammar.documents.rules import DryRunScript
+
+Meaning = Literal[1, 2]
+"""What a flow's words mean. 1: as in versions whose runs may still be open, or be taken over. 2: as specified.
+
+With 1, `item` of an entry of a fan-out is the item itself, and `completion: any` asks for one model for each item.
+"""
+
+MEANING: Meaning = 2
+"""What the words of a new bundle mean."""
 
 
 class Bundle(BaseModel):
@@ -27,6 +38,8 @@ class Bundle(BaseModel):
     """The model config; the default one where neither the flow nor the command line names one."""
     script: DryRunScript | None = None
     """What answers in place of models and scripts; None: the run is no dry run."""
+    meaning: Meaning = 1
+    """What the flow's words mean; 1 also for bundles that older versions made, which do not say."""
     hash: str = ""
     """SHA-256, in hex, of all but `source`, prices and itself. Empty only until it has been computed."""
 

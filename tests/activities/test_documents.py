@@ -162,7 +162,7 @@ async def test_a_fault_of_a_later_page_shows_before_any_work(bench: Bench, docum
 
 
 async def gathered(documents: FileDocuments, **fields: Any) -> Value:
-    return await ActivityEnvironment().run(Gather(documents).gather, GatherRequest(**fields))
+    return await ActivityEnvironment().run(Gather(documents).gather, GatherRequest(meaning=2, **fields))
 
 
 async def test_the_list_of_a_fan_out(bench: Bench, documents: FileDocuments) -> None:
@@ -172,8 +172,8 @@ async def test_the_list_of_a_fan_out(bench: Bench, documents: FileDocuments) -> 
     branches.append(GatheredBranch(item=999, model="m", error="no"))
     found = await gathered(documents, branches=branches, pages=page.pages)
     entries = await value(documents, found.stored)
-    assert [one["item"]["n"] for one in entries] == list(range(1000))
-    assert entries[7] == {"model": "m", "item": {"n": 7, "code": "x" * 500}, "result": 7}
+    assert [one["value"]["n"] for one in entries] == list(range(1000))
+    assert entries[7] == {"model": "m", "item": 7, "value": {"n": 7, "code": "x" * 500}, "result": 7}
     assert (entries[999]["result"], entries[999]["error"]) == (None, "no")
     assert not left_over(documents)
 
@@ -182,7 +182,7 @@ async def test_a_short_list_stays_with_the_run(bench: Bench, documents: FileDocu
     deployed = await bench.shell("echo '{\"a\": 1}'", kept=1)
     branches = [GatheredBranch(item=4, model="m", result=Value(stored=deployed.stored))]
     found = await gathered(documents, branches=branches, items={4: "four"})
-    assert found == Value(value=[{"model": "m", "item": "four", "result": {"a": 1}}])
+    assert found == Value(value=[{"model": "m", "item": 4, "value": "four", "result": {"a": 1}}])
     assert not left_over(documents)
 
 

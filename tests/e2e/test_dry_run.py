@@ -34,7 +34,7 @@ taskflow:
       name: report
       over: outputs.judged
       agents: [brief.yaml]
-      user_prompt: "{{ result.item.name }} is {{ result.result.verdict }} at {{ result.result.line }}"
+      user_prompt: "{{ result.value.name }} is {{ result.result.verdict }} at {{ result.result.line }}"
 globals:
   repo: example
 """

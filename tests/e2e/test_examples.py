@@ -199,7 +199,7 @@ def test_models(stage: Stage) -> None:
         stage.desk.write("several.yaml", config.replace("https://api.openai.com/v1", other.url))
         told = stage.json("models", "-m", "./several.yaml", rules=rules)
     answers = told["outputs"]["answers"]
-    assert [(one["item"], one["model"], one["result"]) for one in answers] == [
+    assert [(one["value"], one["model"], one["result"]) for one in answers] == [
         ("bees", "fast", "mini"),
         ("bees", "thorough", "full"),
         ("bees", "reasoning", "reasoned"),
@@ -299,7 +299,7 @@ def test_fan_out(stage: Stage) -> None:
     told = stage.json("fan_out", rules=rules, code=4)
     assert told["status"] == "completed_with_failures"
     described = told["outputs"]["described"]
-    assert [(one["item"], one["result"] is None) for one in described] == [
+    assert [(one["value"], one["result"] is None) for one in described] == [
         ("Lima", False),
         ("Oslo", True),
         ("Rome", False),
@@ -402,7 +402,7 @@ def test_sample(stage: Stage) -> None:
     told = stage.json("sample", "-g", "audience=judges", rules=rules)
     assert statuses(told) == ["done"] * 3
     facts = told["outputs"]["facts"]
-    assert [one["item"] for one in facts] == ["owl", "whale", "bee", "fox"]
+    assert [one["value"] for one in facts] == ["owl", "whale", "bee", "fox"]
     assert facts[2]["result"].startswith("Tell judges a fact about the bee.")
     assert told["outputs"]["pick"].count("\n- ") == 4
 

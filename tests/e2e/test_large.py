@@ -38,7 +38,7 @@ def test_a_large_result_is_read_by_later_tasks_and_told_at_the_end(desk: Desk, s
     outputs = ended.json["outputs"]
     assert "stored" not in ended.json
     assert [one["n"] for one in outputs["long"]] == list(range(450))
-    assert [one["item"]["n"] for one in outputs["each"]] == list(range(450))
+    assert [one["value"]["n"] for one in outputs["each"]] == list(range(450))
     assert [one["result"].split(" ")[:2] for one in outputs["each"]] == [["number", str(n)] for n in range(450)]
     assert [one["result"].split(" ")[:2] for one in outputs["short"]] == [["number", "0"], ["number", "1"]]
     documents = desk.state / "payloads" / "documents"

@@ -94,6 +94,15 @@ def test_outputs_of_a_fan_out_are_entries() -> None:
     assert found[1] == WantedValue(value={"verdict": "verdict", "why": "why"})
 
 
+def test_the_value_of_an_entry_is_read_of_the_item() -> None:
+    tasks = bundle(
+        {"id": "all", "user_prompt": "x"},
+        {"id": "each", "over": "outputs.all", "user_prompt": "x"},
+        {"over": "outputs.each", "user_prompt": "{{ result.item }} {{ result.value.name }}"},
+    )
+    assert wanted(tasks)[0] == WantedValue(value=[{"name": "name 1"}, {"name": "name 2"}])
+
+
 def test_a_final_text_is_a_text_whatever_is_read_of_it() -> None:
     one = {"id": "x", "capture": "response", "user_prompt": "x"}
     assert wanted(bundle(one, {"user_prompt": "{{ outputs.x.y }}"})) == {}

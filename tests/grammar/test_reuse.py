@@ -6,7 +6,7 @@ import pytest
 
 from grammar.documents.models import ModelConfig, Personality, ServerParams, Task, Toolbox
 from grammar.errors import NotTakenOver
-from grammar.loading.reuse import beginning
+from grammar.loading.reuse import beginning, outputs_taken_over
 from grammar.messages.reports import TaskReport, TaskStatus
 from grammar.messages.run_bundle import Bundle
 
@@ -104,3 +104,23 @@ def test_what_cannot_be_taken_over(asked: str | None, tasks: tuple[Task, ...], s
     with pytest.raises(NotTakenOver) as refused:
         begin(bundle(*tasks), asked)
     assert str(refused.value) == says
+
+
+FAN_OUT = (Task(name="a", id="a", run="ls", over="[1]"), ask("b", "{{ outputs.a }}"))
+
+
+def test_lists_of_an_older_version_are_read_as_todays() -> None:
+    old, new = bundle(*FAN_OUT), bundle(*FAN_OUT, meaning=2)
+    outputs: dict[str, Any] = {"a": [{"model": "", "item": "x", "result": 1}], "b": [{"item": 1}]}
+    todays = {"model": "", "item": 0, "value": "x", "result": 1}
+    assert outputs_taken_over(old, new, outputs) == {"a": [todays], "b": [{"item": 1}]}
+    assert outputs_taken_over(old, old, outputs) == outputs
+    assert outputs_taken_over(new, new, outputs) == outputs
+    assert beginning(old, DONE[:2], new, None, "old") == 1
+
+
+def test_a_stored_list_of_an_older_version_is_made_anew() -> None:
+    old, new = bundle(*FAN_OUT), bundle(*FAN_OUT, meaning=2)
+    with pytest.raises(NotTakenOver, match="task 'a' gave a large list there, in the form of an older version"):
+        beginning(old, DONE[:2], new, None, "old", stored={"a": None})
+    assert beginning(new, DONE[:2], new, None, "old", stored={"a": None}) == 1

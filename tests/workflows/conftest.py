@@ -22,7 +22,7 @@ from grammar.messages import names
 from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest, ShellRequest
 from grammar.messages.activity_results import Branch, BranchResult, Page
 from grammar.messages.reports import RunReport
-from grammar.messages.run_bundle import Bundle
+from grammar.messages.run_bundle import MEANING, Bundle, Meaning
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow
 
@@ -97,12 +97,18 @@ class FlowRunner:
     fakes: Fakes
     queue: str
     run_id: str = ""
+    meaning: Meaning = MEANING
     memo: dict[str, Any] = field(default_factory=dict)
     handle: WorkflowHandle[Any, RunReport] | None = None
 
     async def start(self, *tasks: Task) -> WorkflowHandle[Any, RunReport]:
         bundle = Bundle(
-            name="flow", source="flow.yaml", tasks=list(tasks), personalities={"who": Personality()}, hash="h"
+            name="flow",
+            source="flow.yaml",
+            tasks=list(tasks),
+            personalities={"who": Personality()},
+            meaning=self.meaning,
+            hash="h",
         )
         self.handle = await self.env.client.start_workflow(
             names.WORKFLOW,

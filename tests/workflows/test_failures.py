@@ -54,8 +54,8 @@ async def test_failed_branch_stands_in_the_list_with_its_error(runner: FlowRunne
     runner.fakes.agent = failing("BadRequest", prompt="each 1")  # type: ignore[assignment]
     report = await runner.run(ask("each", id="x", over="x", async_=True))
     assert report.outputs["x"] == [
-        {"model": "m", "item": 1, "result": None, "error": "no good"},
-        {"model": "m", "item": 2, "result": "each 2"},
+        {"model": "m", "item": 0, "value": 1, "result": None, "error": "no good"},
+        {"model": "m", "item": 1, "value": 2, "result": "each 2"},
     ]
 
 

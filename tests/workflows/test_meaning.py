@@ -97,7 +97,7 @@ async def test_over_takes_nothing_off_even_with_repeat_prompt(runner: FlowRunner
 async def test_a_script_may_repeat_too(runner: FlowRunner) -> None:
     runner.fakes.items = {"each": [1, 2]}
     report = await runner.run(Task(name="each", id="x", over="x", run="echo"), ask("end"))
-    assert [entry["item"] for entry in report.outputs["x"]] == [1, 2]  # type: ignore[union-attr, index, call-overload]
+    assert [entry["value"] for entry in report.outputs["x"]] == [1, 2]  # type: ignore[union-attr, index, call-overload]
     assert runner.fakes.deployed == ["echo", "echo", "end"]
 
 
@@ -156,7 +156,7 @@ async def test_a_failed_script_publishes_nothing_and_pushes_nothing(runner: Flow
 async def test_the_model_of_an_entry_is_as_the_file_names_it(runner: FlowRunner) -> None:
     runner.fakes.items = {"each": [1]}
     report = await runner.run(ask("each", id="x", over="x", model="fast"))
-    assert report.outputs["x"] == [{"model": "fast", "item": 1, "result": "each 1"}]
+    assert report.outputs["x"] == [{"model": "fast", "item": 0, "value": 1, "result": "each 1"}]
 
 
 async def test_one_model_under_models_pushes_its_results(runner: FlowRunner) -> None:

@@ -30,8 +30,8 @@ def failing(*models: str, kind: str = "BadRequest") -> Any:
     return answer
 
 
-def entry(model: str, item: Any, prompt: str) -> dict[str, Any]:
-    return {"model": model, "item": item, "result": f"{model}: {prompt}"}
+def entry(model: str, item: int, value: Any, prompt: str) -> dict[str, Any]:
+    return {"model": model, "item": item, "value": value, "result": f"{model}: {prompt}"}
 
 
 MODELS = ("a", ModelChoice(model="b", model_settings={"temperature": 1}), "c")
@@ -46,7 +46,7 @@ async def test_without_items_there_is_a_branch_per_model(runner: FlowRunner) -> 
 
     runner.fakes.agent = answer
     report = await runner.run(ask("t", id="x", models=MODELS))
-    assert report.outputs["x"] == [entry(name, None, "t") for name in "abc"]
+    assert report.outputs["x"] == [entry(name, 0, None, "t") for name in "abc"]
     assert sorted(seen, key=str) == [("a", {}), ("b", {"temperature": 1}), ("c", {})]
     assert (report.tasks[0].total, report.tasks[0].done) == (3, 3)
 
@@ -55,7 +55,7 @@ async def test_items_times_models_in_item_then_model_order(runner: FlowRunner) -
     runner.fakes.items = {"t": [1, 2]}
     runner.fakes.agent = named
     report = await runner.run(ask("t", id="x", over="x", models=("a", "b"), async_=True))
-    assert report.outputs["x"] == [entry(name, item, f"t {item}") for item in (1, 2) for name in "ab"]
+    assert report.outputs["x"] == [entry(name, item - 1, item, f"t {item}") for item in (1, 2) for name in "ab"]
     assert report.tasks[0].total == 4
     assert runner.handle
     scheduled = [
@@ -101,24 +101,51 @@ async def test_all_must_complete_unless_any_will_do(runner: FlowRunner) -> None:
     report = await runner.run(ask("all", id="x", models=("a", "b")), ask("any", models=("a", "b"), completion="any"))
     assert [task.status for task in report.tasks] == ["failed", "done"]
     assert report.outputs["x"] == [
-        entry("a", None, "all"),
-        {"model": "b", "item": None, "result": None, "error": "no good"},
+        entry("a", 0, None, "all"),
+        {"model": "b", "item": 0, "value": None, "result": None, "error": "no good"},
     ]
-    assert report.tasks[1].warnings == ["1 of 2 branches failed; `completion: any` asks for one model"]
+    assert report.tasks[1].warnings == ["1 of 2 branches failed; `completion: any` asks for one"]
 
 
-async def test_any_needs_one_model_for_each_item(runner: FlowRunner) -> None:
-    runner.fakes.items = {"t": [1, 2]}
+def only(*prompts: str) -> Any:
+    """Model b fails, and whatever is not asked so."""
 
     def answer(request: AgentRequest) -> BranchResult:
-        if request.model.name == "b" or request.prompt == "t 2":
+        if request.model.name == "b" or request.prompt not in prompts:
             raise ApplicationError("no good", type="BadRequest", non_retryable=True)
         return named(request)
 
-    runner.fakes.agent = answer
+    return answer
+
+
+@pytest.mark.parametrize("models", [(), ("a", "b")])
+async def test_any_needs_one_branch_of_all_items(runner: FlowRunner, models: tuple[str, ...]) -> None:
+    runner.fakes.items = {"t": [1, 2]}
+    runner.fakes.agent = only("t 1")
+    report = await runner.run(ask("t", id="x", over="x", models=models, completion="any", must_complete=True))
+    (task,) = report.tasks
+    failed = 2 * max(1, len(models)) - 1
+    assert (task.status, task.failed, report.status) == ("done", failed, "completed")
+    assert task.warnings == [f"{failed} of {failed + 1} branches failed; `completion: any` asks for one"]
+    assert [entry["result"] is None for entry in report.outputs["x"]].count(True) == failed  # type: ignore[union-attr, index, call-overload]
+
+
+async def test_any_fails_if_all_branches_do(runner: FlowRunner) -> None:
+    runner.fakes.items = {"t": [1, 2]}
+    runner.fakes.agent = only()
     report = await runner.run(ask("t", over="x", models=("a", "b"), completion="any"))
+    assert [(task.status, task.failed) for task in report.tasks] == [("failed", 4)]
+
+
+async def test_a_run_of_an_older_version_keeps_the_meaning_that_it_began_with(runner: FlowRunner) -> None:
+    runner.meaning = 1
+    runner.fakes.items = {"t": ["one", "two"]}
+    runner.fakes.agent = only("t one")
+    report = await runner.run(ask("t", id="x", over="x", models=("a", "b"), completion="any"))
     assert [(task.status, task.failed) for task in report.tasks] == [("failed", 3)]
     assert {failure.branch for failure in report.tasks[0].failures} == {2, 3}
+    entries: Any = report.outputs["x"]
+    assert entries[0] == {"model": "a", "item": "one", "result": "a: t one"}
 
 
 async def test_a_wrong_key_ends_the_run_even_so(runner: FlowRunner) -> None:

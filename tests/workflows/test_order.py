@@ -56,8 +56,8 @@ async def test_results_in_item_order_whatever_the_finish_order(runner: FlowRunne
     runner.fakes.agent = answer
     report = await runner.run(ask("each", id="x", repeat_prompt=True, async_=True), ask("end"))
     assert report.outputs["x"] == [
-        {"model": "m", "item": "slow", "result": "each slow"},
-        {"model": "m", "item": "fast", "result": "each fast"},
+        {"model": "m", "item": 0, "value": "slow", "result": "each slow"},
+        {"model": "m", "item": 1, "value": "fast", "result": "each fast"},
     ]
     result = runner.fakes.prepared[-1].result
     assert result is not None and result.text == "each fast"  # the last item's lies on top

@@ -40,7 +40,7 @@ async def test_results_of_a_fan_out_are_gathered(runner: FlowRunner) -> None:
         (0, stored("big"), None),
         (1, None, "small"),
     ]
-    assert asked.items == {0: "a", 1: "b"}
+    assert (asked.items, asked.meaning) == ({0: "a", 1: "b"}, 2)
     assert report.outputs["each"] == "gathered"
 
 
@@ -49,8 +49,8 @@ async def test_small_results_need_no_gathering(runner: FlowRunner) -> None:
     report = await runner.run(ask("each", id="each", over="x"))
     assert not runner.fakes.gathered
     assert report.outputs["each"] == [
-        {"model": "m", "item": "a", "result": "each a"},
-        {"model": "m", "item": "b", "result": "each b"},
+        {"model": "m", "item": 0, "value": "a", "result": "each a"},
+        {"model": "m", "item": 1, "value": "b", "result": "each b"},
     ]
 
 

@@ -47,7 +47,9 @@ class RunRecord:
         self.parking = Parking(now)
         self.paused = False
         self.outputs = PublishedOutputs()
-        self.tasks = [TaskRecord(index, task, now, self._emit_of_task) for index, task in enumerate(bundle.tasks)]
+        self.tasks = [
+            TaskRecord(index, task, now, self._emit_of_task, bundle.meaning) for index, task in enumerate(bundle.tasks)
+        ]
         if carried:
             self._take_over(carried)
 

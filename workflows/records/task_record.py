@@ -10,6 +10,7 @@ from grammar.messages.activity_results import Branch, BranchResult, FailureDetai
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.names import activity_id
 from grammar.messages.reports import Failure, TaskStatus
+from grammar.messages.run_bundle import Meaning
 from workflows.records.branch_record import BranchRecord, finished_branch
 
 
@@ -19,10 +20,17 @@ class TaskRecord:
     `branches`: those that have begun and have no result, by index; `finished`: those that have one. `items`: how many
     there are, 1 until `items_known`; `total`: how many branches. `usage_so_far`: less what failed branches cost.
     `task_failures`: of the task as a whole. `stopped`: a failure ends the run, and no further branch starts.
-    `emit`: called with the record, the kind of an event and its fields.
+    `emit`: called with the record, the kind of an event and its fields. `meaning`: that of the run's bundle.
     """
 
-    def __init__(self, index: int, task: Task, now: Callable[[], datetime], emit: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        index: int,
+        task: Task,
+        now: Callable[[], datetime],
+        emit: Callable[..., None],
+        meaning: Meaning,
+    ) -> None:
         self.name = task.name or f"task-{index + 1}"
         self.task = task
         self.models = len(task.choices)
@@ -46,6 +54,7 @@ class TaskRecord:
         self._index = index
         self._now = now
         self._emit = emit
+        self._any_of_item = meaning == 1
 
     def take_over(self, carried: CarriedTask) -> None:
         """Go on from what the history before knew: the other end of `task_report.carried`."""
@@ -98,7 +107,7 @@ class TaskRecord:
         self.ended = self._now()
         failures = self.failures
         if forgiven := self.failed - len(failures) + len(self.task_failures):
-            self.warnings.append(f"{forgiven} of {self.total} branches failed; `completion: any` asks for one model")
+            self.warnings.append(f"{forgiven} of {self.total} branches failed; `completion: any` asks for one")
         if self.status == "running":
             self.status = "failed" if failures else "done"
         first = failures[0] if failures else None
@@ -201,10 +210,10 @@ class TaskRecord:
 
     @property
     def failures(self) -> list[Failure]:
-        """Return what failed. With `completion: any`, an item only if all its models did, or the run ends by it."""
+        """Return what failed. With `completion: any` and one branch that succeeded, only what ends the run."""
         failures = self.branch_failures
         if self.task.completion == "any":
-            failures = [f for f in failures if ends_run(f.type) or not self._any_model(f.branch or 0)]
+            failures = [f for f in failures if ends_run(f.type) or not self._has_succeeded(f.branch or 0)]
         return [*self.task_failures, *failures]
 
     @property
@@ -244,8 +253,10 @@ class TaskRecord:
         model = choice.model if choice and self.models > 1 else ""
         return ", ".join(filter(None, [item, model]))
 
-    def _any_model(self, index: int) -> bool:
-        """Return whether any model gave a result for the item of that branch."""
+    def _has_succeeded(self, index: int) -> bool:
+        """Return whether any branch gave a result; in runs of older versions, any of the item of that branch."""
+        if not self._any_of_item:
+            return bool(self.finished)
         first = index - index % self.models
         return any(other in self.finished for other in range(first, first + self.models))
 
