@@ -12,6 +12,7 @@ from jinja2 import nodes
 from pydantic import JsonValue
 
 from grammar.templating import template_outline
+from grammar.templating.expressions import as_template
 
 _SAME_TYPE = ("sort", "unique", "reverse", "list", "select", "reject", "default", "d")
 _ONE_ITEM = ("first", "last", "random", "min", "max")
@@ -82,7 +83,7 @@ def read_template(template: str, scope: Names, prompts: Mapping[str, str]) -> No
 
 def read_expression(expression: str, scope: Names) -> InferredType:
     """Note in `scope` what the expression reads of its names. Return what is known of its own value."""
-    tree = template_outline.parsed("{{ (" + expression + ") }}")
+    tree = template_outline.parsed(as_template(expression))
     found = next(tree.find_all(nodes.Output), None) if tree else None
     try:
         return (_TypeReader(dict(scope)).of(found.nodes[0]) if found else None) or InferredType()

@@ -12,8 +12,8 @@ from pydantic import JsonValue
 from grammar.documents.models import ModelConfig, Task
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
-from grammar.templating import template_check, template_outline
-from grammar.templating.task_templates import as_template
+from grammar.templating import expressions, template_check, template_outline
+from grammar.templating.expressions import as_template
 from grammar.templating.template_check import Scope
 from grammar.templating.template_outline import Outline, Read, TemplateProblem
 
@@ -173,7 +173,13 @@ class _TaskCheck:
         if expression is None:
             return Outline()
         template = as_template(expression)
-        self._syntax(template, field)
+        source, path = self._task_source.location(field)
+        malformed = self._library.syntax_problem(template, source, path)
+        if advice := expressions.advice(expression, compiles=malformed is None):
+            malformed = TemplateProblem(malformed.line if malformed else 1, advice)
+        if malformed:
+            self._library.note_template_problem(source, path, malformed)
+            return Outline()
         return template_outline.outline(template)
 
     def _syntax(self, template: str, field: str, *steps: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from grammar.documents.models import Task
 from grammar.templating import template_outline
+from grammar.templating.expressions import as_template
 
 
 def templates_of(task: Task, prompts: Mapping[str, str]) -> list[str]:
@@ -23,8 +24,3 @@ def included(task: Task, prompts: Mapping[str, str]) -> list[str]:
                 found.append(name)
                 left.append(prompts[name])
     return found
-
-
-def as_template(expression: str) -> str:
-    """Return a template that reads what an expression, such as `over`, reads."""
-    return "{{ (" + expression.rstrip() + ") }}"

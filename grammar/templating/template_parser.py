@@ -9,7 +9,7 @@ from jinja2 import nodes
 from jinja2.meta import TrackingCodeGenerator
 from jinja2.utils import pass_context
 
-from grammar.templating.templates import Sandbox
+from grammar.templating.sandbox import Sandbox
 
 MAX_CHARACTERS = 256 * 1024
 TAGS = ("{{", "{%", "{#")

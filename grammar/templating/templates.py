@@ -1,45 +1,23 @@
 """Templates (specification section 4): Jinja in a sandbox, with data before methods and `env()`."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jinja2
 from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from grammar.documents.values import encodable
 from grammar.errors import MissingVariable, TemplateFailed
+from grammar.templating.expressions import inside
 from grammar.templating.redaction import hide, reference
+from grammar.templating.sandbox import Sandbox
 
 MAX_CHARACTERS = 8 * 1024 * 1024
 NAMES = ("globals", "inputs", "outputs", "result")
 
 _MISSING = object()
-
-
-class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja as taskflows use it: strict, in a sandbox, data before methods: `x.items` is the key if there is one."""
-
-    def __init__(self, prompts: Mapping[str, str], finalize: Callable[[Any], Any] | None = None) -> None:
-        super().__init__(
-            loader=jinja2.DictLoader(prompts),
-            undefined=jinja2.StrictUndefined,
-            finalize=finalize,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            autoescape=False,
-            keep_trailing_newline=False,
-        )
-        self.compiled = lru_cache(maxsize=16)(self.from_string)
-
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """Return the key of a map before an attribute of that name."""
-        if isinstance(obj, Mapping) and attribute in obj:
-            return obj[attribute]
-        return super().getattr(obj, attribute)
 
 
 class _EnvText(str):
@@ -105,7 +83,7 @@ class Templates:
     def evaluate(self, expression: str) -> JsonValue:
         """Return the value of an expression. Raises TemplateFailed, and jinja2.UndefinedError for a missing name."""
         try:
-            value = self._plain.compile_expression(expression, undefined_to_none=False)(**self._names)
+            value = self._plain.compile_expression(inside(expression), undefined_to_none=False)(**self._names)
             if isinstance(value, jinja2.Undefined):
                 value._fail_with_undefined_error()
             return as_json(value)

@@ -484,3 +484,26 @@ def test_findings_of_several_documents_are_told_once() -> None:
     both = Findings((one,), (one,)).plus(Findings((other,), (other,)))
     assert both == Findings((one,), (one,))
     assert str(both.problems[0]) == "a:1: f: m (referred to by x)"
+
+
+# What people write out of habit
+
+
+BRACES = "an expression is needed, not a template: write what stands between {{ and }}, such as `globals.x`"
+
+
+@pytest.mark.parametrize("field", ["if", "over"])
+def test_an_expression_in_braces_is_its_inside(here: Path, field: str) -> None:
+    top = "globals: {x: [1], y: [2]}\n"
+    assert warnings(here, flow_of(f"run: ls, {field}: ' {{{{ globals.x }}}}'", top=top)) == []
+    told = f"flow.yaml:3: taskflow[0].task.{field}: "
+    for written in ("{{ globals.x }} {{ globals.y }}", "{% if globals.x %}a{% endif %}", "{{ globals.x", "a {{ b }}"):
+        assert errors(here, flow_of(f"run: ls, {field}: '{written}'", top=top)) == [told + BRACES]
+    (found,) = found_in(here, flow_of(f"run: ls, {field}: '{{{{ globals.gone }}}}'", top=top))
+    assert found.startswith(told + "globals.gone is not defined")
+
+
+def found_in(here: Path, flow: str) -> list[str]:
+    """Problems and warnings, told."""
+    findings = found(here, flow)
+    return [str(one) for one in (*findings.problems, *findings.warnings)]

@@ -48,6 +48,19 @@ def fault(**fields: Any) -> tuple[str, str]:
         ("{{ globals.a }}", "1"),
         ("{{ globals.m.items }}", "2"),
         ("{{ globals.m.keys() | list }}", "['items']"),
+        ("{{ globals.m['keys']() | list }}", "['items']"),
+        ("{{ globals.t.upper() }} {{ globals.t.split().index('never') }}", "{{ NEVER }} 1"),
+        (
+            "{{ globals.m.keys is defined }} {{ globals.t.title is defined }} {{ globals.a.real is defined }}",
+            "False False False",
+        ),
+        ("{{ globals.m['keys'] | default('none') }} {{ globals.m | attr('keys') | default('none') }}", "none none"),
+        ("{{ [globals.m] | map(attribute='keys', default='none') | join }}", "none"),
+        (
+            "{% for group in [globals.m] | groupby('items') %}{{ group.grouper }}{{ group.list }}{% endfor %}",
+            "2[{'items': 2}]",
+        ),
+        ("{% for one in [1, 2] %}{{ loop.index }}{{ loop.cycle('a', 'b') }}{% endfor %}", "1a2b"),
         ("{{ globals.m }}", "{'items': 2}"),
         ("{{ globals.m | tojson }}", '{"items": 2}'),
         ("{{ globals.t }}", "{{ never }}"),
@@ -78,6 +91,27 @@ def test_prompts(template: str, rendered: str) -> None:
         ({"prompt": "{{ env('NO') }}"}, "TemplateFailed", "environment variable NO is not set"),
         ({"prompt": "{{ ''.__class__.__mro__ }}"}, "TemplateFailed", "user_prompt: "),
         ({"prompt": "{{ 1 / 0 }}"}, "TemplateFailed", "ZeroDivisionError"),
+        *(
+            (
+                {"prompt": f"{{{{ {read} }}}}", "inputs": {"m": {"a": 1}, "l": [1], "s": "x", "n": 1}},
+                "TemplateFailed",
+                "user_prompt: undefined name: ",
+            )
+            for read in (
+                "inputs.m.items",
+                "inputs.m['items']",
+                "inputs.l.append",
+                "inputs.s.title",
+                "inputs.n.real",
+                "inputs.m.items.x",
+                "inputs.m.pop | list",
+                "inputs.s['title']",
+                "inputs.m.gone()",
+            )
+        ),
+        ({"over": "inputs.m.items", "inputs": {"m": {}}}, "TemplateFailed", "over: undefined name: "),
+        ({"over": "{{ inputs.a }} {{ inputs.b }}"}, "TemplateFailed", "over: template line 1: an expression is needed"),
+        ({"if_": "{% if true %}yes{% endif %}"}, "TemplateFailed", "if: template line 1: an expression is needed"),
         ({"prompt": "{{ result }}"}, "TemplateFailed", "'result' is undefined"),
         ({"if_": "1 +"}, "TemplateFailed", "if: "),
         ({"over": "outputs.no"}, "TemplateFailed", "over: undefined name"),
@@ -104,6 +138,22 @@ def test_condition(condition: str, runs: bool) -> None:
     found = prepare(prompt="x", if_=condition, globals={"a": 1})
     assert isinstance(found, Page)
     assert (found.skipped is None) is runs
+
+
+def test_a_condition_does_not_take_a_method_for_a_value() -> None:
+    found = prepare(prompt="x", if_="inputs.m.items", inputs={"m": {}})
+    assert isinstance(found, Page)
+    assert found.skipped == "its condition names something that does not exist"
+
+
+@pytest.mark.parametrize("around", ["{{%s}}", "{{ %s }}", "{{- %s -}}", "\n {{ %s }}\n", "{{ (%s) }}"])
+def test_an_expression_in_braces_means_its_inside(around: str) -> None:
+    given: Any = {"list": [{"a": 1}, "}}"], "yes": False}
+    assert prompts(prompt="{{ result }}", over=around % "globals.list", globals=given) == ["{'a': 1}", "}}"]
+    assert prompts(prompt="{{ result }}", over=around % "[{'b': {}}, '{{ }}']") == ["{'b': {}}", "{{ }}"]
+    found = prepare(prompt="x", if_=around % "globals.yes", globals=given)
+    assert isinstance(found, Page)
+    assert found.skipped == "its condition is not met"
 
 
 def test_items_of_any_kind() -> None:
