@@ -1,12 +1,13 @@
 """The types of single fields: durations, scalars, identifiers, model settings, JSON Schemas."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, JsonValue, WithJsonSchema
 
 from grammar.documents.durations import parse_duration
 
-ALLOWED_SETTINGS = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
+SUPPORTED = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
 
 
 def _scalar_text(value: object) -> object:
@@ -22,10 +23,17 @@ def _identifier(value: str) -> str:
     return value
 
 
-def _known_apis(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    for name, allowed in ALLOWED_SETTINGS.items():
-        if name in settings and settings[name] not in allowed:
-            raise ValueError(f"{name} {settings[name]!r} is not supported; use {' or '.join(allowed)}")
+def unsupported(settings: Mapping[str, JsonValue]) -> str | None:
+    """Return which of a model's settings this version cannot run, with those that it can; None: none of them."""
+    for name, supported in SUPPORTED.items():
+        if name in settings and settings[name] not in supported:
+            return f"{name} {settings[name]!r} is not supported; use {' or '.join(supported)}"
+    return None
+
+
+def _supported(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if message := unsupported(settings):
+        raise ValueError(message)
     return settings
 
 
@@ -44,7 +52,7 @@ Text = Annotated[str, BeforeValidator(_scalar_text), WithJsonSchema({"type": ["s
 Identifier = Annotated[str, AfterValidator(_identifier)]
 """A Python identifier."""
 
-Settings = Annotated[dict[str, JsonValue], AfterValidator(_known_apis)]
+Settings = Annotated[dict[str, JsonValue], AfterValidator(_supported)]
 """Settings of a model, by name; `api_type` and `backend` are ones that we support."""
 
 Schema = Annotated[

@@ -200,12 +200,12 @@ class Price(Document):
 
 
 class ModelConfig(Document):
-    """Logical model names, their settings and their prices."""
+    """Logical model names, their settings and their prices. It may have models that this version cannot run."""
 
-    api_type: Literal["chat_completions", "responses"] = "chat_completions"
-    backend: Literal["openai_agents"] = "openai_agents"
+    api_type: str = "chat_completions"
+    backend: str = "openai_agents"
     models: dict[str, str] = {}
-    model_settings: dict[str, Settings] = {}
+    model_settings: dict[str, dict[str, JsonValue]] = {}
     prices: dict[str, Price] = {}
 
     @field_validator("model_settings", mode="before")

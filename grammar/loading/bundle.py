@@ -18,6 +18,7 @@ from grammar.loading import flow_check, tasks
 from grammar.loading.library import Library, NeededVariable
 from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
+from grammar.messages import model_choice
 from grammar.messages.run_bundle import MEANING, Bundle
 
 
@@ -88,6 +89,8 @@ def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
     config = _config(options, None, referrer, library)
     task = Task(name=name, agents=(name,), user_prompt="{{ globals.prompt }}", must_complete=True, capture="response")
     flow = Taskflow(taskflow=(task,))
+    if message := model_choice.cannot_run(task, config):
+        library.problems.append(referrer.problem(("-m",), message))
     library.raise_problems()
     bundle = _bundle(Path(short_name(name)), referrer, flow, {**options.overrides, "prompt": prompt}, config, library)
     return Loaded(bundle, first(library.warnings))

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Task, Taskflow
+from grammar.errors import Problem
 from grammar.loading import data_flow
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
+from grammar.messages import model_choice
 from grammar.preparing import outputs
 
 
@@ -27,11 +29,19 @@ def check(
         library.warnings += [
             task_source.problem(message, field) for field, message in data_flow.unlikely_model_names(task, config)
         ]
+        library.problems += _unsupported_models(task_source, task, config)
         if task.id in ids:
             library.problems.append(task_source.problem(f"{task.id!r} is used by an earlier task too", "id"))
         ids |= {task.id} if task.id else set()
     _check_outputs(task_sources, flow.taskflow, library)
     data_flow.check(task_sources, flow.taskflow, globals_, library)
+
+
+def _unsupported_models(task_source: TaskSource, task: Task, config: ModelConfig) -> Iterator[Problem]:
+    """What a model config says of models is told of the tasks that use them: it may be for another engine, too."""
+    for index, choice in enumerate(task.choices if task.run is None else ()):
+        if message := model_choice.cannot_run(task, config, index):
+            yield task_source.problem(message, *(("models", index) if choice else ("model",)))
 
 
 def _check_outputs(task_sources: Sequence[TaskSource], parsed: Sequence[Task], library: Library) -> None:

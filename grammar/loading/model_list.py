@@ -25,7 +25,7 @@ class ModelUse(BaseModel):
     token_is_set: bool
     """Whether that variable is set here."""
     settings: dict[str, JsonValue]
-    """Settings that are handed on to the model."""
+    """Settings that are handed on to the model; of one that this version cannot run, its `backend`, too."""
     tasks: tuple[str, ...] = ()
     """The names of the tasks that use it; empty: none does."""
 
@@ -51,7 +51,15 @@ def _unused(config: ModelConfig, tasks: Sequence[Task]) -> Iterator[tuple[str | 
     used = {name for name, _, _ in _named(config, tasks)}
     for name in config.models:
         if name not in used:
-            yield name, model_choice.choose(Task(model=name), config), None
+            yield name, _unused_spec(Task(model=name), config), None
+
+
+def _unused_spec(task: Task, config: ModelConfig) -> ModelSpec:
+    """A model config may have models that this version cannot run: then its `backend` is told."""
+    spec = model_choice.choose(task, config)
+    backend = config.model_settings.get(task.model or "", {}).get("backend", config.backend)
+    shown = {"backend": backend} if model_choice.cannot_run(task, config) else {}
+    return spec.model_copy(update={"settings": spec.settings | shown})
 
 
 def _use(name: str | None, spec: ModelSpec, environ: Mapping[str, str]) -> ModelUse:

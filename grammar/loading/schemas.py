@@ -7,7 +7,7 @@ from typing import Any
 
 from grammar.documents.descriptions import FIELDS, SETTINGS
 from grammar.documents.descriptions import KINDS as DESCRIPTIONS
-from grammar.documents.field_types import ALLOWED_SETTINGS
+from grammar.documents.field_types import SUPPORTED
 from grammar.documents.models import KINDS, Document, Task
 from grammar.loading.source import HEADER
 
@@ -76,10 +76,11 @@ def _nullable(value: SchemaMap) -> SchemaMap:
 def _settings(value: SchemaMap) -> SchemaMap:
     """Settings, or a map of them: the keys that are ours. All others go to the model."""
     ours: SchemaMap = {name: {"type": "string", "description": text} for name, text in SETTINGS.items()}
-    for name, allowed in ALLOWED_SETTINGS.items():
-        ours[name] = {"enum": list(allowed), "description": SETTINGS[name]}
-    settings = {"type": "object", "properties": ours}
     named = isinstance(value.get("additionalProperties"), dict) and "type" in value["additionalProperties"]
+    if not named:  # a model config may have models for other engines
+        for name, supported in SUPPORTED.items():
+            ours[name] = {"enum": list(supported), "description": SETTINGS[name]}
+    settings = {"type": "object", "properties": ours}
     return {"type": "object", "additionalProperties": _nullable(settings)} if named else settings
 
 

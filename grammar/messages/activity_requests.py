@@ -23,8 +23,8 @@ class ModelSpec(BaseModel):
 
     name: str | None = None
     """The provider's id of the model; None: the worker's default."""
-    api_type: Literal["chat_completions", "responses"] = "chat_completions"
-    """The API that the endpoint speaks."""
+    api_type: str = "chat_completions"
+    """The API that the endpoint speaks: `chat_completions` or `responses`."""
     endpoint: str | None = None
     """The base URL to ask; None: the one that the worker's environment configures."""
     token: str | None = None

@@ -84,9 +84,16 @@ def test_what_a_person_may_write(task: dict[str, Any]) -> None:
         ("toolbox", {}),
         ("toolbox", {"server_params": {"kind": "http"}}),
         ("model_config", {"models": {"a": 1}}),
-        ("model_config", {"backend": "other"}),
+        ("model_config", {"backend": 5}),
+        ("model_config", {"model_settings": {"a": {"backend": 5}}}),
         ("prompt", {}),
     ],
 )
 def test_what_is_wrong(kind: str, document: dict[str, Any]) -> None:
     assert complaints(kind, document)
+
+
+def test_a_model_config_may_have_models_for_other_engines() -> None:
+    settings = {"claude": {"backend": "anthropic_sdk", "api_type": "messages"}}
+    document = {"backend": "copilot_sdk", "models": {"claude": "c"}, "model_settings": settings}
+    assert complaints("model_config", document) == []

@@ -12,7 +12,7 @@ from grammar import errors
 from grammar.documents.models import ModelChoice, ModelConfig, Personality, Retry, ServerParams, Task, Toolbox
 from grammar.documents.references import SearchPath
 from grammar.errors import InvalidFlow, TemplateFailed, ends_run
-from grammar.loading.bundle import LoadOptions, load
+from grammar.loading.bundle import LoadOptions, from_personality, load
 from grammar.loading.lint import lint
 from grammar.messages import endpoint
 from grammar.messages.activity_requests import ModelSpec, TemplateContext
@@ -70,9 +70,38 @@ def test_an_api_or_backend_that_is_not_supported_is_told_with_those_that_are(
 ) -> None:
     text = f"models: {{a: b}}\nmodel_settings: {{a: {{{field}}}}}\n" if settings else f"{field}\n"
     write(here, "models.yaml", text)
-    (problem,) = problems(here, "model_config: models\ntaskflow:\n  - task: {run: ls}\n")
+    task = "{agents: [who], model: a, user_prompt: x}"
+    (problem,) = problems(here, f"model_config: models\ntaskflow:\n  - task: {{run: ls}}\n  - task: {task}\n")
+    assert problem.startswith("flow.yaml:4: taskflow[1].task.model: model 'a': ")
     known = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
     assert all(name in problem for name in known[field.partition(":")[0]])
+
+
+def test_a_model_that_no_task_uses_may_be_of_any_backend(here: Path) -> None:
+    write(
+        here,
+        "models.yaml",
+        "models: {a: x, b: y, c: z}\nmodel_settings: {b: {backend: anthropic_sdk}, c: {api_type: soap}}\n",
+    )
+    one = "{agents: [who], model: a, user_prompt: x}"
+    several = "{agents: [who], models: [a, {model: c}, b], user_prompt: x}"
+    loaded = flow(here, f"model_config: models\ntaskflow:\n  - task: {one}\n  - task: {{run: ls, model: b}}\n")
+    assert loaded.warnings == []
+    assert problems(here, f"model_config: models\ntaskflow:\n  - task: {one}\n  - task: {several}\n") == [
+        "flow.yaml:4: taskflow[1].task.models[1]: model 'c': api_type 'soap' is not supported; "
+        "use chat_completions or responses",
+        "flow.yaml:4: taskflow[1].task.models[2]: model 'b': backend 'anthropic_sdk' is not supported; "
+        "use openai_agents",
+    ]
+
+
+def test_a_model_of_a_single_agent_run_is_one_that_can_run(here: Path) -> None:
+    write(here, "who.yaml", HEADER % "personality" + "personality: x\n")
+    write(here, "models.yaml", "backend: copilot_sdk\n")
+    with pytest.raises(InvalidFlow) as caught:
+        from_personality("who", "hi", LoadOptions("", model_config="models"))
+    (problem,) = caught.value.problems
+    assert problem.message == "backend 'copilot_sdk' is not supported; use openai_agents"
 
 
 @pytest.mark.parametrize("kind", ["stdio", "sse", "streamable"])
