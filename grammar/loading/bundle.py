@@ -60,7 +60,7 @@ def load(options: LoadOptions) -> Loaded:
     source = read(path, label=options.flow if is_path(options.flow) else display(path), kind="taskflow")
     library.warn_unknown(source, source.data, Taskflow, ())
     task_sources = tasks.tasks_of(source, library)
-    flow, malformed = tasks.merged(task_sources, source)
+    flow, malformed = tasks.merged(task_sources, source, options.overrides, library)
     library.problems += malformed
     if flow is None:
         raise InvalidFlow(library.problems, library.warnings)

@@ -12,6 +12,11 @@ from grammar.loading.tasks import TaskSource
 from grammar.messages import model_choice
 from grammar.preparing import outputs
 
+_NO_AGENT = (
+    "no agent: name a personality under `agents`, or begin the prompt with `-p NAME` in plain text, "
+    "or with values of `globals` and `inputs` that are there"
+)
+
 
 def check(
     task_sources: Sequence[TaskSource],
@@ -65,4 +70,4 @@ def _incompatible_fields(task: Task) -> Iterator[tuple[str, str]]:
     if task.model and task.models:
         yield "models", "a task has `model` or `models`, not both"
     if task.user_prompt is not None and not task.agents:
-        yield "agents", "no agent: name a personality under `agents`, or begin the prompt with `-p NAME` in plain text"
+        yield "agents", _NO_AGENT

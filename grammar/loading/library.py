@@ -88,6 +88,15 @@ class Library:
             self._found[key] = self.search.find(name, referrer.path)
         return self._found[key]
 
+    def text_of(self, name: str, referrer: Source) -> str | None:
+        """Return the text of a prompt; None where it cannot be had. What is wrong with it is noted where it is read."""
+        path = self._find(name, referrer)
+        try:
+            text = read(path, kind="prompt").data.get("prompt") if path else None
+        except InvalidFlow:
+            return None
+        return text if isinstance(text, str) else None
+
     def personality(self, name: str, referrer: Source, where: FieldPath) -> str:
         """Take in a personality and the toolboxes that it names. Return its name within the bundle."""
         source = self.document(name, "personality", referrer, where)

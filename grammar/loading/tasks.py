@@ -1,22 +1,20 @@
 """Tasks as they are written, with what `defaults` and `uses` put under them (specification section 3)."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from grammar.documents.models import ModelChoice, Retry, Task, Taskflow
 from grammar.errors import InvalidFlow, Problem
+from grammar.loading import prompt_agent
 from grammar.loading.library import Library
 from grammar.loading.source import FieldPath, Source
 
 MOST_TASKS = 1_000
 MOST_USES = 20
-
-_PERSONALITY = re.compile(r"-p[ \t]+(\S+)[ \t]*\n?")
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,8 @@ class TaskSource:
 
     def location(self, name: str, *steps: str | int) -> tuple[Source, FieldPath]:
         """Return where a field, or a part of it, stands; where it is not written, it would stand in the task itself."""
-        name = "user_prompt" if name == "agents" and name not in self.fields else name
+        if name == "agents" and name not in self.fields:
+            name, steps = "user_prompt", ()
         source, path = self.origins.get(name, (self.source, self.path))
         return source, (*path, name, *steps)
 
@@ -166,20 +165,29 @@ def _is_default(name: str, value: Any) -> bool:
     return False
 
 
-def merged(tasks: list[TaskSource], source: Source) -> tuple[Taskflow | None, list[Problem]]:
-    """Return the taskflow, and what is wrong with its own fields. None: it has no tasks to put together."""
+def merged(
+    tasks: list[TaskSource], source: Source, globals_: Mapping[str, JsonValue], library: Library
+) -> tuple[Taskflow | None, list[Problem]]:
+    """Return the taskflow, and what is wrong with its own fields. None: it has no tasks to put together.
+
+    `globals_`: those of the command line, over those of the file.
+    """
     data = dict(source.data)
+    written = data.get("globals")
+    known = {**written, **globals_} if isinstance(written, dict) else dict(globals_)
     if tasks:
-        data["taskflow"] = [_task_data(task.fields, index) for index, task in enumerate(tasks)]
+        data["taskflow"] = [_task_data(task, index, known, library) for index, task in enumerate(tasks)]
     valid, problems = source.valid_fields(Taskflow, data)
     return Taskflow.model_validate(valid) if "taskflow" in valid else None, problems
 
 
-def _task_data(fields: dict[str, Any], index: int) -> dict[str, Any]:
+def _task_data(task: TaskSource, index: int, globals_: dict[str, JsonValue], library: Library) -> dict[str, Any]:
     """The fields, with a name, and the agent that a prompt names by `-p NAME` at its start where there is no other."""
-    prompt = fields.get("user_prompt")
-    named = _PERSONALITY.match(prompt) if isinstance(prompt, str) and not fields.get("agents") else None
-    data = {"name": f"task-{index + 1}", **fields}
-    if named is None or prompt is None or "{" in named[1]:
+    prompt = task.fields.get("user_prompt")
+    data = {"name": f"task-{index + 1}", **task.fields}
+    if not isinstance(prompt, str) or data.get("agents"):
         return data
-    return {**data, "agents": [named[1]], "user_prompt": prompt[named.end() :]}
+    names: dict[str, JsonValue] = {"globals": globals_, "inputs": data.get("inputs")}
+    referrer, _ = task.location("user_prompt")
+    named = prompt_agent.split(prompt, names, lambda name: library.text_of(name, referrer))
+    return {**data, "agents": [named[0]], "user_prompt": named[1]} if named else data

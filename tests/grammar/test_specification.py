@@ -251,7 +251,7 @@ def test_agents_and_toolboxes_are_no_templates(here: Path, fields: str) -> None:
 
 
 def test_a_name_that_only_a_template_could_compute_is_a_problem(here: Path) -> None:
-    found = problems(here, "globals: {a: who}\ntaskflow:\n  - task: {user_prompt: '-p {{ globals.a }} hi'}\n")
+    found = problems(here, "globals: {a: who}\ntaskflow:\n  - task: {user_prompt: '-p {{ outputs.a }} hi'}\n")
     assert "begin the prompt with `-p NAME` in plain text" in found[0]
 
 
