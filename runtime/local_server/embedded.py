@@ -7,10 +7,8 @@ start while the caller imports it.
 
 import asyncio
 import logging
-import os
 import shutil
 import subprocess
-import sys
 import sysconfig
 import threading
 import time
@@ -18,13 +16,13 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from grammar.errors import EmbeddedServerFailed
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
 from runtime.local_server.supervisor import PORT, UI_PORT
 from runtime.state import state_dir
+from temporal_taskflow import launch
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
@@ -151,21 +149,12 @@ def _start_keeper(files: ServerFiles, lock: Lock) -> None:
     """The keeper inherits the lock. In a session of its own: the terminal's Ctrl-C is not for it."""
     left = ServerRecord.read(files.record)  # by a keeper that was killed: whoever uses its server knows these ports
     ports = (left.port, left.ui_port) if left else (PORT, UI_PORT)
-    command = [
-        sys.executable,
-        "-S",
-        "-P",
-        "-m",
-        "runtime.local_server.supervisor",
-        str(files.state),
-        _binary(),
-        *map(str, ports),
-    ]
+    arguments = (str(files.state), _binary(), *map(str, ports))
+    command = launch.command("runtime.local_server.supervisor", *arguments, options=("-I", "-S"))
     files.record.unlink(missing_ok=True)
     with files.log.open("ab") as log:
         keeper = subprocess.Popen(
             command,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
             cwd=files.state,
             stdin=subprocess.DEVNULL,
             stdout=log,

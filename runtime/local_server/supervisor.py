@@ -1,6 +1,6 @@
 """The keeper: a small process that runs the embedded Temporal server while anybody needs it.
 
-    python -m runtime.keeper STATE_DIR TEMPORAL_BINARY PORT UI_PORT
+    python -P launch.py runtime.local_server.supervisor STATE_DIR TEMPORAL_BINARY PORT UI_PORT
 
 It is started with `keeper.lock` held on an inherited descriptor, so there is one keeper per state directory.
 It restarts a server that dies, and ends it in order when the last lease is gone.
@@ -207,7 +207,3 @@ def main() -> None:
     os.umask(0o077)
     state, binary, port, ui_port = sys.argv[1:]
     sys.exit(Supervisor(ServerFiles(Path(state)), binary, int(port), int(ui_port)).keep())
-
-
-if __name__ == "__main__":
-    main()

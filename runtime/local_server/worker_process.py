@@ -5,20 +5,18 @@ ended and its stdin is closed, which happens when the starter has seen enough, o
 """
 
 import asyncio
-import sys
-from pathlib import Path
 
 from runtime.state import state_dir
+from temporal_taskflow import launch
 
 ATTEMPTS = 5
-WORKER = Path(__file__).resolve().parents[2] / "worker.py"
 
 
 class WorkerProcess:
     """`worker.py --run ID`, started again if it is lost. `look`: it answers questions, and does none of the work."""
 
     def __init__(self, run_id: str, task_queue: str, look: bool = False) -> None:
-        self._command = [sys.executable, str(WORKER), "--run", run_id, "--task-queue", task_queue]
+        self._command = launch.command("worker", "--run", run_id, "--task-queue", task_queue)
         self._command += ["--look"] if look else []
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None

@@ -40,7 +40,10 @@ PROGRAMS = {
     "worker.py": "worker.py",
     "taskflow-worker": "worker.py",
 }
-ROOMS = ("grammar", "workflows", "activities", "runtime", "console", "pictures", "commands", "taskflows")
+ROOMS = (
+    "temporal_taskflow",
+    "grammar", "workflows", "activities", "runtime", "console", "pictures", "commands", "taskflows",
+)  # fmt: skip
 # Options of Temporal's command and of pip, where they stand alone; and the one that every program has.
 THEIRS = {"--address", "--query", "--no-deps", "--help"}
 SYSTEM = {"export", "source", "python3", "docker", "flows/bin/pip"}
