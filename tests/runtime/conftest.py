@@ -71,5 +71,5 @@ def holder(state: Path) -> Iterator[Callable[..., Holder]]:
         return started[-1]
 
     yield start
-    for one in started:
-        one.kill()
+    for process in started:
+        process.kill()

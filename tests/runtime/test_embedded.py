@@ -26,19 +26,19 @@ from tests.support.waiting import gone, until, until_async
 Start = Callable[..., Holder]
 
 
-def server_of(one: Holder) -> EmbeddedServer:
-    return EmbeddedServer(one.got["address"], one.got["ui_url"])
+def server_of(user: Holder) -> EmbeddedServer:
+    return EmbeddedServer(user.got["address"], user.got["ui_url"])
 
 
-async def start_workflow(one: Holder, name: str, *args: str) -> None:
-    client = await connect(to_embedded(server_of(one)), data_converter(None))
+async def start_workflow(user: Holder, name: str, *args: str) -> None:
+    client = await connect(to_embedded(server_of(user)), data_converter(None))
     await client.start_workflow("Nobody", args=args, id=name, task_queue="nobody")
 
 
-async def has_workflow(one: Holder, name: str) -> bool:
+async def has_workflow(user: Holder, name: str) -> bool:
     """Whether the server answers at the holder's address and knows the workflow. Not answering is no."""
     try:
-        client = await connect(to_embedded(server_of(one)), data_converter(None))
+        client = await connect(to_embedded(server_of(user)), data_converter(None))
         description = await client.get_workflow_handle(name).describe()
     except (RPCError, ConnectionFailed):
         return False
