@@ -33,6 +33,7 @@ class FileStorageDriver(StorageDriver):
         return "taskflow-files"
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
+        """Keep each payload that is not kept yet. Returns one claim per payload, in order."""
         return list(await asyncio.gather(*(asyncio.to_thread(self._store, payload) for payload in payloads)))
 
     async def retrieve(
