@@ -20,7 +20,7 @@ async def answering(here: Backend, run_id: str) -> AsyncIterator[None]:
     if not here.embedded or (queue == TASK_QUEUE and worker_locks.worker_present()):
         yield
         return
-    worker = WorkerProcess(run_id, queue, look=True)
+    worker = WorkerProcess(run_id, queue, queries_only=True)
     await worker.start()
     try:
         yield

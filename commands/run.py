@@ -77,10 +77,10 @@ class Session:
             self._teller.note(dry_run.notice(self._bundle))
         async with find_backend() as found:
             if self._wish.run_id:
-                return await self.run_at(await found.place())
+                return await self.run_at(await found.connect())
             queue = self._new_queue(found.embedded)
             async with self._served(found.embedded, queue) as served:  # it loads while the server starts
-                here = await found.place()
+                here = await found.connect()
                 self._tell_started(here)
                 code = await self._run(here, queue, served)
             return await self._until_decided(here, code)

@@ -10,8 +10,8 @@ from runtime.local_server import worker_locks
 
 HOLD = """
 import sys
-from runtime import presence
-kept = presence.serve_as_worker(), presence.serve_run("run-1")
+from runtime.local_server import worker_locks
+kept = worker_locks.serve_as_worker(), worker_locks.serve_run("run-1")
 print(kept[1] is not None, flush=True)
 sys.stdin.read()
 """

@@ -97,13 +97,13 @@ async def test_a_run_waits_for_a_missing_object_and_goes_on_when_it_is_back(s3: 
 
 async def test_the_place_holds_the_bucket_open(s3: S3, dev_server: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.address)
-    async with open_backend() as here:
-        assert here.bucket is None
+    async with open_backend() as backend:
+        assert backend.bucket is None
     monkeypatch.setenv("TASKFLOW_PAYLOAD_S3", f"s3://{s3.bucket}")
-    async with open_backend() as here:
-        assert here.bucket
-        assert await here.bucket.create("a/b", b"x")
-        assert here.client.data_converter.external_storage
+    async with open_backend() as backend:
+        assert backend.bucket
+        assert await backend.bucket.create("a/b", b"x")
+        assert backend.client.data_converter.external_storage
     assert s3.objects() == {"a/b": b"x"}
 
 
