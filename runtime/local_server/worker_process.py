@@ -19,7 +19,7 @@ class WorkerProcess:
 
     def __init__(self, run_id: str, task_queue: str, look: bool = False) -> None:
         self._command = [sys.executable, str(WORKER), "--run", run_id, "--task-queue", task_queue]
-        self._command += ["--look"] if look else []
+        self._command += ["--queries-only"] if look else []
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self.log = state_dir() / "worker.log"

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.agent import AgentRuns
+from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
 from activities.agents.model_clients import ModelClients
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
-from activities.shell import Shell
+from activities.shell import ShellActivity
 from activities.storage.documents import Documents
 from activities.storage.journal_store import JournalStore
-from activities.toolboxes.pool import Pool
+from activities.toolboxes.pool import ServerPool
 from grammar.documents.models import Personality, Schema
 from grammar.messages.contracts import (
     KEPT_OF_TASK,
@@ -38,7 +38,7 @@ class Bench:
 
     renderer: Renderer
     models: ModelClients
-    pool: Pool
+    pool: ServerPool
     env: ActivityEnvironment
     journals: JournalStore | None = None
     documents: Documents | None = None
@@ -48,7 +48,7 @@ class Bench:
     ) -> BranchResult:
         surroundings = TemplateContext(env=env, key=KEY)
         request = ShellRequest(script=script, outputs=outputs, surroundings=surroundings, kept=kept)
-        return await self.env.run(Shell(self.renderer, self.documents).run_shell, request)
+        return await self.env.run(ShellActivity(self.renderer, self.documents).run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> BranchResult:
         surroundings = TemplateContext(env=fields.pop("env", {}), key=KEY)
@@ -56,13 +56,13 @@ class Bench:
         request = AgentRequest(
             **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
         )
-        runs = AgentRuns(self.renderer, self.models, CompletionBatching(), self.pool, self.journals, self.documents)
+        runs = AgentActivity(self.renderer, self.models, CompletionBatching(), self.pool, self.journals, self.documents)
         return await self.env.run(runs.run_agent, request)
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    renderer, models, pool = Renderer(), ModelClients(LocalModel()), Pool()
+    renderer, models, pool = Renderer(), ModelClients(LocalModel()), ServerPool()
     yield Bench(renderer, models, pool, ActivityEnvironment())
     await pool.close()
     await models.close()

@@ -7,8 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.gather import Gather
-from activities.prepare import Prepare
+from activities.gather import GatherActivity
+from activities.prepare import PrepareActivity
 from grammar.documents.models import Task
 from grammar.documents.values import Stored, ToolResult, Value, stored_result, stored_value
 from grammar.messages.contracts import (
@@ -42,7 +42,7 @@ async def value(documents: FileDocuments, stored: Stored | None) -> Any:
 
 async def prepared(bench: Bench, task: Task, **fields: Any) -> Page:
     request = PrepareRequest(task=task, surroundings=TemplateContext(key=KEY), **fields)
-    return await ActivityEnvironment().run(Prepare(bench.renderer, bench.documents).prepare, request)
+    return await ActivityEnvironment().run(PrepareActivity(bench.renderer, bench.documents).prepare, request)
 
 
 def left_over(documents: FileDocuments) -> list[Path]:
@@ -162,7 +162,7 @@ async def test_a_fault_of_a_later_page_shows_before_any_work(bench: Bench, docum
 
 
 async def gathered(documents: FileDocuments, **fields: Any) -> Value:
-    return await ActivityEnvironment().run(Gather(documents).gather, GatherRequest(**fields))
+    return await ActivityEnvironment().run(GatherActivity(documents).gather, GatherRequest(**fields))
 
 
 async def test_the_list_of_a_fan_out(bench: Bench, documents: FileDocuments) -> None:

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from activities.process.secrets import Secrets
 from activities.storage.journal import SKIPPED, Journal
 from activities.storage.journal_files import JournalFiles
-from activities.storage.journal_heartbeat import LARGEST, HeartbeatJournal
+from activities.storage.journal_heartbeat import MAX_CHARACTERS, HeartbeatJournal
 from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
 from grammar.messages.contracts import FailureDetails, Leg
 from tests.activities.boxes import box
@@ -179,12 +179,12 @@ async def call(journal: Journal, text: str, tool: str = "t", careful: bool = Fal
 async def test_what_one_writes_that_was_replaced_is_void() -> None:
     lines = HeartbeatJournal([])
     first = await opened(lines)
-    assert first.next_answer() is None
-    await first.answered(RESPONSE)
+    assert first.next_response() is None
+    await first.record_response(RESPONSE)
     second = await opened(lines)
     await call(first, "of the first")
     third = await opened(lines)
-    assert second.next_answer() == third.next_answer() == RESPONSE
+    assert second.next_response() == third.next_response() == RESPONSE
     assert await call(third, "of the third") == "of the third"
 
 
@@ -229,7 +229,7 @@ async def test_stop() -> None:
 
 async def test_what_is_too_large_is_not_carried() -> None:
     carried = HeartbeatJournal(["a"])
-    await carried.append("k", "b" * (LARGEST - 1))
+    await carried.append("k", "b" * (MAX_CHARACTERS - 1))
     assert len(carried.lines) == 2
     await carried.append("k", "c")
     assert carried.lines == []

@@ -14,7 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.process.secrets import Secrets
 from activities.storage.journal import Journal
-from activities.storage.journal_objects import REMEMBERED, JournalObjects
+from activities.storage.journal_objects import MAX_REMEMBERED, JournalObjects
 from grammar.errors import StorageFailed
 from runtime.storage.document_objects import DocumentObjects
 from runtime.storage.s3 import Bucket, opened
@@ -105,9 +105,9 @@ async def test_numbers_are_not_remembered_for_ever(bucket: Bucket) -> None:
             return []
 
     journals = JournalObjects(Nowhere())  # type: ignore[arg-type]
-    for number in range(REMEMBERED + 10):
+    for number in range(MAX_REMEMBERED + 10):
         await journals.append(str(number), "")
-    assert len(journals._next) == REMEMBERED
+    assert len(journals._next) == MAX_REMEMBERED
 
 
 async def test_an_agent_goes_on_from_a_journal_in_s3(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.toolboxes.pool import Pool
+from activities.toolboxes.pool import ServerPool
 from grammar.messages.contracts import BranchResult
 from tests.activities.boxes import box, calls, failure, free_port, http_box, http_server, own_http_box, started
 from tests.activities.conftest import Bench
@@ -169,7 +169,7 @@ async def test_all_who_wait_for_a_start_that_fails_fail(bench: Bench, endpoint: 
 
 @pytest.mark.parametrize("lifetime", ["task", "worker"])
 async def test_idle_ones_are_stopped(bench: Bench, endpoint: ScriptedEndpoint, log: Path, lifetime: str) -> None:
-    bench.pool = Pool(task_idle=0.5, worker_idle=0.5)
+    bench.pool = ServerPool(task_idle=0.5, worker_idle=0.5)
     await bench.agent(toolboxes=kept(log, lifetime))
     assert not gone(started(log)[0])
     await seen_gone(log)

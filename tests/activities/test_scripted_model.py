@@ -7,8 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.agents.scripted_model import heard
-from activities.shell import Shell
+from activities.agents.scripted_model import ConversationState, conversation_state
+from activities.shell import ShellActivity
 from grammar.documents.models import Personality
 from grammar.documents.rules import BranchScript, NumberedRule, Rule, WantedValue
 from grammar.messages.contracts import AgentSpec, BranchResult, ShellRequest, TemplateContext
@@ -131,7 +131,7 @@ async def test_only_the_first_branch_shows_its_whole_prompt(bench: Bench) -> Non
 
 async def shell(bench: Bench, rehearsal: BranchScript, script: str = "echo real", **fields: Any) -> BranchResult:
     request = ShellRequest(script=script, rehearsal=rehearsal, surroundings=TemplateContext(key=KEY), **fields)
-    return await bench.env.run(Shell(bench.renderer).run_shell, request)
+    return await bench.env.run(ShellActivity(bench.renderer).run_shell, request)
 
 
 async def test_a_script_is_not_run(bench: Bench) -> None:
@@ -151,7 +151,7 @@ async def test_a_rule_answers_for_a_script_or_runs_it(bench: Bench) -> None:
 
 async def test_times_are_counted_per_run(bench: Bench) -> None:
     rules = rehearsed({"times": 1, "stdout": "once"}, {"stdout": "then"})
-    script = Shell(bench.renderer)
+    script = ShellActivity(bench.renderer)
     request = ShellRequest(script="x", rehearsal=rules, surroundings=TemplateContext(key=KEY))
     assert [(await bench.env.run(script.run_shell, request)).value for _ in range(3)] == ["once", "then", "then"]
     other = ActivityEnvironment()
@@ -163,9 +163,10 @@ def test_where_a_conversation_stands() -> None:
     user = {"role": "user", "content": "hi"}
     call = {"type": "function_call", "name": "t", "call_id": "1"}
     result = {"type": "function_call_output", "call_id": "1"}
-    assert (heard("hi").prompt, heard("hi").turn, heard("hi").has_result) == ("hi", 1, False)
-    assert (heard([user, call, call, result]).turn, heard([user, call, result]).has_result) == (2, True)
+    assert conversation_state("hi") == ConversationState(prompt="hi", turn=1, has_result=False)
+    assert conversation_state([user, call, call, result]) == ConversationState(prompt="hi", turn=2, has_result=True)
+    assert conversation_state([user, call, result]).has_result
     repair = {"role": "user", "content": [{"type": "input_text", "text": "again"}]}
-    assert heard([user, call, result, repair]).prompt == "again"
-    assert not heard([user, call, result, repair]).has_result
-    assert not heard([user, call | {"name": "transfer_to_b"}, result]).has_result
+    assert conversation_state([user, call, result, repair]).prompt == "again"
+    assert not conversation_state([user, call, result, repair]).has_result
+    assert not conversation_state([user, call | {"name": "transfer_to_b"}, result]).has_result

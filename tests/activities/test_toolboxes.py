@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from activities.toolboxes.pool import Pool
-from activities.toolboxes.server_process import LARGEST_LOG, ServerLog
+from activities.toolboxes.pool import ServerPool
+from activities.toolboxes.server_process import MAX_LOG, ServerLog
 from grammar.messages.contracts import ApprovalDecision, TemplateContext
 from tests.activities.boxes import (
     box,
@@ -220,7 +220,7 @@ async def test_reconnecting(bench: Bench, endpoint: ScriptedEndpoint, kind: str,
 
 
 async def test_a_server_that_hangs_at_its_start(endpoint: ScriptedEndpoint, bench: Bench, tmp_path: Path) -> None:
-    bench.pool, log = Pool(start_timeout=2), tmp_path / "starts"
+    bench.pool, log = ServerPool(start_timeout=2), tmp_path / "starts"
     begin = time.monotonic()
     error = await failure(bench, toolboxes=box("--start", "hang", "--starts", str(log)))
     assert error.type == "ToolboxFailed"
@@ -342,7 +342,7 @@ async def test_an_error_of_the_server_itself_goes_to_the_model(bench: Bench, end
 
 def test_a_log_keeps_its_newest_part() -> None:
     log = ServerLog()
-    log.file.write(b"x" * (LARGEST_LOG + 1) + b"the end")
+    log.file.write(b"x" * (MAX_LOG + 1) + b"the end")
     log.trim()
     log.file.write(b"and on")
     assert log.tail().endswith("the end\nand on")

@@ -151,7 +151,7 @@ async def record() -> None:
                 dev_server_extra_args=LONG,
                 data_converter=data_converter(None),
             ) as env,
-            worker.serving(here(env, Path(folder)), TASK_QUEUE),
+            worker.running_worker(here(env, Path(folder)), TASK_QUEUE),
         ):
             for name, path in _cases(Path(folder)).items():
                 if not (HISTORIES / f"{name}.json").exists():
