@@ -2,7 +2,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from tests.toolboxes.server_process import toolbox
+from tests.toolboxes.toolbox_client import toolbox
 
 
 async def test_write_read_erase(tmp_path: Path) -> None:

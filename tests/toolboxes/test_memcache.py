@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from tests.toolboxes.server_process import toolbox
+from tests.toolboxes.toolbox_client import toolbox
 
 FILES = {"sqlite": "memcache.db", "dictionary_file": "memory.json"}
 WRITES = 40
