@@ -8,10 +8,14 @@ from tests.support.script import Asked, Rule
 HANDOFF = "transfer_to_"
 
 
-class Scripted(ScriptedEndpoint):
-    """`lookup` in a rule calls the first tool offered whose name ends so; `transfer_to_2` the second handoff."""
+class NameMatchingEndpoint(ScriptedEndpoint):
+    """Match tools by the end of their names: `lookup` in a rule calls the first one that ends so.
+
+    `transfer_to_2` calls the second handoff.
+    """
 
     def start_anew(self, rules: list[Rule]) -> None:
+        """Replace the rules, and forget all requests."""
         self.rules, self.requests, self._fired, self._busy, self.max_in_flight = rules, [], {}, [], 0
 
     def _rule(self, asked: Asked) -> Rule:
@@ -21,7 +25,7 @@ class Scripted(ScriptedEndpoint):
 
 
 def offered(name: str, tools: list[str]) -> str:
-    """The offered tool that a rule means by `name`; the name itself where there is none."""
+    """Return the offered tool that a rule means by `name`; the name itself where there is none."""
     if number := re.fullmatch(rf"{HANDOFF}(\d+)", name):
         handoffs = [tool for tool in tools if tool.startswith(HANDOFF)]
         return handoffs[int(number[1]) - 1] if len(handoffs) >= int(number[1]) else name
