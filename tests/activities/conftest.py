@@ -34,7 +34,7 @@ SERVER = Path(__file__).parents[1] / "support/mcp_server.py"
 
 @dataclass
 class Bench:
-    """Runs one activity at a time."""
+    """Run one activity at a time, with what a worker would give it."""
 
     renderer: Renderer
     models: ModelClients
@@ -46,18 +46,22 @@ class Bench:
     async def shell(
         self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, **env: str
     ) -> BranchResult:
-        surroundings = TemplateContext(env=env, key=KEY)
-        request = ShellRequest(script=script, outputs=outputs, surroundings=surroundings, kept=kept)
+        """Run a script. `env`: the task's."""
+        context = TemplateContext(env=env, key=KEY)
+        request = ShellRequest(script=script, outputs=outputs, surroundings=context, kept=kept)
         return await self.env.run(ShellActivity(self.renderer, self.documents).run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> BranchResult:
-        surroundings = TemplateContext(env=fields.pop("env", {}), key=KEY)
+        """Run an agent. `fields`: of the request; `env`: the task's."""
+        context = TemplateContext(env=fields.pop("env", {}), key=KEY)
         agents = fields.pop("agents", [AgentSpec(name="brief", personality=Personality(personality="Be brief."))])
         request = AgentRequest(
-            **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
+            **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": context, **fields}
         )
-        runs = AgentActivity(self.renderer, self.models, CompletionBatching(), self.pool, self.journals, self.documents)
-        return await self.env.run(runs.run_agent, request)
+        agents_activity = AgentActivity(
+            self.renderer, self.models, CompletionBatching(), self.pool, self.journals, self.documents
+        )
+        return await self.env.run(agents_activity.run_agent, request)
 
 
 @pytest.fixture

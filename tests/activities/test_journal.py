@@ -58,15 +58,15 @@ async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
     fields: dict[str, Any] = {"toolboxes": box(), "max_turns": 50}
     with pytest.raises(ApplicationError) as failed:
         await kept.agent(**fields)
-    (lost,) = failed.value.details
-    assert isinstance(lost, FailureDetails)
-    assert (lost.usage.requests, lost.usage.input_tokens, lost.attempts) == (30, 300, 1)
-    assert [one.kind for one in lost.said[-2:]] == ["tool_call", "tool_output"]
-    deployed = await kept.agent(**fields)
+    (details,) = failed.value.details
+    assert isinstance(details, FailureDetails)
+    assert (details.usage.requests, details.usage.input_tokens, details.attempts) == (30, 300, 1)
+    assert [entry.kind for entry in details.said[-2:]] == ["tool_call", "tool_output"]
+    result = await kept.agent(**fields)
     assert (tmp_path / "count").read_text().split() == [str(turn) for turn in range(40)]
     assert len(endpoint.requests) == 42  # 41 turns, and the one that failed
-    assert (deployed.usage.requests, deployed.usage.input_tokens, len(deployed.tool_results)) == (41, 410, 40)
-    assert deployed.said[-1].text == "done"
+    assert (result.usage.requests, result.usage.input_tokens, len(result.tool_results)) == (41, 410, 40)
+    assert result.said[-1].text == "done"
 
 
 async def test_a_run_whose_result_got_lost_asks_nothing_again(kept: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -106,9 +106,9 @@ async def test_no_secret_is_in_it(
 async def test_a_worker_that_stops_begins_no_turn(kept: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     endpoint.rules = counting(tmp_path / "count", 2)
     kept.env.worker_shutdown()
-    deployed = await kept.agent(toolboxes=box())
-    assert deployed.leg
-    assert (deployed.leg.reason, deployed.leg.turns, endpoint.requests) == ("stopped", 0, [])
+    result = await kept.agent(toolboxes=box())
+    assert result.leg
+    assert (result.leg.reason, result.leg.turns, endpoint.requests) == ("stopped", 0, [])
 
 
 async def test_without_storage_the_leg_carries_it(bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ async def test_without_storage_the_leg_carries_it(bench: Bench, endpoint: Script
     assert leg
     assert (leg.reason, leg.turns) == ("rate_limited", 1)
     leg = Leg.model_validate_json(leg.model_dump_json())
-    deployed = await bench.agent(toolboxes=box(), journal="task-1", recorded=leg.recorded)
+    result = await bench.agent(toolboxes=box(), journal="task-1", recorded=leg.recorded)
     assert (tmp_path / "count").read_text().split() == ["0", "1"]
-    assert (deployed.produced, len(endpoint.requests)) == (True, 4)
+    assert (result.produced, len(endpoint.requests)) == (True, 4)
 
 
 # Calls that were interrupted
@@ -149,11 +149,11 @@ async def test_one_that_may_do_harm_is_asked_about(kept: Bench, endpoint: Script
         await kept.agent(**fields)
     leg = (await kept.agent(**fields)).leg
     assert leg
-    assert (leg.reason, [(one.id, one.tool) for one in leg.calls]) == ("unknown_outcome", [("0", "die")])
+    assert (leg.reason, [(call.id, call.tool) for call in leg.calls]) == ("unknown_outcome", [("0", "die")])
     with pytest.raises(ApplicationError, match="dying as told"):
         await kept.agent(**fields, outcomes={0: True})
-    deployed = await kept.agent(**fields, outcomes={0: False})
-    assert deployed.tool_results[0].text == SKIPPED
+    result = await kept.agent(**fields, outcomes={0: False})
+    assert result.tool_results[0].text == SKIPPED
     assert endpoint.requests[-1].tool_result == SKIPPED
     assert len(endpoint.requests) == 2
 
@@ -254,6 +254,6 @@ async def test_only_the_last_attempt_tells_what_was_said(
     bench.env.info = replace(bench.env.info, retry_policy=policy, attempt=attempt)
     with pytest.raises(ApplicationError) as failed:
         await bench.agent(toolboxes=box())
-    (lost,) = failed.value.details
-    assert isinstance(lost, FailureDetails)
-    assert (lost.attempts, bool(lost.said)) == (attempt, told)
+    (details,) = failed.value.details
+    assert isinstance(details, FailureDetails)
+    assert (details.attempts, bool(details.said)) == (attempt, told)

@@ -32,8 +32,8 @@ def kept(log: Path, lifetime: str, **fields: Any) -> Any:
     return box("--more", "--starts", str(log), lifetime=lifetime, **fields)
 
 
-def texts(*several: BranchResult) -> list[str]:
-    return [result.text for one in several for result in one.tool_results]
+def texts(*results: BranchResult) -> list[str]:
+    return [tool_result.text for result in results for tool_result in result.tool_results]
 
 
 async def at_once(bench: Bench, number: int, **fields: Any) -> list[BranchResult]:
@@ -50,9 +50,9 @@ async def seen_gone(log: Path) -> None:
 async def test_run_shares_nothing(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
     endpoint.rules = calls(Call(name="remember", arguments={"text": "x"}))
     box_ = kept(log, "run")
-    one = await bench.agent(toolboxes=box_, task="t")
+    first = await bench.agent(toolboxes=box_, task="t")
     assert all(map(gone, started(log)))
-    assert texts(one, *await at_once(bench, 2, toolboxes=box_, task="t")) == ["x", "x", "x"]
+    assert texts(first, *await at_once(bench, 2, toolboxes=box_, task="t")) == ["x", "x", "x"]
     assert len(set(started(log))) == 3
 
 
@@ -153,7 +153,7 @@ async def test_one_that_is_lost_leaves_the_pool(bench: Bench, endpoint: Scripted
     endpoint.rules += calls(Call(name="slow", arguments={"seconds": 3}))
     both = [bench.agent(prompt, toolboxes=kept(log, "worker")) for prompt in ("live", "die")]
     failed = await asyncio.gather(*both, return_exceptions=True)
-    assert all(isinstance(one, ApplicationError) and one.type == "ToolboxFailed" for one in failed)
+    assert all(isinstance(error, ApplicationError) and error.type == "ToolboxFailed" for error in failed)
     endpoint.rules = calls(PID)
     done = await bench.agent(toolboxes=kept(log, "worker"))
     assert texts(done) == [str(started(log)[1])]
@@ -162,8 +162,8 @@ async def test_one_that_is_lost_leaves_the_pool(bench: Bench, endpoint: Scripted
 
 async def test_all_who_wait_for_a_start_that_fails_fail(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
     toolboxes = box("--starts", str(log), "--start", "exit", lifetime="worker")
-    several = await asyncio.gather(*(failure(bench, toolboxes=toolboxes) for _ in range(3)))
-    assert all("told to exit" in error.message for error in several)
+    errors = await asyncio.gather(*(failure(bench, toolboxes=toolboxes) for _ in range(3)))
+    assert all("told to exit" in error.message for error in errors)
     assert len(started(log)) == 1
 
 

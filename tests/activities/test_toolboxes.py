@@ -52,12 +52,12 @@ async def test_headers_arrive(
             optional_headers={"X-Maybe": "{{ globals.maybe }}{{ env('MORE', '!') }}", "X-Not": "{{ env('NOWHERE') }}"},
         )
         monkeypatch.setenv("URL", url)
-        deployed = await bench.agent(toolboxes=toolboxes, surroundings=surroundings(maybe="yes"))
+        result = await bench.agent(toolboxes=toolboxes, surroundings=template_context(maybe="yes"))
     assert "Bearer a-secret-of-mine" in endpoint.requests[1].tool_result
-    assert [one.text for one in deployed.tool_results][:2] == ["yes!", "(none)"]
+    assert [tool_result.text for tool_result in result.tool_results][:2] == ["yes!", "(none)"]
 
 
-def surroundings(**globals_: Any) -> TemplateContext:
+def template_context(**globals_: Any) -> TemplateContext:
     return TemplateContext(globals=globals_, env={}, key=KEY)
 
 
@@ -110,23 +110,23 @@ async def test_a_redirect_takes_no_header_to_another_host(bench: Bench, endpoint
         do_GET = do_POST  # noqa: N815
 
     elsewhere, redirecting = HTTPServer(("127.0.0.1", 0), Elsewhere), HTTPServer(("127.0.0.1", 0), Redirecting)
-    for one in (elsewhere, redirecting):
-        Thread(target=one.serve_forever, daemon=True).start()
+    for server in (elsewhere, redirecting):
+        Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{redirecting.server_port}/mcp"
     error = await failure(bench, toolboxes=http_box(kind, url, headers={"X-Key": "secret"}))
     assert (error.type, asked) == ("ToolboxFailed", [])
-    for one in (elsewhere, redirecting):
-        one.shutdown()
-        one.server_close()
+    for server in (elsewhere, redirecting):
+        server.shutdown()
+        server.server_close()
 
 
 async def test_timeout_is_the_time_to_connect(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        for one in (first, second):  # the queue is full: another connection hangs
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
+        for connecting in (first, second):  # the queue is full: another connection hangs
+            connecting.setblocking(False)
+            connecting.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}/mcp"
         begin = time.monotonic()
         error = await failure(bench, toolboxes=http_box("streamable", url, timeout=0.5))
@@ -142,9 +142,9 @@ async def test_a_server_of_its_own_over_http(bench: Bench, endpoint: ScriptedEnd
         Call(name="environ", arguments={"name": "COLOUR"}),
         Call(name="environ", arguments={"name": "AI_API_TOKEN"}),
     )
-    deployed = await bench.agent(toolboxes=toolboxes)
+    result = await bench.agent(toolboxes=toolboxes)
     (pid,) = started(log)
-    assert [one.text for one in deployed.tool_results] == [str(pid), "blue", "(not set)"]
+    assert [tool_result.text for tool_result in result.tool_results] == [str(pid), "blue", "(not set)"]
     assert gone(pid)
     assert not listening(port)
 
@@ -209,8 +209,8 @@ async def test_reconnecting(bench: Bench, endpoint: ScriptedEndpoint, kind: str,
             "streamable": http_box("streamable", url, reconnecting=True),
             "own": own_http_box(free_port(), "--starts", str(log), reconnecting=True),
         }[kind]
-        deployed = await bench.agent(toolboxes=toolboxes)
-    texts = [one.text for one in deployed.tool_results]
+        result = await bench.agent(toolboxes=toolboxes)
+    texts = [tool_result.text for tool_result in result.tool_results]
     assert texts == (["a", "b"] if kind == "stdio" else ["a", "a b"])
     assert len(started(log)) == {"stdio": 3, "streamable": 0, "own": 1}[kind]
     assert all(map(gone, started(log)))
@@ -236,8 +236,8 @@ async def test_the_agent_hears_of_a_call_that_takes_too_long(
 ) -> None:
     endpoint.rules = calls(Call(name="slow", arguments={"seconds": 100}))
     begin = time.monotonic()
-    deployed = await bench.agent(toolboxes=box(session=1, reconnecting=reconnecting))
-    assert [one.text for one in deployed.tool_results] == ["no answer within 1 s"]
+    result = await bench.agent(toolboxes=box(session=1, reconnecting=reconnecting))
+    assert [tool_result.text for tool_result in result.tool_results] == ["no answer within 1 s"]
     assert time.monotonic() - begin < 60
 
 
@@ -308,11 +308,11 @@ async def _true(value: object) -> bool:
 async def test_tools_of_the_same_name(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="one_lookup", arguments={"key": "a"}), PID)
     toolboxes = {**box("--more", name="a.one"), **box(name="b.two")}
-    deployed = await bench.agent(toolboxes=toolboxes, blocked_tools=["die", "fail"])
+    result = await bench.agent(toolboxes=toolboxes, blocked_tools=["die", "fail"])
     tools = endpoint.requests[0].tools
     assert {"one_lookup", "two_lookup", "pid", "remember"} < set(tools)
     assert not {"lookup", "one_die", "two_fail", "die"} & set(tools)
-    assert [one.tool_name for one in deployed.tool_results] == ["one_lookup", "pid"]
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["one_lookup", "pid"]
 
 
 @pytest.mark.parametrize("approved", [True, False])
@@ -324,9 +324,9 @@ async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoi
     assert first.leg
     (call,) = first.leg.calls
     assert (call.tool, call.toolbox) == ("one_count", "a.one")
-    verdict = ApprovalDecision(id=call.id, approved=approved)
-    deployed = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[verdict])
-    assert (deployed.tool_results[0].text == "counted") is approved
+    decision = ApprovalDecision(id=call.id, approved=approved)
+    result = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[decision])
+    assert (result.tool_results[0].text == "counted") is approved
 
 
 async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -336,8 +336,8 @@ async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) ->
 
 async def test_an_error_of_the_server_itself_goes_to_the_model(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = one_by_one(Call(name="refuse"), PID)
-    deployed = await bench.agent(toolboxes=box("--more"))
-    assert len(deployed.tool_results) == 2
+    result = await bench.agent(toolboxes=box("--more"))
+    assert len(result.tool_results) == 2
 
 
 def test_a_log_keeps_its_newest_part() -> None:

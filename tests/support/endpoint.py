@@ -32,7 +32,10 @@ __all__ = ["Asked", "Call", "Rule", "ScriptedEndpoint", "When"]
 
 
 class ScriptedEndpoint:
-    """The endpoint, in a thread of its own for the length of a `with` block."""
+    """Answer model requests by rules, in a thread of its own for the length of a `with` block.
+
+    The first rule that fits answers; where none does, the answer is "ok". `requests`: all so far, oldest first.
+    """
 
     def __init__(self, rules: list[Rule] | None = None) -> None:
         self.rules = rules or []
@@ -46,10 +49,11 @@ class ScriptedEndpoint:
 
     @property
     def url(self) -> str:
+        """Return the base URL, as AI_API_ENDPOINT takes it."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def mean_in_flight(self) -> float:
-        """Requests in flight, averaged over the time in which there were any."""
+        """Return how many requests were in flight, averaged over the time in which there were any."""
         weighed = total = 0.0
         for (start, count), (end, _) in zip(self._busy, [*self._busy[1:], (time.monotonic(), 0)], strict=False):
             if count:
@@ -85,7 +89,7 @@ class ScriptedEndpoint:
 
     @contextlib.asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[None]:
-        """Serve in this event loop."""
+        """Serve in this event loop for the length of the block; port 0: a free one."""
         server = await asyncio.start_server(self._connection, "127.0.0.1", port, limit=64 * 2**20)
         self.port = server.sockets[0].getsockname()[1]
         try:
@@ -129,7 +133,7 @@ class ScriptedEndpoint:
         self._busy.append((time.monotonic(), self._in_flight))
 
     def interrupt(self, rule: Rule) -> None:
-        """Answer the next request so, whatever it is."""
+        """Answer the next request by this rule, whether it fits or not."""
         self._interruptions.append(rule)
 
     def _rule(self, asked: Asked) -> Rule:
@@ -166,7 +170,7 @@ class ScriptedEndpoint:
 
     def _control(self, path: str, body: Any) -> Any:
         if path == "/_requests":
-            return [{**vars(one), "prompt": one.prompt} for one in self.requests]
+            return [{**vars(request), "prompt": request.prompt} for request in self.requests]
         if path == "/_reset":
             self.requests, self._busy, self._fired, self.max_in_flight = [], [], {}, 0
         if path == "/_rules":

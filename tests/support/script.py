@@ -19,7 +19,7 @@ class _Scripted(BaseModel):
 
 
 class When(_Scripted):
-    """What a request must be like; what is not said does not matter. `turn`: the model's rounds so far."""
+    """What a request must be like; what is not said does not matter. `turn`: how many the model has had so far."""
 
     prompt: str | None = None
     system: str | None = None
@@ -28,6 +28,7 @@ class When(_Scripted):
     tool_result: str | None = None
 
     def fits(self, asked: "Asked") -> bool:
+        """Return whether the request is like that."""
         return (
             (self.prompt is None or re.search(self.prompt, asked.prompt) is not None)
             and (self.system is None or self.system in asked.system)
@@ -45,7 +46,11 @@ class Call(_Scripted):
 
 
 class Rule(_Scripted):
-    """One answer. `times`: how often it may be given. `$PROMPT` in `text` stands for the prompt."""
+    """One answer, and what it is for. `$PROMPT` in `text` stands for the prompt.
+
+    `times`: how often it may be given. `drop`: the connection ends before the answer, or in its middle. `delay`: in
+    seconds. `usage`: input and output tokens.
+    """
 
     when: When = When()
     times: int | None = None
@@ -75,31 +80,39 @@ class Asked:
 
     @property
     def messages(self) -> list[Json]:
+        """Return the messages, or the items of the Responses API."""
         given = self.body.get("messages") or self.body.get("input") or []
         return [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
 
     @property
     def prompt(self) -> str:
-        return next((_text(one) for one in reversed(self.messages) if one.get("role") == "user"), "")
+        """Return the last message of the user."""
+        return next((_text(message) for message in reversed(self.messages) if message.get("role") == "user"), "")
 
     @property
     def system(self) -> str:
-        said = [_text(one) for one in self.messages if one.get("role") in ("system", "developer")]
+        """Return the system prompt."""
+        said = [_text(message) for message in self.messages if message.get("role") in ("system", "developer")]
         return "\n".join([*said, self.body.get("instructions") or ""])
 
     @property
     def turn(self) -> int:
-        # What the model said in one round stands together: two calls are two items of the Responses API.
-        said = (one.get("role") == "assistant" or one.get("type") == "function_call" for one in self.messages)
+        """Return how many turns the model has had."""
+        # The model's items of one turn stand together: two calls are two items of the Responses API.
+        said = (
+            message.get("role") == "assistant" or message.get("type") == "function_call" for message in self.messages
+        )
         return sum(by_model for by_model, _ in groupby(said))
 
     @property
     def tool_result(self) -> str:
-        results = [one for one in self.messages if one.get("role") == "tool" or "output" in one]
+        """Return the text of the last tool result; empty where there is none."""
+        results = [message for message in self.messages if message.get("role") == "tool" or "output" in message]
         return str(results[-1].get("content") or results[-1].get("output")) if results else ""
 
     @property
     def tools(self) -> list[str]:
+        """Return the names of the tools that the model is offered."""
         return [tool.get("function", tool)["name"] for tool in self.body.get("tools", [])]
 
 
@@ -117,6 +130,7 @@ def _call_id(asked: Asked, index: int) -> str:
 
 
 def completion(asked: Asked, rule: Rule) -> Json:
+    """Return an answer of the Chat Completions API."""
     calls = [
         {
             "id": _call_id(asked, index),
@@ -134,6 +148,7 @@ def completion(asked: Asked, rule: Rule) -> Json:
 
 
 def chunks(asked: Asked, rule: Rule) -> Iterator[Json]:
+    """Yield a streamed answer of the Chat Completions API."""
     frame = _frame(asked, "chat.completion.chunk")
 
     def chunk(delta: Json, finish: str | None = None) -> Json:
@@ -164,6 +179,7 @@ def _usage(rule: Rule) -> Json:
 
 
 def response(asked: Asked, rule: Rule) -> Json:
+    """Return an answer of the Responses API."""
     given, made = rule.usage
     return {
         "id": "resp_scripted",
@@ -203,10 +219,11 @@ def _output(asked: Asked, rule: Rule) -> list[Json]:
 
 
 def response_events(asked: Asked, rule: Rule) -> Iterator[Json]:
+    """Yield a streamed answer of the Responses API."""
     whole = response(asked, rule)
     events: list[Json] = [{"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}}]
     for index, item in enumerate(whole["output"]):
-        place = {"item_id": item["id"], "output_index": index}
+        position = {"item_id": item["id"], "output_index": index}
         message = item["type"] == "message"
         empty: Json = {"content": []} if message else {"arguments": ""}
         events.append(
@@ -216,15 +233,15 @@ def response_events(asked: Asked, rule: Rule) -> Iterator[Json]:
                 "item": {**item, "status": "in_progress", **empty},
             }
         )
-        events += _text_events(place, item["content"][0]) if message else _call_events(place, item)
+        events += _text_events(position, item["content"][0]) if message else _call_events(position, item)
         events.append({"type": "response.output_item.done", "output_index": index, "item": item})
     events.append({"type": "response.completed", "response": whole})
     for number, event in enumerate(events):
         yield {**event, "sequence_number": number}
 
 
-def _text_events(place: Json, part: Json) -> list[Json]:
-    at = {**place, "content_index": 0}
+def _text_events(position: Json, part: Json) -> list[Json]:
+    at = {**position, "content_index": 0}
     text = part["text"]
     halves = [half for half in (text[: len(text) // 2], text[len(text) // 2 :]) if half]
     return [
@@ -235,9 +252,9 @@ def _text_events(place: Json, part: Json) -> list[Json]:
     ]
 
 
-def _call_events(place: Json, item: Json) -> list[Json]:
+def _call_events(position: Json, item: Json) -> list[Json]:
     kind = "response.function_call_arguments"
     return [
-        {"type": f"{kind}.delta", **place, "delta": item["arguments"]},
-        {"type": f"{kind}.done", **place, "name": item["name"], "arguments": item["arguments"]},
+        {"type": f"{kind}.delta", **position, "delta": item["arguments"]},
+        {"type": f"{kind}.done", **position, "name": item["name"], "arguments": item["arguments"]},
     ]

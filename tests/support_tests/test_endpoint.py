@@ -51,10 +51,10 @@ async def test_streamed_text_and_usage(client: AsyncOpenAI, endpoint: ScriptedEn
     endpoint.rules = [Rule(text="You said $PROMPT", usage=(7, 3))]
     got = await chunks(client, stream_options={"include_usage": True})
     assert got[0].choices[0].delta.role == "assistant"
-    assert "".join(one.choices[0].delta.content or "" for one in got[:-1]) == "You said hello"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in got[:-1]) == "You said hello"
     assert got[-2].choices[0].finish_reason == "stop"
     assert (got[-1].choices, got[-1].usage.total_tokens) == ([], 10)
-    assert all(one.usage is None for one in await chunks(client))
+    assert all(chunk.usage is None for chunk in await chunks(client))
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -62,7 +62,7 @@ async def test_two_calls_in_a_turn(client: AsyncOpenAI, endpoint: ScriptedEndpoi
     endpoint.rules = [Rule(tool_calls=TWO_CALLS)]
     if stream:
         got = await chunks(client, tools=[TOOL])
-        calls = [call for one in got for call in one.choices[0].delta.tool_calls or []]
+        calls = [call for chunk in got for call in chunk.choices[0].delta.tool_calls or []]
         assert got[-1].choices[0].finish_reason == "tool_calls"
     else:
         calls = (await ask(client, tools=[TOOL])).choices[0].message.tool_calls
@@ -85,7 +85,7 @@ async def test_the_first_rule_that_fits(client: AsyncOpenAI, endpoint: ScriptedE
     said = [(await ask(client, messages)).choices[0].message.content for messages in (HELLO, HELLO, pirate)]
     assert said == ["prompt", "turn", "system"]
     assert (await ask(client, HELLO + later)).choices[0].message.content == "result"
-    assert [one.rule for one in endpoint.requests] == [2, 4, 1, 3]
+    assert [request.rule for request in endpoint.requests] == [2, 4, 1, 3]
 
 
 async def test_streamed_response(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
@@ -106,7 +106,7 @@ async def test_streamed_response_with_calls(client: AsyncOpenAI, endpoint: Scrip
         deltas = [event.snapshot async for event in stream if event.type == "response.function_call_arguments.delta"]
         final = await stream.get_final_response()
     assert deltas == ['{"a": 1}', '{"a": 2}']
-    assert [(one.type, getattr(one, "name", "")) for one in final.output] == [("function_call", "add")] * 2
+    assert [(item.type, getattr(item, "name", "")) for item in final.output] == [("function_call", "add")] * 2
 
 
 async def test_response_at_once(client: AsyncOpenAI) -> None:
@@ -121,7 +121,7 @@ async def test_a_round_of_two_calls_is_one_turn(client: AsyncOpenAI, endpoint: S
     await client.responses.create(model="m", input=one_round)
     another: Any = [call | {"call_id": "c"}, result | {"call_id": "c"}]
     await client.responses.create(model="m", input=one_round + another)
-    assert [one.turn for one in endpoint.requests] == [1, 2]
+    assert [request.turn for request in endpoint.requests] == [1, 2]
 
 
 async def test_models(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
@@ -135,7 +135,7 @@ async def test_rate_limit(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> No
         await ask(client)
     assert (caught.value.response.headers["retry-after"], caught.value.code) == ("7", "rate_limit")
     assert (await ask(client)).choices[0].message.content == "ok"
-    assert [one.status for one in endpoint.requests] == [429, 200]
+    assert [request.status for request in endpoint.requests] == [429, 200]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ async def test_in_flight(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> Non
     await ask(client)
     assert endpoint.max_in_flight == 4
     assert 2 < endpoint.mean_in_flight() < 3  # four for one delay, then one for one delay
-    assert all(one.end - one.start >= 1 for one in endpoint.requests)
+    assert all(request.end - request.start >= 1 for request in endpoint.requests)
 
 
 async def test_leaving_ends_what_hangs(client: AsyncOpenAI) -> None:

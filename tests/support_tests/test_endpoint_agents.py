@@ -64,8 +64,8 @@ async def test_call_and_answer(model: Model, endpoint: ScriptedEndpoint) -> None
         Rule(when=When(turn=2, tool_result="sum 6"), text="six"),
     ]
     assert (await run(model)).final_output == "six"
-    assert [one.rule for one in endpoint.requests] == [0, 1, 2]
-    assert {one.prompt for one in endpoint.requests} == {"hello"}
+    assert [request.rule for request in endpoint.requests] == [0, 1, 2]
+    assert {request.prompt for request in endpoint.requests} == {"hello"}
 
 
 async def test_two_calls_in_a_turn(model: Model, endpoint: ScriptedEndpoint) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from tests.activities.boxes import box, calls, failure
 from tests.activities.conftest import Bench
-from tests.activities.test_agent import box, calls, failure
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
 
 SCHEMA: dict[str, Any] = {
@@ -21,8 +21,8 @@ GOOD, BAD = '{"n": 1}', '{"n": "1"}'
 
 async def test_a_response_that_fits(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [Rule(text=GOOD)]
-    deployed = await bench.agent(capture="response", outputs=SCHEMA)
-    assert (deployed.value, len(endpoint.requests)) == ({"n": 1}, 1)
+    result = await bench.agent(capture="response", outputs=SCHEMA)
+    assert (result.value, len(endpoint.requests)) == ({"n": 1}, 1)
 
 
 async def test_the_schema_constrains_generation(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -49,19 +49,19 @@ async def test_an_endpoint_that_cannot_is_asked_without(bench: Bench, endpoint: 
         Rule(times=1, status=400, message="response_format json_schema is not supported"),
         Rule(text=GOOD),
     ]
-    deployed = await bench.agent(capture="response", outputs=SCHEMA)
-    assert deployed.value == {"n": 1}
+    result = await bench.agent(capture="response", outputs=SCHEMA)
+    assert result.value == {"n": 1}
     assert ["response_format" in asked.body for asked in endpoint.requests] == [True, False]
 
 
 @pytest.mark.parametrize("broken", [BAD, "no JSON", f"```json\n{GOOD}\n```", "null"])
 async def test_the_agent_is_told_and_repairs(bench: Bench, endpoint: ScriptedEndpoint, broken: str) -> None:
     endpoint.rules = [Rule(when=When(turn=0), text=broken), Rule(text=GOOD)]
-    deployed = await bench.agent("go", capture="response", outputs=SCHEMA)
-    assert deployed.value == {"n": 1}
-    assert (deployed.usage.requests, deployed.usage.input_tokens) == (2, 20)
+    result = await bench.agent("go", capture="response", outputs=SCHEMA)
+    assert result.value == {"n": 1}
+    assert (result.usage.requests, result.usage.input_tokens) == (2, 20)
     messages = endpoint.requests[1].messages
-    assert [one["role"] for one in messages] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert "does not fit" in endpoint.requests[1].prompt
     assert json.dumps(SCHEMA) in endpoint.requests[1].prompt
 
@@ -85,9 +85,9 @@ async def test_a_tool_result_is_repaired_by_another_call(bench: Bench, endpoint:
         Rule(text="done"),
     ]
     schema = {"properties": {"key": {"const": "good"}}}
-    deployed = await bench.agent(toolboxes=box(), outputs=schema)
-    assert deployed.value == {"key": "good", "items": [1, 2]}
-    assert [one.structured["key"] for one in deployed.tool_results] == ["bad", "good"]  # type: ignore[index, call-overload]
+    result = await bench.agent(toolboxes=box(), outputs=schema)
+    assert result.value == {"key": "good", "items": [1, 2]}
+    assert [tool_result.structured["key"] for tool_result in result.tool_results] == ["bad", "good"]  # type: ignore[index, call-overload]
     assert "Call the tool again" in endpoint.requests[2].prompt
 
 
