@@ -143,7 +143,7 @@ def endpoint(work: Path, rules: str = "[]") -> Iterator[str]:
     """Run a scripted endpoint in a process of its own, and yield its URL. Without rules it answers at once."""
     port_file = work / "port"
     (work / "rules.yaml").write_text(rules)
-    command = [sys.executable, "-m", "tests.support.endpoint", "--rules", str(work / "rules.yaml")]
+    command = [sys.executable, "-m", "tests.support.scripted_endpoint", "--rules", str(work / "rules.yaml")]
     running = subprocess.Popen([*command, "--port", "0", "--port-file", str(port_file)], cwd=ROOT)
     try:
         while not (port_file.exists() and port_file.read_text().strip()):

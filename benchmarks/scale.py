@@ -21,7 +21,7 @@ import psutil
 from temporalio.client import Client
 
 from runtime.local_server.embedded import embedded_server
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = ROOT / "tests/support/mcp_server.py"
@@ -127,11 +127,11 @@ async def play(workload: Workload, work: Path) -> WorkloadResult:
     write(workload, work)
     result = WorkloadResult()
     rules = [
-        Rule(
-            when=When(prompt="^many$"),
+        Reply(
+            when=Match(prompt="^many$"),
             tool_calls=[Call(name="many", arguments={"count": workload.numbers, "size": 2000})],
         ),
-        Rule(text="$PROMPT"),
+        Reply(text="$PROMPT"),
     ]
     with ScriptedEndpoint(rules) as endpoint:
         os.environ |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "benchmark"}

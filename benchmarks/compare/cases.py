@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import BaseModel, TypeAdapter
 
-from tests.support.script import Rule
+from tests.support.endpoint_replies import Reply
 
 HERE = Path(__file__).parent
 FLOWS = HERE / "flows"
@@ -21,7 +21,7 @@ class FlowCase(BaseModel, extra="forbid"):
     covers: list[str]
     args: list[str] = []
     env: dict[str, str] = {}
-    rules: list[Rule] = []
+    rules: list[Reply] = []
     concurrent: bool = False
     peak: bool = False
     typed: str | None = None

@@ -19,7 +19,7 @@ from benchmarks.compare.cases import HERE
 from benchmarks.compare.existing import ENGINE, FUZZING, ROOT, PinnedVenv
 from benchmarks.compare.program import run
 from benchmarks.compare.scripted import NameMatchingEndpoint
-from tests.support.script import Asked, Rule
+from tests.support.endpoint_replies import RecordedRequest, Reply
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ class RealFlow(BaseModel, extra="forbid"):
     globals: dict[str, str] = {}
     seeds: list[ToolCall] = []
     items: dict[int, LiteralItems | ToolCall] = {}
-    rules: list[Rule] = []
+    rules: list[Reply] = []
     typed: str | None = None
 
     @property
@@ -186,7 +186,7 @@ async def called(venv: PinnedVenv, call: ToolCall, env: dict[str, str]) -> Any:
         return text
 
 
-def differing(flow: RealFlow, asked: list[Asked], items: dict[int, list[Any]]) -> Iterator[str]:
+def differing(flow: RealFlow, asked: list[RecordedRequest], items: dict[int, list[Any]]) -> Iterator[str]:
     """Yield what differs, task by task; the order within a task is open."""
     for number, prompts in expected(flow, items):
         got, asked = sorted(request.prompt for request in asked[: len(prompts)]), asked[len(prompts) :]

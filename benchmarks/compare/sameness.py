@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.compare.program import TIMED_OUT, ProgramResult
 from benchmarks.compare.scripted import HANDOFF
-from tests.support.script import Asked
+from tests.support.endpoint_replies import RecordedRequest
 
 Aspects = dict[str, Any]
 OUTPUTS = "OUTPUTS "
@@ -15,7 +15,7 @@ NOT_PARAMETERS = {"messages", "input", "tools", "instructions"}
 COMPLETED, WITH_FAILURES = 0, 4
 
 
-def observed(requests: list[Asked], result: ProgramResult, *, in_order: bool, peak: int | None) -> Aspects:
+def observed(requests: list[RecordedRequest], result: ProgramResult, *, in_order: bool, peak: int | None) -> Aspects:
     """Return the aspects of one run, each with one list entry per request."""
     if not in_order:
         requests = sorted(requests, key=lambda request: (request.prompt, str(request.body.get("model")), request.turn))
@@ -37,7 +37,7 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {key: function.get(key) for key in ("name", "description", "parameters", "strict")}
 
 
-def _parameters(asked: Asked) -> dict[str, Any]:
+def _parameters(asked: RecordedRequest) -> dict[str, Any]:
     given = {key: value for key, value in asked.body.items() if key not in NOT_PARAMETERS}
     return given | {"path": asked.path, "authorization": asked.headers.get("authorization")}
 

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.support.endpoint import ScriptedEndpoint
-from tests.support.script import Asked, Rule
+from tests.support.endpoint_replies import RecordedRequest, Reply
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
 HANDOFF = "transfer_to_"
 
@@ -14,11 +14,11 @@ class NameMatchingEndpoint(ScriptedEndpoint):
     `transfer_to_2` calls the second handoff.
     """
 
-    def start_anew(self, rules: list[Rule]) -> None:
+    def start_anew(self, rules: list[Reply]) -> None:
         """Replace the rules, and forget all requests."""
         self.rules, self.requests, self._fired, self._busy, self.max_in_flight = rules, [], {}, [], 0
 
-    def _rule(self, asked: Asked) -> Rule:
+    def _rule(self, asked: RecordedRequest) -> Reply:
         rule = super()._rule(asked)
         calls = [call.model_copy(update={"name": offered(call.name, asked.tools)}) for call in rule.tool_calls]
         return rule.model_copy(update={"tool_calls": calls})

@@ -7,10 +7,10 @@ from pathlib import Path
 from benchmarks.compare.cases import FlowCase
 from benchmarks.compare.engines import Engine, ExistingEngine, OurEngine
 from benchmarks.compare.memory import MemoryWatch, Sample
-from tests.support.script import Call, Rule, When
+from tests.support.endpoint_replies import Call, Match, Reply
 
 FASTER, SMALLER, PROMPTS = 8.0, 0.25, 3
-ANSWERS = [Rule(when=When(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]), Rule()]
+ANSWERS = [Reply(when=Match(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]), Reply()]
 ITEMS, TURNS = 20, 2
 STATE = "TASKFLOW_STATE_DIR"
 

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import ServerParams, Toolbox
 from tests.activities.conftest import SERVER, Bench
-from tests.support.endpoint import Call, Rule, When
+from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import until
 
 NAME = "tests.box"
@@ -40,14 +40,14 @@ def own_http_box(port: int, *args: str, **fields: Any) -> Any:
     return box("--transport", "streamable", "--port", str(port), "--more", *args, kind="streamable", url=url, **fields)
 
 
-def calls(*made: Call, then: str = "done") -> list[Rule]:
+def calls(*made: Call, then: str = "done") -> list[Reply]:
     """Return rules by which the model makes these calls at once, and then answers with a text."""
-    return [Rule(when=When(turn=0), tool_calls=list(made)), Rule(text=then)]
+    return [Reply(when=Match(turn=0), tool_calls=list(made)), Reply(text=then)]
 
 
-def one_by_one(*made: Call) -> list[Rule]:
+def one_by_one(*made: Call) -> list[Reply]:
     """Return rules by which the model makes one call a turn."""
-    return [*(Rule(when=When(turn=turn), tool_calls=[call]) for turn, call in enumerate(made)), Rule(text="done")]
+    return [*(Reply(when=Match(turn=turn), tool_calls=[call]) for turn, call in enumerate(made)), Reply(text="done")]
 
 
 async def failure(bench: Bench, **fields: Any) -> ApplicationError:

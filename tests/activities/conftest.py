@@ -26,7 +26,7 @@ from grammar.messages.contracts import (
     ShellRequest,
     TemplateContext,
 )
-from tests.support.endpoint import Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
 KEY = "k1"
 SERVER = Path(__file__).parents[1] / "support/mcp_server.py"
@@ -75,7 +75,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEndpoint]:
-    with ScriptedEndpoint([Rule(text="an answer")]) as endpoint:
+    with ScriptedEndpoint([Reply(text="an answer")]) as endpoint:
         monkeypatch.setenv("AI_API_ENDPOINT", endpoint.url)
         monkeypatch.setenv("AI_API_TOKEN", "the-key-of-the-tests")
         yield endpoint

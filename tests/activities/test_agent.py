@@ -9,7 +9,7 @@ from grammar.documents.models import Personality
 from grammar.messages.contracts import AgentSpec, ModelSpec
 from tests.activities.boxes import box, calls, failure
 from tests.activities.conftest import SERVER, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 
 async def test_response(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -57,8 +57,8 @@ async def test_exclude_from_context_asks_the_model_once(bench: Bench, endpoint: 
 
 async def test_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
-        Rule(when=When(system="I am second"), text="from the second"),
+        Reply(when=Match(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
+        Reply(when=Match(system="I am second"), text="from the second"),
     ]
     agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("first", "second")]
     result = await bench.agent(agents=agents, capture="response")
@@ -67,7 +67,7 @@ async def test_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
 
 
 async def test_turn_limit(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(tool_calls=[Call(name="lookup", arguments={"key": "a"})])]
+    endpoint.rules = [Reply(tool_calls=[Call(name="lookup", arguments={"key": "a"})])]
     error = await failure(bench, toolboxes=box(), max_turns=2)
     assert (error.type, error.non_retryable, len(endpoint.requests)) == ("TurnLimit", True, 2)
 
@@ -81,20 +81,20 @@ async def test_unknown_tool(bench: Bench, endpoint: ScriptedEndpoint) -> None:
 @pytest.mark.parametrize(
     ("rule", "kind", "final"),
     [
-        (Rule(status=400, message="no"), "BadRequest", True),
-        (Rule(status=422, message="no"), "BadRequest", True),
-        (Rule(status=400, message="long", code="context_length_exceeded"), "ContextTooLong", True),
-        (Rule(status=401, message="no"), "ModelAccess", True),
-        (Rule(status=403, message="no"), "ModelAccess", True),
-        (Rule(status=404, message="no"), "ModelAccess", True),
-        (Rule(status=500, message="no"), "ModelUnavailable", False),
-        (Rule(status=503, message="no"), "ModelUnavailable", False),
-        (Rule(drop="before"), "ModelUnavailable", False),
-        (Rule(drop="middle", text="half of it"), "ModelUnavailable", False),
+        (Reply(status=400, message="no"), "BadRequest", True),
+        (Reply(status=422, message="no"), "BadRequest", True),
+        (Reply(status=400, message="long", code="context_length_exceeded"), "ContextTooLong", True),
+        (Reply(status=401, message="no"), "ModelAccess", True),
+        (Reply(status=403, message="no"), "ModelAccess", True),
+        (Reply(status=404, message="no"), "ModelAccess", True),
+        (Reply(status=500, message="no"), "ModelUnavailable", False),
+        (Reply(status=503, message="no"), "ModelUnavailable", False),
+        (Reply(drop="before"), "ModelUnavailable", False),
+        (Reply(drop="middle", text="half of it"), "ModelUnavailable", False),
     ],
 )
 async def test_what_the_endpoint_does(
-    bench: Bench, endpoint: ScriptedEndpoint, rule: Rule, kind: str, final: bool
+    bench: Bench, endpoint: ScriptedEndpoint, rule: Reply, kind: str, final: bool
 ) -> None:
     endpoint.rules = [rule]
     error = await failure(bench)
@@ -109,7 +109,7 @@ async def test_what_the_endpoint_does(
 async def test_a_rate_limit_ends_the_leg(
     bench: Bench, endpoint: ScriptedEndpoint, headers: dict[str, str], seconds: float | None
 ) -> None:
-    endpoint.rules = [Rule(status=429, headers=headers, message="slow down, the-key-of-the-tests")]
+    endpoint.rules = [Reply(status=429, headers=headers, message="slow down, the-key-of-the-tests")]
     leg = (await bench.agent()).leg
     assert leg
     assert (leg.reason, leg.delay, leg.turns) == ("rate_limited", seconds, 0)
@@ -125,7 +125,7 @@ async def test_secrets(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: py
     assert "hunter2-long" in endpoint.requests[1].tool_result
     assert result.value == "⟦env:SECRET:k1⟧"
     assert "hunter2-long" not in result.model_dump_json()
-    endpoint.rules = [Rule(status=401, message="wrong key the-key-of-the-tests for hunter2-long")]
+    endpoint.rules = [Reply(status=401, message="wrong key the-key-of-the-tests for hunter2-long")]
     error = await failure(bench, secrets=["SECRET"])
     assert error.message == "401 wrong key ⟦key 0⟧ for ⟦env:SECRET:k1⟧"
 
@@ -160,7 +160,7 @@ async def test_server_that_does_not_start(
 
 
 async def test_no_key_goes_to_another_host(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    with ScriptedEndpoint([Rule(text="other")]) as other:
+    with ScriptedEndpoint([Reply(text="other")]) as other:
         await bench.agent(model=ModelSpec(name="m", endpoint=other.url))
         assert "authorization" not in other.requests[0].headers
 

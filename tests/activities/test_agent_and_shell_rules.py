@@ -18,7 +18,7 @@ from grammar.messages.contracts import AgentSpec, ModelSpec, TemplateContext
 from grammar.messages.endpoint import choose
 from tests.activities.boxes import box, calls, failure, one_by_one
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 
 LOOKUP = Call(name="lookup", arguments={"key": "a"})
 
@@ -68,7 +68,7 @@ async def test_a_model_with_an_endpoint_and_a_token_of_its_own(
     bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OWN", "a-key-of-its-own")
-    with ScriptedEndpoint([Rule(text="other")]) as other:
+    with ScriptedEndpoint([Reply(text="other")]) as other:
         await bench.agent(model=ModelSpec(name="m", endpoint=other.url, token="OWN"))
         assert other.requests[0].headers["authorization"] == "Bearer a-key-of-its-own"
     assert not endpoint.requests
@@ -110,7 +110,7 @@ async def test_the_first_agent_is_the_primary_one(bench: Bench, endpoint: Script
 async def test_the_embedded_model_answers_where_nothing_is_configured(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ScriptedEndpoint([Rule(text="from the embedded one")]) as embedded:
+    with ScriptedEndpoint([Reply(text="from the embedded one")]) as embedded:
 
         async def url() -> str:
             return embedded.url

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from grammar.documents.models import Personality, Toolbox
+from grammar.documents.models import Personality
 from grammar.messages.contracts import AgentSpec, ApprovalDecision, BranchResult, Leg
 from tests.activities.boxes import box, calls
 from tests.activities.conftest import Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 
-def guarded(*tools: str, **fields: Any) -> dict[str, Toolbox]:
-    """The toolbox, with tools that need a yes."""
+def guarded(*tools: str, **fields: Any) -> Any:
+    """Return a toolbox with tools that need a person's approval."""
     return box(confirm=tools, **fields)
 
 
@@ -67,8 +67,9 @@ async def test_a_no_is_told_as_the_tools_result(bench: Bench, endpoint: Scripted
 
 async def test_several_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(turn=turn), tool_calls=[Call(name="lookup", arguments={"key": str(turn)})]) for turn in range(3)
-    ] + [Rule(text="done")]
+        Reply(when=Match(turn=turn), tool_calls=[Call(name="lookup", arguments={"key": str(turn)})])
+        for turn in range(3)
+    ] + [Reply(text="done")]
     toolboxes = guarded("lookup")
     result = await bench.agent(toolboxes=toolboxes)
     while result.leg:
@@ -80,7 +81,7 @@ async def test_several_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
 
 
 async def test_turns_count_over_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(tool_calls=[TWO[0]])]
+    endpoint.rules = [Reply(tool_calls=[TWO[0]])]
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(toolboxes=toolboxes, max_turns=2))
     yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
@@ -93,10 +94,10 @@ async def test_turns_count_over_legs(bench: Bench, endpoint: ScriptedEndpoint) -
 
 async def test_a_leg_in_a_repair(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=[TWO[1]]),
-        Rule(when=When(turn=1), text="a"),
-        Rule(when=When(turn=2), tool_calls=[TWO[0]]),
-        Rule(text="done"),
+        Reply(when=Match(turn=0), tool_calls=[TWO[1]]),
+        Reply(when=Match(turn=1), text="a"),
+        Reply(when=Match(turn=2), tool_calls=[TWO[0]]),
+        Reply(text="done"),
     ]
     schema: dict[str, Any] = {"type": "object"}
     toolboxes = guarded("lookup")
@@ -111,9 +112,9 @@ async def test_a_leg_in_a_repair(bench: Bench, endpoint: ScriptedEndpoint) -> No
 
 async def test_a_leg_after_a_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
-        Rule(when=When(system="I am second", turn=1), tool_calls=[TWO[0]]),
-        Rule(when=When(system="I am second"), text="done"),
+        Reply(when=Match(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
+        Reply(when=Match(system="I am second", turn=1), tool_calls=[TWO[0]]),
+        Reply(when=Match(system="I am second"), text="done"),
     ]
     agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("first", "second")]
     toolboxes = guarded("lookup")

@@ -13,7 +13,7 @@ from grammar.errors import StorageFailed
 from runtime.storage.document_objects import DocumentObjects
 from runtime.storage.s3 import Bucket, opened
 from runtime.storage.s3_url import BucketUrl
-from tests.support.s3 import S3
+from tests.support.s3_server import S3
 
 MB = 2**20
 

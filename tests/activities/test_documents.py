@@ -23,7 +23,7 @@ from grammar.messages.contracts import (
 from runtime.storage.document_files import FileDocuments
 from tests.activities.boxes import box, calls
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 
 PRINT_LIST = """python3 -c 'import json; print(json.dumps([{"n": n, "code": "x" * 500} for n in range(1000)]))'"""
 
@@ -112,7 +112,7 @@ async def test_what_an_agent_gives_is_stored_with_all_its_results(
 async def test_of_one_branch_of_many_less_is_kept(
     bench: Bench, documents: FileDocuments, endpoint: ScriptedEndpoint, kept: int, is_stored: bool
 ) -> None:
-    endpoint.rules = [Rule(text="word " * 1000)]
+    endpoint.rules = [Reply(text="word " * 1000)]
     result = await bench.agent(capture="response", kept=kept)
     assert (result.stored is not None) is is_stored
 

@@ -20,7 +20,7 @@ from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
 from grammar.messages.contracts import FailureDetails, Leg
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 RESPONSE = Response(
     id="r",
@@ -41,14 +41,14 @@ def kept(bench: Bench, tmp_path: Path) -> Bench:
     return bench
 
 
-def counting(path: Path, turns: int) -> list[Rule]:
+def counting(path: Path, turns: int) -> list[Reply]:
     """The model counts, one call a turn."""
     calls = [Call(name="count", arguments={"path": str(path), "text": str(turn)}) for turn in range(turns)]
-    return [*(Rule(when=When(turn=turn), tool_calls=[call]) for turn, call in enumerate(calls)), Rule(text="done")]
+    return [*(Reply(when=Match(turn=turn), tool_calls=[call]) for turn, call in enumerate(calls)), Reply(text="done")]
 
 
-def failing_at(turn: int, rules: list[Rule]) -> list[Rule]:
-    return [Rule(when=When(turn=turn), times=1, status=500), *rules]
+def failing_at(turn: int, rules: list[Reply]) -> list[Reply]:
+    return [Reply(when=Match(turn=turn), times=1, status=500), *rules]
 
 
 async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
@@ -70,7 +70,7 @@ async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
 
 
 async def test_a_run_whose_result_got_lost_asks_nothing_again(kept: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text='{"a": 1}')]
+    endpoint.rules = [Reply(text='{"a": 1}')]
     outputs = {"type": "object", "required": ["b"]}
     first = await kept.agent(capture="response")
     assert await kept.agent(capture="response") == first
@@ -90,9 +90,9 @@ async def test_no_secret_is_in_it(
 ) -> None:
     monkeypatch.setenv("SECRET", "hunter2-long")
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=[Call(name="environ", arguments={"name": "BOX"})]),
-        Rule(when=When(turn=1), times=1, status=500),
-        Rule(when=When(tool_result="hunter2-long"), text="I saw hunter2-long"),
+        Reply(when=Match(turn=0), tool_calls=[Call(name="environ", arguments={"name": "BOX"})]),
+        Reply(when=Match(turn=1), times=1, status=500),
+        Reply(when=Match(tool_result="hunter2-long"), text="I saw hunter2-long"),
     ]
     fields: dict[str, Any] = {"toolboxes": box(env={"BOX": "{{ env('SECRET') }}"}), "secrets": ["SECRET"]}
     with pytest.raises(ApplicationError):
@@ -112,7 +112,7 @@ async def test_a_worker_that_stops_begins_no_turn(kept: Bench, endpoint: Scripte
 
 
 async def test_without_storage_the_leg_carries_it(bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    endpoint.rules = [Rule(when=When(turn=1), times=1, status=429), *counting(tmp_path / "count", 2)]
+    endpoint.rules = [Reply(when=Match(turn=1), times=1, status=429), *counting(tmp_path / "count", 2)]
     leg = (await bench.agent(toolboxes=box())).leg
     assert leg
     assert (leg.reason, leg.turns) == ("rate_limited", 1)
@@ -131,7 +131,7 @@ def dying(**fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def interrupted(endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(when=When(turn=0), tool_calls=[Call(name="die")]), Rule(text="done")]
+    endpoint.rules = [Reply(when=Match(turn=0), tool_calls=[Call(name="die")]), Reply(text="done")]
 
 
 @pytest.mark.usefixtures("interrupted")
@@ -247,8 +247,8 @@ async def test_only_the_last_attempt_tells_what_was_said(
 ) -> None:
     """Temporal keeps no more than 4 KB of the failure of an attempt that another one follows."""
     endpoint.rules = [
-        Rule(when=When(turn=0), text="let me see", tool_calls=[Call(name="lookup", arguments={"key": "k"})]),
-        Rule(status=500),
+        Reply(when=Match(turn=0), text="let me see", tool_calls=[Call(name="lookup", arguments={"key": "k"})]),
+        Reply(status=500),
     ]
     policy = RetryPolicy(maximum_attempts=3)
     bench.env.info = replace(bench.env.info, retry_policy=policy, attempt=attempt)

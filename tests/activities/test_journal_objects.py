@@ -17,8 +17,8 @@ from runtime.storage.s3 import Bucket, opened
 from runtime.storage.s3_url import BucketUrl
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
-from tests.support.s3 import S3
+from tests.support.s3_server import S3
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 MB = 2**20
 
@@ -108,9 +108,9 @@ async def test_an_agent_goes_on_from_a_journal_in_s3(
 ) -> None:
     path = tmp_path / "count"
     endpoint.rules = [
-        Rule(when=When(turn=1), times=1, status=500),
-        Rule(when=When(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})]),
-        Rule(text="done"),
+        Reply(when=Match(turn=1), times=1, status=500),
+        Reply(when=Match(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})]),
+        Reply(text="done"),
     ]
     fields: dict[str, Any] = {"toolboxes": box()}
     bench.journals = JournalObjects(bucket)
@@ -134,7 +134,7 @@ async def test_a_journal_that_cannot_be_written_fails_the_attempt(
 
     path = tmp_path / "count"
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})])
+        Reply(when=Match(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})])
     ]
     bench.journals = Full(bucket)
     with pytest.raises(ApplicationError, match="cannot write s3://b/k: no") as failed:

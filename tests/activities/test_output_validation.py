@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from tests.activities.boxes import box, calls, failure
 from tests.activities.conftest import Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -20,13 +20,13 @@ GOOD, BAD = '{"n": 1}', '{"n": "1"}'
 
 
 async def test_a_response_that_fits(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text=GOOD)]
+    endpoint.rules = [Reply(text=GOOD)]
     result = await bench.agent(capture="response", outputs=SCHEMA)
     assert (result.value, len(endpoint.requests)) == ({"n": 1}, 1)
 
 
 async def test_the_schema_constrains_generation(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text=GOOD)]
+    endpoint.rules = [Reply(text=GOOD)]
     await bench.agent(capture="response", outputs=SCHEMA)
     asked = endpoint.requests[0].body["response_format"]["json_schema"]
     assert (asked["schema"], asked["strict"]) == (SCHEMA, True)
@@ -46,8 +46,8 @@ async def test_what_cannot_be_constrained(bench: Bench, endpoint: ScriptedEndpoi
 
 async def test_an_endpoint_that_cannot_is_asked_without(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(times=1, status=400, message="response_format json_schema is not supported"),
-        Rule(text=GOOD),
+        Reply(times=1, status=400, message="response_format json_schema is not supported"),
+        Reply(text=GOOD),
     ]
     result = await bench.agent(capture="response", outputs=SCHEMA)
     assert result.value == {"n": 1}
@@ -56,7 +56,7 @@ async def test_an_endpoint_that_cannot_is_asked_without(bench: Bench, endpoint: 
 
 @pytest.mark.parametrize("broken", [BAD, "no JSON", f"```json\n{GOOD}\n```", "null"])
 async def test_the_agent_is_told_and_repairs(bench: Bench, endpoint: ScriptedEndpoint, broken: str) -> None:
-    endpoint.rules = [Rule(when=When(turn=0), text=broken), Rule(text=GOOD)]
+    endpoint.rules = [Reply(when=Match(turn=0), text=broken), Reply(text=GOOD)]
     result = await bench.agent("go", capture="response", outputs=SCHEMA)
     assert result.value == {"n": 1}
     assert (result.usage.requests, result.usage.input_tokens) == (2, 20)
@@ -67,7 +67,7 @@ async def test_the_agent_is_told_and_repairs(bench: Bench, endpoint: ScriptedEnd
 
 
 async def test_how_often_it_may_repair(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text=BAD)]
+    endpoint.rules = [Reply(text=BAD)]
     for retries in (0, 1, 3):
         endpoint.requests.clear()
         error = await failure(bench, capture="response", outputs=SCHEMA, outputs_retries=retries)
@@ -80,9 +80,9 @@ async def test_a_tool_result_is_repaired_by_another_call(bench: Bench, endpoint:
         return [Call(name="lookup", arguments={"key": key})]
 
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=lookup("bad")),
-        Rule(when=When(turn=2), tool_calls=lookup("good")),
-        Rule(text="done"),
+        Reply(when=Match(turn=0), tool_calls=lookup("bad")),
+        Reply(when=Match(turn=2), tool_calls=lookup("good")),
+        Reply(text="done"),
     ]
     schema = {"properties": {"key": {"const": "good"}}}
     result = await bench.agent(toolboxes=box(), outputs=schema)
@@ -108,8 +108,8 @@ async def test_exclude_from_context_stays_with_one_request(bench: Bench, endpoin
 
 async def test_repairs_count_as_turns(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(turn=0), text=BAD),
-        Rule(tool_calls=[Call(name="lookup", arguments={"key": "a"})]),
+        Reply(when=Match(turn=0), text=BAD),
+        Reply(tool_calls=[Call(name="lookup", arguments={"key": "a"})]),
     ]
     error = await failure(
         bench, toolboxes=box(), capture="response", outputs={"type": "integer"}, max_turns=3, outputs_retries=9

@@ -14,7 +14,7 @@ from activities.toolboxes.pool import ServerPool
 from grammar.messages.contracts import BranchResult
 from tests.activities.boxes import box, calls, failure, free_port, http_box, http_server, own_http_box, started
 from tests.activities.conftest import Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until_async
 
 PID = Call(name="pid")
@@ -112,7 +112,7 @@ async def test_other_parameters_are_another_server(
 
 
 async def test_runs_see_a_shared_server_each_in_their_way(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
-    endpoint.rules = [Rule(when=When(prompt="plain", turn=0), tool_calls=[PID]), Rule(text="done")]
+    endpoint.rules = [Reply(when=Match(prompt="plain", turn=0), tool_calls=[PID]), Reply(text="done")]
     endpoint.rules += calls(PID)
     asking, plain, blocked = await asyncio.gather(
         bench.agent("plain", toolboxes=kept(log, "worker", confirm=("pid",))),
@@ -149,7 +149,7 @@ async def test_one_over_http_that_died_unused_is_replaced(bench: Bench, endpoint
 
 
 async def test_one_that_is_lost_leaves_the_pool(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
-    endpoint.rules = [Rule(when=When(prompt="die", turn=0), tool_calls=[Call(name="die")])]
+    endpoint.rules = [Reply(when=Match(prompt="die", turn=0), tool_calls=[Call(name="die")])]
     endpoint.rules += calls(Call(name="slow", arguments={"seconds": 3}))
     both = [bench.agent(prompt, toolboxes=kept(log, "worker")) for prompt in ("live", "die")]
     failed = await asyncio.gather(*both, return_exceptions=True)
@@ -190,7 +190,7 @@ async def test_nothing_survives_the_worker(bench: Bench, endpoint: ScriptedEndpo
 @pytest.mark.parametrize(("lifetime", "stays"), [("task", False), ("worker", True)])
 async def test_a_cancelled_run(bench: Bench, endpoint: ScriptedEndpoint, log: Path, lifetime: str, stays: bool) -> None:
     """What may still be busy with its call goes; what others use stays."""
-    endpoint.rules = [Rule(hang=True)]
+    endpoint.rules = [Reply(hang=True)]
     running = asyncio.create_task(bench.agent(toolboxes=kept(log, lifetime)))
 
     async def asked() -> bool:

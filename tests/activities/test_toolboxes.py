@@ -28,7 +28,7 @@ from tests.activities.boxes import (
     started,
 )
 from tests.activities.conftest import KEY, SERVER, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until, until_async
 
 PID = Call(name="pid")
@@ -286,7 +286,7 @@ async def test_cancelling_ends_the_server(
     bench: Bench, endpoint: ScriptedEndpoint, args: tuple[str, ...], tmp_path: Path
 ) -> None:
     log = tmp_path / "starts"
-    endpoint.rules = [Rule(hang=True)]
+    endpoint.rules = [Reply(hang=True)]
     running = asyncio.create_task(bench.agent(toolboxes=box(*args, "--starts", str(log))))
     until_done = (lambda: _true(started(log))) if "hang" in args else (lambda: _true(endpoint.requests))
     await until_async(until_done)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.chaos.processes import RunProcesses, let_time_pass
-from tests.support.endpoint import ScriptedEndpoint
-from tests.support.script import Rule
+from tests.support.endpoint_replies import Reply
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
 ONE_AGENT = 1
 ALL_AGENTS = 5
@@ -50,7 +50,7 @@ def _mcp_server_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
 
 def _answer(**fields: object) -> Callable[[RunProcesses, ScriptedEndpoint], None]:
     def inject(_: RunProcesses, endpoint: ScriptedEndpoint) -> None:
-        endpoint.interrupt(Rule.model_validate({"times": 1, **fields}))
+        endpoint.interrupt(Reply.model_validate({"times": 1, **fields}))
 
     return inject
 

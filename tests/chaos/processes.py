@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from runtime.local_server.supervisor import free_port
-from tests.support.server import DevServer, start
+from tests.support.dev_server import DevServer, start
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]

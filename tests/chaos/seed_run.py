@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tests.chaos.faults import Fault, inject, schedule
 from tests.chaos.processes import ROOT, RunProcesses, let_time_pass
-from tests.support.endpoint import ScriptedEndpoint
-from tests.support.script import Call, Rule, When
+from tests.support.endpoint_replies import Call, Match, Reply
+from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.waiting import until
 
 TURNS, ITEMS = 40, 60
@@ -63,19 +63,21 @@ class SeedResult:
         return f"{self.seed:5} {self.seconds:6.1f} s {costs} {ending:4} {names}"
 
 
-def rules(log: Path) -> list[Rule]:
+def rules(log: Path) -> list[Reply]:
     """Return the rules: the long agent counts, each item counts, and one agent asks first."""
 
     def count(text: str) -> Call:
         return Call(name="count", arguments={"path": str(log), "text": text})
 
-    long = [Rule(when=When(prompt="^long", turn=n), tool_calls=[count(f"long-{n}")], delay=0.02) for n in range(TURNS)]
+    long = [
+        Reply(when=Match(prompt="^long", turn=n), tool_calls=[count(f"long-{n}")], delay=0.02) for n in range(TURNS)
+    ]
     items = [
-        Rule(when=When(prompt=rf"^item {n}\.", turn=0), tool_calls=[count(f"item-{n}")], delay=0.05)
+        Reply(when=Match(prompt=rf"^item {n}\.", turn=0), tool_calls=[count(f"item-{n}")], delay=0.05)
         for n in range(ITEMS)
     ]
-    ask = [Rule(when=When(prompt="^ask", turn=0), tool_calls=[count("ask")])]
-    return [*long, *items, *ask, Rule(text="done $PROMPT", delay=0.05)]
+    ask = [Reply(when=Match(prompt="^ask", turn=0), tool_calls=[count("ask")])]
+    return [*long, *items, *ask, Reply(text="done $PROMPT", delay=0.05)]
 
 
 def expected() -> set[str]:

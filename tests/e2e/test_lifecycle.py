@@ -10,7 +10,7 @@ import worker
 from runtime.local_server import worker_locks
 from runtime.sandbox import workflow_runner
 from tests.e2e.conftest import Desk, end
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until
 from workflows.taskflow import TaskflowWorkflow
 

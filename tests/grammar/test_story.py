@@ -14,7 +14,7 @@ from grammar.messages.history import (
     position_of,
 )
 from grammar.messages.reports import BranchReport
-from tests.support.stories import at, many
+from tests.support.run_histories import at, many
 
 
 @pytest.mark.parametrize("item", [None, 0, 11])

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from pictures.timeline import Bar, Scale, bars
-from tests.support.stories import at
+from tests.support.run_histories import at
 
 NIGHT = 8 * 3600.0
 

@@ -1,6 +1,6 @@
 """A real S3 server for tests, over HTTP: moto's, in a process of its own, and a bucket in it for each test.
 
-python -m tests.support.s3: serves on a free port, and prints it
+python -m tests.support.s3_server: serves on a free port, and prints it
 """
 
 import os
@@ -66,7 +66,7 @@ class S3:
 def s3_server() -> Iterator[str]:
     """Run the server, and yield its URL. Tests share it, and keep apart by their buckets."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.s3"],
+        [sys.executable, "-m", "tests.support.s3_server"],
         cwd=ROOT,
         env=os.environ | {"MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)},
         stdout=subprocess.PIPE,
