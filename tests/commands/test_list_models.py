@@ -18,7 +18,7 @@ from grammar.errors import InvalidFlow
 from grammar.loading.bundle import LoadOptions
 from runtime.local_server.supervisor import free_port
 from tests.commands.conftest import Starter
-from tests.support.endpoint import ScriptedEndpoint
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
 KEY = "hunter2-a-key"
 CONFIG = """models: {small: gpt-s, large: gpt-l, spare: gpt-x}

@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.endpoint import Rule, ScriptedEndpoint
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
 ROOT = Path(__file__).parents[2]
 BRIEF = "personality: You are brief.\n"
@@ -139,7 +139,7 @@ def remote(desk: Desk, dev_server: DevServer) -> Desk:
     return desk
 
 
-Scripted = Callable[[list[Rule]], ScriptedEndpoint]
+Scripted = Callable[[list[Reply]], ScriptedEndpoint]
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def scripted(desk: Desk) -> Iterator[Scripted]:
     """A scripted endpoint, configured at the desk."""
     with contextlib.ExitStack() as stack:
 
-        def start(rules: list[Rule]) -> ScriptedEndpoint:
+        def start(rules: list[Reply]) -> ScriptedEndpoint:
             endpoint = stack.enter_context(ScriptedEndpoint(rules))
             desk.env |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "key-of-the-tests"}
             return endpoint

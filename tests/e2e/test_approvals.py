@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Desk, Scripted, end
 from tests.e2e.terminal import terminal
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until
 
 SERVER = ROOT / "tests/support/mcp_server.py"
@@ -41,10 +41,12 @@ def endpoint(desk: Desk, scripted: Scripted) -> ScriptedEndpoint:
     desk.write("box.yaml", json.dumps({"server_params": box, "confirm": ["count"]}))
     desk.write("flow.yaml", FLOW % "")
     counting = [
-        Rule(when=When(turn=turn), tool_calls=[Call(name="count", arguments={"path": str(tally(desk)), "text": text})])
+        Reply(
+            when=Match(turn=turn), tool_calls=[Call(name="count", arguments={"path": str(tally(desk)), "text": text})]
+        )
         for turn, text in enumerate(("one", "two"))
     ]
-    return scripted([*counting, Rule(text="counted")])
+    return scripted([*counting, Reply(text="counted")])
 
 
 def tally(desk: Desk) -> Path:

@@ -23,8 +23,8 @@ from grammar.loading import bundle, lint
 from grammar.loading.bundle import LoadOptions
 from runtime.local_server.supervisor import free_port
 from tests.e2e.conftest import ROOT, Desk, Ended, end
-from tests.support.endpoint import Asked, Call, Rule, ScriptedEndpoint, When
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Call, Match, RecordedRequest, Reply, ScriptedEndpoint
 from tests.support.waiting import until
 
 DOCUMENTS = sorted(path for path in (ROOT / "taskflows").glob("*/*.yaml") if not path.name.endswith(".dry.yaml"))
@@ -41,26 +41,26 @@ class Stage:
     endpoint: ScriptedEndpoint
 
     @property
-    def requests(self) -> list[Asked]:
+    def requests(self) -> list[RecordedRequest]:
         return self.endpoint.requests
 
     @property
     def prompts(self) -> list[str]:
         return [one.prompt for one in self.requests]
 
-    def answer(self, rules: Sequence[Rule]) -> None:
+    def answer(self, rules: Sequence[Reply]) -> None:
         """From now on; what was asked before is forgotten."""
         self._control("_reset", None)
         self._control("_rules", [rule.model_dump() for rule in rules])
 
-    def run(self, name: str, *arguments: str, rules: Sequence[Rule] = (), code: int = 0) -> Ended:
+    def run(self, name: str, *arguments: str, rules: Sequence[Reply] = (), code: int = 0) -> Ended:
         """Run an example to its end."""
         self.answer(rules)
         ended = self.desk.run(str(EXAMPLES / f"{name}.yaml"), *arguments)
         assert ended.code == code, ended.out + ended.err
         return ended
 
-    def json(self, name: str, *arguments: str, rules: Sequence[Rule] = (), code: int = 0) -> dict[str, Any]:
+    def json(self, name: str, *arguments: str, rules: Sequence[Reply] = (), code: int = 0) -> dict[str, Any]:
         """Run an example; what `--json` tells."""
         return self.run(name, "--json", *arguments, rules=rules, code=code).json
 
@@ -118,8 +118,8 @@ def test_hello_on_the_embedded_model(desk: Desk) -> None:
 
 def test_echo_shows_the_tool_call_and_its_result(stage: Stage) -> None:
     rules = [
-        Rule(when=When(turn=0), tool_calls=calls("echo_tool", message="Hello World")),
-        Rule(when=When(tool_result="Hello World"), text="It answered."),
+        Reply(when=Match(turn=0), tool_calls=calls("echo_tool", message="Hello World")),
+        Reply(when=Match(tool_result="Hello World"), text="It answered."),
     ]
     ended = stage.run("echo", rules=rules)
     assert '→ echo_tool({"message": "Hello World"})' in ended.out
@@ -129,7 +129,7 @@ def test_echo_shows_the_tool_call_and_its_result(stage: Stage) -> None:
 
 
 def test_personality_mode(stage: Stage) -> None:
-    stage.answer([Rule(text="An answer.")])
+    stage.answer([Reply(text="An answer.")])
     ended = stage.desk.run("-p", "seclab_taskflow_agent.personalities.assistant", "What is {{ 1 }}?")
     assert ended.code == 0, ended.err
     assert "assistant: An answer." in ended.out
@@ -140,8 +140,8 @@ def test_memcache(stage: Stage) -> None:
     set_colors = calls("memcache_set_state", key="colors", value=["red", "green", "blue"])
     get_colors = calls("memcache_get_state", key="colors")
     rules = [
-        Rule(when=When(turn=0, prompt="Store"), tool_calls=set_colors),
-        Rule(when=When(turn=0, prompt="Get"), tool_calls=get_colors),
+        Reply(when=Match(turn=0, prompt="Store"), tool_calls=set_colors),
+        Reply(when=Match(turn=0, prompt="Get"), tool_calls=get_colors),
     ]
     ended = stage.run("memcache", rules=rules)
     assert '["red", "green", "blue"]' in ended.out.rpartition("←")[2]
@@ -161,7 +161,7 @@ def test_reusable_prompt(stage: Stage) -> None:
 
 
 def test_conditions(stage: Stage) -> None:
-    told = stage.json("conditions", rules=[Rule(text="a pie")])
+    told = stage.json("conditions", rules=[Reply(text="a pie")])
     assert statuses(told) == ["done", "skipped", "done", "skipped", "done"]
     assert told["outputs"] == {"count": 3, "few": "a pie"}
     assert stage.prompts == [
@@ -173,9 +173,9 @@ def test_conditions(stage: Stage) -> None:
 def test_schema(stage: Stage) -> None:
     review = {"language": "Python", "bugs": [{"line": 2, "what": "number is not defined"}]}
     rules = [
-        Rule(when=When(turn=0, prompt="Find"), text='{"language": "Python", "bugs": [{"line": "two"}]}'),
-        Rule(when=When(turn=1), text="No bugs."),
-        Rule(when=When(turn=2), text=json.dumps(review)),
+        Reply(when=Match(turn=0, prompt="Find"), text='{"language": "Python", "bugs": [{"line": "two"}]}'),
+        Reply(when=Match(turn=1), text="No bugs."),
+        Reply(when=Match(turn=2), text=json.dumps(review)),
     ]
     told = stage.json("schema", rules=rules)
     assert told["outputs"] == {"review": review}
@@ -191,11 +191,11 @@ def test_models(stage: Stage) -> None:
     """The third model is asked elsewhere: here that is a second endpoint, in place of OpenAI's."""
     config = (ROOT / "taskflows/model_configs/several.yaml").read_text()
     rules = [
-        Rule(when=When(model="gpt-4.1-mini", prompt="ants"), status=400, message="no ants"),
-        Rule(when=When(model="gpt-4.1-mini"), text="mini", delay=0.2),
-        Rule(when=When(model="gpt-4.1"), text="full", delay=0.2),
+        Reply(when=Match(model="gpt-4.1-mini", prompt="ants"), status=400, message="no ants"),
+        Reply(when=Match(model="gpt-4.1-mini"), text="mini", delay=0.2),
+        Reply(when=Match(model="gpt-4.1"), text="full", delay=0.2),
     ]
-    with ScriptedEndpoint([Rule(text="reasoned")]) as other:
+    with ScriptedEndpoint([Reply(text="reasoned")]) as other:
         stage.desk.write("several.yaml", config.replace("https://api.openai.com/v1", other.url))
         told = stage.json("models", "-m", "./several.yaml", rules=rules)
     answers = told["outputs"]["answers"]
@@ -229,9 +229,9 @@ def paths_and_keys(endpoint: ScriptedEndpoint) -> set[tuple[str, str]]:
 def test_handoff(stage: Stage) -> None:
     note = calls("logbook_write", key="plants", entry="Why red? A pigment.")
     rules = [
-        Rule(when=When(system="front desk"), tool_calls=calls("transfer_to_botanist")),
-        Rule(when=When(system="botanist", turn=1), tool_calls=note),
-        Rule(when=When(system="botanist"), text="A pigment."),
+        Reply(when=Match(system="front desk"), tool_calls=calls("transfer_to_botanist")),
+        Reply(when=Match(system="botanist", turn=1), tool_calls=note),
+        Reply(when=Match(system="botanist"), text="A pigment."),
     ]
     told = stage.json("handoff", rules=rules)
     assert told["outputs"] == {"answer": "A pigment."}
@@ -243,7 +243,7 @@ def test_handoff(stage: Stage) -> None:
 
 
 def test_uses(stage: Stage) -> None:
-    told = stage.json("uses", rules=[Rule(when=When(prompt="French"), text="bonjour"), Rule(text="sawasdee")])
+    told = stage.json("uses", rules=[Reply(when=Match(prompt="French"), text="bonjour"), Reply(text="sawasdee")])
     assert [task["name"] for task in told["tasks"]] == ["translate", "translate into Thai", "compare"]
     assert told["outputs"] == {"french": "bonjour", "thai": "sawasdee"}
     assert stage.prompts[0].startswith('Translate "good morning" into French.\n')
@@ -259,7 +259,7 @@ def test_translate(stage: Stage) -> None:
 def test_confirm(stage: Stage) -> None:
     """The command that is printed answers; here the answer is no."""
     clear = calls("memcache_clear_cache")
-    stage.answer([Rule(when=When(turn=0, prompt="Clear"), tool_calls=clear), Rule(text="done")])
+    stage.answer([Reply(when=Match(turn=0, prompt="Clear"), tool_calls=clear), Reply(text="done")])
     process = stage.desk.start(str(EXAMPLES / "confirm.yaml"), COLUMNS="1000")
     assert process.stdout
     told = next(line for line in process.stdout if "answer with: " in line)
@@ -281,8 +281,8 @@ def test_confirm(stage: Stage) -> None:
 def test_exclude(stage: Stage) -> None:
     cities = [{"city": "Lima"}, {"city": "Oslo"}]
     rules = [
-        Rule(when=When(turn=0, prompt="Store"), tool_calls=calls("memcache_set_state", key="cities", value=cities)),
-        Rule(when=When(turn=0, prompt="Get"), tool_calls=calls("memcache_get_state", key="cities")),
+        Reply(when=Match(turn=0, prompt="Store"), tool_calls=calls("memcache_set_state", key="cities", value=cities)),
+        Reply(when=Match(turn=0, prompt="Get"), tool_calls=calls("memcache_get_state", key="cities")),
     ]
     told = stage.json("exclude", rules=rules)
     assert [prompt.split()[0] for prompt in stage.prompts] == ["Store", "Store", "Get", "What", "What"]
@@ -292,9 +292,9 @@ def test_exclude(stage: Stage) -> None:
 
 def test_fan_out(stage: Stage) -> None:
     rules = [
-        Rule(when=When(prompt="What is Lima"), text="$PROMPT", delay=0.5),
-        Rule(when=When(prompt="What is Oslo"), status=400, message="no"),
-        Rule(text="$PROMPT", delay=0.1),
+        Reply(when=Match(prompt="What is Lima"), text="$PROMPT", delay=0.5),
+        Reply(when=Match(prompt="What is Oslo"), status=400, message="no"),
+        Reply(text="$PROMPT", delay=0.1),
     ]
     told = stage.json("fan_out", rules=rules, code=4)
     assert told["status"] == "completed_with_failures"
@@ -313,7 +313,7 @@ def test_fan_out(stage: Stage) -> None:
 
 def test_env(stage: Stage) -> None:
     store = calls("memcache_set_state", key="chess", value="invited")
-    rules = [Rule(when=When(turn=0, prompt="Store"), tool_calls=store)]
+    rules = [Reply(when=Match(turn=0, prompt="Store"), tool_calls=store)]
     told = stage.json("env", "-g", "club=chess", rules=rules)
     assert told["outputs"]["forgotten"] == "The club is unknown.\n"
     reply = stage.prompts[0]
@@ -331,7 +331,7 @@ def readable(history: str) -> str:
 
 
 def test_retries(stage: Stage) -> None:
-    rules = [Rule(times=2, status=503, message="overloaded"), Rule(text="an answer")]
+    rules = [Reply(times=2, status=503, message="overloaded"), Reply(text="an answer")]
     told = stage.json("retries", rules=rules, code=4)
     assert told["status"] == "completed_with_failures"
     assert statuses(told) == ["done", "done", "failed", "done"]
@@ -388,7 +388,7 @@ def accepts(port: int) -> bool:
 
 def test_transports(stage: Stage) -> None:
     names = ["echo_sse_echo_tool", "echo_http_echo_tool", "echo_own_echo_tool"]
-    rules = [Rule(when=When(turn=turn), tool_calls=calls(name, message=name)) for turn, name in enumerate(names)]
+    rules = [Reply(when=Match(turn=turn), tool_calls=calls(name, message=name)) for turn, name in enumerate(names)]
     env = stage.desk.env
     with serving("sse", env["ECHO_SSE_PORT"]), serving("streamable", env["ECHO_HTTP_PORT"]):
         stage.run("transports", rules=rules)
@@ -398,7 +398,7 @@ def test_transports(stage: Stage) -> None:
 
 
 def test_sample(stage: Stage) -> None:
-    rules = [Rule(when=When(prompt="bee"), times=1, status=503), Rule(text="$PROMPT")]
+    rules = [Reply(when=Match(prompt="bee"), times=1, status=503), Reply(text="$PROMPT")]
     told = stage.json("sample", "-g", "audience=judges", rules=rules)
     assert statuses(told) == ["done"] * 3
     facts = told["outputs"]["facts"]

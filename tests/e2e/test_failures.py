@@ -3,8 +3,8 @@
 import pytest
 
 from tests.e2e.conftest import Desk, Scripted
-from tests.support.endpoint import Rule, When
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Match, Reply
 
 FLOW = """
 taskflow:
@@ -24,12 +24,12 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
     remote.write("flow.yaml", FLOW)
     endpoint = scripted(
         [
-            Rule(times=1, status=429, headers={"retry-after": "0.2"}, message="slow down"),
-            Rule(times=1, status=500, message="overloaded"),
-            Rule(times=1, drop="before"),
-            Rule(times=1, drop="middle"),
-            Rule(times=1, hang=True),
-            Rule(text="at last"),
+            Reply(times=1, status=429, headers={"retry-after": "0.2"}, message="slow down"),
+            Reply(times=1, status=500, message="overloaded"),
+            Reply(times=1, drop="before"),
+            Reply(times=1, drop="middle"),
+            Reply(times=1, hang=True),
+            Reply(text="at last"),
         ]
     )
     remote.worker()
@@ -52,7 +52,7 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
 )
 def test_final_faults_fail_at_once(desk: Desk, scripted: Scripted, status: int, kind: str) -> None:
     desk.write("flow.yaml", FLOW)
-    endpoint = scripted([Rule(status=status, message="the provider says why: key-of-the-tests")])
+    endpoint = scripted([Reply(status=status, message="the provider says why: key-of-the-tests")])
     ended = desk.run("flow.yaml", "--json")
     assert (ended.code, ended.json["status"]) == (1, "failed")
     assert len(endpoint.requests) == 1
@@ -71,7 +71,7 @@ taskflow:
 
 def test_a_failed_optional_task_is_not_called_a_success(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", OPTIONAL)
-    scripted([Rule(status=400, message="no")])
+    scripted([Reply(status=400, message="no")])
     ended = desk.run("flow.yaml")
     assert ended.code == 4
     assert "✓ after done" in ended.out
@@ -93,7 +93,7 @@ def test_what_looks_like_markup_is_told_as_it_is(desk: Desk) -> None:
 
 def test_a_wrong_key_ends_the_run_even_in_an_optional_task(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", OPTIONAL)
-    scripted([Rule(status=401, message="wrong key")])
+    scripted([Reply(status=401, message="wrong key")])
     ended = desk.run("flow.yaml")
     assert ended.code == 1
     assert "after" not in ended.out.split("task ")[0]
@@ -108,7 +108,7 @@ taskflow:
   - task: {repeat_prompt: true, agents: [./brief.yaml], user_prompt: "{{ result.name }}"}
 """,
     )
-    endpoint = scripted([Rule(when=When())])
+    endpoint = scripted([Reply(when=Match())])
     ended = desk.run("flow.yaml")
     assert ended.code == 1
     assert "TemplateFailed: user_prompt: undefined name" in ended.out

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Desk, Ended, Scripted, end
-from tests.support.endpoint import Rule
+from tests.support.scripted_endpoint import Reply
 from tests.support.waiting import until
 
 AGENT = "{name: ask, id: ask, agents: [./brief.yaml], user_prompt: hi, capture: response%s}"
@@ -57,7 +57,7 @@ def run(desk: Desk, outcome: str) -> Ended:
 @pytest.mark.parametrize("outcome", FLOWS)
 def test_one_document(desk: Desk, scripted: Scripted, outcome: str) -> None:
     bad = outcome in ("failures", "parked", "failed")
-    scripted([Rule(status=400, message="\x1b[31mno")] if bad else [Rule(text="\x1b[31mred\x1b[0m")])
+    scripted([Reply(status=400, message="\x1b[31mno")] if bad else [Reply(text="\x1b[31mred\x1b[0m")])
     ended = run(desk, outcome)
     told: dict[str, Any] = json.loads(ended.out)
     expected = STATUS.get(outcome, BAD_INPUT)
@@ -71,7 +71,7 @@ def test_one_document(desk: Desk, scripted: Scripted, outcome: str) -> None:
 @pytest.mark.parametrize("outcome", ["ok", "failures", "parked", "dry run", "bad input"])
 def test_lines_for_people_have_no_control_codes_either(desk: Desk, scripted: Scripted, outcome: str) -> None:
     status = 200 if outcome == "ok" else 400
-    scripted([Rule(status=status, message="\x1b[31mno", text="\x1b[31mred\x1b[0m")])
+    scripted([Reply(status=status, message="\x1b[31mno", text="\x1b[31mred\x1b[0m")])
     desk.write("flow.yaml", f"taskflow:\n  - task: {FLOWS[outcome]}\n")
     ended = end(desk.start("flow.yaml", *WORDS.get(outcome, ()), **FORCED))
     assert ended.code == STATUS.get(outcome, BAD_INPUT)[1]

@@ -10,7 +10,7 @@ import worker
 from runtime.local_server import worker_locks
 from runtime.sandbox import workflow_runner
 from tests.e2e.conftest import Desk, end
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until
 from workflows.taskflow import TaskflowWorkflow
 
@@ -125,13 +125,13 @@ def test_help(desk: Desk, program: str) -> None:
 
 
 async def test_a_busy_workflow_is_not_taken_for_one_that_hangs(dev_server: DevServer) -> None:
-    """worker.be_patient sets what the SDK has no option for: here it shows if that has moved."""
+    """worker.set_deadlock_timeout sets what the SDK has no option for: here it shows if that has moved."""
     client = await Client.connect(dev_server.address)
     made = Worker(client, task_queue="busy", workflows=[TaskflowWorkflow], workflow_runner=workflow_runner())
     assert made._workflow_worker
     assert made._workflow_worker._deadlock_timeout_seconds == 2
-    worker.be_patient(made)
-    assert made._workflow_worker._deadlock_timeout_seconds == worker.HANGS_AFTER
+    worker.set_deadlock_timeout(made)
+    assert made._workflow_worker._deadlock_timeout_seconds == worker.DEADLOCK_TIMEOUT
 
 
 def test_a_worker_whose_run_another_one_serves_ends_with_its_starter(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Desk, Scripted, end
-from tests.support.endpoint import Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Match, Reply, ScriptedEndpoint
 
 HUNDRED = """
 taskflow:
@@ -26,8 +26,8 @@ taskflow:
 BAD = "number (7|42|99)\\."
 
 
-def broken() -> list[Rule]:
-    return [Rule(when=When(prompt=BAD), status=400, message="no such thing"), Rule(text="$PROMPT")]
+def broken() -> list[Reply]:
+    return [Reply(when=Match(prompt=BAD), status=400, message="no such thing"), Reply(text="$PROMPT")]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def parked(desk: Desk, scripted: Scripted) -> ScriptedEndpoint:
     assert "--workflow-id night --name retry" in ended.out
     assert len(endpoint.requests) == 100
     assert [one for one in desk.processes() if "--run" in one.cmdline()] == []
-    endpoint.rules = [Rule(text="$PROMPT")]
+    endpoint.rules = [Reply(text="$PROMPT")]
     return endpoint
 
 
@@ -108,7 +108,7 @@ def test_no_such_run(desk: Desk, words: list[str]) -> None:
 
 def test_pause_and_unpause(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", HUNDRED.replace("async_limit: 20", "async_limit: 2"))
-    scripted([Rule(text="$PROMPT", delay=0.1)])
+    scripted([Reply(text="$PROMPT", delay=0.1)])
     worker = desk.worker()
     starter = desk.start("flow.yaml", "--id", "night", "--json")
     assert starter.stderr

@@ -4,7 +4,7 @@ import re
 from html import unescape
 
 from tests.e2e.conftest import Desk, Scripted, end
-from tests.support.endpoint import Call, Rule, When
+from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import until
 
 FLOW = """
@@ -24,9 +24,9 @@ taskflow:
 """
 HARM = "<script>alert('b')</script>"
 RULES = [
-    Rule(when=When(prompt="Say c"), status=400, message=f"no such letter {HARM}"),
-    Rule(when=When(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": HARM})]),
-    Rule(text=f"I said it. {HARM}"),
+    Reply(when=Match(prompt="Say c"), status=400, message=f"no such letter {HARM}"),
+    Reply(when=Match(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": HARM})]),
+    Reply(text=f"I said it. {HARM}"),
 ]
 SECRET = "the-password-of-the-tests"
 PRICES = "prices: {gpt-4.1: {input: 1000, output: 0}}\n"
@@ -60,7 +60,7 @@ def test_a_report_of_a_parked_run(desk: Desk, scripted: Scripted) -> None:
     assert HARM not in page
     assert SECRET not in page
     assert "key-of-the-tests" not in page
-    endpoint.rules = [Rule(text="done")]
+    endpoint.rules = [Reply(text="done")]
     assert desk.run("--resume", "night/1", "--retry").code == 0
     ended = desk.run("--report", "night/1", "--html", "ended.html")
     assert (ended.code, ended.out) == (0, "wrote ended.html\n"), ended.err

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Desk, Ended, Scripted
-from tests.support.endpoint import Rule
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Reply
 from tests.support.waiting import until
 
 FLOW = """
@@ -50,7 +50,7 @@ def last(desk: Desk, state: str) -> str:
 
 def test_a_schedule_from_its_beginning_to_its_end(desk: Desk, scripted: Scripted) -> None:
     file = desk.write("night.yaml", FLOW)
-    endpoint = scripted([Rule(text="said $PROMPT")])
+    endpoint = scripted([Reply(text="said $PROMPT")])
     made = desk.run("night.yaml", "--cron", YEARLY, "-g", "word=number", "--json")
     assert made.code == 0, made.err
     assert (made.json["schedule_id"], made.json["cron"]) == ("night", YEARLY)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import Desk, Scripted
 from tests.e2e.terminal import terminal
-from tests.support.endpoint import Rule, When
+from tests.support.scripted_endpoint import Match, Reply
 
 PRICES = "models: {fast: gpt-x}\nprices: {fast: {input: 1000, output: 1000}}\n"
 FAN_OUT = """
@@ -38,9 +38,9 @@ def fan_out(desk: Desk, scripted: Scripted) -> Desk:
     slow = {"status": 429, "headers": {"retry-after": "8"}, "message": "slow down"}
     scripted(
         [
-            Rule(when=When(prompt=r"number 2\."), status=400, message="no such thing"),
-            Rule(when=When(prompt=r"number 3\."), times=1, **slow),
-            Rule(delay=1, text="It is $PROMPT\nIndeed."),
+            Reply(when=Match(prompt=r"number 2\."), status=400, message="no such thing"),
+            Reply(when=Match(prompt=r"number 3\."), times=1, **slow),
+            Reply(delay=1, text="It is $PROMPT\nIndeed."),
         ]
     )
     return desk
@@ -90,10 +90,10 @@ def test_one_that_cannot_be_drawn_on_gets_lines(fan_out: Desk) -> None:
 
 def test_a_parked_run_is_retried_at_the_prompt(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", PARKED)
-    endpoint = scripted([Rule(status=401, message="wrong key")])
+    endpoint = scripted([Reply(status=401, message="wrong key")])
     with terminal(desk, "flow.yaml", "--id", "night") as screen:
         screen.shows("what now?")
-        endpoint.rules = [Rule(text="hello")]
+        endpoint.rules = [Reply(text="hello")]
         screen.answer("what now?", "r")
         ended = screen.ended()
     assert ended.code == 0, ended.out
@@ -106,7 +106,7 @@ def test_a_parked_run_is_retried_at_the_prompt(desk: Desk, scripted: Scripted) -
 
 def test_a_parked_run_goes_on_with_a_value(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", PARKED)
-    scripted([Rule(status=400, message="no")])
+    scripted([Reply(status=400, message="no")])
     with terminal(desk, "flow.yaml") as screen:
         screen.answer("what now?", "perhaps")
         screen.answer("what now?", "set output")
@@ -120,7 +120,7 @@ def test_a_parked_run_goes_on_with_a_value(desk: Desk, scripted: Scripted) -> No
 @pytest.mark.parametrize("words", ["leave\n", "\x03", "\x04"])
 def test_a_parked_run_is_left(desk: Desk, scripted: Scripted, words: str) -> None:
     desk.write("flow.yaml", PARKED)
-    scripted([Rule(status=400, message="no")])
+    scripted([Reply(status=400, message="no")])
     with terminal(desk, "flow.yaml", "--id", "night") as screen:
         screen.answer("what now?", words.rstrip())
         ended = screen.ended()

@@ -29,7 +29,7 @@ from grammar.messages.run_bundle import Bundle
 from grammar.messages.schedule import ScheduleLine
 from runtime.runs import runs, schedules
 from runtime.storage.converter import data_converter
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until_async
 
 FLOW = Bundle(name="night", source="flows/night.yaml", tasks=[Task(name="one", run="true")], hash="abc")

@@ -1,4 +1,4 @@
-"""Runs as a report tells them, made up."""
+"""Histories of runs, made up, as reports show them."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,11 +25,15 @@ TALK = [
 
 
 def at(seconds: float) -> datetime:
+    """Return the moment so many seconds after the run began."""
     return BEGIN + timedelta(seconds=seconds)
 
 
 def many(branches: int, talk: list[TranscriptEntry] | None = None, **changes: Any) -> RunHistory:
-    """A script, then an agent for each of many items, of which each 97th fails, and a last one that does not begin."""
+    """Return a run of a script, then an agent for each of many items, and a task that does not begin.
+
+    Each 97th item fails. `talk`: the transcript of each agent. `changes`: to fields of the RunHistory.
+    """
     talk = TALK if talk is None else talk
     items: list[JsonValue] = [{"name": f"file_{n}.c", "<i>": "'\""} for n in range(branches)]
     tasks = [
@@ -49,7 +53,7 @@ def many(branches: int, talk: list[TranscriptEntry] | None = None, **changes: An
     failed = [n for n in range(branches) if n % 97 == 96]
     reports = [BranchReport(task="list files", index=0, status="done")]
     reports += [_branch(n, branches, n in failed) for n in range(branches)]
-    usage = sum((one.usage for one in reports), Usage())
+    usage = sum((report.usage for report in reports), Usage())
     report = RunReport(
         name="reading", bundle="0123456789abcdef", status="running", usage=usage, outputs={"files": items},
         tasks=[

@@ -1,9 +1,6 @@
-"""Journals and big values in S3: a real server, and what several workers do to them."""
+"""Journals in S3: a real server, and what several workers do to them."""
 
 import asyncio
-import hashlib
-import os
-import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +11,14 @@ from temporalio.exceptions import ApplicationError
 
 from activities.process.secrets import Secrets
 from activities.storage.journal import Journal
-from activities.storage.journal_objects import REMEMBERED, JournalObjects
+from activities.storage.journal_objects import MAX_REMEMBERED, JournalObjects
 from grammar.errors import StorageFailed
-from runtime.storage.document_objects import DocumentObjects
 from runtime.storage.s3 import Bucket, opened
 from runtime.storage.s3_url import BucketUrl
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
-from tests.support.s3 import S3
+from tests.support.s3_server import S3
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 MB = 2**20
 
@@ -31,9 +27,6 @@ MB = 2**20
 async def bucket(s3: S3) -> AsyncIterator[Bucket]:
     async with opened(BucketUrl(s3.bucket, "p/")) as bucket:
         yield bucket
-
-
-# Journals
 
 
 async def test_lines_come_back_in_order(bucket: Bucket, s3: S3) -> None:
@@ -105,9 +98,9 @@ async def test_numbers_are_not_remembered_for_ever(bucket: Bucket) -> None:
             return []
 
     journals = JournalObjects(Nowhere())  # type: ignore[arg-type]
-    for number in range(REMEMBERED + 10):
+    for number in range(MAX_REMEMBERED + 10):
         await journals.append(str(number), "")
-    assert len(journals._next) == REMEMBERED
+    assert len(journals._next) == MAX_REMEMBERED
 
 
 async def test_an_agent_goes_on_from_a_journal_in_s3(
@@ -115,9 +108,9 @@ async def test_an_agent_goes_on_from_a_journal_in_s3(
 ) -> None:
     path = tmp_path / "count"
     endpoint.rules = [
-        Rule(when=When(turn=1), times=1, status=500),
-        Rule(when=When(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})]),
-        Rule(text="done"),
+        Reply(when=Match(turn=1), times=1, status=500),
+        Reply(when=Match(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})]),
+        Reply(text="done"),
     ]
     fields: dict[str, Any] = {"toolboxes": box()}
     bench.journals = JournalObjects(bucket)
@@ -141,7 +134,7 @@ async def test_a_journal_that_cannot_be_written_fails_the_attempt(
 
     path = tmp_path / "count"
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})])
+        Reply(when=Match(turn=0), tool_calls=[Call(name="count", arguments={"path": str(path), "text": "once"})])
     ]
     bench.journals = Full(bucket)
     with pytest.raises(ApplicationError, match="cannot write s3://b/k: no") as failed:
@@ -149,61 +142,3 @@ async def test_a_journal_that_cannot_be_written_fails_the_attempt(
     assert (failed.value.type, failed.value.non_retryable) == ("StorageFailed", False)
     assert not path.exists()
     assert len(endpoint.requests) == 1
-
-
-# Documents
-
-
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-async def added(documents: DocumentObjects, folder: Path, content: bytes) -> str:
-    file = folder / "made"
-    file.write_bytes(content)
-    key = await documents.add(file)
-    assert not file.exists()
-    return key
-
-
-async def test_a_document_comes_back_on_another_worker(bucket: Bucket, s3: S3, tmp_path: Path) -> None:
-    key = await added(DocumentObjects(bucket, tmp_path / "one"), tmp_path, b"content")
-    assert key == sha256(b"content")
-    assert s3.objects() == {f"p/documents/{key[:2]}/{key}": b"content"}
-    another = DocumentObjects(bucket, tmp_path / "other")
-    paths = await asyncio.gather(*(another.path(key) for _ in range(3)))
-    assert set(paths) == {tmp_path / "other" / key[:2] / key}
-    assert (paths[0].read_bytes(), paths[0].parent.stat().st_mode & 0o077) == (b"content", 0)
-    s3.delete(f"p/documents/{key[:2]}/{key}")
-    assert await another.path(key) == paths[0]  # it is asked for once
-
-
-async def test_a_document_that_is_missing_or_damaged(bucket: Bucket, s3: S3, tmp_path: Path) -> None:
-    documents = DocumentObjects(bucket, tmp_path / "cache")
-    key = await added(documents, tmp_path, b"content")
-    s3.put(f"p/documents/{key[:2]}/{key}", b"contents")
-    with pytest.raises(StorageFailed, match=f"the document {key} is damaged"):
-        await documents.path(key)
-    s3.delete(f"p/documents/{key[:2]}/{key}")
-    with pytest.raises(StorageFailed, match=r"cannot read .*does not exist"):
-        await documents.path(key)
-    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
-    await added(documents, tmp_path, b"content")
-    assert (await documents.path(key)).read_bytes() == b"content"
-
-
-async def test_a_big_document_is_never_in_memory(bucket: Bucket, tmp_path: Path) -> None:
-    documents = DocumentObjects(bucket, tmp_path / "cache")
-    file = tmp_path / "made"
-    piece = os.urandom(MB)
-    with file.open("wb") as made:
-        for _ in range(60):
-            made.write(piece)
-    tracemalloc.start()
-    try:
-        key = await documents.add(file)
-        path = await documents.path(key)
-        assert tracemalloc.get_traced_memory()[1] < 15 * MB
-    finally:
-        tracemalloc.stop()
-    assert path.stat().st_size == 60 * MB

@@ -17,7 +17,7 @@ from agents import (
 from agents.result import RunResultStreaming
 from openai import AsyncOpenAI
 
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 SETTINGS = ModelSettings(include_usage=True)
 APIS = [OpenAIChatCompletionsModel, OpenAIResponsesModel]
@@ -49,7 +49,7 @@ async def run(model: Model, prompt: str = "hello") -> RunResultStreaming:
 
 
 async def test_text(model: Model, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text="You said $PROMPT", usage=(7, 3))]
+    endpoint.rules = [Reply(text="You said $PROMPT", usage=(7, 3))]
     result = await run(model)
     usage = result.context_wrapper.usage
     assert (result.final_output, usage.input_tokens, usage.output_tokens) == ("You said hello", 7, 3)
@@ -59,18 +59,18 @@ async def test_text(model: Model, endpoint: ScriptedEndpoint) -> None:
 
 async def test_call_and_answer(model: Model, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=[Call(name="add", arguments={"a": 1, "b": 2})]),
-        Rule(when=When(turn=1, tool_result="sum 3"), tool_calls=[Call(name="add", arguments={"a": 3, "b": 3})]),
-        Rule(when=When(turn=2, tool_result="sum 6"), text="six"),
+        Reply(when=Match(turn=0), tool_calls=[Call(name="add", arguments={"a": 1, "b": 2})]),
+        Reply(when=Match(turn=1, tool_result="sum 3"), tool_calls=[Call(name="add", arguments={"a": 3, "b": 3})]),
+        Reply(when=Match(turn=2, tool_result="sum 6"), text="six"),
     ]
     assert (await run(model)).final_output == "six"
-    assert [one.rule for one in endpoint.requests] == [0, 1, 2]
-    assert {one.prompt for one in endpoint.requests} == {"hello"}
+    assert [request.rule for request in endpoint.requests] == [0, 1, 2]
+    assert {request.prompt for request in endpoint.requests} == {"hello"}
 
 
 async def test_two_calls_in_a_turn(model: Model, endpoint: ScriptedEndpoint) -> None:
     calls = [Call(name="add", arguments={"a": 1, "b": b}) for b in (1, 2)]
-    endpoint.rules = [Rule(when=When(turn=0), tool_calls=calls), Rule(when=When(turn=1), text="both")]
+    endpoint.rules = [Reply(when=Match(turn=0), tool_calls=calls), Reply(when=Match(turn=1), text="both")]
     assert (await run(model)).final_output == "both"
     said = str(endpoint.requests[1].messages)
     assert re.findall(r"sum \d", said) == ["sum 2", "sum 3"]

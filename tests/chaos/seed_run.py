@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.faults import Fault, happen, schedule
-from tests.chaos.house import ROOT, House, rest
-from tests.support.endpoint import ScriptedEndpoint
-from tests.support.script import Call, Rule, When
+from tests.chaos.faults import Fault, inject, schedule
+from tests.chaos.processes import ROOT, RunProcesses, let_time_pass
+from tests.support.endpoint_replies import Call, Match, Reply
+from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.waiting import until
 
 TURNS, ITEMS = 40, 60
@@ -44,8 +44,8 @@ taskflow:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How one seed ended. `extra`, `repeated`: beyond the undisturbed run, of model requests and of tool calls."""
+class SeedResult:
+    """How one seed ended. `extra`, `repeated`: model requests and tool calls beyond those of an undisturbed run."""
 
     seed: int
     faults: list[Fault]
@@ -55,63 +55,67 @@ class Outcome:
     wrong: list[str]
 
     def line(self) -> str:
+        """Return the line of the table."""
         names = ", ".join(fault.name for fault in self.faults)
-        allowed = (sum(one.requests for one in self.faults), sum(one.calls for one in self.faults))
-        verdict = "; ".join(self.wrong) or "ok"
+        allowed = (sum(fault.requests for fault in self.faults), sum(fault.calls for fault in self.faults))
+        ending = "; ".join(self.wrong) or "ok"
         costs = f"{self.extra:4} of {allowed[0]:<4} {self.repeated:4} of {allowed[1]:<4}"
-        return f"{self.seed:5} {self.seconds:6.1f} s {costs} {verdict:4} {names}"
+        return f"{self.seed:5} {self.seconds:6.1f} s {costs} {ending:4} {names}"
 
 
-def rules(log: Path) -> list[Rule]:
-    """The long agent counts, each item looks and counts, and one asks first."""
+def rules(log: Path) -> list[Reply]:
+    """Return the rules: the long agent counts, each item counts, and one agent asks first."""
 
     def count(text: str) -> Call:
         return Call(name="count", arguments={"path": str(log), "text": text})
 
-    long = [Rule(when=When(prompt="^long", turn=n), tool_calls=[count(f"long-{n}")], delay=0.02) for n in range(TURNS)]
+    long = [
+        Reply(when=Match(prompt="^long", turn=n), tool_calls=[count(f"long-{n}")], delay=0.02) for n in range(TURNS)
+    ]
     items = [
-        Rule(when=When(prompt=rf"^item {n}\.", turn=0), tool_calls=[count(f"item-{n}")], delay=0.05)
+        Reply(when=Match(prompt=rf"^item {n}\.", turn=0), tool_calls=[count(f"item-{n}")], delay=0.05)
         for n in range(ITEMS)
     ]
-    ask = [Rule(when=When(prompt="^ask", turn=0), tool_calls=[count("ask")])]
-    return [*long, *items, *ask, Rule(text="done $PROMPT", delay=0.05)]
+    ask = [Reply(when=Match(prompt="^ask", turn=0), tool_calls=[count("ask")])]
+    return [*long, *items, *ask, Reply(text="done $PROMPT", delay=0.05)]
 
 
 def expected() -> set[str]:
+    """Return the texts of all tool calls of an undisturbed run."""
     return {*(f"long-{n}" for n in range(TURNS)), *(f"item-{n}" for n in range(ITEMS)), "ask"}
 
 
-def play(seed: int, many: int) -> Outcome:
-    """One run from its start to its end."""
-    with tempfile.TemporaryDirectory(prefix="chaos-") as place:
-        folder = Path(place)
+def play(seed: int, many: int) -> SeedResult:
+    """Play one run under the faults of the seed, `many` of them, and check it."""
+    with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
+        folder = Path(directory)
         log = folder / "calls"
         for name, text in (("flow", FLOW), ("box", TOOLBOX), ("guarded", TOOLBOX + "confirm: [count]\n")):
             (folder / f"{name}.yaml").write_text(text)
         (folder / "brief.yaml").write_text("personality: You are brief.\n")
         planned = schedule(seed, many)
-        with ScriptedEndpoint(rules(log)) as endpoint, House(folder, endpoint.url) as house:
+        with ScriptedEndpoint(rules(log)) as endpoint, RunProcesses(folder, endpoint.url) as processes:
             begin = time.monotonic()
-            wrong = _play(planned, house, endpoint)
+            wrong = _play(planned, processes, endpoint)
             seconds = time.monotonic() - begin
             asked = len(endpoint.requests)
         called = Counter(log.read_text().split()) if log.exists() else Counter[str]()
     faults = [fault for _, fault in planned]
-    return _judged(seed, faults, seconds, asked, called, wrong)
+    return _checked(seed, faults, seconds, asked, called, wrong)
 
 
-def _play(planned: list[tuple[float, Fault]], house: House, endpoint: ScriptedEndpoint) -> list[str]:
-    starter = house.starter("flow.yaml", "run")
-    until(lambda: house.has_run("run"), 60)  # a starter that finds no server starts nothing, as it should
-    with _approving(house):
-        happen(planned, house, endpoint)
-        code = starter.wait(DEADLINE) if not _late(starter, DEADLINE) else None
+def _play(planned: list[tuple[float, Fault]], processes: RunProcesses, endpoint: ScriptedEndpoint) -> list[str]:
+    starter = processes.starter("flow.yaml", "run")
+    until(lambda: processes.has_run("run"), 60)  # a starter that finds no server starts nothing, as it should
+    with _approving(processes):
+        inject(planned, processes, endpoint)
+        code = starter.wait(DEADLINE) if not _is_late(starter, DEADLINE) else None
     if code != 0:
         starter.kill()
-        tail = (house.folder / "starter.log").read_text()[-300:]
+        tail = (processes.folder / "starter.log").read_text()[-300:]
         return [f"the starter ended with {code}: {tail!r}"]
-    outputs = house.result()["outputs"]
-    results = [one["result"] for one in outputs["each"]]
+    outputs = processes.result()["outputs"]
+    results = [branch["result"] for branch in outputs["each"]]
     right = (outputs["long"], outputs["ask"], results) == (
         "done long work",
         "done ask first",
@@ -120,22 +124,24 @@ def _play(planned: list[tuple[float, Fault]], house: House, endpoint: ScriptedEn
     return [] if right else [f"wrong outputs: {outputs}"]
 
 
-def _late(starter: "subprocess.Popen[bytes]", seconds: float) -> bool:
+def _is_late(starter: "subprocess.Popen[bytes]", seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while starter.poll() is None and time.monotonic() < deadline:
-        rest(0.1)
+        let_time_pass(0.1)
     return starter.poll() is None
 
 
 @contextmanager
-def _approving(house: House) -> Iterator[None]:
-    """A person who says yes, by Temporal's own command, as often as it takes to be heard."""
+def _approving(processes: RunProcesses) -> Iterator[None]:
+    """Approve the call by Temporal's own CLI, again and again for the length of the block."""
     over = threading.Event()
 
     def approve() -> None:
-        command = house.temporal("workflow", "signal", "-w", "run", "--name", "approve", "--input", '"task-4-call-1"')
+        command = processes.temporal(
+            "workflow", "signal", "-w", "run", "--name", "approve", "--input", '"task-4-call-1"'
+        )
         while not over.wait(2):
-            subprocess.run(command, env=house.env, capture_output=True, timeout=30, check=False)
+            subprocess.run(command, env=processes.env, capture_output=True, timeout=30, check=False)
 
     person = threading.Thread(target=approve)
     person.start()
@@ -146,11 +152,11 @@ def _approving(house: House) -> Iterator[None]:
         person.join()
 
 
-def _judged(
+def _checked(
     seed: int, faults: list[Fault], seconds: float, asked: int, called: Counter[str], wrong: list[str]
-) -> Outcome:
+) -> SeedResult:
     extra, repeated = asked - UNDISTURBED, called.total() - len(called)
-    allowed = (sum(one.requests for one in faults), sum(one.calls for one in faults))
+    allowed = (sum(fault.requests for fault in faults), sum(fault.calls for fault in faults))
     problems = list(wrong)
     if set(called) != expected():
         problems.append(f"tool calls missing or unknown: {set(called) ^ expected()}")
@@ -158,4 +164,4 @@ def _judged(
         problems.append(f"{extra} model requests too many")
     if repeated > allowed[1]:
         problems.append(f"{repeated} tool calls repeated")
-    return Outcome(seed, faults, seconds, extra, repeated, problems)
+    return SeedResult(seed, faults, seconds, extra, repeated, problems)

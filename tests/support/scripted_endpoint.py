@@ -1,6 +1,6 @@
 """A scripted OpenAI-compatible HTTP endpoint, driven by rules. Everything around it is real.
 
-python -m tests.support.endpoint --rules rules.yaml --port 0 --port-file F
+python -m tests.support.scripted_endpoint --rules rules.yaml --port 0 --port-file F
 """
 
 import argparse
@@ -16,40 +16,44 @@ from typing import Any, Self
 import yaml
 from pydantic import TypeAdapter
 
-from tests.support.script import (
-    Asked,
+from tests.support.endpoint_replies import (
     Call,
     Json,
-    Rule,
-    When,
+    Match,
+    RecordedRequest,
+    Reply,
     chunks,
     completion,
     response,
     response_events,
 )
 
-__all__ = ["Asked", "Call", "Rule", "ScriptedEndpoint", "When"]
+__all__ = ["Call", "Match", "RecordedRequest", "Reply", "ScriptedEndpoint"]
 
 
 class ScriptedEndpoint:
-    """The endpoint, in a thread of its own for the length of a `with` block."""
+    """Answer model requests by rules, in a thread of its own for the length of a `with` block.
 
-    def __init__(self, rules: list[Rule] | None = None) -> None:
+    The first rule that fits answers; where none does, the answer is "ok". `requests`: all so far, oldest first.
+    """
+
+    def __init__(self, rules: list[Reply] | None = None) -> None:
         self.rules = rules or []
-        self.requests: list[Asked] = []
+        self.requests: list[RecordedRequest] = []
         self.max_in_flight = 0
         self.port = 0
         self._fired: dict[int, int] = {}
-        self._interruptions: list[Rule] = []
+        self._interruptions: list[Reply] = []
         self._in_flight = 0
         self._busy: list[tuple[float, int]] = []
 
     @property
     def url(self) -> str:
+        """Return the base URL, as AI_API_ENDPOINT takes it."""
         return f"http://127.0.0.1:{self.port}/v1"
 
     def mean_in_flight(self) -> float:
-        """Requests in flight, averaged over the time in which there were any."""
+        """Return how many requests were in flight, averaged over the time in which there were any."""
         weighed = total = 0.0
         for (start, count), (end, _) in zip(self._busy, [*self._busy[1:], (time.monotonic(), 0)], strict=False):
             if count:
@@ -85,7 +89,7 @@ class ScriptedEndpoint:
 
     @contextlib.asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[None]:
-        """Serve in this event loop."""
+        """Serve in this event loop for the length of the block; port 0: a free one."""
         server = await asyncio.start_server(self._connection, "127.0.0.1", port, limit=64 * 2**20)
         self.port = server.sockets[0].getsockname()[1]
         try:
@@ -114,13 +118,13 @@ class ScriptedEndpoint:
             return await _send(writer, 200, {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
         if not path.endswith(("/chat/completions", "/responses")):
             return await _send(writer, 404, {"error": {"message": f"no such path: {path}"}})
-        asked = Asked(path, headers, body)
-        self.requests.append(asked)
+        request = RecordedRequest(path, headers, body)
+        self.requests.append(request)
         self._count(1)
         try:
-            return await self._answer(asked, self._rule(asked), reader, writer)
+            return await self._answer(request, self._rule(request), reader, writer)
         finally:
-            asked.end = time.monotonic()
+            request.end = time.monotonic()
             self._count(-1)
 
     def _count(self, change: int) -> None:
@@ -128,22 +132,22 @@ class ScriptedEndpoint:
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
         self._busy.append((time.monotonic(), self._in_flight))
 
-    def interrupt(self, rule: Rule) -> None:
-        """Answer the next request so, whatever it is."""
+    def interrupt(self, rule: Reply) -> None:
+        """Answer the next request by this rule, whether it fits or not."""
         self._interruptions.append(rule)
 
-    def _rule(self, asked: Asked) -> Rule:
+    def _rule(self, request: RecordedRequest) -> Reply:
         if self._interruptions:
             return self._interruptions.pop(0)
         for index, rule in enumerate(self.rules):
-            if (rule.times is None or self._fired.get(index, 0) < rule.times) and rule.when.fits(asked):
+            if (rule.times is None or self._fired.get(index, 0) < rule.times) and rule.when.fits(request):
                 self._fired[index] = self._fired.get(index, 0) + 1
-                asked.rule = index
+                request.rule = index
                 return rule
-        return Rule()
+        return Reply()
 
     async def _answer(
-        self, asked: Asked, rule: Rule, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, request: RecordedRequest, rule: Reply, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         if rule.delay:
             await asyncio.sleep(rule.delay)
@@ -152,25 +156,25 @@ class ScriptedEndpoint:
             return False
         if rule.drop == "before":
             return False
-        asked.status = rule.status
+        request.status = rule.status
         cut = rule.drop == "middle"
         if rule.status != 200:
             error = {"message": rule.message, "type": "scripted", "code": rule.code}
             return await _send(writer, rule.status, {"error": error}, rule.headers)
-        responses = asked.path.endswith("/responses")
-        if asked.body.get("stream"):
-            events = list(response_events(asked, rule) if responses else chunks(asked, rule))
+        responses = request.path.endswith("/responses")
+        if request.body.get("stream"):
+            events = list(response_events(request, rule) if responses else chunks(request, rule))
             return await _stream(writer, events, cut=cut)
-        whole = response(asked, rule) if responses else completion(asked, rule)
+        whole = response(request, rule) if responses else completion(request, rule)
         return await _send(writer, 200, whole, rule.headers, cut=cut)
 
     def _control(self, path: str, body: Any) -> Any:
         if path == "/_requests":
-            return [{**vars(one), "prompt": one.prompt} for one in self.requests]
+            return [{**vars(request), "prompt": request.prompt} for request in self.requests]
         if path == "/_reset":
             self.requests, self._busy, self._fired, self.max_in_flight = [], [], {}, 0
         if path == "/_rules":
-            self.rules, self._fired = TypeAdapter(list[Rule]).validate_python(body), {}
+            self.rules, self._fired = TypeAdapter(list[Reply]).validate_python(body), {}
         return {"requests": len(self.requests), "max": self.max_in_flight, "mean": self.mean_in_flight()}
 
 
@@ -203,7 +207,7 @@ async def _send(
 
 
 async def _main(rules: Path, port: int, port_file: Path | None) -> None:
-    endpoint = ScriptedEndpoint(TypeAdapter(list[Rule]).validate_python(yaml.safe_load(rules.read_text()) or []))
+    endpoint = ScriptedEndpoint(TypeAdapter(list[Reply]).validate_python(yaml.safe_load(rules.read_text()) or []))
     async with endpoint.serving(port):
         print(endpoint.url, flush=True)
         if port_file:

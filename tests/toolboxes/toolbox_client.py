@@ -14,35 +14,35 @@ from pydantic import JsonValue
 REPOSITORY = Path(__file__).parents[2]
 
 
-class Toolbox:
-    """The tools of one running server."""
+class ToolboxClient:
+    """Call the tools of one running server."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     async def call(self, tool: str, **arguments: JsonValue) -> str:
-        """The text of a call that must succeed."""
+        """Return the text of a call that must succeed."""
         result = await self.client.call_tool(tool, arguments)
         assert not result.is_error, text_of(result)
         assert result.structured_content is None
         return text_of(result)
 
     async def refused(self, tool: str, **arguments: JsonValue) -> str:
-        """The text of a call that must be answered with an error."""
+        """Return the text of a call that must be answered with an error."""
         result = await self.client.call_tool(tool, arguments)
         assert result.is_error, text_of(result)
         return text_of(result)
 
 
 @asynccontextmanager
-async def toolbox(name: str, **env: str) -> AsyncIterator[Toolbox]:
-    """Start the server, and end it after use."""
+async def toolbox(name: str, **env: str) -> AsyncIterator[ToolboxClient]:
+    """Start the server, yield a client of it, and end the server after use."""
     async with Client(stdio_client(parameters(name, env))) as client:
-        yield Toolbox(client)
+        yield ToolboxClient(client)
 
 
 def parameters(name: str, env: dict[str, str]) -> StdioServerParameters:
-    """How to start it: only the environment that a worker would pass, and `env`."""
+    """Return how to start it: with only the environment that a worker would pass, and `env`."""
     return StdioServerParameters(
         command=sys.executable, args=["-m", "taskflows.toolboxes", name], env=environment(env), cwd=REPOSITORY
     )
@@ -53,7 +53,7 @@ def environment(env: dict[str, str]) -> dict[str, str]:
 
 
 def text_of(result: CallToolResult) -> str:
-    """A result that is one text."""
+    """Return the text of a result that is one text."""
     (block,) = result.content
     assert isinstance(block, TextContent)
     return block.text

@@ -1,6 +1,6 @@
 """A real S3 server for tests, over HTTP: moto's, in a process of its own, and a bucket in it for each test.
 
-python -m tests.support.s3: serves on a free port, and prints it
+python -m tests.support.s3_server: serves on a free port, and prints it
 """
 
 import os
@@ -25,13 +25,14 @@ PAGE = 7
 
 @dataclass(frozen=True)
 class S3:
-    """A bucket. `env`: what leads AWS's clients to it."""
+    """A bucket on the server at `url`."""
 
     url: str
     bucket: str
 
     @property
     def env(self) -> dict[str, str]:
+        """Return the variables that lead AWS's clients to the bucket."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": "id-of-the-tests",
@@ -43,17 +44,19 @@ class S3:
         }
 
     def objects(self) -> dict[str, bytes]:
-        """What is in the bucket."""
+        """Return the content of all objects, by key."""
         with closing(_client(self.url)) as client:
             pages = client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-            keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
+            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
             return {key: client.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
 
     def put(self, key: str, content: bytes) -> None:
+        """Write an object."""
         with closing(_client(self.url)) as client:
             client.put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def delete(self, *keys: str) -> None:
+        """Delete the objects."""
         with closing(_client(self.url)) as client:
             for key in keys:
                 client.delete_object(Bucket=self.bucket, Key=key)
@@ -61,9 +64,9 @@ class S3:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """Its URL."""
+    """Run the server, and yield its URL. Tests share it, and keep apart by their buckets."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.s3"],
+        [sys.executable, "-m", "tests.support.s3_server"],
         cwd=ROOT,
         env=os.environ | {"MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)},
         stdout=subprocess.PIPE,
@@ -80,7 +83,7 @@ def s3_server() -> Iterator[str]:
 
 @pytest.fixture
 def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> S3:
-    """An empty bucket, which this process's environment leads to."""
+    """Make an empty bucket, which this process's environment leads to."""
     made = S3(s3_server, f"bucket-{uuid.uuid4().hex}")
     with closing(_client(s3_server)) as client:
         client.create_bucket(
@@ -98,6 +101,7 @@ def _client(url: str) -> Any:
 
 
 def serve() -> None:
+    """Serve S3 on a free port, and print the port."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 

@@ -5,24 +5,24 @@ from typing import Any
 
 import pytest
 
-from grammar.documents.models import Personality, Toolbox
+from grammar.documents.models import Personality
 from grammar.messages.activity_requests import AgentSpec
 from grammar.messages.activity_results import BranchResult, Leg
 from grammar.messages.reports import ApprovalDecision
+from tests.activities.boxes import box, calls
 from tests.activities.conftest import Bench
-from tests.activities.test_agent import box, calls
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 
-def guarded(*tools: str, **fields: Any) -> dict[str, Toolbox]:
-    """The toolbox, with tools that need a yes."""
-    return {name: one.model_copy(update={"confirm": tools}) for name, one in box(**fields).items()}
+def guarded(*tools: str, **fields: Any) -> Any:
+    """Return a toolbox with tools that need a person's approval."""
+    return box(confirm=tools, **fields)
 
 
-def recorded(deployed: BranchResult) -> Leg:
+def recorded(result: BranchResult) -> Leg:
     """The leg as it comes back out of the history."""
-    assert deployed.leg
-    return Leg.model_validate_json(deployed.leg.model_dump_json())
+    assert result.leg
+    return Leg.model_validate_json(result.leg.model_dump_json())
 
 
 TWO = [Call(name="lookup", arguments={"key": "a"}), Call(name="slow", arguments={"seconds": 0})]
@@ -30,18 +30,18 @@ TWO = [Call(name="lookup", arguments={"key": "a"}), Call(name="slow", arguments=
 
 async def test_a_call_that_needs_a_yes_ends_the_leg(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(*TWO)
-    deployed = await bench.agent(toolboxes=guarded("lookup"))
-    assert deployed.leg
-    (call,) = deployed.leg.calls
+    result = await bench.agent(toolboxes=guarded("lookup"))
+    assert result.leg
+    (call,) = result.leg.calls
     assert (call.tool, call.toolbox, json.loads(call.arguments)) == ("lookup", "tests.box", {"key": "a"})
-    assert (deployed.produced, len(endpoint.requests), deployed.usage.requests) == (False, 1, 1)
+    assert (result.produced, len(endpoint.requests), result.usage.requests) == (False, 1, 1)
 
 
 @pytest.mark.parametrize("fields", [{"headless": True}, {"blocked_tools": ["lookup"]}])
 async def test_no_one_is_asked(bench: Bench, endpoint: ScriptedEndpoint, fields: dict[str, Any]) -> None:
     endpoint.rules = calls(TWO[1] if "blocked_tools" in fields else TWO[0])
-    deployed = await bench.agent(toolboxes=guarded("lookup"), **fields)
-    assert (deployed.leg, deployed.produced) == (None, True)
+    result = await bench.agent(toolboxes=guarded("lookup"), **fields)
+    assert (result.leg, result.produced) == (None, True)
 
 
 async def test_the_next_leg_goes_on_from_the_call(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -49,11 +49,12 @@ async def test_the_next_leg_goes_on_from_the_call(bench: Bench, endpoint: Script
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent("go", toolboxes=toolboxes))
     yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
-    deployed = await bench.agent("go", toolboxes=toolboxes, leg=leg, verdicts=yes)
-    assert [one.tool_name for one in deployed.tool_results] == ["lookup", "slow"]
-    assert deployed.tool_results[0].structured == {"key": "a", "items": [1, 2]}
-    assert (len(endpoint.requests), deployed.usage.requests, deployed.usage.input_tokens) == (2, 2, 20)
-    assert [one["role"] for one in endpoint.requests[1].messages] == ["system", "user", "assistant", "tool", "tool"]
+    result = await bench.agent("go", toolboxes=toolboxes, leg=leg, verdicts=yes)
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["lookup", "slow"]
+    assert result.tool_results[0].structured == {"key": "a", "items": [1, 2]}
+    assert (len(endpoint.requests), result.usage.requests, result.usage.input_tokens) == (2, 2, 20)
+    roles = [message["role"] for message in endpoint.requests[1].messages]
+    assert roles == ["system", "user", "assistant", "tool", "tool"]
 
 
 async def test_a_no_is_told_as_the_tools_result(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -61,27 +62,28 @@ async def test_a_no_is_told_as_the_tools_result(bench: Bench, endpoint: Scripted
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(toolboxes=toolboxes))
     no = [ApprovalDecision(id=leg.calls[0].id, approved=False, reason="too early")]
-    deployed = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=no)
+    result = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=no)
     assert "Tool call not allowed. Reason: too early" in endpoint.requests[1].tool_result
-    assert deployed.value == "Tool call not allowed. Reason: too early"
+    assert result.value == "Tool call not allowed. Reason: too early"
 
 
 async def test_several_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(turn=turn), tool_calls=[Call(name="lookup", arguments={"key": str(turn)})]) for turn in range(3)
-    ] + [Rule(text="done")]
+        Reply(when=Match(turn=turn), tool_calls=[Call(name="lookup", arguments={"key": str(turn)})])
+        for turn in range(3)
+    ] + [Reply(text="done")]
     toolboxes = guarded("lookup")
-    deployed = await bench.agent(toolboxes=toolboxes)
-    while deployed.leg:
-        leg = recorded(deployed)
+    result = await bench.agent(toolboxes=toolboxes)
+    while result.leg:
+        leg = recorded(result)
         yes = [ApprovalDecision(id=call.id, approved=True) for call in leg.calls]
-        deployed = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=yes)
-    assert [one.structured["key"] for one in deployed.tool_results] == ["0", "1", "2"]  # type: ignore[index, call-overload]
-    assert (len(endpoint.requests), deployed.usage.requests) == (4, 4)
+        result = await bench.agent(toolboxes=toolboxes, leg=leg, verdicts=yes)
+    assert [tool_result.structured["key"] for tool_result in result.tool_results] == ["0", "1", "2"]  # type: ignore[index, call-overload]
+    assert (len(endpoint.requests), result.usage.requests) == (4, 4)
 
 
 async def test_turns_count_over_legs(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(tool_calls=[TWO[0]])]
+    endpoint.rules = [Reply(tool_calls=[TWO[0]])]
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(toolboxes=toolboxes, max_turns=2))
     yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
@@ -94,33 +96,34 @@ async def test_turns_count_over_legs(bench: Bench, endpoint: ScriptedEndpoint) -
 
 async def test_a_leg_in_a_repair(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=[TWO[1]]),
-        Rule(when=When(turn=1), text="a"),
-        Rule(when=When(turn=2), tool_calls=[TWO[0]]),
-        Rule(text="done"),
+        Reply(when=Match(turn=0), tool_calls=[TWO[1]]),
+        Reply(when=Match(turn=1), text="a"),
+        Reply(when=Match(turn=2), tool_calls=[TWO[0]]),
+        Reply(text="done"),
     ]
     schema: dict[str, Any] = {"type": "object"}
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(toolboxes=toolboxes, outputs=schema))
-    assert (leg.repairs, leg.usage.requests, [one.tool_name for one in leg.tool_results]) == (1, 2, ["slow"])
+    assert (leg.repairs, leg.usage.requests) == (1, 2)
+    assert [tool_result.tool_name for tool_result in leg.tool_results] == ["slow"]
     yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
-    deployed = await bench.agent(toolboxes=toolboxes, outputs=schema, leg=leg, verdicts=yes)
-    assert [one.tool_name for one in deployed.tool_results] == ["slow", "lookup"]
-    assert deployed.usage.requests == 4
+    result = await bench.agent(toolboxes=toolboxes, outputs=schema, leg=leg, verdicts=yes)
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["slow", "lookup"]
+    assert result.usage.requests == 4
 
 
 async def test_a_leg_after_a_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
-        Rule(when=When(system="I am second", turn=1), tool_calls=[TWO[0]]),
-        Rule(when=When(system="I am second"), text="done"),
+        Reply(when=Match(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
+        Reply(when=Match(system="I am second", turn=1), tool_calls=[TWO[0]]),
+        Reply(when=Match(system="I am second"), text="done"),
     ]
     agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("first", "second")]
     toolboxes = guarded("lookup")
     leg = recorded(await bench.agent(agents=agents, toolboxes=toolboxes))
     yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
-    deployed = await bench.agent(agents=agents, toolboxes=toolboxes, leg=leg, verdicts=yes, capture="response")
-    assert deployed.value == "done"
+    result = await bench.agent(agents=agents, toolboxes=toolboxes, leg=leg, verdicts=yes, capture="response")
+    assert result.value == "done"
     assert "I am second" in endpoint.requests[-1].system
 
 
@@ -129,10 +132,10 @@ async def test_no_secret_in_a_leg(bench: Bench, endpoint: ScriptedEndpoint, monk
     endpoint.rules = calls(Call(name="lookup", arguments={"key": "hunter2-long"}))
     toolboxes = guarded("lookup")
     asked = {"secrets": ["SECRET"], "toolboxes": toolboxes}
-    deployed = await bench.agent("use ⟦env:SECRET:k1⟧", **asked)
-    assert "hunter2-long" not in deployed.model_dump_json()
-    leg = recorded(deployed)
+    result = await bench.agent("use ⟦env:SECRET:k1⟧", **asked)
+    assert "hunter2-long" not in result.model_dump_json()
+    leg = recorded(result)
     yes = [ApprovalDecision(id=leg.calls[0].id, approved=True)]
-    deployed = await bench.agent("use ⟦env:SECRET:k1⟧", **asked, leg=leg, verdicts=yes)
+    result = await bench.agent("use ⟦env:SECRET:k1⟧", **asked, leg=leg, verdicts=yes)
     assert "hunter2-long" in endpoint.requests[1].tool_result
-    assert "hunter2-long" not in deployed.model_dump_json()
+    assert "hunter2-long" not in result.model_dump_json()

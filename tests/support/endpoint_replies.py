@@ -1,4 +1,4 @@
-"""What a scripted endpoint is asked, the rules that say what it answers, and the answers as OpenAI's API words them."""
+"""The requests of a scripted endpoint, the rules by which it replies, and the replies as OpenAI's APIs word them."""
 
 import json
 import re
@@ -18,8 +18,8 @@ class _Scripted(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class When(_Scripted):
-    """What a request must be like; what is not said does not matter. `turn`: the model's rounds so far."""
+class Match(_Scripted):
+    """What a request must be like; what is not given does not matter. `turn`: how many the model has had so far."""
 
     prompt: str | None = None
     system: str | None = None
@@ -27,13 +27,14 @@ class When(_Scripted):
     model: str | None = None
     tool_result: str | None = None
 
-    def fits(self, asked: "Asked") -> bool:
+    def fits(self, request: "RecordedRequest") -> bool:
+        """Return whether the request is like that."""
         return (
-            (self.prompt is None or re.search(self.prompt, asked.prompt) is not None)
-            and (self.system is None or self.system in asked.system)
-            and (self.turn is None or self.turn == asked.turn)
-            and (self.model is None or self.model == asked.body.get("model"))
-            and (self.tool_result is None or self.tool_result in asked.tool_result)
+            (self.prompt is None or re.search(self.prompt, request.prompt) is not None)
+            and (self.system is None or self.system in request.system)
+            and (self.turn is None or self.turn == request.turn)
+            and (self.model is None or self.model == request.body.get("model"))
+            and (self.tool_result is None or self.tool_result in request.tool_result)
         )
 
 
@@ -44,10 +45,14 @@ class Call(_Scripted):
     arguments: Json = {}
 
 
-class Rule(_Scripted):
-    """One answer. `times`: how often it may be given. `$PROMPT` in `text` stands for the prompt."""
+class Reply(_Scripted):
+    """One answer, and what it is for. `$PROMPT` in `text` stands for the prompt.
 
-    when: When = When()
+    `times`: how often it may be given. `drop`: the connection ends before the answer, or in its middle. `delay`: in
+    seconds. `usage`: input and output tokens.
+    """
+
+    when: Match = Match()
     times: int | None = None
     text: str = "ok"
     tool_calls: list[Call] = []
@@ -62,7 +67,7 @@ class Rule(_Scripted):
 
 
 @dataclass
-class Asked:
+class RecordedRequest:
     """One request, as it was recorded. `end` is 0 as long as it is in flight, `status` until it is answered."""
 
     path: str
@@ -75,31 +80,39 @@ class Asked:
 
     @property
     def messages(self) -> list[Json]:
+        """Return the messages, or the items of the Responses API."""
         given = self.body.get("messages") or self.body.get("input") or []
         return [{"role": "user", "content": given}] if isinstance(given, str) else list(given)
 
     @property
     def prompt(self) -> str:
-        return next((_text(one) for one in reversed(self.messages) if one.get("role") == "user"), "")
+        """Return the last message of the user."""
+        return next((_text(message) for message in reversed(self.messages) if message.get("role") == "user"), "")
 
     @property
     def system(self) -> str:
-        said = [_text(one) for one in self.messages if one.get("role") in ("system", "developer")]
-        return "\n".join([*said, self.body.get("instructions") or ""])
+        """Return the system prompt."""
+        prompts = [_text(message) for message in self.messages if message.get("role") in ("system", "developer")]
+        return "\n".join([*prompts, self.body.get("instructions") or ""])
 
     @property
     def turn(self) -> int:
-        # What the model said in one round stands together: two calls are two items of the Responses API.
-        said = (one.get("role") == "assistant" or one.get("type") == "function_call" for one in self.messages)
-        return sum(by_model for by_model, _ in groupby(said))
+        """Return how many turns the model has had."""
+        # The model's items of one turn stand together: two calls are two items of the Responses API.
+        by_model = (
+            message.get("role") == "assistant" or message.get("type") == "function_call" for message in self.messages
+        )
+        return sum(is_turn for is_turn, _ in groupby(by_model))
 
     @property
     def tool_result(self) -> str:
-        results = [one for one in self.messages if one.get("role") == "tool" or "output" in one]
+        """Return the text of the last tool result; empty where there is none."""
+        results = [message for message in self.messages if message.get("role") == "tool" or "output" in message]
         return str(results[-1].get("content") or results[-1].get("output")) if results else ""
 
     @property
     def tools(self) -> list[str]:
+        """Return the names of the tools that the model is offered."""
         return [tool.get("function", tool)["name"] for tool in self.body.get("tools", [])]
 
 
@@ -108,70 +121,75 @@ def _text(message: Json) -> str:
     return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
 
 
-def _said(asked: Asked, rule: Rule) -> str:
-    return "" if rule.tool_calls else rule.text.replace("$PROMPT", asked.prompt)
+def _text_of(request: RecordedRequest, rule: Reply) -> str:
+    return "" if rule.tool_calls else rule.text.replace("$PROMPT", request.prompt)
 
 
-def _call_id(asked: Asked, index: int) -> str:
-    return f"call_{asked.turn}_{index}"
+def _call_id(request: RecordedRequest, index: int) -> str:
+    return f"call_{request.turn}_{index}"
 
 
-def completion(asked: Asked, rule: Rule) -> Json:
+def completion(request: RecordedRequest, rule: Reply) -> Json:
+    """Return an answer of the Chat Completions API."""
     calls = [
         {
-            "id": _call_id(asked, index),
+            "id": _call_id(request, index),
             "type": "function",
             "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
         }
         for index, call in enumerate(rule.tool_calls)
     ]
-    message = {"role": "assistant", "content": _said(asked, rule) or None} | ({"tool_calls": calls} if calls else {})
+    message = {"role": "assistant", "content": _text_of(request, rule) or None} | (
+        {"tool_calls": calls} if calls else {}
+    )
     return {
-        **_frame(asked, "chat.completion"),
+        **_frame(request, "chat.completion"),
         "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}],
         "usage": _usage(rule),
     }
 
 
-def chunks(asked: Asked, rule: Rule) -> Iterator[Json]:
-    frame = _frame(asked, "chat.completion.chunk")
+def chunks(request: RecordedRequest, rule: Reply) -> Iterator[Json]:
+    """Yield a streamed answer of the Chat Completions API."""
+    frame = _frame(request, "chat.completion.chunk")
 
     def chunk(delta: Json, finish: str | None = None) -> Json:
         return {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
     yield chunk({"role": "assistant", "content": ""})
-    said = _said(asked, rule)
-    for part in (said[: len(said) // 2], said[len(said) // 2 :]):
+    text = _text_of(request, rule)
+    for part in (text[: len(text) // 2], text[len(text) // 2 :]):
         if part:
             yield chunk({"content": part})
     for index, call in enumerate(rule.tool_calls):
         function = {"name": call.name, "arguments": json.dumps(call.arguments)}
         yield chunk(
-            {"tool_calls": [{"index": index, "id": _call_id(asked, index), "type": "function", "function": function}]}
+            {"tool_calls": [{"index": index, "id": _call_id(request, index), "type": "function", "function": function}]}
         )
     yield chunk({}, "tool_calls" if rule.tool_calls else "stop")
-    if (asked.body.get("stream_options") or {}).get("include_usage"):
+    if (request.body.get("stream_options") or {}).get("include_usage"):
         yield {**frame, "choices": [], "usage": _usage(rule)}
 
 
-def _frame(asked: Asked, kind: str) -> Json:
-    return {"id": "scripted", "object": kind, "created": 0, "model": asked.body.get("model", "scripted")}
+def _frame(request: RecordedRequest, kind: str) -> Json:
+    return {"id": "scripted", "object": kind, "created": 0, "model": request.body.get("model", "scripted")}
 
 
-def _usage(rule: Rule) -> Json:
+def _usage(rule: Reply) -> Json:
     given, made = rule.usage
     return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
 
 
-def response(asked: Asked, rule: Rule) -> Json:
+def response(request: RecordedRequest, rule: Reply) -> Json:
+    """Return an answer of the Responses API."""
     given, made = rule.usage
     return {
         "id": "resp_scripted",
         "object": "response",
         "created_at": 0,
-        "model": asked.body.get("model", "scripted"),
+        "model": request.body.get("model", "scripted"),
         "status": "completed",
-        "output": _output(asked, rule),
+        "output": _output(request, rule),
         "parallel_tool_calls": False,
         "tool_choice": "auto",
         "tools": [],
@@ -185,28 +203,29 @@ def response(asked: Asked, rule: Rule) -> Json:
     }
 
 
-def _output(asked: Asked, rule: Rule) -> list[Json]:
+def _output(request: RecordedRequest, rule: Reply) -> list[Json]:
     if rule.tool_calls:
         return [
             {
                 "type": "function_call",
                 "id": f"fc_{index}",
-                "call_id": _call_id(asked, index),
+                "call_id": _call_id(request, index),
                 "name": call.name,
                 "arguments": json.dumps(call.arguments),
                 "status": "completed",
             }
             for index, call in enumerate(rule.tool_calls)
         ]
-    part = {"type": "output_text", "text": _said(asked, rule), "annotations": [], "logprobs": []}
+    part = {"type": "output_text", "text": _text_of(request, rule), "annotations": [], "logprobs": []}
     return [{"type": "message", "id": "msg_0", "role": "assistant", "status": "completed", "content": [part]}]
 
 
-def response_events(asked: Asked, rule: Rule) -> Iterator[Json]:
-    whole = response(asked, rule)
+def response_events(request: RecordedRequest, rule: Reply) -> Iterator[Json]:
+    """Yield a streamed answer of the Responses API."""
+    whole = response(request, rule)
     events: list[Json] = [{"type": "response.created", "response": {**whole, "status": "in_progress", "output": []}}]
     for index, item in enumerate(whole["output"]):
-        place = {"item_id": item["id"], "output_index": index}
+        position = {"item_id": item["id"], "output_index": index}
         message = item["type"] == "message"
         empty: Json = {"content": []} if message else {"arguments": ""}
         events.append(
@@ -216,15 +235,15 @@ def response_events(asked: Asked, rule: Rule) -> Iterator[Json]:
                 "item": {**item, "status": "in_progress", **empty},
             }
         )
-        events += _text_events(place, item["content"][0]) if message else _call_events(place, item)
+        events += _text_events(position, item["content"][0]) if message else _call_events(position, item)
         events.append({"type": "response.output_item.done", "output_index": index, "item": item})
     events.append({"type": "response.completed", "response": whole})
     for number, event in enumerate(events):
         yield {**event, "sequence_number": number}
 
 
-def _text_events(place: Json, part: Json) -> list[Json]:
-    at = {**place, "content_index": 0}
+def _text_events(position: Json, part: Json) -> list[Json]:
+    at = {**position, "content_index": 0}
     text = part["text"]
     halves = [half for half in (text[: len(text) // 2], text[len(text) // 2 :]) if half]
     return [
@@ -235,9 +254,9 @@ def _text_events(place: Json, part: Json) -> list[Json]:
     ]
 
 
-def _call_events(place: Json, item: Json) -> list[Json]:
+def _call_events(position: Json, item: Json) -> list[Json]:
     kind = "response.function_call_arguments"
     return [
-        {"type": f"{kind}.delta", **place, "delta": item["arguments"]},
-        {"type": f"{kind}.done", **place, "name": item["name"], "arguments": item["arguments"]},
+        {"type": f"{kind}.delta", **position, "delta": item["arguments"]},
+        {"type": f"{kind}.done", **position, "name": item["name"], "arguments": item["arguments"]},
     ]

@@ -14,14 +14,14 @@ from typing import Any
 import psutil
 
 from runtime.local_server.supervisor import free_port
-from tests.support.server import DevServer, start
+from tests.support.dev_server import DevServer, start
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
 
-class House:
-    """A server with its database, and a worker, in a folder of their own. Use it as a context manager."""
+class RunProcesses:
+    """Run a server with its database, and a worker, in a folder of their own. Use it as a context manager."""
 
     def __init__(self, folder: Path, endpoint: str) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class House:
         self._server: subprocess.Popen[bytes] | None = None
         self._worker: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "House":
+    def __enter__(self) -> "RunProcesses":
         self.start_server()
         self.start_worker()
         return self
@@ -66,12 +66,12 @@ class House:
             return subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=out, stderr=err)
 
     def temporal(self, *arguments: str) -> list[str]:
-        """A command of Temporal's own, to this server."""
+        """Return a command line of Temporal's own CLI, for this server."""
         binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
         return [binary, *arguments, "--address", self.server.address]
 
     def has_run(self, run_id: str) -> bool:
-        """Whether the run has been started."""
+        """Return whether the run has been started."""
         command = self.temporal("workflow", "describe", "-w", run_id)
         return subprocess.run(command, env=self.env, capture_output=True, timeout=30, check=False).returncode == 0
 
@@ -90,18 +90,18 @@ class House:
         self._worker.communicate()
 
     def stop_worker(self) -> None:
-        """As a deployment does."""
+        """Stop the worker by SIGTERM, as an orchestrator does."""
         assert self._worker
         self._worker.send_signal(signal.SIGTERM)
         self._worker.communicate(timeout=60)
 
     def kill_mcp_server(self) -> bool:
-        """One of those that the worker started; whether there was one."""
+        """Kill one of the MCP servers that the worker started; return whether there was one."""
         with contextlib.suppress(psutil.Error):
             assert self._worker
-            for one in psutil.Process(self._worker.pid).children(recursive=True):
-                if "mcp_server.py" in " ".join(one.cmdline()):
-                    one.kill()
+            for child in psutil.Process(self._worker.pid).children(recursive=True):
+                if "mcp_server.py" in " ".join(child.cmdline()):
+                    child.kill()
                     return True
         return False
 
@@ -112,10 +112,10 @@ class House:
 def _listens(port: int) -> bool:
     import socket
 
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as connecting:
+        return connecting.connect_ex(("127.0.0.1", port)) == 0
 
 
-def rest(seconds: float) -> None:
-    """Time passes: a schedule of faults is about nothing else."""
+def let_time_pass(seconds: float) -> None:
+    """Sleep: a schedule of faults is about nothing else."""
     time.sleep(seconds)

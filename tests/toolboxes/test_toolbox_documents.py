@@ -6,8 +6,8 @@ import pytest
 
 from grammar.loading.bundle import LoadOptions, load
 from taskflows.toolboxes.__main__ import NAMES
-from tests.toolboxes.server_process import REPOSITORY
 from tests.toolboxes.test_interface import ARGUMENTS
+from tests.toolboxes.toolbox_client import REPOSITORY
 
 FOLDER = REPOSITORY / "taskflows" / "examples"
 EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.endswith(".dry.yaml"))

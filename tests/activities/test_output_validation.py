@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from tests.activities.boxes import box, calls, failure
 from tests.activities.conftest import Bench
-from tests.activities.test_agent import box, calls, failure
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -20,13 +20,13 @@ GOOD, BAD = '{"n": 1}', '{"n": "1"}'
 
 
 async def test_a_response_that_fits(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text=GOOD)]
-    deployed = await bench.agent(capture="response", outputs=SCHEMA)
-    assert (deployed.value, len(endpoint.requests)) == ({"n": 1}, 1)
+    endpoint.rules = [Reply(text=GOOD)]
+    result = await bench.agent(capture="response", outputs=SCHEMA)
+    assert (result.value, len(endpoint.requests)) == ({"n": 1}, 1)
 
 
 async def test_the_schema_constrains_generation(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text=GOOD)]
+    endpoint.rules = [Reply(text=GOOD)]
     await bench.agent(capture="response", outputs=SCHEMA)
     asked = endpoint.requests[0].body["response_format"]["json_schema"]
     assert (asked["schema"], asked["strict"]) == (SCHEMA, True)
@@ -46,28 +46,28 @@ async def test_what_cannot_be_constrained(bench: Bench, endpoint: ScriptedEndpoi
 
 async def test_an_endpoint_that_cannot_is_asked_without(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(times=1, status=400, message="response_format json_schema is not supported"),
-        Rule(text=GOOD),
+        Reply(times=1, status=400, message="response_format json_schema is not supported"),
+        Reply(text=GOOD),
     ]
-    deployed = await bench.agent(capture="response", outputs=SCHEMA)
-    assert deployed.value == {"n": 1}
+    result = await bench.agent(capture="response", outputs=SCHEMA)
+    assert result.value == {"n": 1}
     assert ["response_format" in asked.body for asked in endpoint.requests] == [True, False]
 
 
 @pytest.mark.parametrize("broken", [BAD, "no JSON", f"```json\n{GOOD}\n```", "null"])
 async def test_the_agent_is_told_and_repairs(bench: Bench, endpoint: ScriptedEndpoint, broken: str) -> None:
-    endpoint.rules = [Rule(when=When(turn=0), text=broken), Rule(text=GOOD)]
-    deployed = await bench.agent("go", capture="response", outputs=SCHEMA)
-    assert deployed.value == {"n": 1}
-    assert (deployed.usage.requests, deployed.usage.input_tokens) == (2, 20)
+    endpoint.rules = [Reply(when=Match(turn=0), text=broken), Reply(text=GOOD)]
+    result = await bench.agent("go", capture="response", outputs=SCHEMA)
+    assert result.value == {"n": 1}
+    assert (result.usage.requests, result.usage.input_tokens) == (2, 20)
     messages = endpoint.requests[1].messages
-    assert [one["role"] for one in messages] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "user"]
     assert "does not fit" in endpoint.requests[1].prompt
     assert json.dumps(SCHEMA) in endpoint.requests[1].prompt
 
 
 async def test_how_often_it_may_repair(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text=BAD)]
+    endpoint.rules = [Reply(text=BAD)]
     for retries in (0, 1, 3):
         endpoint.requests.clear()
         error = await failure(bench, capture="response", outputs=SCHEMA, outputs_retries=retries)
@@ -80,14 +80,14 @@ async def test_a_tool_result_is_repaired_by_another_call(bench: Bench, endpoint:
         return [Call(name="lookup", arguments={"key": key})]
 
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=lookup("bad")),
-        Rule(when=When(turn=2), tool_calls=lookup("good")),
-        Rule(text="done"),
+        Reply(when=Match(turn=0), tool_calls=lookup("bad")),
+        Reply(when=Match(turn=2), tool_calls=lookup("good")),
+        Reply(text="done"),
     ]
     schema = {"properties": {"key": {"const": "good"}}}
-    deployed = await bench.agent(toolboxes=box(), outputs=schema)
-    assert deployed.value == {"key": "good", "items": [1, 2]}
-    assert [one.structured["key"] for one in deployed.tool_results] == ["bad", "good"]  # type: ignore[index, call-overload]
+    result = await bench.agent(toolboxes=box(), outputs=schema)
+    assert result.value == {"key": "good", "items": [1, 2]}
+    assert [tool_result.structured["key"] for tool_result in result.tool_results] == ["bad", "good"]  # type: ignore[index, call-overload]
     assert "Call the tool again" in endpoint.requests[2].prompt
 
 
@@ -108,8 +108,8 @@ async def test_exclude_from_context_stays_with_one_request(bench: Bench, endpoin
 
 async def test_repairs_count_as_turns(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(turn=0), text=BAD),
-        Rule(tool_calls=[Call(name="lookup", arguments={"key": "a"})]),
+        Reply(when=Match(turn=0), text=BAD),
+        Reply(tool_calls=[Call(name="lookup", arguments={"key": "a"})]),
     ]
     error = await failure(
         bench, toolboxes=box(), capture="response", outputs={"type": "integer"}, max_turns=3, outputs_retries=9

@@ -18,7 +18,7 @@ from grammar.messages.activity_requests import AgentSpec, ModelSpec, TemplateCon
 from grammar.messages.endpoint import choose
 from tests.activities.boxes import box, calls, failure, one_by_one
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 
 LOOKUP = Call(name="lookup", arguments={"key": "a"})
 
@@ -68,7 +68,7 @@ async def test_a_model_with_an_endpoint_and_a_token_of_its_own(
     bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OWN", "a-key-of-its-own")
-    with ScriptedEndpoint([Rule(text="other")]) as other:
+    with ScriptedEndpoint([Reply(text="other")]) as other:
         await bench.agent(model=ModelSpec(name="m", endpoint=other.url, token="OWN"))
         assert other.requests[0].headers["authorization"] == "Bearer a-key-of-its-own"
     assert not endpoint.requests
@@ -90,14 +90,14 @@ async def test_system_prompt(bench: Bench, endpoint: ScriptedEndpoint, number: i
     ]
     toolboxes = {**box(name="a.one"), **box(name="b.two")}
     hints = {"a.one": "Hint one.", "b.two": "Hint two."}
-    toolboxes = {name: one.model_copy(update={"server_prompt": hints[name]}) for name, one in toolboxes.items()}
+    toolboxes = {name: toolbox.model_copy(update={"server_prompt": hints[name]}) for name, toolbox in toolboxes.items()}
     await bench.agent(agents=agents, toolboxes=toolboxes)
     system = endpoint.requests[0].system
     parts = ["I am 0 {{ x }}.", "# Important Guidelines", "Hint one.", "Hint two.", "# Primary Task", "Task 0."]
-    places = [system.index(part) for part in parts]
-    assert places == sorted(places)
+    positions = [system.index(part) for part in parts]
+    assert positions == sorted(positions)
     assert ("transfer_to_a1" in endpoint.requests[0].tools) is (number > 1)
-    assert (places[0] > 0 and "handoff" in system[: places[0]].lower()) is (number > 1)
+    assert (positions[0] > 0 and "handoff" in system[: positions[0]].lower()) is (number > 1)
 
 
 async def test_the_first_agent_is_the_primary_one(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -110,14 +110,14 @@ async def test_the_first_agent_is_the_primary_one(bench: Bench, endpoint: Script
 async def test_the_embedded_model_answers_where_nothing_is_configured(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ScriptedEndpoint([Rule(text="from the embedded one")]) as embedded:
+    with ScriptedEndpoint([Reply(text="from the embedded one")]) as embedded:
 
         async def url() -> str:
             return embedded.url
 
         monkeypatch.setattr(bench.models._local, "url", url)
-        deployed = await bench.agent(capture="response")
-    assert (deployed.value, deployed.model) == ("from the embedded one", bench.models._local.name)
+        result = await bench.agent(capture="response")
+    assert (result.value, result.model) == ("from the embedded one", bench.models._local.name)
 
 
 # Values (section 5)
@@ -125,9 +125,9 @@ async def test_the_embedded_model_answers_where_nothing_is_configured(
 
 async def test_the_last_tool_result_counts_and_all_are_kept(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = one_by_one(LOOKUP, Call(name="slow", arguments={"seconds": 0}))
-    deployed = await bench.agent(toolboxes=box())
-    assert [one.tool_name for one in deployed.tool_results] == ["lookup", "slow"]
-    assert (deployed.value, deployed.tool_results[0].structured) == ("done", {"key": "a", "items": [1, 2]})
+    result = await bench.agent(toolboxes=box())
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["lookup", "slow"]
+    assert (result.value, result.tool_results[0].structured) == ("done", {"key": "a", "items": [1, 2]})
 
 
 async def test_the_response_counts_even_where_tools_were_called(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -141,15 +141,15 @@ def test_several_text_parts_are_joined_by_newlines() -> None:
 
 async def test_a_fault_of_a_call_does_not_end_the_run(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = one_by_one(Call(name="fail", arguments={"message": "as told"}), LOOKUP)
-    deployed = await bench.agent(toolboxes=box())
-    assert "as told" in deployed.tool_results[0].text
-    assert deployed.value == {"key": "a", "items": [1, 2]}
+    result = await bench.agent(toolboxes=box())
+    assert "as told" in result.tool_results[0].text
+    assert result.value == {"key": "a", "items": [1, 2]}
 
 
 async def test_exclude_from_context_captures_all_of_the_round(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(LOOKUP, Call(name="slow", arguments={"seconds": 0}))
-    deployed = await bench.agent(toolboxes=box(), exclude_from_context=True)
-    assert [one.tool_name for one in deployed.tool_results] == ["lookup", "slow"]
+    result = await bench.agent(toolboxes=box(), exclude_from_context=True)
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["lookup", "slow"]
     assert len(endpoint.requests) == 1
 
 
@@ -177,15 +177,15 @@ async def test_a_stdio_server_does_not_see_the_workers_environment(
 ) -> None:
     monkeypatch.setenv("UNNAMED", "a value")
     endpoint.rules = calls(*(Call(name="environ", arguments={"name": name}) for name in ("UNNAMED", "OF_TASK", "HOME")))
-    deployed = await bench.agent(toolboxes=box(), env={"OF_TASK": "x"})
-    assert [one.text for one in deployed.tool_results] == ["(not set)", "(not set)", os.environ["HOME"]]
+    result = await bench.agent(toolboxes=box(), env={"OF_TASK": "x"})
+    assert [tool_result.text for tool_result in result.tool_results] == ["(not set)", "(not set)", os.environ["HOME"]]
 
 
 async def test_env_of_the_task_reaches_its_toolboxes_and_nobody_else(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="environ", arguments={"name": "COLOUR"}))
     toolboxes = box(env={"COLOUR": "{{ env('HUE', 'none') }}"})
-    around = TemplateContext(globals={"hue": "blue"}, env={"HUE": "{{ globals.hue }}!"}, key=KEY)
-    assert (await bench.agent(toolboxes=toolboxes, surroundings=around)).value == "blue!"
+    context = TemplateContext(globals={"hue": "blue"}, env={"HUE": "{{ globals.hue }}!"}, key=KEY)
+    assert (await bench.agent(toolboxes=toolboxes, surroundings=context)).value == "blue!"
     assert (await bench.agent(toolboxes=toolboxes)).value == "none"
     assert "HUE" not in os.environ
 
@@ -207,10 +207,10 @@ async def test_command_and_arguments_are_templates(
     monkeypatch.setenv("PYTHON", sys.executable)
     (toolbox,) = box("--starts", "{{ globals.log }}").values()
     params = toolbox.server_params.model_copy(update={"command": "{{ env('PYTHON') }}"})
-    around = TemplateContext(globals={"log": str(tmp_path / "log")}, key=KEY)
+    context = TemplateContext(globals={"log": str(tmp_path / "log")}, key=KEY)
     toolboxes = {"tests.box": toolbox.model_copy(update={"server_params": params})}
-    deployed = await bench.agent(toolboxes=toolboxes, surroundings=around)
-    assert deployed.tool_results
+    result = await bench.agent(toolboxes=toolboxes, surroundings=context)
+    assert result.tool_results
     assert (tmp_path / "log").exists()
 
 
@@ -241,14 +241,14 @@ for line in sys.stdin.buffer:
 
 async def test_bytes_of_a_tool_that_are_not_utf8_are_replaced(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="bytes"))
-    deployed = await bench.agent(toolboxes=box(args=("-c", BYTES)))
-    assert deployed.value == "a�b"
+    result = await bench.agent(toolboxes=box(args=("-c", BYTES)))
+    assert result.value == "a�b"
 
 
 async def test_bytes_of_a_tool_that_are_not_utf8_are_warned_of(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="bytes"))
-    deployed = await bench.agent(toolboxes=box(args=("-c", BYTES)))
-    assert any("UTF-8" in warning for warning in deployed.warnings)
+    result = await bench.agent(toolboxes=box(args=("-c", BYTES)))
+    assert any("UTF-8" in warning for warning in result.warnings)
 
 
 # Failure (section 7)

@@ -24,14 +24,14 @@ class DevServer:
 
 @pytest.fixture(scope="session")
 def dev_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    """Session-scoped: tests share it, and keep apart by workflow ids and task queues."""
+    """Run a server for the session: tests share it, and keep apart by workflow ids and task queues."""
     with serving(tmp_path_factory.mktemp("temporal")) as server:
         yield server
 
 
 @pytest.fixture
 def lone_server(tmp_path: Path) -> Iterator[DevServer]:
-    """One that knows of no worker that has come and gone."""
+    """Run a server for one test, which knows of no worker that has come and gone."""
     (tmp_path / "lone").mkdir()
     with serving(tmp_path / "lone") as server:
         yield server
@@ -39,7 +39,7 @@ def lone_server(tmp_path: Path) -> Iterator[DevServer]:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[DevServer]:
-    """A server for the length of the block."""
+    """Run a server for the length of the block."""
     port, ui_port = free_port(0), free_port(0)
     server = DevServer(f"127.0.0.1:{port}", f"http://localhost:{ui_port}", folder / "temporal.db")
     process = start(server, port, ui_port)
@@ -51,7 +51,7 @@ def serving(folder: Path) -> Iterator[DevServer]:
 
 
 def start(server: DevServer, port: int, ui_port: int) -> subprocess.Popen[bytes]:
-    """The process, as soon as it answers. Ends with this one."""
+    """Start the server, and return its process as soon as it answers. It ends with this process."""
     binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
     command = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"]
     command += ["--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(server.database)]

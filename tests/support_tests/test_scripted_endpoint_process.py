@@ -19,7 +19,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 def served(tmp_path: Path) -> Iterator[httpx2.Client]:
     port_file = tmp_path / "port"
     (tmp_path / "rules.yaml").write_text("- {when: {prompt: hi}, times: 1, text: hello}\n- {status: 429}\n")
-    command = [sys.executable, "-m", "tests.support.endpoint", "--rules", str(tmp_path / "rules.yaml")]
+    command = [sys.executable, "-m", "tests.support.scripted_endpoint", "--rules", str(tmp_path / "rules.yaml")]
     process = subprocess.Popen([*command, "--port-file", str(port_file)], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         until(lambda: port_file.exists() and port_file.read_text())

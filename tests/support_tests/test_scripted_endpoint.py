@@ -11,7 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 from pydantic import ValidationError
 
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import until_async
 
 HELLO: Any = [{"role": "user", "content": "hello"}]
@@ -48,21 +48,21 @@ async def test_no_rule_answers_ok(client: AsyncOpenAI, endpoint: ScriptedEndpoin
 
 
 async def test_streamed_text_and_usage(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text="You said $PROMPT", usage=(7, 3))]
+    endpoint.rules = [Reply(text="You said $PROMPT", usage=(7, 3))]
     got = await chunks(client, stream_options={"include_usage": True})
     assert got[0].choices[0].delta.role == "assistant"
-    assert "".join(one.choices[0].delta.content or "" for one in got[:-1]) == "You said hello"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in got[:-1]) == "You said hello"
     assert got[-2].choices[0].finish_reason == "stop"
     assert (got[-1].choices, got[-1].usage.total_tokens) == ([], 10)
-    assert all(one.usage is None for one in await chunks(client))
+    assert all(chunk.usage is None for chunk in await chunks(client))
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_two_calls_in_a_turn(client: AsyncOpenAI, endpoint: ScriptedEndpoint, stream: bool) -> None:
-    endpoint.rules = [Rule(tool_calls=TWO_CALLS)]
+    endpoint.rules = [Reply(tool_calls=TWO_CALLS)]
     if stream:
         got = await chunks(client, tools=[TOOL])
-        calls = [call for one in got for call in one.choices[0].delta.tool_calls or []]
+        calls = [call for chunk in got for call in chunk.choices[0].delta.tool_calls or []]
         assert got[-1].choices[0].finish_reason == "tool_calls"
     else:
         calls = (await ask(client, tools=[TOOL])).choices[0].message.tool_calls
@@ -73,11 +73,11 @@ async def test_two_calls_in_a_turn(client: AsyncOpenAI, endpoint: ScriptedEndpoi
 
 async def test_the_first_rule_that_fits(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(model="other"), text="model"),
-        Rule(when=When(system="pirate"), text="system"),
-        Rule(when=When(prompt="^hel+o$"), times=1, text="prompt"),
-        Rule(when=When(turn=1, tool_result="42"), text="result"),
-        Rule(when=When(turn=0), text="turn"),
+        Reply(when=Match(model="other"), text="model"),
+        Reply(when=Match(system="pirate"), text="system"),
+        Reply(when=Match(prompt="^hel+o$"), times=1, text="prompt"),
+        Reply(when=Match(turn=1, tool_result="42"), text="result"),
+        Reply(when=Match(turn=0), text="turn"),
     ]
     pirate = [{"role": "system", "content": "Be a pirate"}, *HELLO]
     call = {"id": "c", "type": "function", "function": {"name": "add", "arguments": "{}"}}
@@ -85,11 +85,11 @@ async def test_the_first_rule_that_fits(client: AsyncOpenAI, endpoint: ScriptedE
     said = [(await ask(client, messages)).choices[0].message.content for messages in (HELLO, HELLO, pirate)]
     assert said == ["prompt", "turn", "system"]
     assert (await ask(client, HELLO + later)).choices[0].message.content == "result"
-    assert [one.rule for one in endpoint.requests] == [2, 4, 1, 3]
+    assert [request.rule for request in endpoint.requests] == [2, 4, 1, 3]
 
 
 async def test_streamed_response(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text="a longer text", usage=(7, 3))]
+    endpoint.rules = [Reply(text="a longer text", usage=(7, 3))]
     async with client.responses.stream(model="m", input="hello", instructions="be brief") as stream:
         events = [event async for event in stream]
         final = await stream.get_final_response()
@@ -101,12 +101,12 @@ async def test_streamed_response(client: AsyncOpenAI, endpoint: ScriptedEndpoint
 
 
 async def test_streamed_response_with_calls(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(tool_calls=TWO_CALLS)]
+    endpoint.rules = [Reply(tool_calls=TWO_CALLS)]
     async with client.responses.stream(model="m", input="hello") as stream:
         deltas = [event.snapshot async for event in stream if event.type == "response.function_call_arguments.delta"]
         final = await stream.get_final_response()
     assert deltas == ['{"a": 1}', '{"a": 2}']
-    assert [(one.type, getattr(one, "name", "")) for one in final.output] == [("function_call", "add")] * 2
+    assert [(item.type, getattr(item, "name", "")) for item in final.output] == [("function_call", "add")] * 2
 
 
 async def test_response_at_once(client: AsyncOpenAI) -> None:
@@ -121,7 +121,7 @@ async def test_a_round_of_two_calls_is_one_turn(client: AsyncOpenAI, endpoint: S
     await client.responses.create(model="m", input=one_round)
     another: Any = [call | {"call_id": "c"}, result | {"call_id": "c"}]
     await client.responses.create(model="m", input=one_round + another)
-    assert [one.turn for one in endpoint.requests] == [1, 2]
+    assert [request.turn for request in endpoint.requests] == [1, 2]
 
 
 async def test_models(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
@@ -130,12 +130,12 @@ async def test_models(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
 
 
 async def test_rate_limit(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(times=1, status=429, headers={"retry-after": "7"}, message="slow down", code="rate_limit")]
+    endpoint.rules = [Reply(times=1, status=429, headers={"retry-after": "7"}, message="slow down", code="rate_limit")]
     with pytest.raises(openai.RateLimitError, match="slow down") as caught:
         await ask(client)
     assert (caught.value.response.headers["retry-after"], caught.value.code) == ("7", "rate_limit")
     assert (await ask(client)).choices[0].message.content == "ok"
-    assert [one.status for one in endpoint.requests] == [429, 200]
+    assert [request.status for request in endpoint.requests] == [429, 200]
 
 
 @pytest.mark.parametrize(
@@ -148,13 +148,13 @@ async def test_rate_limit(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> No
     ],
 )
 async def test_errors(client: AsyncOpenAI, endpoint: ScriptedEndpoint, status: int, error: type[Exception]) -> None:
-    endpoint.rules = [Rule(status=status, message="this is why")]
+    endpoint.rules = [Reply(status=status, message="this is why")]
     with pytest.raises(error, match="this is why"):
         await ask(client, stream=True)
 
 
 async def test_dropped_before(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(drop="before")]
+    endpoint.rules = [Reply(drop="before")]
     with pytest.raises(openai.APIConnectionError):
         await ask(client)
     assert endpoint.requests[0].status == 0
@@ -162,13 +162,13 @@ async def test_dropped_before(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_dropped_in_the_middle(client: AsyncOpenAI, endpoint: ScriptedEndpoint, stream: bool) -> None:
-    endpoint.rules = [Rule(drop="middle", text="never whole")]
+    endpoint.rules = [Reply(drop="middle", text="never whole")]
     with pytest.raises((openai.APIConnectionError, httpx2.RemoteProtocolError)):
         await (chunks(client) if stream else ask(client))
 
 
 async def test_hangs_until_the_client_leaves(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(hang=True, times=1)]
+    endpoint.rules = [Reply(hang=True, times=1)]
     with pytest.raises(openai.APITimeoutError):
         await ask(client.with_options(timeout=0.2))
     await until_async(lambda: _true(endpoint.requests[0].end > 0))
@@ -176,16 +176,16 @@ async def test_hangs_until_the_client_leaves(client: AsyncOpenAI, endpoint: Scri
 
 
 async def test_in_flight(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(delay=1)]
+    endpoint.rules = [Reply(delay=1)]
     await asyncio.gather(*(ask(client) for _ in range(4)))
     await ask(client)
     assert endpoint.max_in_flight == 4
     assert 2 < endpoint.mean_in_flight() < 3  # four for one delay, then one for one delay
-    assert all(one.end - one.start >= 1 for one in endpoint.requests)
+    assert all(request.end - request.start >= 1 for request in endpoint.requests)
 
 
 async def test_leaving_ends_what_hangs(client: AsyncOpenAI) -> None:
-    with ScriptedEndpoint([Rule(hang=True)]) as endpoint:
+    with ScriptedEndpoint([Reply(hang=True)]) as endpoint:
         asked = asyncio.create_task(ask(client.with_options(base_url=endpoint.url)))
         await until_async(lambda: _true(endpoint.requests))
         started = time.monotonic()
@@ -203,7 +203,7 @@ async def test_a_path_that_no_provider_has(endpoint: ScriptedEndpoint) -> None:
 
 def test_a_rule_with_a_misspelt_field_is_refused() -> None:
     with pytest.raises(ValidationError, match="txt"):
-        Rule.model_validate({"txt": "hello"})
+        Reply.model_validate({"txt": "hello"})
 
 
 async def _true(condition: object) -> bool:

@@ -28,7 +28,7 @@ worker.Worker = made
 
 async def main():
     try:
-        async with worker.serving(worker.Backend(None, embedded=False), "queue"):
+        async with worker.running_worker(worker.Backend(None, embedded=False), "queue"):
             pass
     except Made:
         return
