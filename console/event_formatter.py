@@ -15,7 +15,7 @@ from grammar.messages.contracts import TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent, TaskProgress
 from grammar.messages.reports import Approval
 
-_STYLES = {
+STYLES = {
     "tool_call": "cyan",
     "tool_output": "dim",
     "handoff": "magenta",
@@ -23,7 +23,7 @@ _STYLES = {
     "message": "",
     "prompt": "blue",
 }
-_SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
+SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
 _TASK_SIGNS = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -233,10 +233,8 @@ def _told(said: TranscriptEntry, indent: str) -> list[Text]:
     if len(lines) > SHOWN_LINES and said.kind not in ("prompt", "message"):
         lines = [*lines[:SHOWN_LINES], f"… ({len(lines) - SHOWN_LINES} more lines)"]
     who = f"{said.who}: " if said.kind != "shell" else ""
-    begins = [f"{who}{_SIGNS[said.kind]}", *["  " * bool(who)] * len(lines)]
-    return [
-        Text(f"{indent}{begin}{line}", style=_STYLES[said.kind]) for begin, line in zip(begins, lines, strict=False)
-    ]
+    begins = [f"{who}{SIGNS[said.kind]}", *["  " * bool(who)] * len(lines)]
+    return [Text(f"{indent}{begin}{line}", style=STYLES[said.kind]) for begin, line in zip(begins, lines, strict=False)]
 
 
 def _branch_of(activity: str) -> str:

@@ -36,14 +36,12 @@ def _row(one: ModelUse) -> tuple[str, ...]:
     )
 
 
-def print_default(console: Console, default: ModelUse, offered: Sequence[str] | None, error: str | None) -> None:
+def print_default(console: Console, default: ModelUse, offered: Sequence[str] | None) -> None:
     """What answers where a flow says nothing about it."""
     console.print(Text(f"endpoint  {default.endpoint or EMBEDDED}"))
     console.print(Text(f"key       {_key(default)}"))
     if default.endpoint:
         console.print(Text(f"model     {default.model}, unless a task names one"))
-    if error:
-        console.print(Text(f"error: {error}", "red"))
     if offered is not None:
         console.print(Text(f"offered   {len(offered)}"))
         for name in offered:

@@ -36,7 +36,7 @@ class RunDisplay:
     def __init__(
         self, flow: Bundle, run_id: str, view: Screen, debug: bool = False, now: Callable[[], datetime] = _now
     ) -> None:
-        self._console = view.out
+        self._console = view.notes
         self._is_live = view.is_live
         self._now = now
         self._names = [task.name or f"task-{number}" for number, task in enumerate(flow.tasks, 1)]

@@ -61,8 +61,8 @@ def keep_screen(one: Terminal, screen: str, title: str) -> None:
 
 
 def state(here: Scene, run: str) -> str:
-    """What `--list` says of a run."""
-    found = json.loads(here.starter("--list", "--json"))["runs"]
+    """What `list` says of a run."""
+    found = json.loads(here.starter("list", "--json"))["runs"]
     return next((str(one["standing"]["state"]) for one in found if one["id"] == run), "")
 
 
@@ -89,8 +89,8 @@ def temporal_run(browser: Browser, here: Scene) -> str:
 
 def pages(here: Scene, browser: Browser, scratch: Path) -> None:
     """A drawing of the flow, and a report of one run of it that has gone on without what failed."""
-    here.starter("--resume", "reviews-2", "--skip", expected=4)
-    for name, width, *asked in (("flow", 680, "--graph", FLOW), ("report", 1100, "--report", "reviews-2")):
+    here.starter("skip", "reviews-2", expected=4)
+    for name, width, *asked in (("flow", 680, "graph", FLOW), ("report", 1100, "report", "reviews-2")):
         page = scratch / f"{name}.html"
         here.starter(*asked, "--html", str(page))
         size(browser, width, 800)

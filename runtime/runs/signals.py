@@ -22,6 +22,16 @@ async def pause(client: Client, run_id: str, paused: bool) -> None:
         raise NotWaiting(f"there is no open run {run_id}") from None
 
 
+async def cancel(client: Client, run_id: str) -> None:
+    """Ask the run to end, and all that runs for it. Raises NotWaiting where there is no open run of that id."""
+    try:
+        await client.get_workflow_handle(run_id).cancel()
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        raise NotWaiting(f"there is no open run {run_id}") from None
+
+
 async def answer(handle: Handle, approval: Approval, verdict: ApprovalDecision) -> None:
     """Tell the run what a person said about a call. Raises NotWaiting."""
     yes, no = ("approve", "reject") if approval.kind == "approval" else ("retry_call", "skip_call")

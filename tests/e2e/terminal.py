@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
 
-from tests.e2e.conftest import ROOT, Desk, Ended
+from tests.e2e.conftest import ROOT, Desk, EndedProcess
 from tests.support.waiting import until
 
 _CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
-class Terminal:
+class ProgramTerminal:
     """One terminal, so many cells wide and high."""
 
     def __init__(self, desk: Desk, *arguments: str, width: int = 80, height: int = 24, **env: str) -> None:
@@ -57,10 +57,10 @@ class Terminal:
         self._answered = self.said.index(question, self._answered) + len(question)
         os.write(self._master, f"{words}\n".encode())
 
-    def ended(self) -> Ended:
+    def ended(self) -> EndedProcess:
         code = self._process.wait(60)
         self._listening.join(5)
-        return Ended(code, self.text, "")
+        return EndedProcess(code, self.text, "")
 
     def type(self, words: str) -> None:
         """Whatever is there."""
@@ -76,8 +76,8 @@ class Terminal:
 
 
 @contextmanager
-def terminal(desk: Desk, *arguments: str, **options: object) -> Iterator[Terminal]:
-    opened = Terminal(desk, *arguments, **options)  # type: ignore[arg-type]
+def terminal(desk: Desk, *arguments: str, **options: object) -> Iterator[ProgramTerminal]:
+    opened = ProgramTerminal(desk, *arguments, **options)  # type: ignore[arg-type]
     try:
         yield opened
     finally:

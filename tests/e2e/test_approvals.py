@@ -139,9 +139,9 @@ def test_the_wait_holds_no_process_and_no_activity(desk: Desk, endpoint: Scripte
     until(lambda: gone(server))
     described = json.loads(desk.temporal("workflow", "describe", "-w", "night", "-o", "json", address=address(desk)))
     assert described.get("pendingActivities", []) == []
-    standing = desk.run("--list", "--json").json["runs"][0]["standing"]
+    standing = desk.run("list", "--json").json["runs"][0]["standing"]
     assert standing["state"] == "waiting_approval"
-    assert FIRST in desk.run("--status", "night").out
+    assert FIRST in desk.run("status", "night").out
     shell(command)
     shell(command_told(starter, SECOND))
     assert end(starter).code == 0

@@ -20,7 +20,7 @@ def words(page_command: str) -> list[str]:
 
 
 def test_a_mistake_is_told_as_the_page_says(desk: Desk) -> None:
-    sample = desk.run("--sample").out
+    sample = desk.run("sample").out
     wrong = sample.replace("over: outputs.animals", "over: outputs.animal").replace("repeat_prompt:", "repeat_promt:")
     desk.write("my.yaml", wrong)
     (shown,) = [text for text in blocks(FIVE_MINUTES, "console") if "--lint" in text]
@@ -31,7 +31,7 @@ def test_a_mistake_is_told_as_the_page_says(desk: Desk) -> None:
 
 def test_a_failure_is_rehearsed_and_mended(desk: Desk) -> None:
     desk.worker()
-    desk.write("my.yaml", desk.run("--sample").out)
+    desk.write("my.yaml", desk.run("sample").out)
     desk.write("my.dry.yaml", files(FIVE_MINUTES)["my.dry.yaml"])
     failed = desk.run(*words("python starter.py my.yaml --dry-run"))
     (shown,) = [text for text in blocks(FIVE_MINUTES, "console") if "--id first" in text]
@@ -39,7 +39,7 @@ def test_a_failure_is_rehearsed_and_mended(desk: Desk) -> None:
     assert [line for line in shown.splitlines()[1:] if line not in failed.out.splitlines()] == []
     mended = desk.run(*words("python starter.py --resume first"))
     assert (mended.code, mended.out.count("✓ item")) == (0, 1), mended.out
-    assert "first" in desk.run("--list").out
+    assert "first" in desk.run("list").out
     assert desk.run(*words("python starter.py --report")).code == 0
     assert "fact about the bee" in (desk.folder / "first.html").read_text(encoding="utf-8")
 
@@ -49,7 +49,7 @@ def test_a_question_is_answered_from_elsewhere(desk: Desk) -> None:
     desk.worker()
     address = served(desk)
     asking = desk.start(str(ROOT / words("python starter.py taskflows")[0]), *words("python starter.py taskflows")[1:])
-    until(lambda: "waiting_approval" in desk.run("--list", "--json").out, 40)
+    until(lambda: "waiting_approval" in desk.run("list", "--json").out, 40)
     desk.temporal(*words("temporal workflow signal"), address=address)
     ended = end(asking)
     assert ended.code == 0
@@ -63,9 +63,9 @@ def test_the_toolbox_of_the_page_works(desk: Desk) -> None:
     for name, text in files(TOOLBOXES).items():
         desk.write(name, text)
     assert set(files(TOOLBOXES)) == {"dice.py", "dice.yaml", "game.yaml", "game.dry.yaml"}
-    assert "0 errors, 0 warnings" in desk.run("--lint", "game.yaml").out
+    assert "0 errors, 0 warnings" in desk.run("lint", "game.yaml").out
     playing = desk.start("game.yaml", "--dry-run", "--id", "game")
-    until(lambda: "waiting_approval" in desk.run("--list", "--json").out, 40)
+    until(lambda: "waiting_approval" in desk.run("list", "--json").out, 40)
     desk.temporal(
         "workflow", "signal", "-w", "game", "--name", "approve", "--input", '"task-1-call-1"', address=address
     )

@@ -74,7 +74,7 @@ def test_a_failed_optional_task_is_not_called_a_success(desk: Desk, scripted: Sc
     scripted([Rule(status=400, message="no")])
     ended = desk.run("flow.yaml")
     assert ended.code == 4
-    assert "✓ after done" in ended.out
+    assert "✓ after done" in ended.err
     assert "completed with failures" in ended.out
 
 
@@ -86,7 +86,7 @@ def test_what_looks_like_markup_is_told_as_it_is(desk: Desk) -> None:
     assert ended.code == 4, ended.err
     assert f"✗ {name}: ShellFailed: exit code 3" in ended.out
     assert "/workflows/i%5B%2Fd%5D%20%25\n" in ended.out
-    for looking in (["--list"], ["--status", run_id], ["--manifest", run_id]):
+    for looking in (["list"], ["status", run_id], ["manifest", run_id]):
         told = desk.run(*looking)
         assert (told.code, name in told.out) == (0, True), (looking, told.out, told.err)
 

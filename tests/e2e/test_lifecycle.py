@@ -38,7 +38,7 @@ def test_first_starter_ends_first(desk: Desk) -> None:
     assert end(first).code == 0
     (desk.folder / "go").touch()
     ended = end(second)
-    assert (ended.code, "went on" in ended.out) == (0, True)
+    assert (ended.code, "went on" in ended.err) == (0, True)
 
 
 def test_nothing_is_left_behind(desk: Desk) -> None:
@@ -114,7 +114,7 @@ def test_worker_stops_gracefully(remote: Desk) -> None:
     assert serving.wait(timeout=40) == 0
     remote.worker()
     ended = end(starter)
-    assert (ended.code, ended.out.count("went on")) == (0, 1)
+    assert (ended.code, ended.err.count("went on")) == (0, 1)
 
 
 @pytest.mark.parametrize("program", ["starter.py", "worker.py"])

@@ -98,10 +98,10 @@ def test_a_parked_run_is_retried_at_the_prompt(desk: Desk, scripted: Scripted) -
         ended = screen.ended()
     assert ended.code == 0, ended.out
     assert "✗ ask: ModelAccess" in ended.out
-    assert "starter.py --list-models" in ended.out
+    assert "python starter.py models FLOW" in ended.out
     assert "ask: retry, by a person" in ended.out
     assert "it is over" in ended.out
-    assert "--resume night" not in ended.out
+    assert "retry night" not in ended.out
 
 
 def test_a_parked_run_goes_on_with_a_value(desk: Desk, scripted: Scripted) -> None:
@@ -125,4 +125,4 @@ def test_a_parked_run_is_left(desk: Desk, scripted: Scripted, words: str) -> Non
         screen.answer("what now?", words.rstrip())
         ended = screen.ended()
     assert ended.code == 1, ended.out
-    assert "python starter.py --resume night --retry" in " ".join(ended.out.split())
+    assert "python starter.py retry night" in " ".join(ended.out.split())
