@@ -94,7 +94,8 @@ def test_one_that_is_there_already(desk: Desk) -> None:
     assert desk.run("schedule", "add", "quick.yaml", "--cron", "@daily").code == 0
     again = desk.run("schedule", "add", "quick.yaml", "--cron", "@hourly")
     assert one_line(again) == (
-        "error: schedule quick exists already; remove it first (python starter.py schedule remove quick), or name the new one (--id)"
+        "error: schedule quick exists already; remove it first (python starter.py schedule remove quick), "
+        "or name the new one (--id)"
     )
     assert desk.run("schedule", "add", "quick.yaml", "--cron", "@hourly", "--id", "other").code == 0
     until(lambda: {one["id"]: one["cron"] for one in schedules(desk)} == {"quick": "@daily", "other": "@hourly"})
