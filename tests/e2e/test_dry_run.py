@@ -55,7 +55,7 @@ def test_the_wiring_is_seen_at_no_cost(desk: Desk, flow: Path) -> None:
     assert ended.code == 0, ended.out + ended.err
     assert "dry run: no model is asked" in ended.err
     assert "toy model" not in ended.err
-    told = " ".join(line[9:].strip() if line[2:3] == ":" else line for line in ended.err.splitlines())
+    told = " ".join(line[9:].strip() if line[2:3] == ":" else line for line in (ended.err + ended.out).splitlines())
     for line in (
         "brief: ▷ Find functions in example.",
         "✓ item 1 of 2 brief: ▷ Judge name 1 of path 1 with ⟦",

@@ -36,8 +36,8 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
     run_id = str(remote.folder)
     ended = remote.run("flow.yaml", "--id", run_id)
     assert ended.code == 0, ended.err
-    assert "at last" in ended.out
-    told = " ".join(line[9:].strip() for line in ended.out.splitlines())
+    assert "at last" in ended.err
+    told = " ".join(line[9:].strip() for line in ended.err.splitlines())
     assert "⏸ ask: RateLimited 429 slow down waits for the endpoint until " in told
     assert "↻ ask: ModelUnavailable 500 overloaded attempt 1 of 6 failed; attempt 2 " in told
     assert "try: see whether the endpoint is up" in told
