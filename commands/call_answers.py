@@ -46,7 +46,7 @@ async def _give(run_id: str, call: str | None, answer: CallAnswer) -> tuple[Appr
         async with answering(backend, run_id):
             report = await runs.report(backend.client, run_id)
             approval = chosen(run_id, call, report.approvals)
-            _check(approval, answer)
+            check(approval, answer)
             await _tell(runs.handle(backend.client, run_id), approval, answer)
     return approval, served
 
@@ -64,7 +64,7 @@ def chosen(run_id: str, call: str | None, calls: list[Approval]) -> Approval:
     raise NotWaiting(f"no call {call} of run {run_id} waits for an answer; open: {listed}")
 
 
-def _check(approval: Approval, answer: CallAnswer) -> None:
+def check(approval: Approval, answer: CallAnswer) -> None:
     """Raise InvalidFlow for what means nothing for a call that was interrupted."""
     if approval.kind == "unknown_outcome" and (answer.always or answer.reason):
         option = "--always" if answer.always else "--reason"

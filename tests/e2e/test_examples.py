@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -261,14 +262,12 @@ def test_confirm(stage: ExampleStage) -> None:
     clear = calls("memcache_clear_cache")
     stage.answer([Rule(when=When(turn=0, prompt="Clear"), tool_calls=clear), Rule(text="done")])
     process = stage.desk.start(str(EXAMPLES / "confirm.yaml"), COLUMNS="1000")
-    assert process.stdout
-    told = next(line for line in process.stdout if "answer with: " in line)
+    assert process.stderr
+    told = next(line for line in process.stderr if "answer with: " in line)
     assert len(stage.requests) == 1
-    command = (
-        told.partition("answer with: ")[2].replace("--name approve", "--name reject").removesuffix("(or reject)\n")
-    )
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(command, shell=True, check=True, capture_output=True, env=os.environ | {"PATH": path}, timeout=30)
+    command = shlex.split(told.partition("answer with: ")[2])
+    assert command[:3] == ["python", "starter.py", "approve"]
+    assert stage.desk.run("reject", *command[3:]).code == 0
     ended = end(process)
     assert ended.code == 0, ended.out + ended.err
     asking, refused, unasked, cleared, cannot = stage.requests
