@@ -9,8 +9,9 @@ python starter.py --help
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from dotenv import load_dotenv
@@ -42,8 +43,8 @@ from commands import (
     unpause,
     worker,
 )
-from commands.command_group import CommandGroup
-from commands.version import version
+from commands.command_group import CommandGroup, usage_problem
+from commands.version import version_option
 from console.problems import print_bug, print_problems
 from console.screen import open_screen
 from grammar.errors import UserError
@@ -61,8 +62,8 @@ Exit codes: {"; ".join(f"{code.value} {code.meaning}" for code in ExitCode)}.
 """
 
 app = typer.Typer(
-    cls=CommandGroup, help=_HELP, no_args_is_help=True, context_settings=_HELP_NAMES, rich_markup_mode=None,
-    pretty_exceptions_enable=False, subcommand_metavar="[COMMAND] FLOW|ID [OPTIONS]...",
+    cls=CommandGroup, callback=version_option, help=_HELP, no_args_is_help=True, context_settings=_HELP_NAMES,
+    rich_markup_mode=None, pretty_exceptions_enable=False, subcommand_metavar="[COMMAND] FLOW|ID [OPTIONS]...",
 )  # fmt: skip
 schedules = typer.Typer(
     help="Have runs of a flow start by themselves.", no_args_is_help=True, context_settings=_HELP_NAMES,
@@ -70,31 +71,32 @@ schedules = typer.Typer(
 )  # fmt: skip
 
 
-def _add(target: typer.Typer, name: str, command: Any, panel: str | None = None, **settings: Any) -> None:
+COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
+    options.RUNS: {
+        "run": run.run, "list": list_runs.list_runs, "status": status.status, "manifest": manifest.manifest,
+        "report": report.report, "logs": logs.logs,
+    },
+    options.DECISIONS: {
+        "resume": resume.resume, "retry": retry.retry, "skip": skip.skip, "set-output": set_output.set_output,
+        "abort": abort.abort, "approve": approve.approve, "reject": reject.reject, "pause": pause.pause,
+        "unpause": unpause.unpause, "cancel": cancel.cancel,
+    },
+    options.FLOWS: {
+        "lint": lint.lint, "graph": graph.graph, "models": models.models, "schema": schema.schema,
+        "sample": sample.sample,
+    },
+}  # fmt: skip
+
+
+def _add(
+    target: typer.Typer, name: str, command: Callable[..., int], panel: str | None = None, **settings: Any
+) -> None:
     target.command(name, rich_help_panel=panel, context_settings=_HELP_NAMES | settings)(command)
 
 
-_add(app, "run", run.run, options.RUNS)
-_add(app, "list", list_runs.list_runs, options.RUNS)
-_add(app, "status", status.status, options.RUNS)
-_add(app, "manifest", manifest.manifest, options.RUNS)
-_add(app, "report", report.report, options.RUNS)
-_add(app, "logs", logs.logs, options.RUNS)
-_add(app, "resume", resume.resume, options.DECISIONS)
-_add(app, "retry", retry.retry, options.DECISIONS)
-_add(app, "skip", skip.skip, options.DECISIONS)
-_add(app, "set-output", set_output.set_output, options.DECISIONS)
-_add(app, "abort", abort.abort, options.DECISIONS)
-_add(app, "approve", approve.approve, options.DECISIONS)
-_add(app, "reject", reject.reject, options.DECISIONS)
-_add(app, "pause", pause.pause, options.DECISIONS)
-_add(app, "unpause", unpause.unpause, options.DECISIONS)
-_add(app, "cancel", cancel.cancel, options.DECISIONS)
-_add(app, "lint", lint.lint, options.FLOWS)
-_add(app, "graph", graph.graph, options.FLOWS)
-_add(app, "models", models.models, options.FLOWS)
-_add(app, "schema", schema.schema, options.FLOWS)
-_add(app, "sample", sample.sample, options.FLOWS)
+for _panel, _commands in COMMANDS.items():
+    for _name, _command in _commands.items():
+        _add(app, _name, _command, _panel)
 app.add_typer(schedules, name="schedule", rich_help_panel=options.SERVICES)
 _add(schedules, "add", schedule.add)
 _add(schedules, "list", schedule.list_schedules)
@@ -103,21 +105,6 @@ _add(
     app, "worker", worker.worker, options.SERVICES, help_option_names=[], ignore_unknown_options=True,
     allow_extra_args=True,
 )  # fmt: skip
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        print(f"taskflow {version()}")
-        raise typer.Exit
-
-
-@app.callback()
-def _program(
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    pass
 
 
 def execute() -> int:
@@ -132,13 +119,7 @@ def execute() -> int:
         print(error.format_message(), file=sys.stderr)
         return ExitCode.BAD_INPUT
     except UsageError as error:
-        raise options.wrong("", _in_one_line(error)) from error
-
-
-def _in_one_line(error: UsageError) -> str:
-    message = error.format_message().rstrip(".")
-    seen = f"; see {error.ctx.command_path} --help" if error.ctx else ""
-    return f"{message[:1].lower()}{message[1:]}{seen}"
+        raise usage_problem(error) from error
 
 
 def main() -> None:

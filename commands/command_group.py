@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from typer._click.exceptions import UsageError  # not among what typer exports
 from typer.core import TyperGroup
 
 from commands import former_options
+from commands.options import wrong
+from grammar.errors import InvalidFlow
 
 RUN_COMMAND = "run"
 # In the context of a command: whether `run` was said, or is meant.
@@ -45,3 +48,10 @@ class CommandGroup(TyperGroup):
                 formatter.write_dl(rows)
         with formatter.section("From seclab-taskflow-agent, without a command"):
             formatter.write_dl(ACCEPTED)
+
+
+def usage_problem(error: UsageError) -> InvalidFlow:
+    """Return what typer says of a command line as an error of ours, in one line."""
+    message = error.format_message().rstrip(".")
+    seen = f"; see {error.ctx.command_path} --help" if error.ctx else ""
+    return wrong("", f"{message[:1].lower()}{message[1:]}{seen}")

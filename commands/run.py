@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from commands import dry_run as dry
 from commands import options
 from commands.command_group import IS_MEANT
 from console.problems import print_warnings
 from console.screen import Screen, open_screen
 from grammar.documents.references import Search, is_path
-from grammar.dry_run import dry_run_bundle
 from grammar.loading import bundle
 from grammar.loading.bundle import Loaded, LoadOptions
-from grammar.loading.source import display
 from grammar.messages.contracts import Bundle
 from grammar.program import program
 
@@ -58,13 +57,15 @@ def run(
 ) -> int:
     """Run a taskflow as a Temporal workflow, and follow it to its end. The word `run` may be left out."""
     screen = open_screen(json, quiet)
-    _check(dry_run, rules, from_, from_task)
+    dry.check(dry_run, rules)
+    if from_task and not from_:
+        raise options.wrong("--from-task", "goes with --from ID")
     if words and not personality and context.meta.get(IS_MEANT):
         _check_first_word(words[0], path or [], context)
     asked = options.load_options(_word(words, personality), globals_, model_config, path, strict)
     loaded = load(personality, asked)
     if dry_run:
-        loaded = _as_dry_run(loaded, asked, personality, rules)
+        loaded = dry.as_dry_run(loaded, asked, personality, rules)
     print_warnings(screen, loaded.warnings)
     from commands.session import RunOptions  # loads Temporal's client
 
@@ -101,19 +102,3 @@ def _check_first_word(word: str, paths: list[Path], context: typer.Context) -> N
 def load(personality: str | None, asked: LoadOptions) -> Loaded:
     """Return the bundle of FLOW, or of one agent and its prompt. Raises InvalidFlow."""
     return bundle.from_personality(personality, asked.flow, asked) if personality else bundle.load(asked)
-
-
-def _check(dry_run: bool, rules: Path | None, from_: str | None, from_task: str | None) -> None:
-    """Raise InvalidFlow for options that would be ignored."""
-    if rules and not dry_run:
-        told = f"goes with --dry-run: this would be a real run, and {display(rules)} would not be read"
-        raise options.wrong("--rules", told)
-    if from_task and not from_:
-        raise options.wrong("--from-task", "goes with --from ID")
-
-
-def _as_dry_run(loaded: Loaded, asked: LoadOptions, personality: str | None, rules: Path | None) -> Loaded:
-    """Return the run as a dry run; without `--rules`, those beside the flow are taken. Raises InvalidFlow."""
-    if rules is None and personality is None:
-        rules = dry_run_bundle.rules_beside(bundle.find(asked))
-    return dry_run_bundle.as_dry_run(loaded, rules)

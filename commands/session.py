@@ -11,7 +11,7 @@ from functools import partial
 
 from rich.text import Text
 
-from commands import next_steps
+from commands import dry_run, next_steps
 from commands.approval_questions import ApprovalQuestions
 from commands.complete_report import as_json
 from console import ask
@@ -75,7 +75,7 @@ class Session:
     async def run(self) -> int:
         """Start or join the run, and follow it. Return the exit code."""
         if self._bundle.script:
-            self._display.note(_dry_run_notice(self._bundle))
+            self._display.note(dry_run.notice(self._bundle))
         async with find_backend() as found:
             if self._options.run_id:
                 return await self.run_at(await found.place())
@@ -99,7 +99,7 @@ class Session:
         return code
 
     async def _once(self, backend: Backend) -> int:
-        """To the end of the run, or to where it is parked."""
+        """Follow the run to its end, or to where it is parked. Return the exit code."""
         queue = await runs.queue_of(backend.client, self._run_id) or self._new_queue(backend.embedded)
         async with self._served(backend.embedded, queue) as served:
             return await self._run(backend, queue, served)
@@ -131,14 +131,14 @@ class Session:
         return await runs.start(backend.client, self._bundle, self._run_id, task_queue, self._options.carried)
 
     async def _resumed(self, handle: runs.Handle) -> int:
-        """Tell the run what was decided. Returns the number of entries that are old news."""
+        """Tell the run what was decided. Return the number of entries that are old news."""
         after = await runs.count(handle)
         if self._options.decision:
             await signals.decide(handle, self._options.decision)
         return after
 
     def _decided(self, backend: Backend, parked: Parked) -> Decision | None:
-        """What the person at the terminal decides; else the commands that decide. Nothing else goes on meanwhile."""
+        """Return what the person at the terminal decides; where nobody does, print how to, and return None."""
         decision = None
         if self._screen.is_attended and not self._options.json:
             stopping.as_ever(signal.SIGINT, signal.SIGTERM)
@@ -148,12 +148,12 @@ class Session:
         return decision
 
     def _new_queue(self, embedded: bool) -> str:
-        """The queue of a run that is not there yet: the shared one where a worker serves it, or one of its own."""
+        """Return the queue of a new run: the shared one where a worker serves it, or one of its own."""
         return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
 
     @asynccontextmanager
     async def _served(self, embedded: bool, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
-        """A worker process of our own for the block, where the embedded server has no other for this run."""
+        """Bring a worker process for the block, where the embedded server has no other for this run."""
         if not embedded or (task_queue == TASK_QUEUE and worker_locks.worker_present()):
             yield None
             return
@@ -198,7 +198,7 @@ class Session:
             self._display.tick()
 
     async def _wants_to_leave(self, interrupted: asyncio.Event) -> Answer:
-        """`detach` or `cancel`, when the person says so: after Ctrl-C, or where a question offers it."""
+        """Return `detach` or `cancel` once the person says so: after Ctrl-C, or where a question offers it."""
         assert self._approvals
         answering = asyncio.create_task(self._approvals.answer())
         while True:
@@ -226,7 +226,7 @@ class Session:
             for text in await history_reader.tracebacks(backend.client, self._run_id):
                 self._display.note(text, "")
         if code == ExitCode.BUG:
-            self._display.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
+            self._tell_error(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
         if self._options.json:
             print_json(await self._document(backend, report, took, code))
         if self._options.keep and backend.ui_url and not interrupted.is_set():
@@ -257,13 +257,17 @@ class Session:
     def _hear(self, update: RunChanges) -> None:
         if update.stuck and not self._told_stuck:
             self._told_stuck = True
-            self._display.note(
-                f"the worker cannot go on with this run; its log says why ({state_dir() / 'worker.log'})",
-                "red",
-            )
+            self._tell_error(f"the worker cannot go on with this run; its log says why ({state_dir() / 'worker.log'})")
         self._display.hear(update)
         if self._approvals:
             self._approvals.hear(update.approvals)
+
+    def _tell_error(self, text: str) -> None:
+        """With `--quiet` too; else in the midst of the story, which may be drawn on."""
+        if self._screen.notes.quiet:
+            self._screen.err.print(Text(text, "red"))
+        else:
+            self._display.note(text, "red")
 
     def _tell_started(self, backend: Backend) -> None:
         self._screen.notes.print(self._where(backend))
@@ -287,10 +291,3 @@ class Session:
             "url": backend.run_url(self._run_id),
             "exit_code": code,
         }
-
-
-def _dry_run_notice(flow: Bundle) -> str:
-    """Return what a person should know before they read on."""
-    number = len(flow.script.rules) if flow.script else 0
-    answers = f"{number} rule{'s' * (number != 1)} and placeholders answer" if number else "placeholders answer"
-    return f"dry run: no model is asked, and no script is run but where a rule says `run: true`; {answers}"

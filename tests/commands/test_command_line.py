@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_group
 
 import starter as program_module
 from commands import former_options
@@ -12,7 +13,7 @@ from grammar.errors import InvalidFlow, UserError
 from grammar.exit_codes import ExitCode
 from tests.commands.conftest import Starter
 
-COMMANDS = list(program_module.typer.main.get_group(program_module.app).commands)
+COMMANDS = list(get_group(program_module.app).commands)
 VALUED = ("-g", "-m", "-p", "--id")
 
 

@@ -66,6 +66,25 @@ def test_a_fan_out_with_a_failure_and_a_rate_limit(fan_out: Desk, width: int, he
     assert max(len(line) for line in told.rpartition("── night ─")[0].splitlines()) <= width
 
 
+def test_the_summary_goes_to_a_file_and_the_questions_stay(desk: Desk, scripted: Scripted) -> None:
+    desk.write("flow.yaml", PARKED)
+    scripted([Rule(status=400, message="no")])
+    with terminal(desk, "flow.yaml", "--id", "night", out="summary") as screen:
+        screen.answer("what now?", "skip")
+        ended = screen.ended()
+    assert ended.code == 4, ended.out
+    assert "── night ─" in ended.out
+    assert "✗ ask failed" in ended.out
+    summary = (desk.folder / "summary").read_text()
+    assert "\x1b" not in summary
+    assert [line.split()[:2] for line in summary.splitlines() if line.startswith(("ask", "after"))][-2:] == [
+        ["ask", "failed"],
+        ["after", "done"],
+    ]
+    assert "completed with failures in " in summary
+    assert "completed with failures in " not in ended.out
+
+
 def test_without_colour(fan_out: Desk) -> None:
     with terminal(fan_out, "flow.yaml", NO_COLOR="1") as screen:
         assert screen.ended().code == 4

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 
 from grammar.documents.models import Task
-from grammar.messages.contracts import TASK_QUEUE, Bundle
+from grammar.messages.contracts import NAME_ATTRIBUTE, TASK_QUEUE, Bundle
 from runtime.runs import run_list, runs
 from runtime.runs.run_list import RunFilter
 from runtime.storage.converter import data_converter
@@ -36,7 +36,7 @@ async def name(client: Client) -> str:
     return name
 
 
-@pytest.mark.parametrize("attribute", [run_list.NAME_ATTRIBUTE, "NamespaceLacksIt"])
+@pytest.mark.parametrize("attribute", [NAME_ATTRIBUTE, "NamespaceLacksIt"])
 async def test_filters(client: Client, name: str, attribute: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the server; and where it does not know our search attributes, on what comes back."""
     monkeypatch.setattr(run_list, "NAME_ATTRIBUTE", attribute)
