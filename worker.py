@@ -36,8 +36,9 @@ from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
 from console.problems import print_bug, print_problems
-from console.screen import screen
+from console.screen import open_screen
 from grammar.errors import UserError
+from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
 from runtime import stopping
 from runtime.backend import Backend, open_backend
@@ -245,7 +246,7 @@ def command(
         logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
         logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    view = screen(json=False)
+    view = open_screen()
     try:
         if run_id and queries_only:
             asyncio.run(answer_queries(task_queue))
@@ -257,8 +258,8 @@ def command(
         leave(error.exit_code)
     except Exception as error:  # the edge of the process: the details go to a file
         print_bug(view, error, json=False, folder=state_dir())
-        leave(3)
-    leave(0)
+        leave(ExitCode.BUG)
+    leave(ExitCode.DONE)
 
 
 def main() -> None:

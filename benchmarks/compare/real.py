@@ -109,8 +109,8 @@ def _lint(venv: PinnedVenv, flows: list[str], package: str) -> Iterator[str]:
     command = [
         sys.executable,
         str(ROOT / "starter.py"),
+        "lint",
         "--json",
-        "--lint",
         *(x for x in flows if x.startswith(package)),
     ]
     answer = subprocess.run(

@@ -22,7 +22,7 @@ BRIEF = "personality: You are brief.\n"
 
 
 @dataclass
-class Ended:
+class EndedProcess:
     """A process that has ended."""
 
     code: int
@@ -69,7 +69,7 @@ class Desk:
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         return self.popen("starter.py", *arguments, **env)
 
-    def run(self, *arguments: str, timeout: float = 60, **env: str) -> Ended:
+    def run(self, *arguments: str, timeout: float = 60, **env: str) -> EndedProcess:
         return end(self.start(*arguments, **env), timeout)
 
     def worker(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
@@ -112,10 +112,10 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
+def end(process: subprocess.Popen[str], timeout: float = 60) -> EndedProcess:
     """Wait for the process's end."""
     out, err = process.communicate(timeout=timeout)
-    return Ended(process.returncode, out, err)
+    return EndedProcess(process.returncode, out, err)
 
 
 @pytest.fixture

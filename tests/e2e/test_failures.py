@@ -36,8 +36,8 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
     run_id = str(remote.folder)
     ended = remote.run("flow.yaml", "--id", run_id)
     assert ended.code == 0, ended.err
-    assert "at last" in ended.out
-    told = " ".join(line[9:].strip() for line in ended.out.splitlines())
+    assert "at last" in ended.err
+    told = " ".join(line[9:].strip() for line in ended.err.splitlines())
     assert "⏸ ask: RateLimited 429 slow down waits for the endpoint until " in told
     assert "↻ ask: ModelUnavailable 500 overloaded attempt 1 of 6 failed; attempt 2 " in told
     assert "try: see whether the endpoint is up" in told
@@ -74,7 +74,7 @@ def test_a_failed_optional_task_is_not_called_a_success(desk: Desk, scripted: Sc
     scripted([Reply(status=400, message="no")])
     ended = desk.run("flow.yaml")
     assert ended.code == 4
-    assert "✓ after done" in ended.out
+    assert "✓ after done" in ended.err
     assert "completed with failures" in ended.out
 
 
@@ -86,7 +86,7 @@ def test_what_looks_like_markup_is_told_as_it_is(desk: Desk) -> None:
     assert ended.code == 4, ended.err
     assert f"✗ {name}: ShellFailed: exit code 3" in ended.out
     assert "/workflows/i%5B%2Fd%5D%20%25\n" in ended.out
-    for looking in (["--list"], ["--status", run_id], ["--manifest", run_id]):
+    for looking in (["list"], ["status", run_id], ["manifest", run_id]):
         told = desk.run(*looking)
         assert (told.code, name in told.out) == (0, True), (looking, told.out, told.err)
 

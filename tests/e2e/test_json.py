@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Desk, Ended, Scripted, end
+from tests.e2e.conftest import Desk, EndedProcess, Scripted, end
 from tests.support.scripted_endpoint import Reply
 from tests.support.waiting import until
 
@@ -44,7 +44,7 @@ BAD_INPUT = ("bad_input", 2)
 FORCED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"}
 
 
-def run(desk: Desk, outcome: str) -> Ended:
+def run(desk: Desk, outcome: str) -> EndedProcess:
     desk.write("flow.yaml", f"taskflow:\n  - task: {FLOWS[outcome]}\n")
     env = FORCED | ({"TEMPORAL_ADDRESS": "127.0.0.1:1"} if outcome == "no server" else {})
     starter = desk.start("flow.yaml", "--json", *WORDS.get(outcome, ()), **env)
@@ -76,4 +76,4 @@ def test_lines_for_people_have_no_control_codes_either(desk: Desk, scripted: Scr
     ended = end(desk.start("flow.yaml", *WORDS.get(outcome, ()), **FORCED))
     assert ended.code == STATUS.get(outcome, BAD_INPUT)[1]
     assert "\x1b" not in ended.out + ended.err
-    assert ("red" in ended.out) is (outcome == "ok")
+    assert ("red" in ended.err) is (outcome == "ok")

@@ -58,7 +58,7 @@ def test_payloads_and_journals_are_in_the_bucket(clustered: Desk, s3: S3, script
     assert ended.code == 0, ended.err
     assert endpoint.requests[0].prompt.startswith(f"log in with {SECRET}; there are 40")
     assert SECRET in endpoint.requests[1].tool_result
-    again = desk.run("--status", ended.json["run_id"])
+    again = desk.run("status", ended.json["run_id"])
     worker.send_signal(signal.SIGTERM)
     stopped = end(worker)
     assert (again.code, stopped.code) == (0, 0)

@@ -66,6 +66,25 @@ def test_a_fan_out_with_a_failure_and_a_rate_limit(fan_out: Desk, width: int, he
     assert max(len(line) for line in told.rpartition("── night ─")[0].splitlines()) <= width
 
 
+def test_the_summary_goes_to_a_file_and_the_questions_stay(desk: Desk, scripted: Scripted) -> None:
+    desk.write("flow.yaml", PARKED)
+    scripted([Reply(status=400, message="no")])
+    with terminal(desk, "flow.yaml", "--id", "night", out="summary") as screen:
+        screen.answer("what now?", "skip")
+        ended = screen.ended()
+    assert ended.code == 4, ended.out
+    assert "── night ─" in ended.out
+    assert "✗ ask failed" in ended.out
+    summary = (desk.folder / "summary").read_text()
+    assert "\x1b" not in summary
+    assert [line.split()[:2] for line in summary.splitlines() if line.startswith(("ask", "after"))][-2:] == [
+        ["ask", "failed"],
+        ["after", "done"],
+    ]
+    assert "completed with failures in " in summary
+    assert "completed with failures in " not in ended.out
+
+
 def test_without_colour(fan_out: Desk) -> None:
     with terminal(fan_out, "flow.yaml", NO_COLOR="1") as screen:
         assert screen.ended().code == 4
@@ -98,10 +117,10 @@ def test_a_parked_run_is_retried_at_the_prompt(desk: Desk, scripted: Scripted) -
         ended = screen.ended()
     assert ended.code == 0, ended.out
     assert "✗ ask: ModelAccess" in ended.out
-    assert "starter.py --list-models" in ended.out
+    assert "python starter.py models FLOW" in ended.out
     assert "ask: retry, by a person" in ended.out
     assert "it is over" in ended.out
-    assert "--resume night" not in ended.out
+    assert "retry night" not in ended.out
 
 
 def test_a_parked_run_goes_on_with_a_value(desk: Desk, scripted: Scripted) -> None:
@@ -125,4 +144,4 @@ def test_a_parked_run_is_left(desk: Desk, scripted: Scripted, words: str) -> Non
         screen.answer("what now?", words.rstrip())
         ended = screen.ended()
     assert ended.code == 1, ended.out
-    assert "python starter.py --resume night --retry" in " ".join(ended.out.split())
+    assert "python starter.py retry night" in " ".join(ended.out.split())

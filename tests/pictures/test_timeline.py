@@ -2,9 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from tests.support.run_histories import at
-
 from pictures.timeline import PlacedSpan, TimeScale, place_spans
+from tests.support.run_histories import at
 
 NIGHT = 8 * 3600.0
 

@@ -1,9 +1,9 @@
-"""What `--cron` takes, as far as it is told without a server."""
+"""What `schedule add --cron` takes, as far as it is told without a server."""
 
 import pytest
 
-from commands.cron import check
 from grammar.errors import InvalidFlow
+from grammar.messages.schedule import check
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,3 @@ def test_what_cannot_be_one(cron: str) -> None:
     with pytest.raises(InvalidFlow) as told:
         check(cron)
     assert str(told.value).startswith(f"command line: --cron: {cron!r}: in one pair of quotes, write minute, hour,")
-
-
-def test_options_of_one_run() -> None:
-    with pytest.raises(InvalidFlow, match="starts no run: --dry-run and --from cannot go with it"):
-        check("@daily", detach=False, dry_run=True, from_="a", from_task=None)
-    check(None, detach=True)

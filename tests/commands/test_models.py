@@ -1,4 +1,4 @@
-"""`--list-models`: the models of a flow, of a model config, of the endpoint. No key is ever shown."""
+"""`models`: the models of a flow, of a model config, of the endpoint. No key is ever shown."""
 
 import json
 import socket
@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 
 from commands import models
-from console.screen import screen
 from grammar.errors import InvalidFlow
-from grammar.loading.bundle import LoadOptions
 from runtime.local_server.supervisor import free_port
 from tests.commands.conftest import Starter
 from tests.support.scripted_endpoint import ScriptedEndpoint
@@ -39,11 +37,11 @@ Told = tuple[int, str, dict[str, Any]]
 def told(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
     """The exit code, the text for people, and the JSON document, if that is asked for."""
 
-    def call(*flows: str, json_: bool = False, config: str | None = None) -> Told:
-        code = models.run(flows, LoadOptions("", model_config=config), screen(json_), json_)
+    def call(flow: str | None = None, *, json_: bool = False, config: str | None = None) -> Told:
+        code = models.models(flow, model_config=config, json=json_)
         captured = capsys.readouterr()
         assert "hunter2" not in captured.out + captured.err
-        return code, captured.err or captured.out, json.loads(captured.out) if json_ else {}
+        return code, captured.err if json_ else captured.out + captured.err, json.loads(captured.out) if json_ else {}
 
     (here / "flow.yaml").write_text(FLOW)
     (here / "models.yaml").write_text(CONFIG)
@@ -103,19 +101,16 @@ def test_a_flow_without_agents(told: Callable[..., Told], here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flows", "config", "says"),
+    ("flow", "config", "says"),
     [
-        (("a.yaml", "b.yaml"), None, "command line: --list-models: give one taskflow, or none"),
-        (("gone.yaml",), None, "gone.yaml: no such file"),
-        (("flow.yaml",), "gone", "command line: -m: no model_config 'gone' found"),
-        ((), "gone", "command line: -m: no model_config 'gone' found"),
+        ("gone.yaml", None, "gone.yaml: no such file"),
+        ("flow.yaml", "gone", "command line: -m: no model_config 'gone' found"),
+        (None, "gone", "command line: -m: no model_config 'gone' found"),
     ],
 )
-def test_what_cannot_be_listed(
-    told: Callable[..., Told], flows: tuple[str, ...], config: str | None, says: str
-) -> None:
+def test_what_cannot_be_listed(told: Callable[..., Told], flow: str | None, config: str | None, says: str) -> None:
     with pytest.raises(InvalidFlow) as caught:
-        told(*flows, config=config)
+        told(flow, config=config)
     assert str(caught.value).startswith(says)
 
 
@@ -123,7 +118,7 @@ def test_what_cannot_be_listed(
 
 
 @dataclass
-class Asked:
+class RequestsSeen:
     """What an endpoint was asked for: paths, and the headers of each."""
 
     url: str
@@ -132,10 +127,10 @@ class Asked:
 
 
 @contextmanager
-def answering(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Iterator[Asked]:
+def answering(status: int = 200, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Iterator[RequestsSeen]:
     """An endpoint with one answer."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class AnsweringHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.paths.append(self.path)
             asked.headers.append({name.lower(): value for name, value in self.headers.items()})
@@ -148,8 +143,8 @@ def answering(status: int = 200, body: bytes = b"", headers: Mapping[str, str] |
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        asked = Asked(f"http://127.0.0.1:{server.server_port}/v1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), AnsweringHandler) as server:
+        asked = RequestsSeen(f"http://127.0.0.1:{server.server_port}/v1")
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -192,7 +187,7 @@ def test_what_the_endpoint_offers(told: Callable[..., Told], monkeypatch: pytest
 
 def test_of_the_scripted_endpoint(starter: Starter) -> None:
     with ScriptedEndpoint() as endpoint:
-        ended = starter("--list-models", AI_API_ENDPOINT=endpoint.url, AI_API_TOKEN=KEY)
+        ended = starter("models", AI_API_ENDPOINT=endpoint.url, AI_API_TOKEN=KEY)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.endswith("offered   1\n          scripted\n")
     assert KEY not in ended.stdout + ended.stderr
