@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from tests.e2e.conftest import Desk, Scripted, end
-from tests.support.endpoint import Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Match, Reply, ScriptedEndpoint
 from tests.support.waiting import until
 
 FLOW = """
@@ -26,7 +26,7 @@ taskflow:
 """
 
 # Items 1 and 2 are answered at once; item 3 hangs until its worker is killed.
-RULES = [Rule(when=When(prompt="item 3"), times=1, hang=True), Rule(text="$PROMPT")]
+RULES = [Reply(when=Match(prompt="item 3"), times=1, hang=True), Reply(text="$PROMPT")]
 
 
 def asked(endpoint: ScriptedEndpoint) -> list[str]:
@@ -75,7 +75,7 @@ def test_own_worker_killed(desk: Desk, scripted: Scripted) -> None:
 
 
 def test_everything_killed_then_joined_by_id(desk: Desk, scripted: Scripted) -> None:
-    """Starter, worker, keeper and embedded server; the same command goes on with the run."""
+    """Starter, worker, supervisor and embedded server; the same command goes on with the run."""
     desk.write("flow.yaml", FLOW)
     endpoint = scripted(RULES)
     until_two_are_done(desk.start("flow.yaml", "--json", "--id", "nightly"))
