@@ -14,9 +14,10 @@ RUN_COMMAND = "run"
 IS_MEANT = "run is meant"
 # They come from scripts for another engine, so that they are no options of a command.
 ACCEPTED = (
-    ("-t FLOW", "The same as FLOW."),
-    ("-l", "The same as models."),
+    ("-t, --taskflow FLOW", "The same as FLOW."),
+    ("-l, --list-models", "The same as models."),
     ("--lint FLOW...", "The same as lint FLOW..."),
+    ("--schema", "The same as schema."),
     ("--resume ID", "The same as resume ID."),
     ("--manifest ID", "The same as manifest ID."),
 )

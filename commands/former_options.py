@@ -5,13 +5,18 @@ from collections.abc import Collection, Iterator, Sequence
 from commands.options import wrong
 from grammar.program import program
 
-# What scripts written for `seclab-taskflow-agent` say, and the command that does it. `-t` goes before a flow.
-FORMER = {"-l": "models", "--lint": "lint", "--resume": "resume", "--manifest": "manifest"}
-FLOW = "-t"
+# What scripts written for `seclab-taskflow-agent` say, and the command that does it. FLOW goes before a flow.
+FORMER = {
+    "-l": "models",
+    "--list-models": "models",
+    "--lint": "lint",
+    "--schema": "schema",
+    "--resume": "resume",
+    "--manifest": "manifest",
+}
+FLOW = ("-t", "--taskflow")
 GONE = {
     "--graph": "graph FLOW",
-    "--schema": "schema KIND",
-    "--list-models": "models FLOW",
     "--sample": "sample",
     "--retry": "retry ID",
     "--skip": "skip ID",
@@ -44,8 +49,8 @@ def with_command(words: Sequence[str], commands: Collection[str], valued: Collec
     if words[0] in commands:
         return list(words)
     command = next((FORMER[name] for name in options.values() if name in FORMER), "run")
-    kept = [_value(word) if options.get(place) in FORMER else word for place, word in enumerate(words)]
-    return [command, *(word for place, word in enumerate(kept) if word and options.get(place) != FLOW)]
+    kept = (_value(word) if options.get(place) in (*FORMER, *FLOW) else word for place, word in enumerate(words))
+    return [command, *(word for word in kept if word)]
 
 
 def _options(words: Sequence[str], valued: Collection[str]) -> Iterator[tuple[int, str]]:

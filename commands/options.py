@@ -16,13 +16,16 @@ SERVICES = "Schedules and workers"
 Flow = Annotated[str, typer.Argument(metavar="FLOW", help="A taskflow: a path, or a dotted name.")]
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.")]
 Personality = Annotated[
-    str | None, typer.Option("-p", metavar="PERSONALITY", help="Run one agent of this personality on a prompt.")
+    str | None,
+    typer.Option("-p", "--personality", metavar="PERSONALITY", help="Run one agent of this personality on a prompt."),
 ]
 Globals = Annotated[
-    list[str] | None, typer.Option("-g", metavar="KEY=VALUE", help="Set a global; over those of the file.")
+    list[str] | None,
+    typer.Option("-g", "--global", metavar="KEY=VALUE", help="Set a global; over those of the file."),
 ]
 ModelConfigName = Annotated[
-    str | None, typer.Option("-m", metavar="MODEL_CONFIG", help="A model config; over that of the file.")
+    str | None,
+    typer.Option("-m", "--model-config", metavar="MODEL_CONFIG", help="A model config; over that of the file."),
 ]
 Paths = Annotated[list[Path] | None, typer.Option("--path", metavar="DIR", help="Look references up here too.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has an unknown field.")]
@@ -33,7 +36,7 @@ Keep = Annotated[bool, typer.Option("--keep", help="Hold the embedded server and
 Json = Annotated[bool, typer.Option("--json", help="Print nothing but one JSON result on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only: no progress, no advice.")]
 Debug = Annotated[
-    bool, typer.Option("--debug", help="Tell everything: each failure in full, every attempt, tracebacks.")
+    bool, typer.Option("--debug", "-d", help="Tell everything: each failure in full, every attempt, tracebacks.")
 ]
 
 

@@ -83,9 +83,10 @@ async def _run(flow: Bundle, earlier: str | None, task: str | None, wanted: "Run
 
 
 def _word(words: list[str] | None, personality: str | None) -> str:
-    """Return the one FLOW, or the one prompt, that a run takes. Raises InvalidFlow."""
-    prompt = 'one prompt, in quotes: -p PERSONALITY "prompt"'
-    return options.only(words, prompt if personality else f"one taskflow: {program()} FLOW")
+    """Return the one FLOW, or the words of the prompt, that a run takes. Raises InvalidFlow."""
+    if personality and words:
+        return " ".join(words)
+    return options.only(words, "a prompt: -p PERSONALITY prompt" if personality else f"one taskflow: {program()} FLOW")
 
 
 def _check_first_word(word: str, paths: list[Path], context: typer.Context) -> None:

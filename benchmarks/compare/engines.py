@@ -79,8 +79,7 @@ class ExistingEngine(Engine):
     name = "existing"
 
     def command(self, case: FlowCase) -> list[str]:
-        what = ["-p", case.personality, case.prompt or ""] if case.personality else ["-t", f"flows.{case.flow}"]
-        return [str(existing.ENGINE.python), "-m", "seclab_taskflow_agent", *what, *case.args]
+        return [str(existing.ENGINE.python), "-m", "seclab_taskflow_agent", *_asked(case), *case.args]
 
     def env(self, case: FlowCase) -> dict[str, str]:
         return self._env(existing.ENGINE.bin) | {"LOG_DIR": str(self.scratch), "PYTHONWARNINGS": "ignore"}
@@ -96,8 +95,7 @@ class OurEngine(Engine):
         self._stack.enter_context(background(worker, self._state("warm"), self.scratch, until="serving task queue"))
 
     def command(self, case: FlowCase) -> list[str]:
-        what = ["-p", case.personality, case.prompt or ""] if case.personality else [f"flows.{case.flow}"]
-        return [sys.executable, str(ROOT / "starter.py"), *what, *case.args]
+        return [sys.executable, str(ROOT / "starter.py"), *_asked(case), *case.args]
 
     def env(self, case: FlowCase) -> dict[str, str]:
         return self._state(f"cold-{case.flow}" if case.env else "warm")
@@ -105,6 +103,13 @@ class OurEngine(Engine):
     def _state(self, name: str) -> dict[str, str]:
         ours = {"TASKFLOW_STATE_DIR": str(self.scratch / name), "TASKFLOW_PATH": str(self.scratch)}
         return self._env(Path(sys.executable).parent) | ours
+
+
+def _asked(case: FlowCase) -> list[str]:
+    """What is asked of either engine, which have the same options."""
+    if case.personality:
+        return ["--personality" if case.long_names else "-p", case.personality, case.prompt or ""]
+    return ["--taskflow" if case.long_names else "-t", f"flows.{case.flow}"]
 
 
 def prepare(scratch: Path, stack: ExitStack, url: str) -> None:

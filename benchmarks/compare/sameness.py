@@ -107,12 +107,25 @@ def exit_code(aspects: Aspects) -> Aspects:
     return aspects | {"ending": "end" if aspects["ending"] in {COMPLETED, WITH_FAILURES} else "stopped"}
 
 
+def entries(aspects: Aspects) -> Aspects:
+    """Leave out what only ours has in an entry that a fan-out publishes: `value`, and an `error` where it failed."""
+
+    def common(value: Any) -> Any:
+        if isinstance(value, dict):
+            of_entry = {"model", "item", "result"} <= set(value)
+            return {key: common(value[key]) for key in value if not (of_entry and key in ("value", "error"))}
+        return [common(one) for one in value] if isinstance(value, list) else value
+
+    return aspects | {"outputs": common(aspects["outputs"])}
+
+
 EVERYWHERE: dict[str, Callable[[Aspects], Aspects]] = {
     "tool names": tool_names,
     "handoff names": handoff_names,
     "guidelines": guidelines,
     "usage": usage,
     "exit code": exit_code,
+    "entries": entries,
 }
 
 
