@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Task, Taskflow
 from grammar.errors import Problem
-from grammar.loading import data_flow
+from grammar.loading import data_flow, literal_templates
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
 from grammar.messages import model_choice
@@ -35,6 +35,8 @@ def check(
             task_source.problem(message, field) for field, message in data_flow.unlikely_model_names(task, config)
         ]
         library.problems += _unsupported_models(task_source, task, config)
+        for path, message in literal_templates.warnings(task):
+            library.note(task_source.problem(message, *path), certain=False)
         if task.id in ids:
             library.problems.append(task_source.problem(f"{task.id!r} is used by an earlier task too", "id"))
         ids |= {task.id} if task.id else set()

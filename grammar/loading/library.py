@@ -4,9 +4,11 @@ import difflib
 import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from grammar.documents import other_names
 from grammar.documents.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
 from grammar.documents.references import SearchPath, is_path
 from grammar.errors import InvalidFlow, Problem
@@ -180,14 +182,22 @@ class Library:
 
     def warn_unknown(self, source: Source, data: Any, model: type[Document], where: FieldPath) -> None:
         """Warn of keys that the grammar does not have, with the closest one that it has."""
-        self.warn_other(source, data, model.known_fields(), where)
+        self.warn_other(source, data, model.known_fields(), where, partial(other_names.advice, model))
 
-    def warn_other(self, source: Source, data: Any, known: Collection[str], where: FieldPath) -> None:
-        """Warn of keys other than `known`, with the closest of them."""
+    def warn_other(
+        self,
+        source: Source,
+        data: Any,
+        known: Collection[str],
+        where: FieldPath,
+        advice: Callable[[str], str | None] = lambda key: None,
+    ) -> None:
+        """Warn of keys other than `known`, with what `advice` says of them, else with the closest of `known`."""
         for key in data if isinstance(data, dict) else ():
             if key not in known and key != HEADER and len(self._noted) <= MOST_FINDINGS:
                 close = difflib.get_close_matches(key[:MOST_OF_A_NAME], known, n=1)
-                hint = f"; did you mean `{close[0]}`?" if close else ""
+                told = advice(key) or (f"did you mean `{close[0]}`?" if close else None)
+                hint = f"; {told}" if told else ""
                 ignored = "unknown field" if self.strict else "unknown field, ignored"
                 self.note(source.problem((*where, key), ignored + hint), self.strict)
 

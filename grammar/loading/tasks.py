@@ -13,6 +13,10 @@ from grammar.loading import prompt_agent
 from grammar.loading.library import Library
 from grammar.loading.source import FieldPath, Source
 
+_NO_TASK = "must be `- task:` with the task's fields below it"
+_NOT_INDENTED = "the task's fields must be indented: further in than `task:`"
+_NO_LIST = "must be a list: write `- ` before each `task:`"
+
 MOST_TASKS = 1_000
 MOST_USES = 20
 
@@ -93,10 +97,10 @@ class _TaskReader:
     def _task(self, source: Source, index: int, entry: Any) -> TaskSource:
         data = entry.get("task") if isinstance(entry, dict) else None
         if not isinstance(data, dict):
-            message = "must be `- task:` with the task's fields below it"
-            self._problems.append(source.problem(("taskflow", index), message))
+            beside = isinstance(entry, dict) and "task" in entry and Task.known_fields() & set(entry)
+            self._problems.append(source.problem(("taskflow", index), _NOT_INDENTED if beside else _NO_TASK))
             return TaskSource(source, ("taskflow", index), {}, complete=False)
-        self._library.warn_other(source, entry, ("task",), ("taskflow", index))
+        self._library.warn_other(source, entry, ("task",), ("taskflow", index), _misplaced)
         return self._task_source(source, ("taskflow", index, "task"), data)
 
     def _task_source(self, source: Source, path: FieldPath, data: dict[str, Any]) -> TaskSource:
@@ -154,6 +158,10 @@ def _entries(source: Source) -> list[Any]:
     return entries if isinstance(entries, list) else []
 
 
+def _misplaced(key: str) -> str | None:
+    return "a field of the task: indent it below `task:`" if key in Task.known_fields() else None
+
+
 def _is_default(name: str, value: Any) -> bool:
     """Whether the value says just what the field says when it is not written."""
     for attribute, known in Task.model_fields.items():
@@ -178,6 +186,8 @@ def merged(
     if tasks:
         data["taskflow"] = [_task_data(task, index, known, library) for index, task in enumerate(tasks)]
     valid, problems = source.valid_fields(Taskflow, data)
+    if isinstance(data.get("taskflow"), dict):
+        problems = [replace(one, message=_NO_LIST) if one.field == "taskflow" else one for one in problems]
     return Taskflow.model_validate(valid) if "taskflow" in valid else None, problems
 
 

@@ -507,3 +507,87 @@ def found_in(here: Path, flow: str) -> list[str]:
     """Problems and warnings, told."""
     findings = found(here, flow)
     return [str(one) for one in (*findings.problems, *findings.warnings)]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("timeout: 5m", "here it is `start_to_close_timeout`"),
+        ("for_each: outputs.x", "here it is `over`, an expression that gives the items"),
+        ("forEach: outputs.x", "here it is `over`, an expression that gives the items"),
+        ("prompt: hi", "here it is `user_prompt`"),
+        ("system: You are", "the system prompt is a personality, a document of its own that `agents` names"),
+        ("tools: [box]", "here it is `toolboxes`"),
+        ("depends_on: [a]", "tasks run one after the other, as they stand in the file, and read what earlier ones gave "
+         "by `outputs.<id>`"),
+        ("when: globals.x", "here it is `if`"),
+        ("retries: 3", "here it is `retry`, with `maximum_attempts`"),
+        ("parallel: true", "here it is `async: true`, with `async_limit`"),
+        ("max-turns: 3", "here it is `max_steps`"),
+        ("temperature: 0", "here it is `model_settings`"),
+        ("continue_on_error: true", "a task may fail, and the run goes on, unless it has `must_complete: true`"),
+        ("retry: {max_attempts: 3}", "here it is `maximum_attempts`"),
+    ],
+)  # fmt: skip
+def test_what_a_field_is_called_here(here: Path, written: str, says: str) -> None:
+    (told,) = warnings(here, flow_of(f"run: ls, {written}"))
+    assert told.endswith(f": unknown field, ignored; {says}")
+
+
+@pytest.mark.parametrize(
+    ("document", "text", "says"),
+    [
+        ("who", "system: You are\n", "who.yaml:1: system: unknown field, ignored; here it is `personality`"),
+        ("who", "tools: [box]\n", "who.yaml:1: tools: unknown field, ignored; here it is `toolboxes`"),
+        ("box", "server_params: {kind: stdio, command: x, type: y}\n",
+         "box.yaml:1: server_params.type: unknown field, ignored; here it is `kind`"),
+        ("models", "models: {}\nbase_url: x\n",
+         "models.yaml:2: base_url: unknown field, ignored; here it is `endpoint`, in `model_settings`"),
+    ],
+)  # fmt: skip
+def test_what_fields_of_other_documents_are_called(here: Path, document: str, text: str, says: str) -> None:
+    flow = flow_of("agents: [who], toolboxes: [box], user_prompt: x", top="model_config: models\n")
+    assert warnings(here, flow, **{document: text}) == [says]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("tasks:\n  - task: {run: ls}\n", "here it is `taskflow`, a list of `- task:`"),
+        ("taskflow:\n  - task: {run: ls}\nvars: {x: 1}\n", "here it is `globals`"),
+        (
+            "taskflow:\n  - task: {run: ls}\nasync_limit: 3\n",
+            "a field of tasks: write it in a task, or for all of them in `defaults`",
+        ),
+        ("taskflow:\n  - task: {run: ls}\nname: mine\n", "a flow is called by the name of its file"),
+        ("taskflow:\n  - task: {run: ls}\n    description: x\n", "a field of the task: indent it below `task:`"),
+        ("taskflow:\n  - task:\n    run: ls\n", "the task's fields must be indented: further in than `task:`"),
+        ("taskflow:\n  task:\n    run: ls\n", "must be a list: write `- ` before each `task:`"),
+    ],
+)
+def test_what_stands_in_the_wrong_place(here: Path, text: str, says: str) -> None:
+    assert any(told.endswith(says) for told in found_in(here, text))
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        ("run: 'echo {{ globals.x }}'", "run: `run` is not a template: bash gets {{ globals.x }} as it stands; "
+         'write `env: {X: "{{ globals.x }}"}`, and "$X" in the script'),
+        ("run: 'echo {{ env(\"HOME\") }}'", 'run: `run` is not a template: bash gets {{ env("HOME") }} as it stands; '
+         'write `env: {X: "{{ env("HOME") }}"}`, and "$X" in the script'),
+        ("run: 'echo {{result}}', over: '[1]'", "run: `run` is not a template: bash gets {{result}} as it stands; "
+         "a script reads no values of tasks: have an agent do it, or keep them in a file"),
+        ("run: ls, inputs: {a: [1, '{{ globals.x }}']}",
+         "inputs.a: not a template: {{ globals.x }} stays as it stands; write it in the prompt instead"),
+        ("agents: [who], user_prompt: hi, model: '{{ globals.x }}'",
+         "model: not a template: {{ globals.x }} stays as it stands; write a name of the model config"),
+    ],
+)  # fmt: skip
+def test_a_template_where_nothing_is_rendered(here: Path, task: str, says: str) -> None:
+    assert warnings(here, flow_of(task, top="globals: {x: 1}\n")) == [f"flow.yaml:3: taskflow[0].task.{says}"]
+
+
+@pytest.mark.parametrize("task", ["run: docker ps --format '{{ .Names }}'", "run: echo '{{ other.x }}' ${globals}"])
+def test_braces_of_other_programs(here: Path, task: str) -> None:
+    assert warnings(here, f"taskflow:\n  - task:\n      {task}\n") == []
