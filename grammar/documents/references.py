@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grammar.documents import near_references
+
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*")
 _PEER = "seclab_taskflow_agent."
 OURS = "taskflows."
@@ -32,6 +34,24 @@ class SearchPath:
         if not _NAME.fullmatch(reference):
             return None
         return next((found for name in _names(reference) if (found := self._by_name(name))), None)
+
+    def near(self, reference: str, referrer: Path | None = None) -> str | None:
+        """Return a reference that leads to a file and reads almost like this one; None: there is none.
+
+        `referrer`: as for find().
+        """
+        if is_path(reference):
+            base = referrer.parent if referrer else Path.cwd()
+            name = near_references.near_path(base / reference)
+            return name and reference[: len(reference) - len(Path(reference).name)] + name
+        if not _NAME.fullmatch(reference):
+            return None
+        for name in _names(reference):
+            packages = [folder.parent for folder in _package(name.partition(".")[0])]
+            if found := near_references.near_name([*self._folders(), *packages], name):
+                return found
+        ours = (near_references.same_last_part(folder, reference) for folder in _package(OURS.rstrip(".")))
+        return next((name for name in ours if name), None)
 
     def _by_name(self, name: str) -> Path | None:
         relative = Path(*name.split("."))
@@ -91,10 +111,14 @@ def _in_package(name: str) -> Path | None:
     top, _, rest = name.partition(".")
     if not rest:
         return None
+    stems = (folder.joinpath(*rest.split(".")) for folder in _package(top))
+    return next((found for stem in stems if (found := _yaml(stem))), None)
+
+
+def _package(top: str) -> list[Path]:
+    """The folders of an installed package; empty: there is none."""
     try:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
-        return None
-    folders = (spec.submodule_search_locations or ()) if spec else ()
-    stems = (Path(folder).joinpath(*rest.split(".")) for folder in folders)
-    return next((found for stem in stems if (found := _yaml(stem))), None)
+        return []
+    return [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []

@@ -105,7 +105,9 @@ def find(options: LoadOptions) -> Path:
             if is_path(options.flow)
             else "no taskflow of that name (looked in TASKFLOW_PATH, --path, here)"
         )
-        raise InvalidFlow([Problem(options.flow, 0, "", f"{hint}; give a path to a .yaml file or a dotted name")])
+        near = SearchPath(options.paths).near(options.flow)
+        more = f"did you mean {near!r}?" if near else "give a path to a .yaml file or a dotted name"
+        raise InvalidFlow([Problem(options.flow, 0, "", f"{hint}; {more}")])
     return path
 
 

@@ -12,7 +12,7 @@ from grammar.documents import other_names
 from grammar.documents.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
 from grammar.documents.references import SearchPath, is_path
 from grammar.errors import InvalidFlow, Problem
-from grammar.loading.source import HEADER, FieldPath, Source, field_name, read
+from grammar.loading.source import HEADER, FieldPath, Source, display, field_name, read
 from grammar.templating import template_check, template_outline, template_parser
 from grammar.templating.template_outline import Include, Read, TemplateProblem
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 MOST_FINDINGS = 1_000
 MOST_OF_A_NAME = 100
 MOST_TOKENS = 100_000
+MOST_NEAR = 50
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,23 @@ class Library:
         """
         path = self._find(name, referrer)
         if path is None:
-            looked = "looked in TASKFLOW_PATH, --path, here, beside the flow, and in installed packages"
-            self.problems.append(_in_text(referrer, where, line, f"no {kind} {name!r} found ({looked})"))
+            self.problems.append(
+                _in_text(referrer, where, line, f"no {kind} {name!r} found {self._looked(name, referrer)}")
+            )
             return None
         if (kind, path) not in self._read:
             by = _in_text(referrer, where, line, "")
             self._referrers[path] = f"{by.file}:{by.line}: {by.field}" if by.line else by.field
             self._read[kind, path] = self._gather(lambda: read(path, kind=kind), path)
         return self._read[kind, path]
+
+    def _looked(self, name: str, referrer: Source) -> str:
+        """Where a reference was looked up in vain, and what may be meant."""
+        looked = "looked in TASKFLOW_PATH, --path, here, beside the flow, and in installed packages"
+        if is_path(name):
+            looked = f"looked for {display(referrer.path.parent / name)}"
+        near = self.search.near(name, referrer.path) if len(self.problems) < MOST_NEAR else None
+        return f"({looked}); did you mean {near!r}?" if near else f"({looked})"
 
     def _find(self, name: str, referrer: Source) -> Path | None:
         """The file that a reference means, looked up once. Raises InvalidFlow where too many lead nowhere."""

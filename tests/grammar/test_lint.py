@@ -591,3 +591,33 @@ def test_a_template_where_nothing_is_rendered(here: Path, task: str, says: str) 
 @pytest.mark.parametrize("task", ["run: docker ps --format '{{ .Names }}'", "run: echo '{{ other.x }}' ${globals}"])
 def test_braces_of_other_programs(here: Path, task: str) -> None:
     assert warnings(here, f"taskflow:\n  - task:\n      {task}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "meant"),
+    [
+        ("whoo", "who"), ("lib.usde", "lib.used"), ("libb.used", "lib.used"), ("./wh.yaml", "./who.yaml"),
+        ("assistant", "taskflows.personalities.assistant"),
+        ("taskflows.personalities.assitant", "taskflows.personalities.assistant"),
+        ("taskflows.personality.assistant", "taskflows.personalities.assistant"),
+        ("seclab_taskflow_agent.personalities.assistent", "taskflows.personalities.assistant"),
+    ],
+)  # fmt: skip
+def test_a_near_miss_of_a_reference(here: Path, reference: str, meant: str) -> None:
+    (told,) = errors(here, flow_of(f"agents: [{reference}], user_prompt: x"))
+    assert told.startswith(f"flow.yaml:2: taskflow[0].task.agents[0]: no personality {reference!r} found (looked ")
+    assert told.endswith(f"); did you mean {meant!r}?")
+
+
+def test_where_a_path_was_looked_for(here: Path) -> None:
+    (told,) = errors(here, flow_of("agents: [../people/nobody.yaml], user_prompt: x"))
+    assert told.endswith("found (looked for ../people/nobody.yaml)")
+    (told,) = errors(here, flow_of("agents: [people/nobody.yaml], user_prompt: x"))
+    assert told.endswith("found (looked for people/nobody.yaml)")
+
+
+@pytest.mark.parametrize(("flow", "meant"), [("flwo.yaml", "flow.yaml"), ("lib.uesd", "lib.used")])
+def test_a_near_miss_of_a_flow(here: Path, flow: str, meant: str) -> None:
+    (told,) = errors(here, flow_of("run: ls"), document=flow)
+    assert told.startswith(f"{flow}: no ")
+    assert told.endswith(f"; did you mean {meant!r}?")
