@@ -1,8 +1,9 @@
 """From a file to a bundle: everything a run needs, resolved, checked and hashed before it starts."""
 
+import difflib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from grammar.documents.references import SearchPath, is_path, short_name
 from grammar.documents.values import encodable
 from grammar.errors import InvalidFlow, Problem, first
 from grammar.loading import flow_check, tasks
-from grammar.loading.library import Library, NeededVariable
+from grammar.loading.library import MOST_OF_A_NAME, Library, NeededVariable
 from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
 from grammar.messages import model_choice
 from grammar.messages.run_bundle import MEANING, Bundle
+from grammar.templating import task_templates
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class LoadOptions:
     """Whether unknown fields are errors, not warnings."""
     only_lint: bool = False
     """Whether nothing is to run: then globals, and what a task uses this one for, may come from elsewhere."""
+    all_globals: bool = False
+    """With `only_lint`, whether no other globals are to come: but for a single task that has none, and may be used."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def load(options: LoadOptions) -> Loaded:
     flow = flow.model_copy(update={"taskflow": resolved})
     if not malformed:
         flow_check.check(task_sources, flow, globals_, config, library)
+    _warn_unread(options, [*_texts(task_sources, flow, library), *_server_templates(library)], library)
     library.raise_problems()
     bundle = _bundle(path, source, flow, globals_, config, library)
     return Loaded(bundle, first(library.warnings), library.needs)
@@ -91,6 +96,7 @@ def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
     flow = Taskflow(taskflow=(task,))
     if message := model_choice.cannot_run(task, config):
         library.problems.append(referrer.problem(("-m",), message))
+    _warn_unread(options, _server_templates(library), library)
     library.raise_problems()
     bundle = _bundle(Path(short_name(name)), referrer, flow, {**options.overrides, "prompt": prompt}, config, library)
     return Loaded(bundle, first(library.warnings))
@@ -135,7 +141,31 @@ def _open_names(options: LoadOptions, flow: Taskflow) -> frozenset[str]:
     """What may still come from elsewhere: from -g, and for a single task from the one that uses it."""
     if not options.only_lint:
         return frozenset()
-    return frozenset({"globals", "inputs", "agents", "result"} if len(flow.taskflow) == 1 else {"globals"})
+    single = len(flow.taskflow) == 1
+    given = options.all_globals and not (single and not flow.globals and not options.overrides)
+    return frozenset({"inputs", "agents", "result"} if single else ()) | (frozenset() if given else {"globals"})
+
+
+def _texts(task_sources: Iterable[TaskSource], flow: Taskflow, library: Library) -> Iterator[str]:
+    """Every template of the tasks; prompts with the `-p NAME` that they begin with."""
+    for task_source, task in zip(task_sources, flow.taskflow, strict=True):
+        yield from task_templates.templates_of(task, library.prompts)
+        yield str(task_source.fields.get("user_prompt", ""))
+
+
+def _server_templates(library: Library) -> list[str]:
+    return [text for box in library.toolboxes.values() for _, text in box.server_params.templates()]
+
+
+def _warn_unread(options: LoadOptions, texts: Iterable[str], library: Library) -> None:
+    """Warn of globals that are given with -g, and that no template reads."""
+    if not options.overrides or (read := task_templates.globals_read(texts)) is None:
+        return
+    for name in options.overrides:
+        if name not in read:
+            close = difflib.get_close_matches(name[:MOST_OF_A_NAME], read, 1)
+            meant = f"; did you mean {close[0]}?" if close else ""
+            library.warnings.append(command_line().problem(("-g",), f"nothing reads globals.{name}{meant}"))
 
 
 def _config(options: LoadOptions, flow: Taskflow | None, source: Source, library: Library) -> ModelConfig:

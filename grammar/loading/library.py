@@ -38,8 +38,8 @@ class NeededVariable:
 class Library:
     """Read the documents that references lead to, each once. One that is missing or malformed is noted as a problem.
 
-    `strict`: an unknown field is a problem, not a warning. `open_names`: what may still come from elsewhere: `globals`
-    by -g; `inputs`, `agents` and `result` by a task that uses this one.
+    `strict`: an unknown field is a problem, not a warning. `open_names`: what may still come from elsewhere,
+    such as `globals`, `inputs`, `agents` and `result` from a task that uses this one.
     """
 
     def __init__(self, search: SearchPath, strict: bool = False, open_names: frozenset[str] = frozenset()) -> None:

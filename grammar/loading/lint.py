@@ -1,6 +1,6 @@
 """Any document, checked as far as it can be without a run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grammar.documents.references import SearchPath, is_path
@@ -36,7 +36,7 @@ def lint(document: str, options: LoadOptions) -> Findings:
 
     `document`: a path or a dotted name, in place of `options.flow`. Problems are returned, not raised.
     """
-    options = bundle.lint_options(options, document)
+    options = replace(bundle.lint_options(options, document), all_globals=True)
     try:
         path = bundle.find(options)
         source = read(path, label=options.flow if is_path(options.flow) else display(path))

@@ -10,8 +10,7 @@ from grammar.errors import NotTakenOver
 from grammar.messages import fan_out, model_choice
 from grammar.messages.reports import TaskReport
 from grammar.messages.run_bundle import Bundle
-from grammar.templating import template_outline
-from grammar.templating.task_templates import included, templates_of
+from grammar.templating.task_templates import globals_read, included, templates_of
 
 SETTLED = ("done", "skipped")
 
@@ -98,7 +97,7 @@ _HARMLESS = {
 def _globals(bundle: Bundle, task: Task, templates: list[str]) -> dict[str, Any]:
     """The globals that the task's templates read; all of them where one is not read by its name."""
     texts = [*templates_of(task, bundle.prompts), *templates]
-    reads = [read for text in texts for read in template_outline.outline(text).reads if read.name == "globals"]
-    if sum(text.count("globals") for text in texts) > len(reads):
+    read = globals_read(texts)
+    if read is None:
         return {"globals": bundle.globals}
-    return {f"global {read.key}": bundle.globals.get(read.key or "") for read in reads}
+    return {f"global {name}": bundle.globals.get(name) for name in read}

@@ -1,6 +1,6 @@
 """Every template of a task: its own, and the prompts that they include."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from grammar.documents.models import Task
 from grammar.templating import template_outline
@@ -24,3 +24,12 @@ def included(task: Task, prompts: Mapping[str, str]) -> list[str]:
                 found.append(name)
                 left.append(prompts[name])
     return found
+
+
+def globals_read(texts: Iterable[str]) -> set[str] | None:
+    """Return the names of the globals that the templates read; None: one reads them in another way than by name."""
+    texts = list(texts)
+    reads = [read for text in texts for read in template_outline.outline(text).reads if read.name == "globals"]
+    if sum(text.count("globals") for text in texts) > len(reads):
+        return None
+    return {read.key or "" for read in reads}

@@ -1,10 +1,13 @@
 """What a template reads, against the names that there are when it renders."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from grammar.templating.template_outline import Read, TemplateProblem, outline
 from grammar.templating.templates import NAMES
+
+_MOST_OF_A_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,9 @@ def _hint(read: Read, scope: Scope) -> str:
     if read.key is None or read.name not in scope.names:
         known = [f"{name}()" if name == "env" else name for name in (*NAMES, "env") if name in scope.names]
         return f": a template reads {', '.join(known)} here"
+    close = difflib.get_close_matches(read.key[:_MOST_OF_A_NAME], list(scope.keys.get(read.name, ())), 1, 0.7)
+    if close:
+        return f": did you mean {read.name}.{close[0]}?"
     if read.name == "globals":
         return f": add it under `globals`, or give -g {read.key}=VALUE"
     return ": add it under `inputs`" if read.name == "inputs" else ": no earlier task has that `id`"

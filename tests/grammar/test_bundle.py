@@ -58,7 +58,7 @@ taskflow:
     assert set(bundle.personalities) == {"who"}
     assert set(bundle.toolboxes) == {"box.yaml"}
     assert set(bundle.prompts) == {"lib.prompts.one", "lib.prompts.two"}
-    assert loaded.warnings == []
+    assert [warning.message for warning in loaded.warnings] == ["nothing reads globals.b", "nothing reads globals.c"]
 
 
 def test_all_problems_at_once_with_their_lines(here: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from grammar.errors import InvalidFlow
-from grammar.loading.bundle import LoadOptions, load
+from grammar.loading.bundle import LoadOptions, lint_options, load
 from grammar.loading.lint import lint
 from tests.grammar.test_bundle import here
 from tests.grammar.test_lint import LOOKED, errors, flow_of, found, warnings
@@ -100,17 +100,59 @@ def test_what_a_task_reads_that_may_be_skipped_itself_is_a_warning(here: Path) -
 # Globals, inputs, other names
 
 
-def test_a_global_is_an_error_in_a_run_and_a_warning_where_it_may_still_be_given(here: Path) -> None:
+def test_a_global_that_nothing_defines_is_an_error_in_a_run_and_in_lint(here: Path) -> None:
     flow = flow_of(MAKES, asks("{{ globals.x }} {{ globals['y'] }}"), top="globals: {y: 1}\n")
     says = (
         "flow.yaml:4: taskflow[1].task.user_prompt: globals.x is not defined: "
         "add it under `globals`, or give -g x=VALUE"
     )
-    assert warnings(here, flow) == [says]
+    assert errors(here, flow) == [says]
     with pytest.raises(InvalidFlow) as caught:
         load(LoadOptions("flow.yaml"))
     assert str(caught.value) == says
     assert load(LoadOptions("flow.yaml", {"x": "given"})).warnings == []
+    assert [str(one) for one in load(lint_options(LoadOptions(""), "flow.yaml")).warnings] == [says]
+
+
+def test_the_global_that_is_meant(here: Path) -> None:
+    flow = flow_of(asks("{{ globals.tpoic }}"), top="globals: {topic: 1}\n")
+    assert errors(here, flow) == [
+        "flow.yaml:3: taskflow[0].task.user_prompt: globals.tpoic is not defined: did you mean globals.topic?"
+    ]
+
+
+def test_the_output_that_is_meant(here: Path) -> None:
+    flow = flow_of("id: files, run: ls", asks("{{ outputs.file }}"))
+    assert errors(here, flow) == [
+        "flow.yaml:3: taskflow[1].task.user_prompt: outputs.file is not defined: did you mean outputs.files?"
+    ]
+
+
+def test_a_single_task_without_globals_may_get_them_from_the_one_that_uses_it(here: Path) -> None:
+    says = "flow.yaml:2: taskflow[0].task.user_prompt: globals.x is not defined: "
+    (told,) = warnings(here, flow_of(asks("{{ globals.x }}")))
+    assert told.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "given", "says"),
+    [
+        ((asks("{{ globals.a }}"),), "b", ["nothing reads globals.b"]),
+        ((asks("{{ globals.topic }}"),), "tpoic", ["nothing reads globals.tpoic; did you mean topic?"]),
+        ((asks("{{ globals.a }}"),), "a", []),
+        ((asks("{{ globals.a }} {{ globals }}"),), "b", []),
+        ((asks("{% if globals.b is defined %}x{% endif %}"),), "b", []),
+        (("run: ls, if: globals.b", "run: ls, env: {X: '{{ globals.b }}'}"), "b", []),
+        (("agents: [who], toolboxes: [box], user_prompt: x",), "b", []),
+        (("user_prompt: '-p {{ globals.b }} hi'",), "b", []),
+    ],
+)
+def test_a_global_of_the_command_line_that_nothing_reads(
+    here: Path, tasks: tuple[str, ...], given: str, says: list[str]
+) -> None:
+    found(here, flow_of(*tasks), box="server_params: {kind: stdio, command: '{{ globals.b }}'}\n")
+    loaded = load(lint_options(LoadOptions("", {given: "who"}), "flow.yaml"))
+    assert [one.message for one in loaded.warnings if one.field == "-g"] == says
 
 
 def test_inputs_are_those_of_the_task(here: Path) -> None:
