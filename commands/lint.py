@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from commands import options
-from console.problems import print_json
+from console.problems import print_excerpt, print_json
 from console.screen import open_screen
 from grammar.errors import Problem
 from grammar.exit_codes import ExitCode
@@ -50,6 +50,7 @@ def _print(told: list[tuple[str, Problem]], files: int, json: bool) -> None:
     screen = open_screen(json)
     for severity, problem in told:
         screen.out.print(Text(f"{severity}: {problem}", _COLORS[severity]))
+        print_excerpt(screen.out, problem)
     screen.out.print(Text(", ".join([_count(files, "file"), *_counts(told)]), "bold"))
 
 

@@ -5,6 +5,7 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
+from rich.console import Console
 from rich.text import Text
 
 from console.screen import Screen
@@ -19,14 +20,25 @@ def print_warnings(view: Screen, warnings: list[Problem]) -> None:
 
 
 def print_problems(view: Screen, error: UserError, json: bool) -> None:
-    """Print one line for each problem, after the warnings; with `json`, also a document with all of them."""
+    """Print one line for each problem, after the warnings; below it the line of the file, where it is shown.
+
+    `json`: print a document with all of them, too.
+    """
+    found = error.problems if isinstance(error, InvalidFlow) else []
     if isinstance(error, InvalidFlow):
         print_warnings(view, error.warnings)
-    for line in str(error).splitlines():
+    for line in found or str(error).splitlines():
         view.err.print(Text(f"error: {line}", "red"))
+        print_excerpt(view.err, line)
     if json:
-        problems = [problem.data for problem in error.problems] if isinstance(error, InvalidFlow) else []
+        problems = [problem.data for problem in found]
         print_json({"status": "bad_input", "exit_code": error.exit_code, "message": str(error), "problems": problems})
+
+
+def print_excerpt(out: Console, problem: Problem | str) -> None:
+    """Print the line that a problem shows, and the caret below it; nothing where it shows none."""
+    if isinstance(problem, Problem) and problem.excerpt:
+        out.print(Text(problem.excerpt))
 
 
 def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None, debug: bool = False) -> None:

@@ -67,6 +67,9 @@ class Problem:
     referrer: str = dataclass_field(default="", compare=False)
     """What led to the file, one of several perhaps; empty: no other file did. It is one problem all the same."""
 
+    excerpt: str = dataclass_field(default="", compare=False)
+    """The line itself, and a caret below the place in it, to be printed below; empty: nothing of it is shown."""
+
     FIELD: ClassVar[int] = 200
     MESSAGE: ClassVar[int] = 1000
 
@@ -82,8 +85,8 @@ class Problem:
 
     @property
     def data(self) -> dict[str, str | int]:
-        """Return the problem as JSON data; without `referrer` where it is empty."""
-        return {name: value for name, value in vars(self).items() if name != "referrer" or value}
+        """Return the problem as JSON data; without `referrer` and `excerpt` where they are empty."""
+        return {name: value for name, value in vars(self).items() if name not in ("referrer", "excerpt") or value}
 
 
 def first(problems: Iterable[Problem], most: int = 1000) -> list[Problem]:

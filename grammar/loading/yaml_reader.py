@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from grammar.errors import InvalidFlow, Problem
-from grammar.loading import yaml_limits
+from grammar.loading import yaml_faults, yaml_limits
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DIGITS = 300
@@ -46,7 +46,8 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  
 
     def _key(self, node: yaml.Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise _error("a key must be text", node)
+            braces = "; a text that begins with `{{` must be in quotes" if isinstance(node, yaml.MappingNode) else ""
+            raise _error(f"a key must be text{braces}", node)
         return str(node.value)
 
 
@@ -70,11 +71,12 @@ def read_map(path: Path, label: str) -> tuple[dict[str, Any], yaml.MappingNode]:
 
     Raises InvalidFlow: not a file, too large, not UTF-8, not YAML, no map, a key written twice.
     """
-    root = _compose(_text(path, label), label)
+    text = _text(path, label)
+    root = _compose(text, label)
     if not isinstance(root, yaml.MappingNode) or root.tag != _YAML + "map":
         raise InvalidFlow([Problem(label, 1, "", "a document must be a map of fields")])
     _check_keys(root, label)
-    return _construct(root, label), root
+    return _construct(root, text, label), root
 
 
 def _text(path: Path, label: str) -> str:
@@ -97,25 +99,17 @@ def _compose(text: str, label: str) -> yaml.Node | None:
         yaml_limits.check(yaml.parse(text, Loader=_Loader), label)
         return yaml.compose(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise InvalidFlow([_yaml_problem(error, label)]) from None
+        raise InvalidFlow([yaml_faults.problem(error, text, label)]) from None
 
 
-def _construct(root: yaml.MappingNode, label: str) -> dict[str, Any]:
+def _construct(root: yaml.MappingNode, text: str, label: str) -> dict[str, Any]:
     loader = _Loader("")
     try:
         return loader.construct_document(root)  # type: ignore[no-any-return]
     except yaml.YAMLError as error:
-        raise InvalidFlow([_yaml_problem(error, label)]) from None
+        raise InvalidFlow([yaml_faults.problem(error, text, label)]) from None
     finally:
         loader.dispose()
-
-
-def _yaml_problem(error: yaml.YAMLError, label: str) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    if isinstance(error, yaml.reader.ReaderError):
-        return Problem(label, 0, "", f"not YAML: {error.reason} at character {error.position}")
-    text = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return Problem(label, mark.line + 1 if mark else 0, "", f"not YAML: {text}")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

@@ -130,3 +130,14 @@ def test_our_own_documents_are_right(told: Callable[..., Told], monkeypatch: pyt
     ours = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "taskflows").rglob("*.yaml"))]
     code, lines, _ = told(*(path for path in ours if not path.endswith(".dry.yaml")), strict=True)
     assert (code, [line for line in lines[:-1] if not line.startswith("hint: ")]) == (0, [])
+
+
+def test_the_line_of_a_fault_in_the_yaml_is_shown(told: Callable[..., Told], here: Path) -> None:
+    (here / "colon.yaml").write_text("taskflow:\n  - task:\n      name: a: b\n")
+    shown = ["  3 |       name: a: b", "    |              ^"]
+    _, lines, _ = told("colon.yaml")
+    assert lines[0].startswith("error: colon.yaml:3: not YAML: ")
+    assert lines[1:3] == shown
+    _, lines, document = told("colon.yaml", json_=True)
+    assert lines[1:3] == shown
+    assert document["problems"][0]["excerpt"] == "\n".join(shown)
