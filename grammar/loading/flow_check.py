@@ -6,11 +6,12 @@ from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Task, Taskflow
 from grammar.errors import Problem
-from grammar.loading import data_flow, literal_templates
+from grammar.loading import data_flow
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
 from grammar.messages import model_choice
 from grammar.preparing import outputs
+from grammar.templating import literal_templates
 
 _NO_AGENT = (
     "no agent: name a personality under `agents`, or begin the prompt with `-p NAME` in plain text, "

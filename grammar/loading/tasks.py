@@ -9,9 +9,9 @@ from pydantic import JsonValue, ValidationError
 
 from grammar.documents.models import ModelChoice, Retry, Task, Taskflow
 from grammar.errors import InvalidFlow, Problem
-from grammar.loading import prompt_agent
 from grammar.loading.library import Library
 from grammar.loading.source import FieldPath, Source
+from grammar.templating import prompt_agent
 
 _NO_TASK = "must be `- task:` with the task's fields below it"
 _NOT_INDENTED = "the task's fields must be indented: further in than `task:`"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from grammar.loading.prompt_agent import split
+from grammar.templating.prompt_agent import split
 from tests.grammar.test_bundle import flow, here, problems, write
 
 __all__ = ["here"]
