@@ -17,12 +17,17 @@ TaskflowError
     ├── StorageFailed            retried: what keeps journals and big values did not take or give one
     ├── ShellFailed              retried where the task has a `retry`: non-zero exit
     ├── BadRequest               final: 400, 422
-    │   └── ContextTooLong       final
+    │   ├── ContextTooLong       final
+    │   └── ContentFiltered      final: the provider's filter refused the prompt
+    ├── AnswerCut                final: the model stopped before it had said all
+    ├── EmptyAnswer              final: the model said nothing where a value is asked for, twice
+    ├── ModelRefused             final: the model declined, in its own words
     ├── TurnLimit                final
     ├── UnknownTool              final: the model called a tool that does not exist
     ├── OutputsInvalid           final: what a task produced breaks its `outputs`
     ├── ValueTooLarge            final: what a task produced does not fit into the history
     ├── ModelAccess              final, ends the run: 401, 403, 404
+    │   └── QuotaExhausted       final, ends the run: there is no money left, and waiting brings none
     └── FlowError                final, ends the run: the file itself is wrong
         ├── TemplateFailed
         │   └── MissingVariable
@@ -190,6 +195,28 @@ class ContextTooLong(BadRequest):
     """The conversation does not fit into the model's context."""
 
 
+class ContentFiltered(BadRequest):
+    """The provider's content filter refused the prompt."""
+
+
+class AnswerCut(TaskError):
+    """The model stopped before it had said all, at a limit of tokens or by a filter, and its answer is the value."""
+
+    spent = True
+
+
+class EmptyAnswer(TaskError):
+    """The model said nothing where its answer is the value, and nothing again when asked once more."""
+
+    spent = True
+
+
+class ModelRefused(TaskError):
+    """The model declined to answer. Its text is the model's own."""
+
+    spent = True
+
+
 class TurnLimit(TaskError):
     """The agent used up its `max_steps` turns."""
 
@@ -218,6 +245,10 @@ class ModelAccess(TaskError):
     """401, 403, 404: the key or the model name is wrong, for every branch alike."""
 
     ends_run = True
+
+
+class QuotaExhausted(ModelAccess):
+    """The account has no money or quota left: not a rate limit, and waiting brings none."""
 
 
 class FlowError(TaskError):
