@@ -12,7 +12,8 @@ class Answer:
     """One answer of a model, as far as it has come.
 
     `taken`: the ids of the conversation's tool calls so far. `cut`: why the model stopped before it had said all,
-    such as `max_tokens`; empty where it had. `repairs`: what the endpoint sent otherwise than its API says, a phrase each.
+    such as `max_tokens`; empty where it had. `repairs`: what was understood although the API has it otherwise, a phrase
+    each.
     """
 
     taken: set[str] = field(default_factory=set)

@@ -7,11 +7,13 @@ from typing import Any
 
 from activities.model_endpoint.answer import Answer
 from activities.model_endpoint.finish_reasons import cut_by, is_failure
-from activities.model_endpoint.foreign_json import Halves, count, excerpt, text_or_none
+from activities.model_endpoint.foreign_json import Halves, count, excerpt, joined, plain, text_or_none
 from activities.model_endpoint.provider_errors import ProviderError
 from grammar.errors import ModelUnavailable
 
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+# What some providers want back with a call: signatures of thoughts.
+_SENT_BACK = ("extra_content", "provider_specific_fields")
 
 
 @dataclass
@@ -56,10 +58,10 @@ class ChatChunks:
         if choice is None and not data.get("usage"):
             self._unknown = excerpt(json.dumps(data))
         return {
-            "id": str(data.get("id") or "chat"),
+            "id": joined(str(data.get("id") or "chat")),
             "object": "chat.completion.chunk",
             "created": count(data.get("created")),
-            "model": str(data.get("model") or ""),
+            "model": joined(str(data.get("model") or "")),
             "choices": [self._choice(choice)] if choice else [],
             "usage": self._usage(data.get("usage")),
         }
@@ -70,7 +72,9 @@ class ChatChunks:
             told = f"; it sent: {self._unknown}" if self._unknown else ""
             raise ModelUnavailable(f"the model's answer ended in its middle: there is no finish_reason{told}")
         if nameless := [call for call in self._calls if not call.name]:
-            raise ModelUnavailable(f"the model endpoint sent a tool call without a name: {excerpt(nameless[0].arguments)}")
+            raise ModelUnavailable(
+                f"the model endpoint sent a tool call without a name: {excerpt(nameless[0].arguments)}"
+            )
 
     def _choice(self, choice: dict[str, Any]) -> dict[str, Any]:
         delta = choice.get("delta")
@@ -119,7 +123,7 @@ class ChatChunks:
 
     def _call_delta(self, delta: dict[str, Any], function: dict[str, Any]) -> dict[str, Any]:
         name = text_or_none(function.get("name"), "a tool's name") or ""
-        given = str(delta.get("id") or "")
+        given = joined(str(delta.get("id") or ""))
         call, is_new = self._call(delta.get("index"), given, name)
         arguments = self._halves.whole(call.index, _arguments(function.get("arguments")))
         call.arguments += arguments
@@ -129,8 +133,7 @@ class ChatChunks:
         cleaned = {"index": call.index, "type": "function", "function": said}
         if is_new:
             cleaned["id"] = call.id
-        extra = {key: delta[key] for key in ("extra_content", "provider_specific_fields") if isinstance(delta.get(key), dict)}
-        return cleaned | extra
+        return cleaned | {key: plain(delta[key]) for key in _SENT_BACK if isinstance(delta.get(key), dict)}
 
     def _call(self, index: object, given: str, name: str) -> tuple[_Call, bool]:
         """Return the call that a delta is of, and whether it begins with it. Some servers give all calls one index."""
@@ -149,9 +152,10 @@ class ChatChunks:
         if not isinstance(usage, dict):
             return None
         prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-        counts = {name: count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+        counts = {name: count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
         return {
             **counts,
+            "total_tokens": sum(counts.values()),
             "prompt_tokens_details": {"cached_tokens": count(_of(prompt, "cached_tokens"))},
             "completion_tokens_details": {"reasoning_tokens": count(_of(completion, "reasoning_tokens"))},
         }
@@ -178,7 +182,7 @@ def _arguments(value: object) -> str:
 
 def _error(name: str, data: dict[str, Any]) -> Exception | None:
     """Return the error that an event is; None for a chunk."""
-    is_error = bool(data.get("error")) or name == "error" or data.get("object") == "error" or data.get("type") == "error"
+    is_error = bool(data.get("error")) or "error" in (name, data.get("object"), data.get("type"))
     if is_error or ("choices" not in data and data.get("detail")):
         return ProviderError.of(data).raised()
     return None

@@ -1,6 +1,7 @@
 """JSON from outside, read as what it should be: of the right type, in bounds, and fit for UTF-8. Pure."""
 
 import json
+import math
 from typing import Any
 
 from grammar.documents.values import encodable
@@ -40,6 +41,17 @@ def text_or_none(value: object, what: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise ModelUnavailable(f"the model endpoint sent {what} of type {type(value).__name__}: {excerpt(repr(value))}")
+
+
+def plain(value: Any) -> Any:
+    """Return a JSON value that can be written again: texts fit for UTF-8, and null for a number that is none."""
+    if isinstance(value, str):
+        return joined(value)
+    if isinstance(value, dict):
+        return {joined(key): plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Halves:

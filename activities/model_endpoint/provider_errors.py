@@ -44,12 +44,14 @@ TABLE = (
         ("credit balance is too low",),
         "Anthropic: docs.anthropic.com/en/api/errors (402 billing_error; 400 with these words)",
     ),
-    Row(QuotaExhausted, ("402",), ("insufficient credits",), "OpenRouter: openrouter.ai/docs/api/reference/errors (402)"),
+    Row(
+        QuotaExhausted, ("402",), ("insufficient credits",), "OpenRouter: openrouter.ai/docs/api/reference/errors (402)"
+    ),
     Row(
         ContextTooLong,
         ("context_length_exceeded", "string_above_max_length"),
         ("maximum context length", "context window", "reduce the length of the messages"),
-        "OpenAI, vLLM, Groq, OpenRouter: code context_length_exceeded; vLLM: serving_engine.py `maximum context length`",
+        "OpenAI: platform.openai.com/docs/guides/error-codes; vLLM, Groq and OpenRouter say the same",
     ),
     Row(
         ContextTooLong,

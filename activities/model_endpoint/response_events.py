@@ -5,11 +5,15 @@ Only those go on that a run reads: the answer's text as it comes, each item, and
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
+
+from openai.types.responses import ResponseOutputItem
+from pydantic import TypeAdapter, ValidationError
 
 from activities.model_endpoint.answer import Answer
 from activities.model_endpoint.finish_reasons import cut_by
-from activities.model_endpoint.foreign_json import Halves, count, excerpt, joined, text_or_none
+from activities.model_endpoint.foreign_json import Halves, count, excerpt, joined, plain, text_or_none
 from activities.model_endpoint.provider_errors import ProviderError
 from grammar.errors import ModelUnavailable
 
@@ -24,11 +28,13 @@ class ResponseEvents:
         self._answer = answer
         self._halves = Halves()
         self._ids: dict[object, str] = {}
-        self._done: dict[object, dict[str, Any]] = {}
+        self._done: dict[int, dict[str, Any]] = {}
         self._finished = False
 
     def clean(self, name: str, data: dict[str, Any]) -> dict[str, Any] | None:
         """Return the event as the API has it; None for one that a run does not read. Raises TaskError for an error."""
+        if self._finished:
+            return None
         kind = str(data.get("type") or name)
         if kind in ("error", "response.failed") or (data.get("error") and not kind.startswith("response.")):
             raise _failure(data)
@@ -51,7 +57,7 @@ class ResponseEvents:
         return {
             "type": "response.output_text.delta",
             "sequence_number": 0,
-            "item_id": str(data.get("item_id") or ""),
+            "item_id": joined(str(data.get("item_id") or "")),
             "output_index": count(data.get("output_index")),
             "content_index": count(data.get("content_index")),
             "delta": self._halves.whole(repr(place), text_or_none(data.get("delta"), "a delta") or ""),
@@ -76,17 +82,18 @@ class ResponseEvents:
             reason = details.get("reason") if isinstance(details, dict) else None
             self._answer.cut = cut_by(str(reason)) or str(reason or "incomplete")
         # Some servers tell the items as they come, and none at the end.
-        return _response(whole, items or [self._done[index] for index in sorted(self._done, key=int)], whole.get("usage"))
+        told = [item for _, item in sorted(self._done.items())]
+        return _response(whole, items or told, whole.get("usage"))
 
     def _item(self, item: object, index: int) -> dict[str, Any]:
-        if not isinstance(item, dict):
+        kind = item.get("type") if isinstance(item, dict) else None
+        if not isinstance(item, dict) or not isinstance(kind, str):
             raise ModelUnavailable(f"the model endpoint sent an item that is none: {excerpt(repr(item))}")
-        kind = item.get("type")
         if kind == "function_call":
             return self._call(item, index)
         if kind == "message":
             return _message(item)
-        return item if kind != "reasoning" else _reasoning(item)
+        return _reasoning(item) if kind == "reasoning" else _of_another_kind(item)
 
     def _call(self, item: dict[str, Any], index: int) -> dict[str, Any]:
         name = text_or_none(item.get("name"), "a tool's name")
@@ -95,10 +102,25 @@ class ResponseEvents:
         arguments = item.get("arguments")
         said = json.dumps(arguments) if isinstance(arguments, dict) else text_or_none(arguments, "a call's arguments")
         if index not in self._ids:
-            self._ids[index] = self._answer.unique_id(str(item.get("call_id") or ""))
-        kept = {"id": str(item["id"])} if item.get("id") else {}
+            self._ids[index] = self._answer.unique_id(joined(str(item.get("call_id") or "")))
+        kept = {"id": joined(str(item["id"]))} if item.get("id") else {}
         ours = {"type": "function_call", "call_id": self._ids[index], "name": joined(name), "status": "completed"}
         return {**kept, **ours, "arguments": joined(said or "")}
+
+
+def _of_another_kind(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item of the provider's own tools, where it is as the SDK's types have it. Raises ModelUnavailable."""
+    cleaned: dict[str, Any] = plain(item)
+    try:
+        _kinds().validate_python(cleaned)
+    except ValidationError:
+        raise ModelUnavailable(f"the model endpoint sent an item of no known kind: {excerpt(repr(item))}") from None
+    return cleaned
+
+
+@cache
+def _kinds() -> TypeAdapter[ResponseOutputItem]:
+    return TypeAdapter(ResponseOutputItem)
 
 
 def _failure(data: dict[str, Any]) -> Exception:
@@ -114,7 +136,7 @@ def _message(item: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(content, list | None):
         raise ModelUnavailable(f"the model endpoint sent a message that is none: {excerpt(repr(item))}")
     return {
-        "id": str(item.get("id") or "message"),
+        "id": joined(str(item.get("id") or "message")),
         "type": "message",
         "role": "assistant",
         "status": "completed",
@@ -135,7 +157,7 @@ def _parts(content: list[object]) -> Iterator[dict[str, Any]]:
 
 def _reasoning(item: dict[str, Any]) -> dict[str, Any]:
     """Return a reasoning item with what is sent back: its id, and what it holds encrypted."""
-    kept: dict[str, Any] = {"id": str(item.get("id") or "reasoning"), "type": "reasoning"}
+    kept: dict[str, Any] = {"id": joined(str(item.get("id") or "reasoning")), "type": "reasoning"}
     parts = item.get("summary")
     kept["summary"] = [
         {"type": "summary_text", "text": joined(str(part.get("text") or ""))}
@@ -147,7 +169,7 @@ def _reasoning(item: dict[str, Any]) -> dict[str, Any]:
     if texts:
         kept["content"] = [{"type": "reasoning_text", "text": joined(str(part.get("text") or ""))} for part in texts]
     if isinstance(item.get("encrypted_content"), str):
-        kept["encrypted_content"] = item["encrypted_content"]
+        kept["encrypted_content"] = joined(item["encrypted_content"])
     return kept
 
 
@@ -155,10 +177,10 @@ def _response(whole: object, output: list[dict[str, Any]], usage: object) -> dic
     """Return a response that has all that the SDK's types require, and of the rest nothing."""
     given = whole if isinstance(whole, dict) else {}
     return {
-        "id": str(given.get("id") or "response"),
+        "id": joined(str(given.get("id") or "response")),
         "object": "response",
         "created_at": float(count(given.get("created_at"))),
-        "model": str(given.get("model") or ""),
+        "model": joined(str(given.get("model") or "")),
         "status": "completed" if usage is not None or output else "in_progress",
         "output": output,
         "parallel_tool_calls": False,
@@ -172,8 +194,13 @@ def _usage(usage: dict[str, Any]) -> dict[str, Any]:
     given, written = usage.get("input_tokens_details"), usage.get("output_tokens_details")
     cached = {name: count(given.get(name) if isinstance(given, dict) else 0) for name in _CACHED}
     reasoning = count(written.get("reasoning_tokens") if isinstance(written, dict) else 0)
-    counts = {name: count(usage.get(name)) for name in ("input_tokens", "output_tokens", "total_tokens")}
-    return {**counts, "input_tokens_details": cached, "output_tokens_details": {"reasoning_tokens": reasoning}}
+    counts = {name: count(usage.get(name)) for name in ("input_tokens", "output_tokens")}
+    return {
+        **counts,
+        "total_tokens": sum(counts.values()),
+        "input_tokens_details": cached,
+        "output_tokens_details": {"reasoning_tokens": reasoning},
+    }
 
 
 _CACHED = ("cached_tokens", "cache_write_tokens")
