@@ -84,7 +84,8 @@ class AgentRun:
         if self.request.rehearsal:
             return await rehearsed(self.request, self.request.rehearsal, self.rehearsals, self.transcript)
         model, name = await self.models.model(self.request.model)
-        return RecordedModel(model, journal, activity.is_worker_shutdown), name, []
+        is_value = self.request.capture == "response"
+        return RecordedModel(model, journal, activity.is_worker_shutdown, is_value), name, []
 
     def _told(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:
         """What the run gave; where it was left off, what it takes to go on."""

@@ -87,7 +87,7 @@ class Conversation:
     @property
     def usage(self) -> Usage:
         """Of all legs and repairs."""
-        return self._used + _counted(self._result)
+        return self._used + _counted(self._result) + self._journal.unusable
 
     def value(self) -> tuple[bool, JsonValue]:
         """Whether there is a value, and which."""
@@ -121,7 +121,7 @@ class Conversation:
             state=hide(state),
             calls=[one.model_copy(update={"arguments": hide(one.arguments)}) for one in calls],
             tool_results=[ToolResult.model_validate(hide(one.model_dump())) for one in self._earlier],
-            usage=self._used,
+            usage=self._used + self._journal.unusable,
             repairs=self._repairs,
         )
 
@@ -151,6 +151,7 @@ class Conversation:
             if not self._request.exclude_from_context:
                 raise model_errors.turn_limit(self._request.max_turns) from None
         except ModelBehaviorError as error:
+            await self._journal.spoil(type(error).__name__)
             raise model_errors.misbehaved(error) from None
         except model_errors.OUTSIDE as error:
             raise model_errors.understood(error) from None
@@ -171,7 +172,7 @@ class Conversation:
     def _repair(self, wrong: list[str]) -> Input:
         assert self._result
         self._earlier = self.tool_results
-        self._used = self.usage
+        self._used += _counted(self._result)
         said = self._result.to_input_list()
         self._agent = self._result.last_agent
         return [*said, {"role": "user", "content": results.repair_prompt(wrong, self._request)}]

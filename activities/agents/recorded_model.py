@@ -1,35 +1,117 @@
-"""A model whose answers are written down, and not asked for again."""
+"""A model whose answers are written down, and not asked for again; and of which only a usable answer counts."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from agents import Model, ModelResponse
+from agents import Model, ModelResponse, ModelSettings
 from agents.items import TResponseStreamEvent
-from openai.types.responses import ResponseCompletedEvent
+from openai.types.responses import Response, ResponseCompletedEvent
 
+from activities.model_endpoint.answer import Answer, awaiting
 from activities.storage.journal import Journal
+from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused, TaskError
+
+CUT = {
+    "max_tokens": "the model's answer was cut off at its limit of tokens: raise `max_tokens` in `model_settings` "
+    "(`max_output_tokens`, for some endpoints), or ask for less",
+    "content_filter": "the model's answer was cut off by the provider's content filter",
+}
 
 
 class RecordedModel(Model):
-    """Answers from the journal as far as that goes, then asks `model`. `stopping`: nothing new is to be begun."""
+    """Answers from the journal as far as that goes, then asks `model`.
 
-    def __init__(self, model: Model, journal: Journal, stopping: Callable[[], bool]) -> None:
+    `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
+    task's value, so that it may not be empty, and not be cut. `warnings`: what a person should know of the answers.
+    """
+
+    def __init__(self, model: Model, journal: Journal, stopping: Callable[[], bool], is_value: bool = False) -> None:
         self._model = model
         self._journal = journal
         self._stopping = stopping
+        self._is_value = is_value
+        self.warnings: list[str] = []
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        """Raises RuntimeError: runs are streamed, nothing asks like this."""
+        """Raise RuntimeError: runs are streamed, nothing asks like this."""
         raise RuntimeError("an agent run asks for streams only")
 
-    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
-        """The answer in events; a recorded one is the last event alone."""
+    async def stream_response(  # type: ignore[override]
+        self, instructions: str | None, given: Any, settings: ModelSettings, tools: Any, schema: Any, handoffs: Any,
+        *args: Any, **kwargs: Any,
+    ) -> AsyncIterator[TResponseStreamEvent]:  # fmt: skip
+        """Yield the answer in events; a recorded one is the last event alone. Raises TaskError for one of no use."""
         if recorded := self._journal.next_answer():
             yield ResponseCompletedEvent(type="response.completed", response=recorded, sequence_number=0)
             return
         if self._stopping():
             self._journal.stop()
-        async for event in self._model.stream_response(*args, **kwargs):
-            if isinstance(event, ResponseCompletedEvent):
-                await self._journal.answered(event.response)
-            yield event
+        if not tools and not handoffs:  # endpoints refuse settings about tools where there are none
+            settings = replace(settings, tool_choice=None, parallel_tool_calls=None)
+        request = (instructions, with_plain_outputs(given), settings, tools, schema, handoffs, *args)
+        for is_last in (False, True):
+            with awaiting(_call_ids(given)) as answer:
+                async for event in self._model.stream_response(*request, **kwargs):
+                    if not isinstance(event, ResponseCompletedEvent):
+                        yield event
+                        continue
+                    unusable = self._unusable(event.response, answer)
+                    if unusable is None:
+                        await self._journal.answered(event.response)
+                        yield event
+                        return
+                    await self._journal.spent(event.response, type(unusable).__name__)
+            if is_last or not isinstance(unusable, EmptyAnswer):
+                raise unusable
+
+    def _unusable(self, response: Response, answer: Answer) -> TaskError | None:
+        """Return why nothing can come of an answer; None where it can be used."""
+        if refusal := _refusal(response):
+            return ModelRefused(f"the model refused: {refusal}")
+        is_final = not any(item.type == "function_call" for item in response.output)
+        if answer.cut:
+            why = CUT.get(answer.cut, f"the model's answer was cut off: {answer.cut}")
+            if self._is_value and is_final:
+                return AnswerCut(why)
+            self._warn(why)
+        if self._is_value and is_final and not response.output_text.strip():
+            return EmptyAnswer("the model answered with nothing, and with nothing again when it was asked once more")
+        for repair in answer.repairs:
+            self._warn(f"the model endpoint sent {repair}, and was understood")
+        return None
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+
+def with_plain_outputs(given: Any) -> Any:
+    """Return a request's input with tools' outputs as one text, where they are text: not all endpoints take parts."""
+    if not isinstance(given, list):
+        return given
+    return [_with_plain_output(item) for item in given]
+
+
+def _with_plain_output(item: Any) -> Any:
+    parts = item.get("output") if isinstance(item, dict) and item.get("type") == "function_call_output" else None
+    if not isinstance(parts, list) or not all(_is_text(part) for part in parts):
+        return item
+    return {**item, "output": "\n".join(part["text"] for part in parts)}
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "input_text" and isinstance(part.get("text"), str)
+
+
+def _call_ids(given: Any) -> Sequence[str]:
+    """Return the ids of the conversation's tool calls so far."""
+    items = given if isinstance(given, list) else ()
+    return [
+        str(item.get("call_id")) for item in items if isinstance(item, dict) and item.get("type") == "function_call"
+    ]
+
+
+def _refusal(response: Response) -> str:
+    parts = [part for item in response.output if item.type == "message" for part in item.content]
+    return "\n".join(part.refusal for part in parts if part.type == "refusal")

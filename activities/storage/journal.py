@@ -5,6 +5,7 @@ asked for again. Each line is JSON, without secrets:
 
     {"by": "x1"}                                           an attempt takes over: what others write from here is void
     {"by": "x1", "answer": 0, "response": {...}}           what the model said
+    {"by": "x1", "unusable": 0, "why": "...", "usage": {}} that answer is of no use, and is asked for anew
     {"by": "x1", "call": 0, "tool": "t", "arguments": {}}  a tool is about to be called
     {"by": "x1", "result": 0, "content": {...}}            what it gave; or "refused": what the agent was told
 """
@@ -22,7 +23,7 @@ from openai.types.responses import Response
 from activities.process.secrets import Secrets
 from activities.storage.journal_store import JournalStore
 from grammar.errors import ModelUnavailable, ToolboxFailed
-from grammar.messages.contracts import PendingCall
+from grammar.messages.contracts import PendingCall, Usage
 
 SKIPPED = "The call was interrupted, and whether it had any effect is not known. A person decided not to repeat it."
 
@@ -55,6 +56,7 @@ class Journal:
         self._calls: dict[int, _Call] = {}
         self._asked = 0
         self._called = 0
+        self.unusable = Usage()
         self.unknown: PendingCall | None = None
         self.stopping = False
 
@@ -78,12 +80,26 @@ class Journal:
         """What the model said at this point, if it has been asked before."""
         self._asked += 1
         found = self._answers.get(self._asked - 1)
-        return Response.model_validate(found) if found else None
+        return _response(found) if found else None
 
     async def answered(self, response: Response) -> None:
         """The model answered."""
         self._answers[self._asked - 1] = said = response.model_dump(mode="json", exclude_unset=True)
         await self._write(answer=self._asked - 1, response=said)
+
+    async def spent(self, response: Response, why: str) -> None:
+        """The model answered, and the answer is of no use: it is paid for, and asked for anew by whoever goes on."""
+        used = response.usage
+        usage = Usage(
+            requests=1, input_tokens=used.input_tokens if used else 0, output_tokens=used.output_tokens if used else 0
+        )
+        self.unusable += usage
+        await self._write(unusable=self._asked - 1, why=why, usage=usage.model_dump())
+
+    async def spoil(self, why: str) -> None:
+        """The last answer turned out to be of no use."""
+        if answer := self._answers.pop(self._asked - 1, None):
+            await self.spent(_response(answer), why)
 
     async def call(
         self, tool: str, arguments: dict[str, Any] | None, careful: bool, make: Callable[[], Awaitable[CallToolResult]]
@@ -135,6 +151,9 @@ class Journal:
     def _take(self, entry: dict[str, Any]) -> None:
         if "answer" in entry:
             self._answers[entry["answer"]] = entry["response"]
+        elif "unusable" in entry:
+            self._answers.pop(entry["unusable"], None)
+            self.unusable += Usage.model_validate(entry.get("usage", {}))
         elif "call" in entry:
             self._calls[entry["call"]] = _Call(entry["tool"], entry["arguments"])
         elif call := self._calls.get(entry.get("result", -1)):
@@ -143,6 +162,11 @@ class Journal:
     async def _write(self, **entry: Any) -> None:
         hidden = self._secrets.hide({"by": self._by, **entry})
         await self._store.append(self._key, json.dumps(hidden, ensure_ascii=False, separators=(",", ":")))
+
+
+def _response(found: dict[str, Any]) -> Response:
+    """What was written down, as it was taken from the endpoint: what it left out is left out here."""
+    return Response.construct(**found)
 
 
 def _parsed(line: str) -> dict[str, Any]:
