@@ -70,7 +70,9 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
     try:
         # What the SDK has no field for goes to the endpoint as it is.
         body = {**extra, **(known.pop("extra_body", None) or {})}
-        return ModelSettings(extra_body=body or None, **{"include_usage": True, **known})
+        # False leaves `stream_options` out: there are endpoints that refuse it, whatever it holds.
+        usage = None if known.pop("include_usage", True) is False else True
+        return ModelSettings(extra_body=body or None, include_usage=usage, **known)
     except (TypeError, ValueError) as error:
         raise BadRequest(f"model_settings: {error}".splitlines()[0]) from None
 
