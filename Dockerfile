@@ -7,7 +7,8 @@ WORKDIR /app
 
 COPY requirements.lock ./
 RUN pip install --no-cache-dir --no-deps -r requirements.lock
-COPY pyproject.toml README.md LICENSE starter.py worker.py ./
+COPY pyproject.toml hatch_build.py README.md LICENSE starter.py worker.py ./
+COPY temporal_taskflow ./temporal_taskflow
 COPY grammar ./grammar
 COPY workflows ./workflows
 COPY activities ./activities

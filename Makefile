@@ -3,9 +3,9 @@
 PYTHON ?= python3
 SEEDS ?= 100
 BIN := .venv/bin
-ROOMS := grammar workflows activities runtime console pictures commands taskflows tests benchmarks docs starter.py worker.py
+ROOMS := temporal_taskflow grammar workflows activities runtime console pictures commands taskflows tests benchmarks docs starter.py worker.py hatch_build.py
 
-.PHONY: help demo test check fix bench fuzz lock replay docs pictures compare chaos scale clean
+.PHONY: help demo test check fix bench fuzz lock replay docs pictures compare chaos scale dist clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,7 +43,7 @@ scale: .venv/ready  ## 10,000 items with a worker killed in the middle, a 100 MB
 	@$(BIN)/python -m benchmarks.scale
 
 replay: .venv/ready  ## record the histories in tests/replay anew
-	@$(BIN)/python -m tests.replay.record
+	@$(BIN)/python -m tests.replay.record_histories
 
 docs: .venv/ready  ## the docs as a site, in .site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -57,8 +57,12 @@ lock: .venv/ready  ## resolve the dependencies anew
 	.venv/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --group docs --group model \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements.lock
 
+dist: .venv/ready  ## the package, in dist: as a wheel, and as its sources
+	@rm -rf dist
+	@$(BIN)/hatchling build
+
 clean:  ## remove .venv and caches
-	rm -rf .venv .site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

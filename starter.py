@@ -27,8 +27,8 @@ from console.screen import Screen, screen
 from grammar.errors import InvalidFlow, Problem, UserError
 from grammar.loading import bundle
 from grammar.loading.bundle import Loaded, LoadOptions
-from grammar.messages.contracts import Bundle
 from grammar.messages.reports import Decision
+from grammar.messages.run_bundle import Bundle
 from runtime.exit import leave
 from runtime.state import state_dir
 

@@ -38,7 +38,7 @@ from activities.toolboxes.pool import Pool
 from console.problems import print_bug, print_problems
 from console.screen import screen
 from grammar.errors import UserError
-from grammar.messages.contracts import TASK_QUEUE
+from grammar.messages.names import TASK_QUEUE
 from runtime import stopping
 from runtime.backend import Backend, open_backend
 from runtime.exit import leave
@@ -225,8 +225,8 @@ def command(
         str | None,
         typer.Option("--run", metavar="ID", help="Serve one run of the embedded server until it ends."),
     ] = None,
-    only_look: Annotated[
-        bool, typer.Option("--look", help="With --run: answer questions about the run, and do none of its work.")
+    queries_only: Annotated[
+        bool, typer.Option("--queries-only", help="With --run: answer queries about the run, and do none of its work.")
     ] = False,
     max_concurrent_activities: Annotated[int, typer.Option(min=1, help="Activities at once.")] = Limits.activities,
     max_concurrent_workflow_tasks: Annotated[
@@ -247,7 +247,7 @@ def command(
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
     view = screen(json=False)
     try:
-        if run_id and only_look:
+        if run_id and queries_only:
             asyncio.run(look(task_queue))
         else:
             preloading.begin()

@@ -21,8 +21,9 @@ from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import Pool
 from activities.toolboxes.toolboxes import Toolboxes
 from grammar.errors import TaskError
-from grammar.messages import contracts
-from grammar.messages.contracts import AgentRequest, BranchResult
+from grammar.messages import names
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult
 from grammar.preparing import preparation
 from grammar.preparing.server_params import ResolvedServer
 
@@ -51,7 +52,7 @@ class AgentRuns:
         self._journals = journals
         self._documents = documents
 
-    @activity.defn(name=contracts.RUN_AGENT)
+    @activity.defn(name=names.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> BranchResult:
         """Run the agent to its end, with signs of life and progress on the way."""
         secrets = Secrets(request.secrets, request.surroundings.key)

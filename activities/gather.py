@@ -15,8 +15,9 @@ from activities.process.activity_errors import reported
 from activities.storage.documents import Documents, files_of, keep_file, size_of
 from grammar.documents.values import Value, stored_value
 from grammar.errors import StorageFailed
-from grammar.messages import contracts
-from grammar.messages.contracts import KEPT_OF_TASK, GatherRequest, Page
+from grammar.messages import names
+from grammar.messages.activity_requests import KEPT_OF_TASK, GatherRequest
+from grammar.messages.activity_results import Page
 from grammar.messages.fan_out import entry
 
 
@@ -26,7 +27,7 @@ class Gather:
     def __init__(self, documents: Documents | None) -> None:
         self._documents = documents
 
-    @activity.defn(name=contracts.GATHER)
+    @activity.defn(name=names.GATHER)
     async def gather(self, request: GatherRequest) -> Value:
         """The list, stored where it is large."""
         with reported(str):

@@ -12,9 +12,10 @@ from activities.process.activity_errors import reported
 from activities.process.render import Renderer
 from activities.storage import pages
 from activities.storage.documents import Documents, files_of, keep_file
-from grammar.documents.values import Stored
-from grammar.messages import contracts
-from grammar.messages.contracts import Page, PrepareRequest, StoredPage
+from grammar.documents.values import StoredDocument
+from grammar.messages import names
+from grammar.messages.activity_requests import PrepareRequest
+from grammar.messages.activity_results import Page, StoredPage
 from grammar.preparing import preparation
 from grammar.templating.outputs_read import outputs_read
 
@@ -28,7 +29,7 @@ class Prepare:
         self._renderer = renderer
         self._documents = documents
 
-    @activity.defn(name=contracts.PREPARE)
+    @activity.defn(name=names.PREPARE)
     async def prepare(self, request: PrepareRequest) -> Page:
         """A page of branches, ready to be deployed. What its texts took from `env()` stands as references."""
         with reported(str):
@@ -52,14 +53,14 @@ async def _kept(documents: Documents, folder: Path, starts: Sequence[int]) -> li
     return [StoredPage(first=one, stored=await keep_file(documents, folder / str(one), "value")) for one in starts]
 
 
-def raised(found: T | preparation.Failed) -> T:
+def raised(found: T | preparation.RenderFailure) -> T:
     """What was found. Raises the error that came back in its place."""
-    if isinstance(found, preparation.Failed):
+    if isinstance(found, preparation.RenderFailure):
         raise found.kind(found.message)
     return found
 
 
-def _wanted(request: PrepareRequest) -> list[Stored]:
+def _wanted(request: PrepareRequest) -> list[StoredDocument]:
     """The documents that the task reads."""
     task = request.task
     texts = [task.if_ or "", task.over or "", task.user_prompt or "", *request.prompts.values()]

@@ -21,8 +21,9 @@ from activities.process.transcript import Transcript
 from activities.storage.documents import Documents, keep_file, slim
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
-from grammar.messages import contracts
-from grammar.messages.contracts import BranchResult, ShellRequest
+from grammar.messages import names
+from grammar.messages.activity_requests import ShellRequest
+from grammar.messages.activity_results import BranchResult
 from grammar.preparing import preparation
 
 MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
@@ -39,7 +40,7 @@ class Shell:
         self._rehearsals = DryRunAnswers(renderer)
         self._documents = documents
 
-    @activity.defn(name=contracts.RUN_SHELL)
+    @activity.defn(name=names.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> BranchResult:
         """Run the script; its stdout is the result. Its whole process group ends with the activity."""
         secrets = Secrets(request.secrets, request.surroundings.key)

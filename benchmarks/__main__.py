@@ -21,7 +21,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.raw import QUEUE, Raw
 from grammar.loading.bundle import LoadOptions, load
-from grammar.messages.contracts import TASK_QUEUE
+from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import RunReport
 from runtime.local_server.embedded import embedded_server
 from runtime.runs import runs

@@ -30,7 +30,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.__main__ import PERSONALITY, ROOT, endpoint, process
 from grammar.loading.bundle import LoadOptions, load
-from grammar.messages.contracts import TASK_QUEUE, Bundle
+from grammar.messages.names import TASK_QUEUE
+from grammar.messages.run_bundle import Bundle
 from runtime.local_server.embedded import embedded_server
 from runtime.runs import runs
 

@@ -180,9 +180,8 @@ def watch(
 def workers(work: Path) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if "worker.py" in " ".join(process.cmdline()[:3]) and process.environ().get("TASKFLOW_STATE_DIR") == str(
-                work / "state"
-            ):
+            state = process.environ().get("TASKFLOW_STATE_DIR")
+            if "--run" in process.cmdline() and state == str(work / "state"):
                 yield process
 
 

@@ -8,8 +8,7 @@ from console.ask import Answer
 from console.run_display import RunDisplay
 from console.screen import Screen
 from grammar.errors import NotWaiting
-from grammar.messages.contracts import ApprovalDecision
-from grammar.messages.reports import Approval, Grant
+from grammar.messages.reports import Approval, ApprovalDecision, Grant
 from runtime.runs import runs, signals
 
 

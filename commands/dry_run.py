@@ -7,7 +7,7 @@ from grammar.errors import InvalidFlow, Problem
 from grammar.loading import bundle
 from grammar.loading.bundle import Loaded, LoadOptions
 from grammar.loading.source import display
-from grammar.messages.contracts import Bundle
+from grammar.messages.run_bundle import Bundle
 
 
 def as_dry_run(loaded: Loaded, order: LoadOptions, personality: str | None, rules: Path | None) -> Loaded:

@@ -15,7 +15,7 @@ from grammar.loading import bundle
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.model_list import ModelUse, models_of
 from grammar.messages import endpoint
-from grammar.messages.contracts import ModelSpec
+from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.endpoint import Endpoint
 
 TIMEOUT = 5.0

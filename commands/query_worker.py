@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from grammar.errors import NotWaiting
-from grammar.messages.contracts import TASK_QUEUE
+from grammar.messages.names import TASK_QUEUE
 from runtime.backend import Backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
@@ -20,7 +20,7 @@ async def answering(here: Backend, run_id: str) -> AsyncIterator[None]:
     if not here.embedded or (queue == TASK_QUEUE and worker_locks.worker_present()):
         yield
         return
-    worker = WorkerProcess(run_id, queue, look=True)
+    worker = WorkerProcess(run_id, queue, queries_only=True)
     await worker.start()
     try:
         yield

@@ -6,9 +6,10 @@ from commands.query_worker import answering
 from commands.run import RunOptions, Session
 from console.screen import Screen
 from grammar.loading import reuse
-from grammar.messages.continue_as_new import Carried, CarriedTask
-from grammar.messages.contracts import Bundle, Usage
+from grammar.messages.activity_results import Usage
+from grammar.messages.continue_as_new import CarriedRun, CarriedTask
 from grammar.messages.reports import TaskReport
+from grammar.messages.run_bundle import Bundle
 from runtime.backend import Backend, open_backend
 from runtime.runs import runs
 
@@ -22,7 +23,7 @@ async def run(flow: Bundle, earlier: str, task: str | None, wish: RunOptions, vi
         return await Session(flow, replace(wish, carried=carried), view).run_at(here)
 
 
-async def _carried(here: Backend, flow: Bundle, earlier: str, task: str | None) -> Carried:
+async def _carried(here: Backend, flow: Bundle, earlier: str, task: str | None) -> CarriedRun:
     """What the new run takes along."""
     old = await runs.bundle_of(runs.handle(here.client, earlier))
     async with answering(here, earlier):

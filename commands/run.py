@@ -21,10 +21,11 @@ from console.run_display import RunDisplay
 from console.run_summary import EXIT_CODES, print_summary
 from console.screen import Screen
 from grammar.messages import endpoint
-from grammar.messages.continue_as_new import Carried
-from grammar.messages.contracts import TASK_QUEUE, Bundle
+from grammar.messages.continue_as_new import CarriedRun
 from grammar.messages.events import RunChanges
+from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
+from grammar.messages.run_bundle import Bundle
 from runtime import stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
@@ -54,7 +55,7 @@ class RunOptions:
     debug: bool = False
     resume: bool = False
     decision: Decision | None = None
-    carried: Carried | None = None
+    carried: CarriedRun | None = None
 
 
 class Session:
@@ -76,10 +77,10 @@ class Session:
             self._teller.note(dry_run.notice(self._bundle))
         async with find_backend() as found:
             if self._wish.run_id:
-                return await self.run_at(await found.place())
+                return await self.run_at(await found.connect())
             queue = self._new_queue(found.embedded)
             async with self._served(found.embedded, queue) as served:  # it loads while the server starts
-                here = await found.place()
+                here = await found.connect()
                 self._tell_started(here)
                 code = await self._run(here, queue, served)
             return await self._until_decided(here, code)

@@ -5,7 +5,8 @@ from rich.text import Text
 from console import run_tables
 from console.problems import print_json
 from console.screen import Screen
-from grammar.messages.contracts import TASK_QUEUE, Bundle
+from grammar.messages.names import TASK_QUEUE
+from grammar.messages.run_bundle import Bundle
 from runtime.backend import Backend, open_backend
 from runtime.runs import pollers, schedules
 

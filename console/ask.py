@@ -13,7 +13,7 @@ from console.printable import printable
 from grammar.messages.reports import Action, Approval, Decision, Parked
 
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
-_DECISIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set output": "set_output", "abort": "abort"}
+_ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set output": "set_output", "abort": "abort"}
 _MEANINGS = (
     ("retry", "run again what failed"),
     ("skip", "go on without it"),
@@ -23,20 +23,31 @@ _MEANINGS = (
 )
 
 
-class _Choice(Prompt):
+class _PrefixPrompt(Prompt):
     """The beginning of an answer is enough."""
 
     def process_response(self, value: str) -> str:
-        """Raises InvalidResponse."""
-        found = [one for one in self.choices or () if one.startswith(value.strip().lower())]
+        """Return the choice that begins so. Raises InvalidResponse."""
+        found = [choice for choice in self.choices or () if choice.startswith(value.strip().lower())]
         if not value.strip() or len(found) != 1:
             raise InvalidResponse(self.illegal_choice_message)
         return found[0]
 
 
+class _JsonPrompt(Prompt):
+    """The answer is a value, as JSON."""
+
+    def process_response(self, value: str) -> JsonValue:  # type: ignore[override]
+        """Return the value. Raises InvalidResponse."""
+        try:
+            return json.loads(value)  # type: ignore[no-any-return]
+        except ValueError as error:
+            raise InvalidResponse(f"not JSON ({error}); a text needs quotes") from None
+
+
 def detach_or_cancel(console: Console, run_id: str) -> bool:
-    """Whether to detach; a second Ctrl-C or end of input cancels."""
-    _begin(console)
+    """Ask whether to leave the run or to cancel it; return True to detach. A second Ctrl-C or end of input cancels."""
+    _start_question(console)
     try:
         answer = Prompt.ask(
             f"run {run_id}: detach (it goes on without you) or cancel?",
@@ -50,24 +61,15 @@ def detach_or_cancel(console: Console, run_id: str) -> bool:
 
 
 def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
-    """Whether the agent may make the call, and why not. End of input detaches: nobody is there.
+    """Ask whether the agent may make the call. Returns the answer, and why not, for the agent; empty without a reason.
 
-    `always`: this one, and each other call of the tool in this run.
+    `always`: this one, and each other call of the tool in this run. End of input and Ctrl-C: `detach`, nobody is there.
     """
-    where = f"{approval.task}, {approval.branch}" if approval.branch else approval.task
-    _begin(console)
-    if approval.kind == "approval":
-        what, question = f"the agent wants to call {approval.tool} of {approval.toolbox} with", "allow it?"
-        choices = ["yes", "no", "always", "detach", "cancel"]
-    else:
-        what = f"a call of {approval.tool} was interrupted, and may have had an effect; it was made with"
-        question, choices = "repeat it?", ["yes", "no", "detach", "cancel"]
-    console.print(Text(printable(f"{where}: {what}"), "bold yellow"))
-    console.print(Text(_readable(approval.arguments)))
-    if "always" in choices:
-        console.print(Text("always: this one, and each other call of the tool in this run", "dim"))
+    _start_question(console)
+    choices = _print_call(console, approval)
+    question = "allow it?" if approval.kind == "approval" else "repeat it?"
     try:
-        answer = _Choice.ask(question, choices=choices, console=console)
+        answer = _PrefixPrompt.ask(question, choices=choices, console=console)
         reason = (
             Prompt.ask("why not (told to the agent)", default="", show_default=False, console=console)
             if answer == "no" and approval.kind == "approval"
@@ -79,40 +81,46 @@ def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
 
 
 def about_parked(console: Console, parked: Parked) -> Decision | None:
-    """What is to become of the run; None leaves it parked, and so do Ctrl-C and the end of input."""
-    _begin(console)
+    """Ask what is to become of a parked run; None leaves it parked, and so do Ctrl-C and the end of input."""
+    _start_question(console)
     console.print(Text(f"{parked.task} is parked; nothing that succeeded is run again", "bold yellow"))
     for name, meaning in _MEANINGS:
         console.print(Text(f"  {name:12}{meaning}"))
     try:
-        answer = _Choice.ask("what now?", choices=[name for name, _ in _MEANINGS], console=console)
+        answer = _PrefixPrompt.ask("what now?", choices=[name for name, _ in _MEANINGS], console=console)
         if answer == "leave":
             return None
-        action = _DECISIONS[answer]
-        value = _Json.ask("its output, as JSON", console=console) if action == "set_output" else None
+        action = _ACTIONS[answer]
+        value = _JsonPrompt.ask("its output, as JSON", console=console) if action == "set_output" else None
     except (EOFError, KeyboardInterrupt):
         return None
     return Decision(action=action, task=parked.task, value=value)
 
 
-def _begin(console: Console) -> None:
+def _start_question(console: Console) -> None:
     """What was typed before the question is no answer to it."""
-    keyboard.forget()
+    keyboard.discard_input()
     console.print()
 
 
-class _Json(Prompt):
-    """A value, as JSON."""
+def _print_call(console: Console, approval: Approval) -> list[str]:
+    """Print the call that waits. Returns the answers that may be given."""
+    if approval.kind == "approval":
+        what = f"the agent wants to call {approval.tool} of {approval.toolbox} with"
+        choices = ["yes", "no", "always", "detach", "cancel"]
+    else:
+        what = f"a call of {approval.tool} was interrupted, and may have had an effect; it was made with"
+        choices = ["yes", "no", "detach", "cancel"]
+    branch = f"{approval.task}, {approval.branch}" if approval.branch else approval.task
+    console.print(Text(printable(f"{branch}: {what}"), "bold yellow"))
+    console.print(Text(_indented(approval.arguments)))
+    if "always" in choices:
+        console.print(Text("always: this one, and each other call of the tool in this run", "dim"))
+    return choices
 
-    def process_response(self, value: str) -> JsonValue:  # type: ignore[override]
-        """Raises InvalidResponse."""
-        try:
-            return json.loads(value)  # type: ignore[no-any-return]
-        except ValueError as error:
-            raise InvalidResponse(f"not JSON ({error}); a text needs quotes") from None
 
-
-def _readable(arguments: str) -> str:
+def _indented(arguments: str) -> str:
+    """The arguments of a call, as they may be printed; as they are, where they are no JSON."""
     try:
         return printable(json.dumps(json.loads(arguments), indent=2, ensure_ascii=False))
     except ValueError:

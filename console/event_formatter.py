@@ -1,4 +1,4 @@
-"""A run told as it goes: tasks, items, what each agent says, tool calls, shell output, what goes wrong."""
+"""The events of a run as lines: tasks, items, what each agent says, tool calls, shell output, what goes wrong."""
 
 import re
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from datetime import datetime
 
 from rich.text import Text
 
-from console.failure_lines import FailureLine, FailureLines, final
+from console.failure_lines import FailureFormatter, FailureNotice, why_not_retried
 from console.printable import first_line, printable
 from console.progress import activity_label
 from grammar.documents.durations import rough
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent, TaskProgress
 from grammar.messages.reports import Approval
 
-_STYLES = {
+STYLES = {
     "tool_call": "cyan",
     "tool_output": "dim",
     "handoff": "magenta",
@@ -23,23 +23,23 @@ _STYLES = {
     "message": "",
     "prompt": "blue",
 }
-_SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
+SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
 _TASK_SIGNS = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
     "skipped": ("–", "yellow"),
     "cancelled": ("■", "yellow"),
 }
-# Of tools and scripts. What a model says is told in full.
-SHOWN_LINES = 40
-# Of more branches than that, what their tools do is left out; of more than that, those that say nothing are.
-WHOLE = 20
-SILENT = 200
+# Of tools and scripts. What a model says is printed in full.
+MAX_LINES = 40
+# In a task of more branches than that, what tools do is left out; of more than that, branches that say nothing are.
+MAX_BRANCHES_WITH_TOOLS = 20
+MAX_SILENT_BRANCHES = 200
 
 
 @dataclass
-class _Heard:
-    """What has been heard of one activity."""
+class _ActivityState:
+    """Of one activity: how many entries of its transcript are in lines, and the newest attempt."""
 
     entries: int = 0
     attempt: int = 1
@@ -47,179 +47,178 @@ class _Heard:
 
 @dataclass
 class EventFormatter:
-    """Puts each thing into lines once. `tasks`: the names in order. `debug`: nothing is left out.
+    """Put the events of a run into lines, each thing once.
 
-    `attended`: a person is asked about calls, so that they need not be told.
+    `tasks`: their names, in order. `debug`: nothing is left out. `attended`: a person is asked about calls, so that no
+    line needs to say that they wait.
     """
 
     tasks: list[str]
     debug: bool = False
     attended: bool = False
     _lines: list[Text] = field(default_factory=list)
-    _heard: dict[str, _Heard] = field(default_factory=dict)
-    _left: dict[str, int] = field(default_factory=dict)
+    _activities: dict[str, _ActivityState] = field(default_factory=dict)
+    _entries_of_earlier_legs: dict[str, int] = field(default_factory=dict)
     _blocks: dict[str, list[Text]] = field(default_factory=dict)
     _totals: dict[str, int] = field(default_factory=dict)
-    _failed: set[str] = field(default_factory=set)
-    _troubles: FailureLines = field(init=False)
+    _failed_tasks: set[str] = field(default_factory=set)
+    _failures: FailureFormatter = field(init=False)
 
     def __post_init__(self) -> None:
-        self._troubles = FailureLines(self.debug)
+        self._failures = FailureFormatter(self.debug)
 
-    def take(self) -> list[Text]:
-        """The lines since the last time."""
-        told, self._lines = self._lines, []
-        return told
+    def take_lines(self) -> list[Text]:
+        """Return the lines since the last call, and forget them."""
+        lines, self._lines = self._lines, []
+        return lines
 
-    def totals(self, tasks: Sequence[TaskProgress]) -> None:
-        """How many branches each task has, as far as it is known."""
-        for name, tally in zip(self.tasks, tasks, strict=False):
-            self._totals[name] = tally.total or self._totals.get(name, 0)
+    def set_totals(self, tasks: Sequence[TaskProgress]) -> None:
+        """Set how many branches each task has; a total of 0 is not known yet, and changes nothing."""
+        for name, progress in zip(self.tasks, tasks, strict=False):
+            self._totals[name] = progress.total or self._totals.get(name, 0)
 
-    def entry(self, entry: RunEvent) -> None:
-        """Something that the workflow recorded."""
-        self._totals[entry.task] = entry.total or self._totals.get(entry.task, 0)
-        if entry.kind == "task_started":
-            self._line(Text.assemble(("▶ ", "bold blue"), (self._numbered(entry.task), "bold")))
-        elif entry.kind == "branch_ended":
-            self._branch(entry)
-        elif entry.kind == "leg_ended":
-            self._left_off(entry)
-        elif entry.kind == "rate_limited":
-            self._rests(entry)
-        elif entry.kind in ("parked", "decided", "paused", "unpaused"):
-            self._steered(entry)
-        elif entry.approval:
-            self._approval(entry, entry.approval)
+    def add_event(self, event: RunEvent) -> None:
+        """Add the lines of something that the workflow recorded."""
+        self._totals[event.task] = event.total or self._totals.get(event.task, 0)
+        if event.kind == "task_started":
+            self._add_line(Text.assemble(("▶ ", "bold blue"), (self._numbered(event.task), "bold")))
+        elif event.kind == "branch_ended":
+            self._add_branch_end(event)
+        elif event.kind == "leg_ended":
+            self._add_leg_end(event)
+        elif event.kind == "rate_limited":
+            self._add_rate_limit(event)
+        elif event.kind in ("parked", "decided", "paused", "unpaused"):
+            self._add_run_state(event)
+        elif event.approval:
+            self._add_approval(event, event.approval)
         else:
-            self._task_ended(entry)
+            self._add_task_end(event)
 
-    def live(self, activity: str, task: str, live: PendingActivity, now: datetime) -> None:
-        """What an activity does now."""
-        label = activity_label(activity)
-        heard = self._hearing(activity)
-        if live.attempt > heard.attempt:
-            heard.attempt = live.attempt
-            self._retried(task, label, live, now)
-        if live.progress:
-            self._say(activity, task, live.progress.said, live.progress.first)
+    def add_activity(self, activity_id: str, task: str, activity: PendingActivity, now: datetime) -> None:
+        """Add the lines of what an activity of `task` does now: its new transcript entries, and a new attempt."""
+        state = self._state_of(activity_id)
+        if activity.attempt > state.attempt:
+            state.attempt = activity.attempt
+            self._add_retry(task, activity_label(activity_id), activity, now)
+        if activity.progress:
+            self._add_transcript(activity_id, task, activity.progress.said, activity.progress.first)
 
-    def note(self, text: str, style: str = "yellow") -> None:
-        """A line about the run as a whole."""
-        self._line(Text(printable(text), style=style))
+    def add_note(self, text: str, style: str = "yellow") -> None:
+        """Add a line about the run as a whole."""
+        self._add_line(Text(printable(text), style=style))
 
-    def _retried(self, task: str, label: str, live: PendingActivity, now: datetime) -> None:
-        number = f"{live.attempt - 1} of {live.attempts}" if live.attempts else f"{live.attempt - 1}"
-        seconds = (live.retry_at - now).total_seconds() if live.retry_at else 0
+    def _add_retry(self, task: str, label: str, activity: PendingActivity, now: datetime) -> None:
+        failed = activity.attempt - 1
+        number = f"{failed} of {activity.attempts}" if activity.attempts else f"{failed}"
+        seconds = (activity.retry_at - now).total_seconds() if activity.retry_at else 0
         when = f"in {rough(seconds)}" if seconds >= 0.5 else "now"
-        then = f"attempt {number} failed; attempt {live.attempt} {when}"
-        self._trouble(FailureLine(task, label, live.kind or "Failure", live.last_failure, then, "↻"))
+        outcome = f"attempt {number} failed; attempt {activity.attempt} {when}"
+        error_type = activity.kind or "Failure"
+        self._add_failure(FailureNotice(task, label, error_type, activity.last_failure, outcome, "↻"))
 
-    def _trouble(self, one: FailureLine) -> None:
-        if one.sign == "✗":
-            self._failed.add(one.task)
-        for line in self._troubles.tell(one):
-            self._line(Text("  ") + line)
+    def _add_failure(self, failure: FailureNotice) -> None:
+        if failure.sign == "✗":
+            self._failed_tasks.add(failure.task)
+        for line in self._failures.lines(failure):
+            self._add_line(Text("  ") + line)
 
-    def _branch(self, entry: RunEvent) -> None:
-        self._ended(entry)
-        block = self._blocks.pop(_branch_of(entry.activity or ""), [])
-        if entry.status == "failed":
+    def _add_branch_end(self, event: RunEvent) -> None:
+        self._end_activity(event)
+        block = self._blocks.pop(_first_leg(event.activity or ""), [])
+        if event.status == "failed":
             if block:
-                self._line(Text(f"  ✗ {entry.label}", style="red"))
-            for line in block:
-                self._line(line)
-            self._trouble(
-                FailureLine(entry.task, entry.label, entry.error or "Failure", entry.note, final(entry.error))
-            )
-        elif self._is_block(entry.task) and (block or self.debug or self._total(entry.task) <= SILENT):
-            self._line(Text(f"  ✓ {entry.label}", style="green"))
-            for line in block:
-                self._line(line)
+                self._add_line(Text(f"  ✗ {event.label}", style="red"))
+            self._lines.extend(block)
+            self._add_failure(_final_failure(event, event.label))
+        elif self._has_blocks(event.task) and (block or self.debug or self._total(event.task) <= MAX_SILENT_BRANCHES):
+            self._add_line(Text(f"  ✓ {event.label}", style="green"))
+            self._lines.extend(block)
 
-    def _ended(self, entry: RunEvent) -> _Heard:
-        """What an activity said that has not been told yet."""
-        heard = self._hearing(entry.activity or "")
-        self._say(entry.activity or "", entry.task, entry.said, entry.first)
-        self._heard.pop(entry.activity or "")
-        return heard
+    def _add_leg_end(self, event: RunEvent) -> None:
+        state = self._end_activity(event)
+        if event.status != "approval":
+            self._entries_of_earlier_legs[_first_leg(event.activity or "")] = state.entries
+        if event.status == "stopped":
+            label = f"{event.label}: " if event.label else ""
+            self._add_line(Text(f"  ⏸ {label}its worker stopped; goes on with the next one", style="yellow"))
 
-    def _left_off(self, entry: RunEvent) -> None:
-        heard = self._ended(entry)
-        if entry.status != "approval":
-            self._left[_branch_of(entry.activity or "")] = heard.entries
-        if entry.status == "stopped":
-            who = f"{entry.label}: " if entry.label else ""
-            self._line(Text(f"  ⏸ {who}its worker stopped; goes on with the next one", style="yellow"))
+    def _end_activity(self, event: RunEvent) -> _ActivityState:
+        """Add the rest of an activity's transcript. Returns its state, which is forgotten."""
+        activity_id = event.activity or ""
+        state = self._state_of(activity_id)
+        self._add_transcript(activity_id, event.task, event.said, event.first)
+        self._activities.pop(activity_id)
+        return state
 
-    def _rests(self, entry: RunEvent) -> None:
-        until = f"until {entry.until.astimezone():%H:%M:%S}" if entry.until else "for now"
-        then = f"waits for the endpoint {until}; no attempt is used up as long as any item advances"
-        self._trouble(FailureLine(entry.task, entry.label, "RateLimited", entry.note, then, "⏸"))
+    def _add_rate_limit(self, event: RunEvent) -> None:
+        until = f"until {event.until.astimezone():%H:%M:%S}" if event.until else "for now"
+        outcome = f"waits for the endpoint {until}; no attempt is used up as long as any item advances"
+        self._add_failure(FailureNotice(event.task, event.label, "RateLimited", event.note, outcome, "⏸"))
 
-    def _hearing(self, activity: str) -> _Heard:
-        """A leg that goes on from a journal goes through what an earlier one said first."""
-        if activity not in self._heard:
-            self._heard[activity] = _Heard(self._left.pop(_branch_of(activity), 0))
-        return self._heard[activity]
+    def _state_of(self, activity_id: str) -> _ActivityState:
+        """A leg that goes on from a journal goes through the entries of the earlier ones first."""
+        if activity_id not in self._activities:
+            entries = self._entries_of_earlier_legs.pop(_first_leg(activity_id), 0)
+            self._activities[activity_id] = _ActivityState(entries)
+        return self._activities[activity_id]
 
     def _total(self, task: str) -> int:
         return self._totals.get(task, 0)
 
-    def _is_told(self, task: str, said: TranscriptEntry) -> bool:
-        return self.debug or said.kind in ("message", "prompt") or self._total(task) <= WHOLE
+    def _is_shown(self, task: str, entry: TranscriptEntry) -> bool:
+        return self.debug or entry.kind in ("message", "prompt") or self._total(task) <= MAX_BRANCHES_WITH_TOOLS
 
-    def _is_block(self, task: str) -> bool:
+    def _has_blocks(self, task: str) -> bool:
         return self._total(task) > 1
 
-    def _steered(self, entry: RunEvent) -> None:
-        if entry.kind == "parked":
-            self._line(Text(f"⏸ {entry.task} parked: {first_line(entry.note)}", style="bold red"))
-        elif entry.kind == "decided":
-            self._line(Text(f"  {entry.task}: {entry.status}, by a person", style="yellow"))
+    def _add_run_state(self, event: RunEvent) -> None:
+        if event.kind == "parked":
+            self._add_line(Text(f"⏸ {event.task} parked: {first_line(event.note)}", style="bold red"))
+        elif event.kind == "decided":
+            self._add_line(Text(f"  {event.task}: {event.status}, by a person", style="yellow"))
         else:
-            text = "paused: no new branch starts" if entry.kind == "paused" else "goes on"
-            self._line(Text(text, style="yellow"))
+            text = "paused: no new branch starts" if event.kind == "paused" else "goes on"
+            self._add_line(Text(text, style="yellow"))
 
-    def _approval(self, entry: RunEvent, approval: Approval) -> None:
-        who = f"{entry.label}: " if entry.label else ""
-        if entry.kind == "approval_asked" and self.attended:
+    def _add_approval(self, event: RunEvent, approval: Approval) -> None:
+        if event.kind == "approval_asked" and self.attended:
             return
-        if entry.kind == "approval_asked":
+        if event.kind == "approval_asked":
+            label = f"{event.label}: " if event.label else ""
             call = printable(f"{approval.tool}({approval.arguments})")
             what = f"of {approval.toolbox} waits for approval"
             if approval.kind == "unknown_outcome":
                 what = "was interrupted, and may have had an effect: repeat it?"
-            text = f"  ? {who}{call} {what}"
-            self._line(Text(f"{text}: {approval.id}", style="bold yellow"))
+            text = f"  ? {label}{call} {what}"
+            self._add_line(Text(f"{text}: {approval.id}", style="bold yellow"))
         else:
-            reason = f": {entry.note}" if entry.note else ""
-            self._line(Text(printable(f"  {approval.id} {entry.status}{reason}"), style="yellow"))
+            reason = f": {event.note}" if event.note else ""
+            self._add_line(Text(printable(f"  {approval.id} {event.status}{reason}"), style="yellow"))
 
-    def _task_ended(self, entry: RunEvent) -> None:
-        if entry.status == "failed" and entry.task not in self._failed:
-            self._trouble(FailureLine(entry.task, "", entry.error or "Failure", entry.note, final(entry.error)))
-        for line in self._troubles.untold(entry.task):
-            self._line(line)
-        sign, style = _TASK_SIGNS.get(entry.status, ("·", ""))
-        note = f": {first_line(entry.note)}" if entry.note and entry.status != "failed" else ""
-        self._line(Text(f"{sign} {entry.task} {entry.status}{note}", style=style))
+    def _add_task_end(self, event: RunEvent) -> None:
+        if event.status == "failed" and event.task not in self._failed_tasks:
+            self._add_failure(_final_failure(event, ""))
+        self._lines.extend(self._failures.repeats(event.task))
+        sign, style = _TASK_SIGNS.get(event.status, ("·", ""))
+        note = f": {first_line(event.note)}" if event.note and event.status != "failed" else ""
+        self._add_line(Text(f"{sign} {event.task} {event.status}{note}", style=style))
 
-    def _say(self, activity: str, task: str, said: list[TranscriptEntry], first: int) -> None:
-        """The one branch of a task is told at once; of several, each one's block when it ends."""
-        heard = self._hearing(activity)
-        for number, one in enumerate(said, first):
-            if number < heard.entries:
+    def _add_transcript(self, activity_id: str, task: str, entries: list[TranscriptEntry], first: int) -> None:
+        """Of a task's only branch, at once; of several, into a block for each, which is added when the branch ends."""
+        state = self._state_of(activity_id)
+        for number, entry in enumerate(entries, first):
+            if number < state.entries:
                 continue
-            heard.entries = number + 1
-            if self._is_told(task, one):
-                told = _told(one, "    " if self._is_block(task) else "  ")
-                if self._is_block(task):
-                    self._blocks.setdefault(_branch_of(activity), []).extend(told)
-                else:
-                    self._lines.extend(told)
+            state.entries = number + 1
+            if not self._is_shown(task, entry):
+                continue
+            if self._has_blocks(task):
+                self._blocks.setdefault(_first_leg(activity_id), []).extend(_entry_lines(entry, "    "))
+            else:
+                self._lines.extend(_entry_lines(entry, "  "))
 
-    def _line(self, text: Text) -> None:
+    def _add_line(self, text: Text) -> None:
         self._lines.append(text)
 
     def _numbered(self, task: str) -> str:
@@ -227,18 +226,22 @@ class EventFormatter:
         return f"{number}{task}"
 
 
-def _told(said: TranscriptEntry, indent: str) -> list[Text]:
+def _final_failure(event: RunEvent, label: str) -> FailureNotice:
+    return FailureNotice(event.task, label, event.error or "Failure", event.note, why_not_retried(event.error))
+
+
+def _entry_lines(entry: TranscriptEntry, indent: str) -> list[Text]:
     """Who says it, and below each other what."""
-    lines = printable(said.text).splitlines()
-    if len(lines) > SHOWN_LINES and said.kind not in ("prompt", "message"):
-        lines = [*lines[:SHOWN_LINES], f"… ({len(lines) - SHOWN_LINES} more lines)"]
-    who = f"{said.who}: " if said.kind != "shell" else ""
-    begins = [f"{who}{_SIGNS[said.kind]}", *["  " * bool(who)] * len(lines)]
+    lines = printable(entry.text).splitlines()
+    if len(lines) > MAX_LINES and entry.kind not in ("prompt", "message"):
+        lines = [*lines[:MAX_LINES], f"… ({len(lines) - MAX_LINES} more lines)"]
+    who = f"{entry.who}: " if entry.kind != "shell" else ""
+    starts = [f"{who}{SIGNS[entry.kind]}", *["  " * bool(who)] * len(lines)]
     return [
-        Text(f"{indent}{begin}{line}", style=_STYLES[said.kind]) for begin, line in zip(begins, lines, strict=False)
+        Text(f"{indent}{start}{line}", style=STYLES[entry.kind]) for start, line in zip(starts, lines, strict=False)
     ]
 
 
-def _branch_of(activity: str) -> str:
-    """The id of the branch's first leg."""
-    return re.sub(r"-leg-\d+$", "", activity)
+def _first_leg(activity_id: str) -> str:
+    """The id of the first leg of the activity's branch, which stands for the branch."""
+    return re.sub(r"-leg-\d+$", "", activity_id)

@@ -6,18 +6,18 @@ import termios
 from contextlib import suppress
 
 
-def hush() -> None:
-    """What is typed is not shown: it would stand in the midst of the live view."""
+def disable_echo() -> None:
+    """Hide what is typed: it would stand in the midst of the live view."""
     _set_echo(False)
 
 
-def speak() -> None:
-    """It is shown again."""
+def enable_echo() -> None:
+    """Show what is typed again."""
     _set_echo(True)
 
 
-def forget() -> None:
-    """What has been typed so far is not read."""
+def discard_input() -> None:
+    """Drop what has been typed and not been read yet."""
     if _is_ours():
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 

@@ -2,100 +2,110 @@
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from console.progress import BranchRow, RunView, TaskView
-from console.throughput import told
+from console.progress import BranchRow, BranchState, RunView, TaskView
+from console.throughput import format_rate
 from grammar.documents.durations import rough, spoken
 
-SIGNS = {
+_TASK_SIGNS = {
     "waiting": ("·", "dim"), "running": ("▶", "bold blue"), "parked": ("⏸", "bold red"), "done": ("✓", "green"),
     "failed": ("✗", "red"), "skipped": ("–", "yellow"), "cancelled": ("■", "yellow"),
 }  # fmt: skip
-_STYLES = {"asks": "bold yellow", "retries": "yellow", "rests": "yellow", "works": "", "queued": "dim"}
-_COUNTED = {
-    "asks": "waiting for you", "retries": "to be tried again", "rests": "waiting for the endpoint",
-    "works": "running", "queued": "waiting for a worker",
+_STYLES: dict[BranchState, str] = {
+    "waiting_approval": "bold yellow", "retrying": "yellow", "rate_limited": "yellow", "running": "", "queued": "dim",
 }  # fmt: skip
-_BAR = 30
-_NAME = 40
-_SPOKEN = 4
+_HIDDEN: dict[BranchState, str] = {
+    "waiting_approval": "waiting for you", "retrying": "to be tried again", "rate_limited": "waiting for the endpoint",
+    "running": "running", "queued": "waiting for a worker",
+}  # fmt: skip
+_MAX_BAR = 30
+_MAX_NAME = 40
+_MAX_TAIL_LINES = 4
 _INDENT = "    "
 
 
-def lines(view: RunView, width: int, height: int) -> list[Text]:
-    """At most `height` lines, each at most `width` cells wide. Where not all fits, what runs comes first."""
-    foot = _foot(view, width, height)
-    head = [_rule(view, width)] if height >= 6 else []
-    body = _tasks(view.tasks, width, max(0, height - len(head) - len(foot)))
-    shown = [*head, *body, *foot][-max(1, height) :]
+def render(view: RunView, width: int, height: int) -> list[Text]:
+    """Return at most `height` lines, each at most `width` cells wide. Where not all fits, what runs comes first."""
+    footer = _footer(view, width, height)
+    header = [_header(view, width)] if height >= 6 else []
+    tasks = _task_lines(view.tasks, width, max(0, height - len(header) - len(footer)))
+    shown = [*header, *tasks, *footer][-max(1, height) :]
     for line in shown:
         line.truncate(width, overflow="ellipsis")
     return shown
 
 
-def _rule(view: RunView, width: int) -> Text:
+def _header(view: RunView, width: int) -> Text:
     title = f"── {view.run_id} "
     return Text(title + "─" * max(0, width - cell_len(title)), "dim")
 
 
-def _foot(view: RunView, width: int, height: int) -> list[Text]:
+def _footer(view: RunView, width: int, height: int) -> list[Text]:
     """Time, tokens, cost; and, where there is room, the address in the Web UI."""
     parts = [rough(view.seconds), f"{view.tokens:,} tokens", f"about {view.cost}" if view.cost else ""]
-    asks = f"{view.asks} waiting for you" if view.asks else ""
-    text = " · ".join(filter(None, [view.state, *parts, asks]))
-    leave = "Ctrl-C: detach or cancel"
-    gap = width - cell_len(text) - len(leave)
-    figures = Text(text, "bold") + (Text(" " * gap + leave, "dim") if gap > 2 else Text())
+    approvals = f"{view.approvals} waiting for you" if view.approvals else ""
+    text = " · ".join(filter(None, [view.state, *parts, approvals]))
+    advice = "Ctrl-C: detach or cancel"
+    gap = width - cell_len(text) - len(advice)
+    figures = Text(text, "bold") + (Text(" " * gap + advice, "dim") if gap > 2 else Text())
     # An address that is cut leads nowhere.
     fits = view.url and cell_len(view.url) <= width and height >= 8
     return [figures, *([Text(view.url, "dim")] if view.url and fits else [])]
 
 
-def _tasks(tasks: Sequence[TaskView], width: int, room: int) -> list[Text]:
-    """The tasks; of many, what is over and what is to come is told in a line each."""
-    names = min(_NAME, width // 2, max((cell_len(task.name) for task in tasks), default=0))
-    running = [task for task in tasks if task.status in ("running", "parked")]
-    wanted = sum(len(_inside(task, width, room)) for task in running)
-    if len(tasks) + min(wanted, 4) > room:
-        shown = [part for status, some in groupby(tasks, _phase) for part in _folded(status, list(some), names)]
-    else:
-        shown = [(task, _line(task, names)) for task in tasks]
-    # What runs is not pushed out by what does not.
-    while len(shown) > max(1, room) and (idle := next((one for one in shown if one[0] is None), None)):
-        shown.remove(idle)
+def _task_lines(tasks: Sequence[TaskView], width: int, room: int) -> list[Text]:
+    """The tasks, with the branches of those that run; of many, what is over and what is to come is a line each."""
+    shown = _tasks_that_fit(tasks, width, room)
     left = room - len(shown)
-    found = []
+    lines = []
     for task, line in shown:
-        found.append(line)
+        lines.append(line)
         if task and task.status == "running" and left > 0:
-            inside = _inside(task, width, left)
-            found += inside
-            left -= len(inside)
-    return found
+            branches = _branch_lines(task, width, left)
+            lines += branches
+            left -= len(branches)
+    return lines
+
+
+def _tasks_that_fit(tasks: Sequence[TaskView], width: int, room: int) -> list[tuple[TaskView | None, Text]]:
+    """A line for each task, or for several that are folded (None)."""
+    name_width = min(_MAX_NAME, width // 2, max((cell_len(task.name) for task in tasks), default=0))
+    running = [task for task in tasks if task.status in ("running", "parked")]
+    wanted = sum(len(_branch_lines(task, width, room)) for task in running)
+    if len(tasks) + min(wanted, 4) > room:
+        phases = groupby(tasks, _phase)
+        shown = [line for phase, some in phases for line in _folded(phase, list(some), name_width)]
+    else:
+        shown = [(task, _task_line(task, name_width)) for task in tasks]
+    # What runs is not pushed out by what does not.
+    while len(shown) > max(1, room) and (folded := next((line for line in shown if line[0] is None), None)):
+        shown.remove(folded)
+    return shown
 
 
 def _phase(task: TaskView) -> str:
     return task.status if task.status in ("running", "parked", "failed", "waiting") else "over"
 
 
-def _folded(phase: str, tasks: list[TaskView], names: int) -> list[tuple[TaskView | None, Text]]:
+def _folded(phase: str, tasks: list[TaskView], name_width: int) -> list[tuple[TaskView | None, Text]]:
     if phase in ("running", "parked") or len(tasks) == 1:
-        return [(task, _line(task, names)) for task in tasks]
-    sign, style = SIGNS["done" if phase == "over" else phase]
+        return [(task, _task_line(task, name_width)) for task in tasks]
+    sign, style = _TASK_SIGNS["done" if phase == "over" else phase]
     what = {"over": "done", "waiting": "to come"}.get(phase, phase)
     numbers = f"{tasks[0].number}–{tasks[-1].number}"
     return [(None, Text.assemble((f"{sign} ", style), (f"{len(tasks)} tasks {what} ({numbers})", "dim")))]
 
 
-def _line(task: TaskView, names: int) -> Text:
-    sign, style = SIGNS[task.status]
-    name = f"{task.number} {set_cell_size(task.name, names)}"
-    parts = [_time(task), _items(task), f"{task.tokens:,} tokens" if task.tokens else ""]
+def _task_line(task: TaskView, name_width: int) -> Text:
+    sign, style = _TASK_SIGNS[task.status]
+    name = f"{task.number} {set_cell_size(task.name, name_width)}"
+    parts = [_duration(task), _branch_counts(task), f"{task.tokens:,} tokens" if task.tokens else ""]
     parts += [task.note] if task.note and task.status != "running" else []
     parts += [task.status] if task.status in ("skipped", "parked", "cancelled") else []
     rest = " · ".join(filter(None, parts))
@@ -105,88 +115,89 @@ def _line(task: TaskView, names: int) -> Text:
     return line
 
 
-def _time(task: TaskView) -> str:
+def _duration(task: TaskView) -> str:
     if task.seconds is None or task.status == "waiting":
         return ""
     return rough(task.seconds) if task.status in ("running", "parked") else spoken(timedelta(seconds=task.seconds))
 
 
-def _items(task: TaskView) -> str:
+def _branch_counts(task: TaskView) -> str:
     if task.total <= 1 or task.status == "running":
         return ""
     return f"{task.done}/{task.total}" + (f", {task.failed} failed" if task.failed else "")
 
 
-def _inside(task: TaskView, width: int, room: int) -> list[Text]:
-    """How far a fan-out is, and what is in flight."""
+def _branch_lines(task: TaskView, width: int, room: int) -> list[Text]:
+    """How far a fan-out is, and the branches in flight."""
     if task.total <= 1:
-        return [line for row in task.rows for line in _alone(row, width, room)][:room]
+        return [line for row in task.rows for line in _only_branch(row, width, room)][:room]
     fitting = room - 1
     shown = task.rows if len(task.rows) <= fitting else task.rows[: max(0, fitting - 1)]
-    more = [_more(task.rows[len(shown) :])] if len(shown) < len(task.rows) else []
-    return [_progress(task, width), *_columns(shown, width), *more][: max(0, room)]
+    hidden = [_hidden(task.rows[len(shown) :])] if len(shown) < len(task.rows) else []
+    return [_progress_line(task, width), *_row_lines(shown, width), *hidden][: max(0, room)]
 
 
-def _progress(task: TaskView, width: int) -> Text:
+def _progress_line(task: TaskView, width: int) -> Text:
     ended = task.done + task.failed
-    parts = [f"{ended:,}/{task.total:,}", f"{task.done:,} ok" if task.failed else ""]
     failed = f"{task.failed:,} failed" if task.failed else ""
-    parts += [told(task.rate) if task.rate else "", f"ETA {rough(task.left)}" if task.left else ""]
-    figures = Text(" · ").join(
-        Text(part, "red" if part == failed else "") for part in filter(None, [*parts[:2], failed, *parts[2:]])
-    )
-    size = min(_BAR, max(5, width - len(_INDENT) - cell_len(figures.plain) - 2))
+    parts = [f"{ended:,}/{task.total:,}", f"{task.done:,} ok" if task.failed else "", failed]
+    parts += [
+        format_rate(task.rate) if task.rate else "",
+        f"ETA {rough(task.seconds_left)}" if task.seconds_left else "",
+    ]
+    figures = Text(" · ").join(Text(part, "red" if part == failed else "") for part in filter(None, parts))
+    size = min(_MAX_BAR, max(5, width - len(_INDENT) - cell_len(figures.plain) - 2))
     return Text.assemble(_INDENT, *_bar(task, size), "  ", figures)
 
 
 def _bar(task: TaskView, size: int) -> list[tuple[str, str]]:
-    """It tells without colour, too."""
+    """It can be read without colours, too."""
     ended = size * (task.done + task.failed) // max(1, task.total)
     failed = min(ended, -(-size * task.failed // max(1, task.total)))
     return [("━" * (ended - failed), "green"), ("×" * failed, "red"), ("─" * (size - ended), "dim")]
 
 
-def _columns(rows: Sequence[BranchRow], width: int) -> list[Text]:
+def _row_lines(rows: Sequence[BranchRow], width: int) -> list[Text]:
     """Figures stand below each other; what is held up has none, and says why instead."""
     cells = [(row, [row.label, *_figures(row)]) for row in rows]
     sizes = [max(cell_len(texts[column]) for _, texts in cells) for column in range(4)] if cells else []
-    found = []
+    lines = []
     for row, (label, *figures) in cells:
         parts = [set_cell_size(label, sizes[0])] if sizes[0] else []
-        if row.doing in ("works", "queued"):
+        if row.state in ("running", "queued"):
             parts += [
                 " " * (size - cell_len(text)) + text for text, size in zip(figures, sizes[1:], strict=True) if size
             ]
-        begin = "  ".join(parts)
-        room = width - len(_INDENT) - cell_len(begin) - 2
-        found.append(Text.assemble(_INDENT, (begin, _STYLES[row.doing]), "  " if begin else "", _doing(row, room)))
-    return found
+        start = "  ".join(parts)
+        room = width - len(_INDENT) - cell_len(start) - 2
+        lines.append(Text.assemble(_INDENT, (start, _STYLES[row.state]), "  " if start else "", _action(row, room)))
+    return lines
 
 
 def _figures(row: BranchRow) -> tuple[str, str, str]:
     turn = f"turn {row.turn}/{row.turns}" if row.turn and row.turns else ""
     tokens = f"{row.tokens:,} tok" if row.tokens else ""
-    return turn, tokens, rough(row.seconds) if row.seconds is not None and row.doing in ("works", "queued") else ""
+    return turn, tokens, rough(row.seconds) if row.seconds is not None and row.state in ("running", "queued") else ""
 
 
-def _doing(row: BranchRow, room: int) -> Text:
+def _action(row: BranchRow, room: int) -> Text:
     """What it does, or why it does not; of what it says, the end."""
     soon = f"in {rough(row.seconds)}" if row.seconds else "now"
-    if row.doing == "rests":
+    if row.state == "rate_limited":
         return Text(f"⏸ rate limited, goes on {soon}: {row.text}", "yellow")
-    if row.doing == "retries":
+    if row.state == "retrying":
         return Text(f"↻ {soon}: {row.text}", "yellow")
-    if row.doing == "asks":
+    if row.state == "waiting_approval":
         return Text(f"? waits for your yes: {row.text}", "bold yellow")
-    if row.doing == "queued":
+    if row.state == "queued":
         return Text(f"waits for a worker {row.text}".rstrip(), "dim")
     if row.text or not row.tail:
         return Text(row.text, "cyan" if row.text.startswith("→") else "dim")
-    return Text(_end(" ".join(row.tail.split()), room))
+    return Text(_end_of(" ".join(row.tail.split()), room))
 
 
-def _end(text: str, room: int) -> str:
-    """The end of a text, which fits."""
+def _end_of(text: str, room: int) -> str:
+    """As much of the end of a text as fits."""
     if cell_len(text) <= room:
         return text
     while text and cell_len(text) > room - 1:
@@ -194,20 +205,20 @@ def _end(text: str, room: int) -> str:
     return f"…{text}"
 
 
-def _more(rows: Sequence[BranchRow]) -> Text:
-    """How many do not fit, and what they do."""
-    kinds = [row.doing for row in rows]
-    told = ", ".join(f"{kinds.count(kind)} {what}" for kind, what in _COUNTED.items() if kind in kinds)
-    return Text(f"{_INDENT}… and {told}", "dim")
+def _hidden(rows: Sequence[BranchRow]) -> Text:
+    """How many branches do not fit, and what they do."""
+    states = [row.state for row in rows]
+    counts = ", ".join(f"{states.count(state)} {what}" for state, what in _HIDDEN.items() if state in states)
+    return Text(f"{_INDENT}… and {counts}", "dim")
 
 
-def _alone(row: BranchRow, width: int, room: int) -> list[Text]:
+def _only_branch(row: BranchRow, width: int, room: int) -> list[Text]:
     """The one branch of a task, and under it the last lines of what it says."""
-    (line,) = _columns([BranchRow(**{**vars(row), "tail": "", "text": row.text or "says"})], width)
+    (line,) = _row_lines([replace(row, tail="", text=row.text or "says")], width)
     line.plain = line.plain.rstrip()
     if not row.tail.strip():
         return [line]
     wrapped = [
         part for text in row.tail.splitlines() for part in textwrap.wrap(text, max(10, width - len(_INDENT) - 2))
     ]
-    return [line, *(Text(f"{_INDENT}│ {part}") for part in wrapped[-min(_SPOKEN, room - 1) :] if room > 1)]
+    return [line, *(Text(f"{_INDENT}│ {part}") for part in wrapped[-min(_MAX_TAIL_LINES, room - 1) :] if room > 1)]

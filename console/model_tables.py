@@ -10,34 +10,36 @@ from grammar.loading.model_list import ModelUse
 EMBEDDED = "embedded toy model"
 
 
-def print_models(console: Console, found: Sequence[ModelUse]) -> None:
-    """One line per model, however wide: a line stays a line in a pipe."""
-    if not found:
+def print_models(console: Console, models: Sequence[ModelUse]) -> None:
+    """Print one line per model, however wide: a line stays a line in a pipe."""
+    if not models:
         console.print("no task asks a model")
         return
-    rows = [("name", "model", "api", "endpoint", "key", "settings", "tasks"), *map(_row, found)]
+    rows = [("name", "model", "api", "endpoint", "key", "settings", "tasks"), *map(_row, models)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         console.print(Text(line.rstrip(), "bold" if row is rows[0] else ""))
 
 
-def _row(one: ModelUse) -> tuple[str, ...]:
-    settings = ", ".join(f"{name}={value}" for name, value in one.settings.items())
-    tasks = ", ".join(one.tasks) or "none"
+def _row(model: ModelUse) -> tuple[str, ...]:
+    settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
     return (
-        one.name or "default",
-        one.model,
-        one.api_type,
-        one.endpoint or EMBEDDED,
-        _key(one),
+        model.name or "default",
+        model.model,
+        model.api_type,
+        model.endpoint or EMBEDDED,
+        _key(model),
         settings or "none",
-        tasks,
+        ", ".join(model.tasks) or "none",
     )
 
 
 def print_default(console: Console, default: ModelUse, offered: Sequence[str] | None, error: str | None) -> None:
-    """What answers where a flow says nothing about it."""
+    """Print what answers where a flow names no model.
+
+    `offered`: the models that the endpoint lists, None where it was not asked or did not say; `error`: why it did not.
+    """
     console.print(Text(f"endpoint  {default.endpoint or EMBEDDED}"))
     console.print(Text(f"key       {_key(default)}"))
     if default.endpoint:
@@ -50,7 +52,7 @@ def print_default(console: Console, default: ModelUse, offered: Sequence[str] | 
             console.print(Text(f"          {name}"))
 
 
-def _key(one: ModelUse) -> str:
-    if one.token is None:
+def _key(model: ModelUse) -> str:
+    if model.token is None:
         return "none"
-    return f"{one.token} ({'set' if one.token_is_set else 'not set'})"
+    return f"{model.token} ({'set' if model.token_is_set else 'not set'})"

@@ -12,13 +12,13 @@ from grammar.errors import InvalidFlow, Problem, UserError
 
 
 def print_warnings(view: Screen, warnings: list[Problem]) -> None:
-    """One line each."""
+    """Print one line for each warning."""
     for warning in warnings:
         view.err.print(Text(f"warning: {warning}", "yellow"))
 
 
 def print_problems(view: Screen, error: UserError, json: bool) -> None:
-    """One line each, and nothing was started."""
+    """Print one line for each problem, after the warnings; with `json`, also a document with all of them."""
     if isinstance(error, InvalidFlow):
         print_warnings(view, error.warnings)
     for line in str(error).splitlines():
@@ -35,7 +35,10 @@ def print_usage_error(message: str) -> None:
 
 
 def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None, debug: bool = False) -> None:
-    """A fault of ours: one line, and a file with the details; with `debug`, the details, too."""
+    """Print a line about a fault of ours, and write the traceback to a file in `folder` (None: the working directory).
+
+    `debug`: the traceback is printed, too.
+    """
     details = (folder or Path.cwd()) / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
     told = "".join(traceback.format_exception(error))
     details.write_text(told, encoding="utf-8")
@@ -48,5 +51,5 @@ def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None = 
 
 
 def print_json(document: object) -> None:
-    """The one JSON document on stdout."""
+    """Print the one JSON document, on stdout."""
     print(json_format.dumps(document, indent=2, ensure_ascii=False, default=str))

@@ -4,30 +4,34 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from console.printable import first_line, printable
 from console.throughput import Throughput
 from grammar.documents.models import Task
 from grammar.messages import model_choice
-from grammar.messages.contracts import Bundle, Progress, Usage
+from grammar.messages.activity_results import Progress, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.history import BranchPosition, position_of
 from grammar.messages.prices import cost, dollars
 from grammar.messages.reports import Approval
+from grammar.messages.run_bundle import Bundle
 
-Doing = Literal["asks", "retries", "rests", "works", "queued"]
+# In the order in which they are shown: what needs a person first.
+BranchState = Literal["waiting_approval", "retrying", "rate_limited", "running", "queued"]
 
 
 @dataclass(frozen=True)
 class BranchRow:
-    """A branch in flight. `seconds`: since when it works, or until it goes on.
+    """A branch in flight.
 
-    `text`: what it does, or why it does not; `tail`: the end of what it says.
+    `label`: empty where the task has but one. `seconds`: since when it runs or waits for a person or a worker; until it
+    goes on, where it is to be retried or rate limited. `turn` of `turns`: 0 for a script. `text`: what it does, or why
+    it does not; `tail`: the end of what it says.
     """
 
     label: str
-    doing: Doing
+    state: BranchState
     seconds: float | None = None
     turn: int = 0
     turns: int = 0
@@ -38,7 +42,12 @@ class BranchRow:
 
 @dataclass(frozen=True)
 class TaskView:
-    """A task. `rate`: branches a second; `left`: seconds until all have ended. `rows`: what is in flight."""
+    """A task, as it is shown.
+
+    `seconds`: how long it took, or has run; None before it starts. `total`, `done`, `failed`: branches.
+    `rate`: branches per second; `seconds_left`: until all have ended; both None where it is too early to say.
+    `rows`: the branches in flight.
+    """
 
     number: int
     name: str
@@ -49,15 +58,18 @@ class TaskView:
     failed: int = 0
     tokens: int = 0
     note: str = ""
-    fans_out: bool = False
     rate: float | None = None
-    left: float | None = None
+    seconds_left: float | None = None
     rows: Sequence[BranchRow] = ()
 
 
 @dataclass(frozen=True)
 class RunView:
-    """The whole of it. `state`: where it is not just running."""
+    """A run, as it is shown.
+
+    `url`: it in the Web UI. `cost`: an estimate, empty without prices. `state`: empty where it is just running.
+    `approvals`: how many calls wait for a person.
+    """
 
     run_id: str
     url: str | None
@@ -66,11 +78,11 @@ class RunView:
     tokens: int = 0
     cost: str = ""
     state: str = ""
-    asks: int = 0
+    approvals: int = 0
 
 
 @dataclass(frozen=True)
-class _Rest:
+class _RateLimit:
     """A branch waits for the endpoint."""
 
     until: datetime
@@ -79,101 +91,103 @@ class _Rest:
 
 @dataclass
 class RunProgress:
-    """Takes in what a follower hears, and says what there is to see."""
+    """Keep what a follower hears of a run, and put it together as a view. `url`: the run in the Web UI."""
 
     bundle: Bundle
     run_id: str
     url: str | None = None
-    _tallies: list[TaskProgress] = field(default_factory=list)
-    _live: dict[BranchPosition, PendingActivity] = field(default_factory=dict)
-    _rests: dict[BranchPosition, _Rest] = field(default_factory=dict)
+    _tasks: list[TaskProgress] = field(default_factory=list)
+    _activities: dict[BranchPosition, PendingActivity] = field(default_factory=dict)
+    _rate_limits: dict[BranchPosition, _RateLimit] = field(default_factory=dict)
     _approvals: dict[BranchPosition, Approval] = field(default_factory=dict)
-    _paces: dict[int, Throughput] = field(default_factory=dict)
+    _throughputs: dict[int, Throughput] = field(default_factory=dict)
     _started: datetime | None = None
     _paused: bool = False
 
-    def hear(self, now: datetime, update: RunChanges) -> None:
-        """What is new."""
-        self._tallies = update.tasks or self._tallies
-        self._live = _by_place(update.live)
-        asked = ((position_of(one.id.partition("-call-")[0]), one) for one in update.approvals)
-        self._approvals = {where: one for where, one in asked if where}
-        self._started = self._started or update.started
-        for entry in update.entries:
-            self._note(entry)
-        for where in self._live:
-            self._rests.pop(where, None)
-        self._see_paces(now)
+    def update(self, now: datetime, changes: RunChanges) -> None:
+        """Take in what is new. Where `changes` has no tasks, no worker answered: what was known of them is kept."""
+        self._tasks = changes.tasks or self._tasks
+        self._activities = _by_position(changes.live)
+        calls = ((position_of(call.id.partition("-call-")[0]), call) for call in changes.approvals)
+        self._approvals = {position: call for position, call in calls if position}
+        self._started = self._started or changes.started
+        for event in changes.entries:
+            self._add_event(event)
+        for position in self._activities:
+            self._rate_limits.pop(position, None)
+        self._record_throughput(now)
 
     def view(self, now: datetime) -> RunView:
-        """What there is to see."""
-        tasks = [self._task(index, task, now) for index, task in enumerate(self.bundle.tasks)]
+        """Return what there is to see at `now`."""
+        tasks = [self._task_view(index, task, now) for index, task in enumerate(self.bundle.tasks)]
         return RunView(
             run_id=self.run_id,
             url=self.url,
             tasks=tasks,
-            seconds=_since(self._started, now) or 0,
+            seconds=_seconds_between(self._started, now) or 0,
             tokens=sum(task.tokens for task in tasks),
             cost=self._cost(),
-            state="paused" if self._paused else "" if self._tallies else "starting",
-            asks=len(self._approvals),
+            state="paused" if self._paused else "" if self._tasks else "starting",
+            approvals=len(self._approvals),
         )
 
-    def _note(self, entry: RunEvent) -> None:
-        if entry.kind in ("paused", "unpaused"):
-            self._paused = entry.kind == "paused"
-        where = position_of(entry.activity or "")
-        if where is None:
+    def _add_event(self, event: RunEvent) -> None:
+        if event.kind in ("paused", "unpaused"):
+            self._paused = event.kind == "paused"
+        position = position_of(event.activity or "")
+        if position is None:
             return
-        if entry.kind == "rate_limited" and entry.until:
-            self._rests[where] = _Rest(entry.until, entry.note)
-        elif entry.kind == "branch_ended":
-            self._rests.pop(where, None)
+        if event.kind == "rate_limited" and event.until:
+            self._rate_limits[position] = _RateLimit(event.until, event.note)
+        elif event.kind == "branch_ended":
+            self._rate_limits.pop(position, None)
 
-    def _see_paces(self, now: datetime) -> None:
-        for index, tally in enumerate(self._tallies):
-            if tally.status == "running" and tally.started and tally.total > 1:
-                if index not in self._paces:
-                    self._paces[index] = Throughput()
-                    self._paces[index].see(tally.started, 0)
-                self._paces[index].see(now, tally.done + tally.failed)
+    def _record_throughput(self, now: datetime) -> None:
+        for index, progress in enumerate(self._tasks):
+            if progress.status == "running" and progress.started and progress.total > 1:
+                if index not in self._throughputs:
+                    self._throughputs[index] = Throughput()
+                    self._throughputs[index].record(progress.started, 0)
+                self._throughputs[index].record(now, progress.done + progress.failed)
 
-    def _tally(self, index: int) -> TaskProgress:
-        return self._tallies[index] if index < len(self._tallies) else TaskProgress()
+    def _progress_of(self, index: int) -> TaskProgress:
+        return self._tasks[index] if index < len(self._tasks) else TaskProgress()
 
-    def _task(self, index: int, task: Task, now: datetime) -> TaskView:
-        tally = self._tally(index)
-        rows = self._rows(index, task, tally, now) if tally.status == "running" else []
-        pace = self._paces.get(index) if tally.status == "running" else None
+    def _task_view(self, index: int, task: Task, now: datetime) -> TaskView:
+        progress = self._progress_of(index)
+        is_running = progress.status == "running"
+        rows = self._branch_rows(index, task, now) if is_running else []
+        throughput = self._throughputs.get(index) if is_running else None
         return TaskView(
             number=index + 1,
             name=first_line(task.name or f"task-{index + 1}"),
-            status=tally.status,
-            seconds=_since(tally.started, tally.ended or now),
-            total=tally.total,
-            done=tally.done,
-            failed=tally.failed,
-            tokens=sum(map(_tokens, tally.used)) + sum(row.tokens for row in rows),
-            note=first_line(tally.note),
-            fans_out=task.fans_out,
-            rate=pace.rate(now) if pace else None,
-            left=pace.left(now, tally.total) if pace else None,
+            status=progress.status,
+            seconds=_seconds_between(progress.started, progress.ended or now),
+            total=progress.total,
+            done=progress.done,
+            failed=progress.failed,
+            tokens=sum(map(_tokens, progress.used)) + sum(row.tokens for row in rows),
+            note=first_line(progress.note),
+            rate=throughput.rate(now) if throughput else None,
+            seconds_left=throughput.seconds_left(now, progress.total) if throughput else None,
             rows=rows,
         )
 
-    def _rows(self, index: int, task: Task, tally: TaskProgress, now: datetime) -> list[BranchRow]:
-        """What is in flight: what needs a person first, then what is in trouble, then in order."""
+    def _branch_rows(self, index: int, task: Task, now: datetime) -> list[BranchRow]:
+        """What is in flight: what needs a person first, then what is held up, then in order."""
         found: dict[BranchPosition, BranchRow] = {}
-        for where, rest in self._rests.items():
-            found[where] = BranchRow(_label(where, task), "rests", _since(now, rest.until), text=first_line(rest.note))
-        for where, live in self._live.items():
-            found[where] = _row(_label(where, task), task, live, now)
-        for where, asked in self._approvals.items():
-            call = first_line(f"{asked.tool}({asked.arguments})")
-            found[where] = BranchRow(_label(where, task), "asks", _since(asked.since, now), text=call)
-        mine = [(where, row) for where, row in found.items() if where.task == index]
-        order = ("asks", "retries", "rests", "works", "queued")
-        return [row for _, row in sorted(mine, key=lambda one: (order.index(one[1].doing), one[0]))]
+        for position, limit in self._rate_limits.items():
+            seconds = _seconds_between(now, limit.until)
+            found[position] = BranchRow(_label(position, task), "rate_limited", seconds, text=first_line(limit.note))
+        for position, activity in self._activities.items():
+            found[position] = _activity_row(_label(position, task), task, activity, now)
+        for position, call in self._approvals.items():
+            text = first_line(f"{call.tool}({call.arguments})")
+            seconds = _seconds_between(call.since, now)
+            found[position] = BranchRow(_label(position, task), "waiting_approval", seconds, text=text)
+        states = get_args(BranchState)
+        mine = [(states.index(row.state), position) for position, row in found.items() if position.task == index]
+        return [found[position] for _, position in sorted(mine)]
 
     def _cost(self) -> str:
         """An estimate, where any model has a price; `over`: some have none."""
@@ -184,14 +198,15 @@ class RunProgress:
         return f"{'over ' * (None in amounts)}{dollars(known)}"
 
     def _amounts(self) -> Iterable[float | None]:
+        """Dollars of what has ended, by task and model, and of each branch in flight; None without a price."""
         for index, task in enumerate(self.bundle.tasks):
-            tally = self._tally(index)
-            for choice, used in enumerate(tally.used):
-                yield self._amount(task, choice, tally.model, used)
-        for where, live in self._live.items():
-            if live.progress and where.task < len(self.bundle.tasks):
-                task, model = self.bundle.tasks[where.task], self._tally(where.task).model
-                yield self._amount(task, where.choice, model, live.progress.usage)
+            progress = self._progress_of(index)
+            for choice, used in enumerate(progress.used):
+                yield self._amount(task, choice, progress.model, used)
+        for position, activity in self._activities.items():
+            if activity.progress and position.task < len(self.bundle.tasks):
+                task, model = self.bundle.tasks[position.task], self._progress_of(position.task).model
+                yield self._amount(task, position.choice, model, activity.progress.usage)
 
     def _amount(self, task: Task, choice: int, answered: str, used: Usage) -> float | None:
         named = task.choices[choice]
@@ -201,47 +216,52 @@ class RunProgress:
 
 
 def activity_label(activity_id: str) -> str:
-    """`item 3, model 2` from an activity's id; nothing for a task that does not fan out."""
+    """Return `item 3, model 2` from an activity's id; empty for a task that does not fan out."""
     found = re.findall(r"-(item|model)-(\d+)", activity_id)
     return ", ".join(f"{kind} {number}" for kind, number in found)
 
 
-def _by_place(live: Mapping[str, PendingActivity]) -> dict[BranchPosition, PendingActivity]:
+def _by_position(activities: Mapping[str, PendingActivity]) -> dict[BranchPosition, PendingActivity]:
     """Without what prepares and gathers."""
-    return {where: one for activity, one in live.items() if (where := position_of(activity))}
+    found = ((position_of(activity_id), activity) for activity_id, activity in activities.items())
+    return {position: activity for position, activity in found if position}
 
 
-def _label(where: BranchPosition, task: Task) -> str:
-    named = task.choices[where.choice] if where.choice < len(task.choices) else None
-    parts = [f"item {where.item + 1}" if task.repeats else "", named.model if named and len(task.choices) > 1 else ""]
+def _label(position: BranchPosition, task: Task) -> str:
+    named = task.choices[position.choice] if position.choice < len(task.choices) else None
+    parts = [
+        f"item {position.item + 1}" if task.repeats else "",
+        named.model if named and len(task.choices) > 1 else "",
+    ]
     return " ".join(filter(None, parts))
 
 
-def _row(label: str, task: Task, live: PendingActivity, now: datetime) -> BranchRow:
-    if live.retry_at and live.retry_at > now:
-        text = f"{_attempt(live)} after {first_line(live.last_failure)}"
-        return BranchRow(label, "retries", _since(now, live.retry_at), text=text)
-    if live.queued:
-        return BranchRow(label, "queued", _since(live.since, now), text="" if live.attempt == 1 else _attempt(live))
-    progress = live.progress or Progress(doing="starting")
+def _activity_row(label: str, task: Task, activity: PendingActivity, now: datetime) -> BranchRow:
+    if activity.retry_at and activity.retry_at > now:
+        text = f"{_attempt(activity)} after {first_line(activity.last_failure)}"
+        return BranchRow(label, "retrying", _seconds_between(now, activity.retry_at), text=text)
+    seconds = _seconds_between(activity.since, now)
+    if activity.queued:
+        return BranchRow(label, "queued", seconds, text="" if activity.attempt == 1 else _attempt(activity))
+    progress = activity.progress or Progress(doing="starting")
     return BranchRow(
         label,
-        "works",
-        _since(live.since, now),
+        "running",
+        seconds,
         turn=progress.turn,
         turns=task.turns if task.run is None else 0,
         tokens=progress.tokens,
-        text=_now(progress),
+        text=_current_action(progress),
         tail=printable(progress.tail),
     )
 
 
-def _attempt(live: PendingActivity) -> str:
-    return f"attempt {live.attempt}" + (f" of {live.attempts}" if live.attempts else "")
+def _attempt(activity: PendingActivity) -> str:
+    return f"attempt {activity.attempt}" + (f" of {activity.attempts}" if activity.attempts else "")
 
 
-def _now(progress: Progress) -> str:
-    """The call that is under way, or what it does; nothing where it says something."""
+def _current_action(progress: Progress) -> str:
+    """The call that is under way, or what it does; empty where it says something."""
     if progress.doing.startswith("tool ") and progress.said and progress.said[-1].kind == "tool_call":
         return f"→ {first_line(progress.said[-1].text)}"
     return "" if progress.tail.strip() else progress.doing
@@ -251,6 +271,6 @@ def _tokens(usage: Usage) -> int:
     return usage.input_tokens + usage.output_tokens
 
 
-def _since(start: datetime | None, end: datetime | None) -> float | None:
-    """Seconds; the clocks of two machines may differ."""
+def _seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """None where either is not known, and never negative: the clocks of two machines may differ."""
     return max(0.0, (end - start).total_seconds()) if start and end else None

@@ -1,4 +1,4 @@
-"""A run on the screen: its story, line by line, and in a terminal below it the live view."""
+"""A run on the screen: its events, line by line, and in a terminal below them the live view."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,22 +8,21 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from console import keyboard
+from console import keyboard, live_view
 from console.event_formatter import EventFormatter
-from console.live_view import lines
 from console.progress import RunProgress, RunView, TaskView
 from console.screen import Screen
-from console.throughput import told
+from console.throughput import format_rate
 from grammar.documents.durations import rough
-from grammar.messages.contracts import Bundle
 from grammar.messages.events import RunChanges
 from grammar.messages.history import position_of
+from grammar.messages.run_bundle import Bundle
 
-# Without a terminal, how far it is, every now and then.
-QUIET = timedelta(seconds=30)
-# What the live view takes of the terminal's height, and what it needs.
-SHARE = 2 / 3
-LEAST = 8
+# Without a terminal, how far the run is, after so long without a line.
+PROGRESS_INTERVAL = timedelta(seconds=30)
+# What the live view takes of the terminal's height, and what it needs, in lines.
+LIVE_VIEW_SHARE = 2 / 3
+MIN_LIVE_VIEW = 8
 
 
 def _now() -> datetime:
@@ -31,29 +30,29 @@ def _now() -> datetime:
 
 
 class RunDisplay:
-    """Tells of one run. `debug`: nothing is left out."""
+    """Show one run while it is followed. `debug`: nothing is left out. `now`: a clock, in UTC."""
 
     def __init__(
-        self, flow: Bundle, run_id: str, view: Screen, debug: bool = False, now: Callable[[], datetime] = _now
+        self, flow: Bundle, run_id: str, screen: Screen, debug: bool = False, now: Callable[[], datetime] = _now
     ) -> None:
-        self._console = view.out
-        self._is_live = view.is_live
+        self._console = screen.out
+        self._is_live = screen.is_live
         self._now = now
-        self._names = [task.name or f"task-{number}" for number, task in enumerate(flow.tasks, 1)]
-        self._narrator = EventFormatter(self._names, debug, view.is_attended)
-        self._board = RunProgress(flow, run_id)
+        self._task_names = [task.name or f"task-{number}" for number, task in enumerate(flow.tasks, 1)]
+        self._formatter = EventFormatter(self._task_names, debug, screen.is_attended)
+        self._progress = RunProgress(flow, run_id)
         self._live: Live | None = None
-        self._shown: list[Text] = []
-        self._silent = False
-        self._untold: RunChanges | None = None
-        self._last_told = now()
+        self._drawn: list[Text] = []
+        self._is_silent = False
+        self._held_back: RunChanges | None = None
+        self._last_printed = now()
         self._last_figures: object = None
 
     @contextmanager
     def following(self, url: str | None) -> Iterator[None]:
-        """The run is followed for the length of the block. `url`: it in the Web UI."""
-        self._board.url = url
-        self._show()
+        """Show the live view for the length of the block, in a terminal. `url`: the run in the Web UI."""
+        self._progress.url = url
+        self._start_live_view()
         try:
             yield
         finally:
@@ -61,106 +60,114 @@ class RunDisplay:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """The terminal is somebody else's for the length of the block; what is new meanwhile is told afterwards."""
+        """Leave the terminal to somebody else for the length of the block; what is new meanwhile is shown after it."""
         was_shown = self._live is not None
         self.close()
-        self._silent = True
+        self._is_silent = True
         try:
             yield
         finally:
-            self._silent = False
+            self._is_silent = False
             if was_shown:
-                self._show()
-            if self._untold:
-                update, self._untold = self._untold, None
-                self.hear(update)
+                self._start_live_view()
+            if self._held_back:
+                changes, self._held_back = self._held_back, None
+                self.hear(changes)
 
     @property
     def cost(self) -> str:
-        """An estimate, as far as it is known; nothing where no model has a price."""
-        return self._board.view(self._now()).cost
+        """Return an estimate of what the run has cost; empty where no model has a price."""
+        return self._progress.view(self._now()).cost
 
     def note(self, text: str, style: str = "yellow") -> None:
-        """A line about the run as a whole."""
-        self._narrator.note(text, style)
+        """Print a line about the run as a whole."""
+        self._formatter.add_note(text, style)
         self._print()
 
-    def hear(self, update: RunChanges) -> None:
-        """What is new of the run."""
-        if self._silent:
-            entries = [*self._untold.entries, *update.entries] if self._untold else update.entries
-            self._untold = update
-            update.entries = entries
+    def hear(self, changes: RunChanges) -> None:
+        """Print what is new of the run, or hold it back while silent."""
+        if self._is_silent:
+            self._hold_back(changes)
             return
         now = self._now()
-        self._board.hear(now, update)
-        self._narrator.totals(update.tasks)
-        for entry in update.entries:
-            self._narrator.entry(entry)
-        for activity, live in update.live.items():
-            where = position_of(activity)
-            name = self._names[where.task] if where and where.task < len(self._names) else "preparing"
-            self._narrator.live(activity, name, live, now)
+        self._progress.update(now, changes)
+        self._formatter.set_totals(changes.tasks)
+        for event in changes.entries:
+            self._formatter.add_event(event)
+        for activity_id, activity in changes.live.items():
+            self._formatter.add_activity(activity_id, self._task_of(activity_id), activity, now)
         self._print()
 
     def tick(self) -> None:
-        """Some time has passed."""
+        """Bring up to date what depends on the time; to be called several times a second."""
         if self._live:
             self._refresh(self._live)
-        elif not self._is_live and not self._silent and self._now() - self._last_told >= QUIET:
-            self._tell_progress()
+        elif not self._is_live and not self._is_silent and self._now() - self._last_printed >= PROGRESS_INTERVAL:
+            self._print_progress()
 
-    def _show(self) -> None:
+    def close(self) -> None:
+        """Remove the live view, and leave the terminal as it was."""
+        if self._live:
+            self._live.stop()
+            self._live = None
+            keyboard.enable_echo()
+
+    def _hold_back(self, changes: RunChanges) -> None:
+        """Of what is held back, the events add up; of the rest, the newest counts."""
+        if self._held_back:
+            changes.entries = [*self._held_back.entries, *changes.entries]
+        self._held_back = changes
+
+    def _task_of(self, activity_id: str) -> str:
+        position = position_of(activity_id)
+        if position is None or position.task >= len(self._task_names):
+            return "preparing"
+        return self._task_names[position.task]
+
+    def _start_live_view(self) -> None:
         if self._is_live:
             self._live = Live(
                 console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop",
                 redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
-            self._shown = []
-            keyboard.hush()
+            self._drawn = []
+            keyboard.disable_echo()
             self._live.start()
             self._refresh(self._live)
 
-    def close(self) -> None:
-        """Leave the terminal as it was, wherever the run is."""
-        if self._live:
-            self._live.stop()
-            self._live = None
-            keyboard.speak()
-
     def _refresh(self, live: Live) -> None:
-        drawn = self._draw()
-        if drawn != self._shown:
-            live.update(Group(*drawn), refresh=True)
-            self._shown = drawn
+        lines = self._live_view()
+        if lines != self._drawn:
+            live.update(Group(*lines), refresh=True)
+            self._drawn = lines
 
-    def _draw(self) -> list[Text]:
+    def _live_view(self) -> list[Text]:
         width, height = self._console.size
-        most = min(height - 1, max(LEAST, int(height * SHARE)))
-        return lines(self._board.view(self._now()), width, most)
+        max_height = min(height - 1, max(MIN_LIVE_VIEW, int(height * LIVE_VIEW_SHARE)))
+        return live_view.render(self._progress.view(self._now()), width, max_height)
 
     def _print(self) -> None:
-        """The story so far. The live view is drawn below it in the same go, as it was; the next tick brings it up."""
-        told = self._narrator.take()
-        if not told:
+        """Print the new lines. The live view is drawn below them in the same go as it was; the next tick updates it."""
+        lines = self._formatter.take_lines()
+        if not lines:
             return
-        self._last_told = self._now()
+        self._last_printed = self._now()
         if self._is_live:
-            told = [part for line in told for part in _wrapped(line, self._console)]
+            lines = [part for line in lines for part in _wrapped(line, self._console)]
         else:
-            stamp = Text(f"{datetime.now():%H:%M:%S} ")
-            told = [stamp + line for line in told]
-        self._console.print(Group(*told))
+            time = Text(f"{datetime.now():%H:%M:%S} ")
+            lines = [time + line for line in lines]
+        self._console.print(Group(*lines))
 
-    def _tell_progress(self) -> None:
-        """Where nothing has moved, nothing is told."""
-        self._last_told = self._now()
-        view = self._board.view(self._now())
+    def _print_progress(self) -> None:
+        """Print how far the run is, unless nothing has moved since the last time."""
+        self._last_printed = self._now()
+        view = self._progress.view(self._now())
         figures = [(task.done, task.failed, task.tokens, [row.turn for row in task.rows]) for task in view.tasks]
-        running = [_how_far(task) for task in view.tasks if task.status == "running"]
+        running = [_task_progress(task) for task in view.tasks if task.status == "running"]
         if running and figures != self._last_figures:
             self._last_figures = figures
-            self.note(f"… {'; '.join(running)}; {_figures(view)}", "dim")
+            self.note(f"… {'; '.join(running)}; {_run_figures(view)}", "dim")
 
 
 def _wrapped(line: Text, console: Console) -> list[Text]:
@@ -175,15 +182,15 @@ def _wrapped(line: Text, console: Console) -> list[Text]:
     return [Text(" " * (indent if number == 0 else indent + 2)) + part for number, part in enumerate(parts)]
 
 
-def _how_far(task: TaskView) -> str:
+def _task_progress(task: TaskView) -> str:
     parts = [f"{task.name} {task.done + task.failed}/{task.total}" if task.total > 1 else task.name]
     parts += [f"{task.failed} failed"] if task.failed else []
-    parts += [told(task.rate)] if task.rate else []
-    parts += [f"ETA {rough(task.left)}"] if task.left else []
+    parts += [format_rate(task.rate)] if task.rate else []
+    parts += [f"ETA {rough(task.seconds_left)}"] if task.seconds_left else []
     parts += [f"turn {row.turn}/{row.turns}" for row in task.rows if task.total <= 1 and row.turn]
     return ", ".join(parts)
 
 
-def _figures(view: RunView) -> str:
+def _run_figures(view: RunView) -> str:
     cost = f", about {view.cost}" if view.cost else ""
     return f"{rough(view.seconds)}, {view.tokens:,} tokens{cost}"

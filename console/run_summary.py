@@ -1,4 +1,4 @@
-"""The end of a run, for a person and as JSON."""
+"""The end of a run, for a person."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from grammar.documents.durations import spoken
 from grammar.loading.hints import hint
 from grammar.messages.reports import RunReport, TaskReport
 
-FAILURE = 500
-NUMBERS = 10
+MAX_MESSAGE = 500
+MAX_BRANCH_NUMBERS = 10
 EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
@@ -24,7 +24,10 @@ _STYLES = {
 def print_summary(
     console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None, cost: str = ""
 ) -> None:
-    """Print a table of tasks, what failed, and where to look."""
+    """Print a table of tasks, what failed, and where to look.
+
+    `url`: the run in the Web UI, None without one. `cost`: an estimate, empty without prices.
+    """
     console.print()
     console.print(summary_table(report))
     print_failures(console, report)
@@ -41,55 +44,57 @@ def print_summary(
 
 
 def summary_table(report: RunReport) -> Table:
-    """The tasks, a row each."""
+    """Return the tasks, a row each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("task", "status", "items", "time", "tokens"):
         table.add_column(column)
     for task in report.tasks:
         status = Text(task.status, _STYLES.get(task.status, "red"))
-        table.add_row(Text(printable(task.name)), status, _items(task), _time(task), _tokens(task))
+        table.add_row(Text(printable(task.name)), status, _branch_counts(task), _duration(task), _tokens(task))
     return table
 
 
 def print_failures(console: Console, report: RunReport) -> None:
-    """What failed, and what a person should hear of besides."""
+    """Print what failed, with the warnings of each task and advice for each type of failure."""
     for task in report.tasks:
-        for what, where in _alike(task).items():
-            console.print(Text(f"✗ {task.name}{_items_told(where)}: {what}", "red"))
+        for what, branches in _branches_by_failure(task).items():
+            console.print(Text(f"✗ {task.name}{_branch_numbers(branches)}: {what}", "red"))
         if (more := task.failed - len(task.failures)) > 0 and task.failures:
             console.print(Text(f"  … and {more:,} more failed: --manifest tells all", "red"))
         for warning in task.warnings:
             console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
-    for kind in sorted({one.type for task in report.tasks for one in task.failures if hint(one.type)}):
-        # In a terminal, it is broken at words.
-        console.print(Text(f"  {kind}: {hint(kind)}", "cyan"), soft_wrap=not console.is_terminal)
+    types = {failure.type for task in report.tasks for failure in task.failures}
+    for error_type in sorted(types):
+        if advice := hint(error_type):
+            # In a terminal, it is broken at words.
+            console.print(Text(f"  {error_type}: {advice}", "cyan"), soft_wrap=not console.is_terminal)
 
 
-def _alike(task: TaskReport) -> dict[str, list[int]]:
+def _branches_by_failure(task: TaskReport) -> dict[str, list[int]]:
     """What failed, and the numbers of the branches that did so; none for a task that does not fan out."""
     found: dict[str, list[int]] = {}
-    for one in task.failures:
-        several = one.branch is not None and task.total > 1
-        what = f"{one.type}: {first_line(one.message, FAILURE)}"
-        found.setdefault(what, []).extend([(one.branch or 0) + 1] if several else [])
+    for failure in task.failures:
+        is_one_of_many = failure.branch is not None and task.total > 1
+        what = f"{failure.type}: {first_line(failure.message, MAX_MESSAGE)}"
+        found.setdefault(what, []).extend([(failure.branch or 0) + 1] if is_one_of_many else [])
     return found
 
 
-def _items_told(numbers: list[int]) -> str:
+def _branch_numbers(numbers: list[int]) -> str:
     if len(numbers) <= 1:
         return f", item {numbers[0]}" if numbers else ""
-    shown = ", ".join(map(str, numbers[:NUMBERS]))
-    more = len(numbers) - NUMBERS
+    shown = ", ".join(map(str, numbers[:MAX_BRANCH_NUMBERS]))
+    more = len(numbers) - MAX_BRANCH_NUMBERS
     return f", items {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def _items(task: TaskReport) -> str:
+def _branch_counts(task: TaskReport) -> str:
     if task.total <= 1:
         return ""
     return f"{task.done}/{task.total}" + (f" ({task.failed} failed)" if task.failed else "")
 
 
-def _time(task: TaskReport) -> str:
+def _duration(task: TaskReport) -> str:
     return spoken(task.ended - task.started) if task.started and task.ended else ""
 
 

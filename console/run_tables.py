@@ -37,27 +37,28 @@ def print_runs(console: Console, found: Sequence[RunLine]) -> None:
 
 
 def print_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
-    """A line each, and what the last run waits for: until it has ended, no other one is started."""
+    """Print a line for each schedule, and what its last run waits for: until it has ended, no other one is started."""
     if not found:
         console.print("no schedules")
         return
     table = _table("schedule", "flow", "cron", "next run", "last run", "status", "skipped")
-    for one in found:
-        following = "paused" if one.paused else moment(one.next_run)
-        last, status = (one.last_run.id, _state(one.last_run)) if one.last_run else ("", "")
-        _add(table, one.id, one.flow, one.cron, following, last, status, str(one.skipped or ""))
-        for wait in _waits(one.last_run) if one.last_run else ():
+    for schedule in found:
+        next_run = "paused" if schedule.paused else moment(schedule.next_run)
+        last_run, status = (schedule.last_run.id, _state(schedule.last_run)) if schedule.last_run else ("", "")
+        skipped = str(schedule.skipped or "")
+        _add(table, schedule.id, schedule.flow, schedule.cron, next_run, last_run, status, skipped)
+        for wait in _waits(schedule.last_run) if schedule.last_run else ():
             table.add_row("", "", "", "", Text(f"waits: {wait}", "yellow"))
     console.print(table)
 
 
 def moment(time: datetime | None) -> str:
-    """In the time zone of whoever reads it, with its name: a schedule's own may be another."""
+    """Return a time in the time zone of whoever reads it, with its name: a schedule's own may be another."""
     return f"{time.astimezone():%Y-%m-%d %H:%M %Z}" if time else "never"
 
 
 def print_report(console: Console, run_id: str, report: RunReport) -> None:
-    """The tasks of one run."""
+    """Print the tasks of one run, what failed, and the calls that wait for a person."""
     console.print(summary_table(report))
     print_failures(console, report)
     state = "paused" if report.paused and report.status == "running" else report.status.replace("_", " ")
@@ -68,10 +69,10 @@ def print_report(console: Console, run_id: str, report: RunReport) -> None:
 
 
 def print_manifest(console: Console, manifest: Manifest) -> None:
-    """A line for each branch."""
+    """Print a line for each branch of a run."""
     table = _table("task", "branch", "status", "model", "took", "attempts", "legs", "requests", "tokens", "error")
-    for one in manifest.branches:
-        _add(table, *_line(one))
+    for branch in manifest.branches:
+        _add(table, *_branch_cells(branch))
     console.print(table)
 
 
@@ -92,15 +93,16 @@ def _cells(one: RunLine) -> tuple[str, ...]:
     return (one.id, state + dry, place, took, f"{one.started.astimezone():%Y-%m-%d %H:%M}", one.flow)
 
 
-def _line(one: BranchReport) -> tuple[str, ...]:
-    usage, error = one.usage, (one.error or "").partition("\n")[0]
-    numbers = (str(one.attempts or ""), str(one.legs), str(usage.requests))
+def _branch_cells(branch: BranchReport) -> tuple[str, ...]:
+    usage, error = branch.usage, (branch.error or "").partition("\n")[0]
+    numbers = (str(branch.attempts or ""), str(branch.legs), str(usage.requests))
     tokens = f"{usage.input_tokens + usage.output_tokens:,}"
-    return (one.task, one.label or str(one.index + 1), one.status, one.model, _took(one), *numbers, tokens, error)
+    label = branch.label or str(branch.index + 1)
+    return (branch.task, label, branch.status, branch.model, _took(branch), *numbers, tokens, error)
 
 
-def _took(one: BranchReport) -> str:
-    return spoken((one.ended or datetime.now(UTC)) - one.started) if one.started else ""
+def _took(branch: BranchReport) -> str:
+    return spoken((branch.ended or datetime.now(UTC)) - branch.started) if branch.started else ""
 
 
 def _add(table: Table, *cells: str) -> None:

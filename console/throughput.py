@@ -3,50 +3,56 @@
 from collections import deque
 from datetime import datetime, timedelta
 
-# The newest that are looked at: of this time, and at least so many.
+# The rate is of the newest branches: of those that ended within the window, and of at least so many.
 WINDOW = timedelta(seconds=60)
-ENOUGH = 20
+MIN_ENDED_IN_WINDOW = 20
 # Fewer, or in less time, say nothing.
-FEWEST = 3
-SHORTEST = 1.0
+MIN_ENDED = 3
+MIN_SECONDS = 1.0
 
 
 class Throughput:
-    """Takes in how many have ended, from time to time."""
+    """Measure the rate at which the branches of one task end, from samples of how many have ended."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[datetime, int]] = deque()
+        self._samples: deque[tuple[datetime, int]] = deque()
 
-    def see(self, now: datetime, ended: int) -> None:
-        """So many have ended by now. Fewer than before: some are tried again."""
-        if self._seen and ended < self._seen[-1][1]:
-            self._seen.clear()
-        if self._seen and ended == self._seen[-1][1] and len(self._seen) > 1:
+    def record(self, now: datetime, ended: int) -> None:
+        """Add the sample that `ended` branches have ended by `now`.
+
+        A number below the last one means that failed branches are tried again: the measurement begins anew.
+        """
+        if self._samples and ended < self._samples[-1][1]:
+            self._samples.clear()
+        if self._samples and ended == self._samples[-1][1] and len(self._samples) > 1:
             return
-        self._seen.append((now, ended))
-        while len(self._seen) > 2 and self._is_old(now, ended):
-            self._seen.popleft()
+        self._samples.append((now, ended))
+        while len(self._samples) > 2 and self._is_oldest_stale(now, ended):
+            self._samples.popleft()
 
     def rate(self, now: datetime) -> float | None:
-        """Per second, at the end of it all; None where it is too early to say."""
-        if not self._seen:
+        """Return the branches per second up to `now`; None where it is too early to say."""
+        if not self._samples:
             return None
-        (first, before), (_, ended) = self._seen[0], self._seen[-1]
-        seconds = (now - first).total_seconds()
-        return (ended - before) / seconds if ended - before >= FEWEST and seconds >= SHORTEST else None
+        (start, ended_before), (_, ended) = self._samples[0], self._samples[-1]
+        seconds = (now - start).total_seconds()
+        return (
+            (ended - ended_before) / seconds if ended - ended_before >= MIN_ENDED and seconds >= MIN_SECONDS else None
+        )
 
-    def left(self, now: datetime, total: int) -> float | None:
-        """Seconds until all have ended, if it goes on so."""
+    def seconds_left(self, now: datetime, total: int) -> float | None:
+        """Return the seconds until all `total` branches have ended at this rate; None without a rate."""
         rate = self.rate(now)
-        return (total - self._seen[-1][1]) / rate if rate else None
+        return (total - self._samples[-1][1]) / rate if rate else None
 
-    def _is_old(self, now: datetime, ended: int) -> bool:
-        following, count = self._seen[1]
-        return now - following > WINDOW and ended - count >= ENOUGH
+    def _is_oldest_stale(self, now: datetime, ended: int) -> bool:
+        """Whether the measurement may as well begin with the second sample."""
+        second, ended_before = self._samples[1]
+        return now - second > WINDOW and ended - ended_before >= MIN_ENDED_IN_WINDOW
 
 
-def told(rate: float) -> str:
-    """`12/s`, `4.5/min`, `2/h`."""
+def format_rate(rate: float) -> str:
+    """Return a rate per second in the unit that suits it: `12/s`, `4.5/min`, `2/h`."""
     for unit, seconds in (("s", 1), ("min", 60), ("h", 3600)):
         if rate * seconds >= 1 or unit == "h":
             break

@@ -44,7 +44,7 @@ from typing import ClassVar
 
 
 class TaskflowError(Exception):
-    """Base of all errors that this project raises on purpose."""
+    """Base of all errors that this project raises on purpose. `exit_code`: what a program ends with that meets it."""
 
     exit_code: ClassVar[int] = 3
 
@@ -57,16 +57,18 @@ class UserError(TaskflowError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in one file. `line` counts from 1; 0 where there is none.
-
-    `referrer`: what led to the file, if another one did. Several may: it is one problem all the same.
-    """
+    """One thing wrong in one file. Its texts are cut, and made printable, on one line each."""
 
     file: str
+    """The file, as people call it; or what else is wrong, as `command line`."""
     line: int
+    """The line, from 1; 0: there is none."""
     field: str
+    """The field, as `taskflow[0].task.run`; empty: the file as a whole."""
     message: str
+    """What is wrong, and what to do."""
     referrer: str = dataclass_field(default="", compare=False)
+    """What led to the file, one of several perhaps; empty: no other file did. It is one problem all the same."""
 
     FIELD: ClassVar[int] = 200
     MESSAGE: ClassVar[int] = 1000
@@ -77,18 +79,18 @@ class Problem:
             object.__setattr__(self, name, _line(getattr(self, name), most))
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        text = f"{place}: {self.field}: {self.message}" if self.field else f"{place}: {self.message}"
+        position = f"{self.file}:{self.line}" if self.line else self.file
+        text = f"{position}: {self.field}: {self.message}" if self.field else f"{position}: {self.message}"
         return f"{text} (referred to by {self.referrer})" if self.referrer else text
 
     @property
     def data(self) -> dict[str, str | int]:
-        """As JSON has it."""
+        """Return the problem as JSON data; without `referrer` where it is empty."""
         return {name: value for name, value in vars(self).items() if name != "referrer" or value}
 
 
 def first(problems: Iterable[Problem], most: int = 1000) -> list[Problem]:
-    """Each once; as many as a person could read."""
+    """Return each problem once, at most `most` of them, and then one that says that there are more."""
     found = list(dict.fromkeys(problems))
     if len(found) <= most:
         return found
@@ -101,7 +103,7 @@ def _line(text: str, most: int | None) -> str:
     shown = text if most is None or len(text) <= most else f"{text[:most]} ..."
     if shown.isprintable():
         return shown
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in shown)
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown)
 
 
 class InvalidFlow(UserError):
@@ -145,12 +147,15 @@ class TaskError(TaskflowError):
     """A task, or one of its branches, failed. The class name is the error type in Temporal's history."""
 
     retryable: ClassVar[bool] = False
+    """Whether Temporal tries it again, as long as the task's `retry` allows it."""
     ends_run: ClassVar[bool] = False
-    # The conversation itself led here: to go on from where it ended would end the same way.
+    """Whether the whole run ends by it, and not only its branch."""
     spent: ClassVar[bool] = False
-    # Of an agent run: its Usage by then, and what was said, as a list of Said.
+    """Whether the conversation itself led here: to go on from where it ended would end the same way."""
     usage: object = None
+    """Of an agent run, its Usage by then; None: not known."""
     said: object = None
+    """Of an agent run, what was said, as a list of TranscriptEntry; None: not known."""
 
 
 class ModelUnavailable(TaskError):
@@ -160,7 +165,7 @@ class ModelUnavailable(TaskError):
 
 
 class RateLimited(ModelUnavailable):
-    """429. `retry_after`: seconds that the server asks for, if it does."""
+    """429. `retry_after`: seconds that the server asks to wait; None: it does not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -262,7 +267,7 @@ class TemplateFailed(FlowError):
 
 
 class MissingVariable(TemplateFailed):
-    """A template needs an environment variable that is not set. Its text is the variable's name."""
+    """A template needs an environment variable that is not set. `name`: the variable's."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"environment variable {name} is not set on the worker")
@@ -289,22 +294,22 @@ def _tree(root: type[TaskError]) -> Iterator[type[TaskError]]:
 
 
 def ends_run(name: str) -> bool:
-    """Whether a failure of that type (the class name, as Temporal's history has it) ends the whole run."""
+    """Return whether a failure of that type (the class name, as Temporal's history has it) ends the whole run."""
     return name == BUG or _kind(name).ends_run
 
 
 def is_mendable(name: str) -> bool:
-    """Whether a person can do anything about a failure of that type while the run waits: the file cannot change."""
+    """Return whether a person can mend a failure of that type while the run waits: the file cannot change."""
     return name != BUG and not issubclass(_kind(name), FlowError)
 
 
 def is_retried(name: str) -> bool:
-    """Whether a failure of that type is tried again by itself, as long as the task's `retry` allows it."""
+    """Return whether a failure of that type is tried again by itself, as long as the task's `retry` allows it."""
     return name == TIMEOUT or _kind(name).retryable
 
 
 def is_spent(name: str) -> bool:
-    """Whether an agent that failed so has to start anew."""
+    """Return whether an agent that failed by that type has to start anew, not from its journal."""
     return _kind(name).spent
 
 

@@ -5,22 +5,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grammar.documents.models import ModelConfig
-from grammar.messages.contracts import Usage
+from grammar.messages.activity_results import Usage
 from grammar.messages.history import BranchHistory
 from grammar.messages.prices import cost, dollars
 
 
 @dataclass(frozen=True)
-class Bill:
-    """Tokens and dollars. `unpriced`: models that have no price, so that the sum is too low."""
+class CostSummary:
+    """What some branches used and cost. `amount`: in USD. `unpriced`: models without a price: the sum is too low."""
 
     branches: int = 0
     usage: Usage = field(default_factory=Usage)
     amount: float = 0.0
     unpriced: frozenset[str] = frozenset()
 
-    def __add__(self, other: "Bill") -> "Bill":
-        return Bill(
+    def __add__(self, other: "CostSummary") -> "CostSummary":
+        return CostSummary(
             self.branches + other.branches,
             self.usage + other.usage,
             self.amount + other.amount,
@@ -29,7 +29,7 @@ class Bill:
 
     @property
     def dollars(self) -> str:
-        """The sum; a dash where nothing of it is known."""
+        """Return the sum; a dash where no price is known, empty where no model was asked."""
         if not self.usage.requests:
             return ""
         if self.unpriced:
@@ -37,24 +37,25 @@ class Bill:
         return dollars(self.amount)
 
 
-def bill(config: ModelConfig, branch: BranchHistory) -> Bill:
-    """What one branch used."""
+def branch_cost(config: ModelConfig, branch: BranchHistory) -> CostSummary:
+    """Return what one branch used. `config`: has the prices."""
     amount = cost(config, branch.named, branch.model, branch.usage)
-    return Bill(1, branch.usage, amount or 0.0, frozenset() if amount is not None else frozenset({branch.model}))
+    unpriced = frozenset[str]() if amount is not None else frozenset({branch.model})
+    return CostSummary(1, branch.usage, amount or 0.0, unpriced)
 
 
-def total(bills: Iterable[Bill]) -> Bill:
-    """All of them together."""
-    return sum(bills, Bill())
+def total_cost(costs: Iterable[CostSummary]) -> CostSummary:
+    """Return all of them together."""
+    return sum(costs, CostSummary())
 
 
-def by_model(config: ModelConfig, branches: Sequence[BranchHistory]) -> list[tuple[str, Bill]]:
-    """What each model used, the dearest first, then the one that was used most."""
-    found = defaultdict[str, Bill](Bill)
-    for one in branches:
-        if one.usage.requests:
-            found[_name(one)] += bill(config, one)
-    return sorted(found.items(), key=lambda one: (-one[1].amount, -one[1].usage.output_tokens, one[0]))
+def costs_by_model(config: ModelConfig, branches: Sequence[BranchHistory]) -> list[tuple[str, CostSummary]]:
+    """Return each model's name and what it used, the dearest first, then the one that was used most."""
+    costs = defaultdict[str, CostSummary](CostSummary)
+    for branch in branches:
+        if branch.usage.requests:
+            costs[_name(branch)] += branch_cost(config, branch)
+    return sorted(costs.items(), key=lambda item: (-item[1].amount, -item[1].usage.output_tokens, item[0]))
 
 
 def _name(branch: BranchHistory) -> str:

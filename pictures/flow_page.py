@@ -1,10 +1,10 @@
 """A flow as a page."""
 
 from grammar.loading.graph import Graph
-from pictures.drawing import drawing
-from pictures.page import page
+from pictures.flow_layout import lay_out
+from pictures.page import render_page
 
 
 def html(graph: Graph) -> str:
-    """The drawing, and what its lines mean."""
-    return page("flow.html", graph=graph, drawing=drawing(graph))
+    """Return the page: the drawing of the flow, and what its lines mean."""
+    return render_page("flow.html", graph=graph, layout=lay_out(graph))

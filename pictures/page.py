@@ -7,13 +7,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from grammar.messages.prices import dollars
-
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def page(template: str, **values: Any) -> str:
-    """The HTML text. All values are escaped, and the browser is told to run our own script and no other."""
+def render_page(template: str, **values: Any) -> str:
+    """Return the HTML text. All values are escaped, and the browser is told to run our own script and no other."""
     script, style = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "page.css"))
     policy = f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'"
     text = _environment().get_template(template).render(policy=policy, script=script, style=style, **values)
@@ -21,15 +19,15 @@ def page(template: str, **values: Any) -> str:
 
 
 def _environment() -> Environment:
-    made = Environment(
+    environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"dollars": dollars, "number": "{:,}".format}
-    return made
+    environment.filters["number"] = "{:,}".format
+    return environment
 
 
 def _hash(text: str) -> str:

@@ -1,217 +1,163 @@
 """A run as a page: how it stands, when everything ran, what it cost, what failed, what was said."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
 from grammar.documents.durations import spoken
 from grammar.documents.models import ModelConfig
 from grammar.loading.graph import graph
-from grammar.messages.contracts import TranscriptEntry
-from grammar.messages.history import BranchHistory, Deployment, RunHistory
-from grammar.messages.reports import TaskReport
-from pictures import costs, excerpt, timeline, words
-from pictures.branch import BranchEntry, Group, groups, line, transcript
-from pictures.costs import Bill
-from pictures.drawing import drawing
-from pictures.page import page
+from grammar.messages.activity_results import TranscriptEntry
+from grammar.messages.history import BranchHistory, RunHistory
+from pictures import transcript_limits
+from pictures.costs import CostSummary, branch_cost, costs_by_model, total_cost
+from pictures.flow_layout import lay_out
+from pictures.page import render_page
+from pictures.report_sections import (
+    BranchSection,
+    TaskSection,
+    TranscriptLine,
+    full_transcript,
+    grouped,
+    transcript_line,
+)
+from pictures.report_timeline import TimelineRow, time_scale, timeline_rows
+from pictures.text_format import as_text, cut, readable_references
+from pictures.timeline import TimeScale
 
-MOST_FAILURES = 100
-MOST_OF_OUTPUTS = 500_000
-MOST_OF_AN_OUTPUT = 20_000
-BARS_HEIGHT = 150
-ROW_HEIGHT = 36
-
-
-def html(story: RunHistory, prices: ModelConfig) -> str:
-    """The report. `prices`: what models cost."""
-    return page("run.html", run=Run(story, prices), flow=drawing(graph(story.bundle)))
-
-
-@dataclass(frozen=True)
-class Rect:
-    """A bar of the timeline, in percent and pixels."""
-
-    left: float
-    width: float
-    top: float
-    height: float
-    tone: str
-    target: str
-    told: str
+MAX_FAILURES = 100
+# In characters: all outputs together, and each.
+MAX_OUTPUTS = 500_000
+MAX_OUTPUT = 20_000
 
 
-@dataclass(frozen=True)
-class TimelineRow:
-    """One task of the timeline."""
-
-    name: str
-    target: str
-    height: float
-    rects: list[Rect]
+def html(history: RunHistory, prices: ModelConfig) -> str:
+    """Return the report of a run. `prices`: a model config that says what models cost."""
+    return render_page("run.html", run=RunPage(history, prices), layout=lay_out(graph(history.bundle)))
 
 
-@dataclass(frozen=True)
-class TaskPart:
-    """A task as it is shown."""
+class RunPage:
+    """What the template `run.html` shows of a run."""
 
-    number: int
-    report: TaskReport
-    took: str
-    bill: Bill
-    groups: list[Group]
+    max_failures = MAX_FAILURES
 
-    @property
-    def target(self) -> str:
-        """Its place in the page."""
-        return f"task-{self.number}"
-
-    @property
-    def branches(self) -> list[BranchEntry]:
-        """All of them."""
-        return [one for group in self.groups for one in group.branches]
-
-
-class Run:
-    """What the template shows."""
-
-    def __init__(self, story: RunHistory, prices: ModelConfig) -> None:
-        self.story = story
-        self.report = story.manifest.report
+    def __init__(self, history: RunHistory, prices: ModelConfig) -> None:
+        self.history = history
+        self.report = history.manifest.report
         self._prices = prices
-        self._stories = story.branches()
-        everything = list(chain.from_iterable(self._stories))
-        self._transcripts = [transcript(one) for one in everything]
-        self._entries = excerpt.most_entries(len(everything))
-        kept = [excerpt.entries(one, self._entries) for one in self._transcripts]
-        self._longest = excerpt.longest(said.text for first, last, _ in kept for said in (*first, *last))
-        self.models = costs.by_model(prices, everything)
+        self._branches = history.branches()
+        branches = list(chain.from_iterable(self._branches))
+        self._transcripts = [full_transcript(branch) for branch in branches]
+        self._entry_limit = transcript_limits.entry_limit(len(branches))
+        self._text_limit = transcript_limits.text_limit(self._kept_texts())
+        self.models = costs_by_model(prices, branches)
 
     @cached_property
-    def tasks(self) -> list[TaskPart]:
-        """Each task with its branches."""
-        kept = iter(self._transcripts)
-        made = []
-        for number, (report, stories) in enumerate(zip(self.report.tasks, self._stories, strict=True), 1):
-            branches = [self._branch(one, next(kept)) for one in stories]
-            bill = costs.total(one.bill for one in branches)
-            took = spoken((report.ended or self.story.until) - report.started) if report.started else ""
-            made.append(TaskPart(number, report, took, bill, groups(branches)))
-        return made
+    def tasks(self) -> list[TaskSection]:
+        """Return each task with its branches."""
+        transcripts = iter(self._transcripts)
+        sections = []
+        for number, (report, histories) in enumerate(zip(self.report.tasks, self._branches, strict=True), 1):
+            branches = [self._branch(history, next(transcripts)) for history in histories]
+            cost = total_cost(branch.cost for branch in branches)
+            took = spoken((report.ended or self.history.until) - report.started) if report.started else ""
+            sections.append(TaskSection(number, report, took, cost, grouped(branches)))
+        return sections
 
     @property
     def status(self) -> str:
-        """How the run stands."""
-        return self.story.status
+        """Return the status of the run."""
+        return self.history.status
 
     @cached_property
-    def bill(self) -> Bill:
-        """What the run used."""
-        return costs.total(one.bill for one in self.tasks)
+    def cost(self) -> CostSummary:
+        """Return what the run used."""
+        return total_cost(task.cost for task in self.tasks)
 
     @property
     def facts(self) -> Iterator[tuple[str, str, str]]:
-        """The head of the report: a name, a value, and what is to be said of it."""
-        used = self.bill.usage
-        yield "started", f"{self.story.started:%H:%M:%S}", f"{self.story.started:%Y-%m-%d}, UTC"
-        yield "took" if self.story.ended else "open for", spoken(self.story.until - self.story.started), ""
-        done = sum(one.report.status == "done" for one in self.tasks)
+        """Yield the head of the report: a name, a value, and what is to be said of it."""
+        used = self.cost.usage
+        yield "started", f"{self.history.started:%H:%M:%S}", f"{self.history.started:%Y-%m-%d}, UTC"
+        yield "took" if self.history.ended else "open for", spoken(self.history.until - self.history.started), ""
+        done = sum(task.report.status == "done" for task in self.tasks)
         yield "tasks", f"{done}/{len(self.tasks)}", "done"
-        yield "branches", f"{sum(len(one.branches) for one in self.tasks):,}", self._failed()
+        yield "branches", f"{len(self._all_branches):,}", self._failed()
         yield "model requests", f"{used.requests:,}", ""
         yield "tokens", f"{used.input_tokens + used.output_tokens:,}", f"{used.output_tokens:,} out"
-        yield "cost", self.bill.dollars or "–", "no prices" if self.bill.unpriced and not self.bill.amount else ""
-
-    def _failed(self) -> str:
-        branches = [one for task in self.tasks for one in task.branches]
-        failed = sum(one.story.report.status == "failed" for one in branches)
-        mended = sum(one.story.report.status == "done" and bool(one.overcome) for one in branches)
-        told = [f"{failed:,} failed"] if failed else []
-        return ", ".join([*told, f"{mended:,} failed before"] if mended else told)
+        yield "cost", self.cost.dollars or "–", "no prices" if self.cost.unpriced and not self.cost.amount else ""
 
     @property
     def statuses(self) -> Sequence[tuple[str, int]]:
-        """The branches' statuses, with how many have each."""
-        found = Counter(one.story.report.status for task in self.tasks for one in task.branches)
-        return found.most_common()
+        """Return each status of a branch, and how many branches have it."""
+        return Counter(branch.status for branch in self._all_branches).most_common()
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
-        """(where in the page, what, why) of what failed, the tasks themselves first."""
-        found = [
-            (task.target, task.report.name, f"{one.type}: {words.without_keys(one.message)}")
+        """Return (anchor, what, why) of what failed, the tasks themselves first."""
+        tasks = [
+            (task.anchor, task.report.name, f"{failure.type}: {readable_references(failure.message)}")
             for task in self.tasks
-            for one in task.report.failures
-            if one.branch is None
+            for failure in task.report.failures
+            if failure.branch is None
         ]
-        found += [
-            (one.target, f"{task.report.name}, {one.label}" if one.story.report.label else task.report.name, one.error)
+        branches = [
+            (branch.anchor, _full_label(task, branch), branch.error)
             for task in self.tasks
-            for one in task.branches
-            if one.story.report.status == "failed"
+            for branch in task.branches
+            if branch.status == "failed"
         ]
-        return found
-
-    most_failures = MOST_FAILURES
+        return [*tasks, *branches]
 
     @property
     def warnings(self) -> list[tuple[str, str]]:
-        """(task, text) of each warning."""
-        return [(task.report.name, words.without_keys(text)) for task in self.tasks for text in task.report.warnings]
+        """Return (task, text) of each warning."""
+        return [(task.report.name, readable_references(text)) for task in self.tasks for text in task.report.warnings]
 
     @property
     def outputs(self) -> list[tuple[str, str]]:
-        """The values under `outputs`, as JSON."""
-        most = min(MOST_OF_AN_OUTPUT, MOST_OF_OUTPUTS // max(1, len(self.report.outputs)))
+        """Return the names and values under `outputs`, as JSON, cut so that together they fit."""
+        limit = min(MAX_OUTPUT, MAX_OUTPUTS // max(1, len(self.report.outputs)))
         return [
-            (name, words.cut(words.without_keys(words.json(value, 2)), most))
-            for name, value in self.report.outputs.items()
+            (name, cut(readable_references(as_text(value, 2)), limit)) for name, value in self.report.outputs.items()
         ]
 
     @cached_property
-    def scale(self) -> timeline.Scale:
-        """The timeline's axis."""
-        spans = [_span(one, self.story.until) for one in self.story.history.deployments]
-        return timeline.Scale(self.story.started, self.story.until, spans)
+    def scale(self) -> TimeScale:
+        """Return the timeline's axis."""
+        return time_scale(self.history.started, self.history.until, self.history.history.deployments)
 
     @property
     def rows(self) -> Iterator[TimelineRow]:
-        """The timeline: a row for each task, a bar for each leg of each branch."""
-        for task in self.tasks:
-            legs = [(one, leg) for one in task.branches for leg in one.story.deployments]
-            bars, lanes = timeline.bars(self.scale, [_span(leg, self.story.until) for _, leg in legs])
-            step = min(14.0, max(2.0, BARS_HEIGHT / max(1, lanes)))
-            height = max(ROW_HEIGHT, 10 + lanes * step)
-            margin = (height - lanes * step) / 2
-            rects = [
-                Rect(bar.left, bar.width, round(margin + bar.lane * step, 2), round(step * 0.84, 2),
-                     _tone(one, leg), one.target, f"{one.label}: {spoken(_took(leg, self.story.until))}")
-                for bar, (one, leg) in zip(bars, legs, strict=True)
-            ]  # fmt: skip
-            yield TimelineRow(task.report.name, task.target, round(height, 2), rects)
+        """Yield the rows of the timeline, one for each task."""
+        return timeline_rows(self.scale, self.tasks, self.history.until)
 
-    def _branch(self, story: BranchHistory, said: list[TranscriptEntry]) -> BranchEntry:
-        legs = story.deployments
-        took = (legs[-1].ended or self.story.until) - legs[0].begun if legs else None
-        opening, ending, left_out = excerpt.entries(said, self._entries)
-        cut = [[line(excerpt.cut(one, self._longest), story) for one in part] for part in (opening, ending)]
-        return BranchEntry(story, costs.bill(self._prices, story), took, cut[0], left_out, cut[1])
+    @property
+    def _all_branches(self) -> list[BranchSection]:
+        return [branch for task in self.tasks for branch in task.branches]
 
+    def _failed(self) -> str:
+        failed = sum(branch.status == "failed" for branch in self._all_branches)
+        mended = sum(branch.status == "done" and bool(branch.earlier_errors) for branch in self._all_branches)
+        counts = [f"{failed:,} failed" if failed else "", f"{mended:,} failed before" if mended else ""]
+        return ", ".join(filter(None, counts))
 
-def _tone(branch: BranchEntry, leg: Deployment) -> str:
-    """A leg that was left off went well; only the last one is as the branch is."""
-    if leg is branch.story.deployments[-1]:
-        return branch.story.report.status
-    return "failed" if leg.failure else "done"
+    def _kept_texts(self) -> Iterator[str]:
+        for transcript in self._transcripts:
+            opening, ending, _ = transcript_limits.opening_and_ending(transcript, self._entry_limit)
+            yield from (entry.text for entry in (*opening, *ending))
 
+    def _branch(self, history: BranchHistory, transcript: list[TranscriptEntry]) -> BranchSection:
+        legs = history.deployments
+        took = (legs[-1].ended or self.history.until) - legs[0].begun if legs else None
+        opening, ending, left_out = transcript_limits.opening_and_ending(transcript, self._entry_limit)
+        cost = branch_cost(self._prices, history)
+        return BranchSection(history, cost, took, self._lines(opening, history), left_out, self._lines(ending, history))
 
-def _span(leg: Deployment, until: datetime) -> tuple[datetime, datetime]:
-    return leg.begun, max(leg.begun, leg.ended or until)
+    def _lines(self, entries: Iterable[TranscriptEntry], history: BranchHistory) -> list[TranscriptLine]:
+        return [transcript_line(transcript_limits.cut_entry(entry, self._text_limit), history) for entry in entries]
 
 
-def _took(leg: Deployment, until: datetime) -> timedelta:
-    begin, end = _span(leg, until)
-    return end - begin
+def _full_label(task: TaskSection, branch: BranchSection) -> str:
+    return f"{task.report.name}, {branch.label}" if branch.history.report.label else task.report.name

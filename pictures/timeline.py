@@ -1,4 +1,7 @@
-"""When everything ran, as bars. Long times in which nothing ran are cut short, so that a night is not all one sees."""
+"""When everything ran, as bars. Long times in which nothing ran are cut short, so that a night is not all one sees.
+
+Places are in percent of the timeline's width.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,123 +10,134 @@ from itertools import pairwise
 
 from grammar.documents.durations import spoken
 
-IDLE = 0.25
-SHORTEST_IDLE = 60
-SHOWN_IDLE = 0.05
-STEPS = [
+# Idle is a time without work that is longer than this share of all work, and than so many seconds.
+IDLE_SHARE = 0.25
+MIN_IDLE_SECONDS = 60
+# It is shown as long as this share of all work.
+SHOWN_IDLE_SHARE = 0.05
+TICK_SECONDS = [
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30),
-    *(60 * one for one in (1, 2, 5, 10, 20, 30)),
-    *(3600 * one for one in (1, 2, 4, 8, 12, 24, 48, 120, 240, 480)),
+    *(60 * minutes for minutes in (1, 2, 5, 10, 20, 30)),
+    *(3600 * hours for hours in (1, 2, 4, 8, 12, 24, 48, 120, 240, 480)),
 ]
 TICKS = 7
+MIN_TICK_GAP = 6
+MAX_TICK_POSITION = 97
+MIN_BAR_WIDTH = 0.15
 
-Span = tuple[float, float]
+_Span = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A stretch of time, in seconds from the run's start, and where it is shown, in percent."""
+class TimeSegment:
+    """A stretch of time, in seconds from the run's start, and where it is shown, in percent. `idle`: nothing ran."""
 
-    begin: float
+    start: float
     end: float
     left: float
     right: float
     idle: bool
 
     @property
-    def told(self) -> str:
-        """How long nothing ran."""
-        return f"{spoken(timedelta(seconds=self.end - self.begin))} in which nothing ran"
+    def seconds(self) -> float:
+        """Return how long it is."""
+        return self.end - self.start
+
+    @property
+    def idle_label(self) -> str:
+        """Return for how long nothing ran, in words."""
+        return f"{spoken(timedelta(seconds=self.seconds))} in which nothing ran"
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A mark of the axis."""
+    """A mark of the axis. `position`: in percent."""
 
-    at: float
+    position: float
     label: str
 
 
 @dataclass(frozen=True)
-class Bar:
-    """A stretch of work in percent, and the lane it is in."""
+class PlacedSpan:
+    """A stretch of work: where it is shown, in percent, and in which lane."""
 
     left: float
     width: float
     lane: int
 
 
-class Scale:
-    """From a time to its place, in percent. `busy`: when anything ran."""
+class TimeScale:
+    """Map times to places, in percent. `busy`: when anything ran; may overlap, in any order."""
 
     def __init__(self, started: datetime, until: datetime, busy: Iterable[tuple[datetime, datetime]]) -> None:
         self._started = started
         total = max(self._seconds(until), 0.001)
-        self.pieces = list(_pieces(_merged(sorted((self._seconds(a), self._seconds(b)) for a, b in busy)), total))
+        spans = sorted((self._seconds(start), self._seconds(end)) for start, end in busy)
+        self.segments = list(_segments(_merged(spans), total))
 
-    def at(self, time: datetime) -> float:
-        """The place of a time, in percent."""
+    def position(self, time: datetime) -> float:
+        """Return the place of a time, in percent."""
         seconds = self._seconds(time)
-        piece = next((one for one in self.pieces if seconds <= one.end), self.pieces[-1])
-        share = (seconds - piece.begin) / ((piece.end - piece.begin) or 1)
-        return round(piece.left + min(1.0, max(0.0, share)) * (piece.right - piece.left), 3)
+        segment = next((segment for segment in self.segments if seconds <= segment.end), self.segments[-1])
+        share = (seconds - segment.start) / (segment.seconds or 1)
+        return round(segment.left + min(1.0, max(0.0, share)) * (segment.right - segment.left), 3)
 
     def ticks(self) -> Iterator[Tick]:
-        """Marks at round times after the start, not too close to each other."""
-        shown = [one for one in self.pieces if not one.idle]
-        wanted = sum(one.end - one.begin for one in shown) / TICKS
-        step = next((one for one in STEPS if one >= wanted), STEPS[-1])
+        """Yield marks at round times after the start, not too close to each other."""
+        shown = [segment for segment in self.segments if not segment.idle]
+        wanted = sum(segment.seconds for segment in shown) / TICKS
+        step = next((seconds for seconds in TICK_SECONDS if seconds >= wanted), TICK_SECONDS[-1])
         last = -100.0
-        for piece in shown:
-            number = -int(-piece.begin // step)
-            while (seconds := number * step) <= piece.end:
-                at = self.at(self._started + timedelta(seconds=seconds))
-                if at - last >= 6 and at <= 97:
-                    last = at
-                    yield Tick(at, _label(seconds))
+        for segment in shown:
+            number = -int(-segment.start // step)
+            while (seconds := number * step) <= segment.end:
+                position = self.position(self._started + timedelta(seconds=seconds))
+                if position - last >= MIN_TICK_GAP and position <= MAX_TICK_POSITION:
+                    last = position
+                    yield Tick(position, _label(seconds))
                 number += 1
 
     def _seconds(self, time: datetime) -> float:
         return max(0.0, (time - self._started).total_seconds())
 
 
-def bars(scale: Scale, spans: Sequence[tuple[datetime, datetime]]) -> tuple[list[Bar], int]:
-    """A bar for each span, in the first lane that is free; and how many lanes there are."""
-    free, made = list[datetime](), dict[int, Bar]()
-    for number, (begin, end) in sorted(enumerate(spans), key=lambda one: one[1]):
-        lane = next((lane for lane, until in enumerate(free) if until <= begin), len(free))
-        free[lane:lane + 1] = [end]  # fmt: skip
-        left = scale.at(begin)
-        made[number] = Bar(left, round(max(0.15, scale.at(end) - left), 3), lane)
-    return [made[number] for number in range(len(spans))], len(free)
+def place_spans(scale: TimeScale, spans: Sequence[tuple[datetime, datetime]]) -> tuple[list[PlacedSpan], int]:
+    """Return each span with its place, in the first lane that is free, and how many lanes there are."""
+    free_from, placed = list[datetime](), dict[int, PlacedSpan]()
+    for number, (start, end) in sorted(enumerate(spans), key=lambda numbered: numbered[1]):
+        lane = next((lane for lane, free in enumerate(free_from) if free <= start), len(free_from))
+        free_from[lane:lane + 1] = [end]  # fmt: skip
+        left = scale.position(start)
+        placed[number] = PlacedSpan(left, round(max(MIN_BAR_WIDTH, scale.position(end) - left), 3), lane)
+    return [placed[number] for number in range(len(spans))], len(free_from)
 
 
-def _merged(spans: list[Span]) -> list[Span]:
-    found = list[Span]()
-    for begin, end in spans:
-        if found and begin <= found[-1][1]:
-            found[-1] = (found[-1][0], max(end, found[-1][1]))
+def _merged(spans: list[_Span]) -> list[_Span]:
+    merged = list[_Span]()
+    for start, end in spans:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            found.append((begin, end))
-    return found
+            merged.append((start, end))
+    return merged
 
 
-def _pieces(busy: list[Span], total: float) -> Iterator[Piece]:
-    """The whole time: with a stretch of its own for each long time in which nothing ran."""
-    worked = sum(end - begin for begin, end in busy) or total
+def _segments(busy: list[_Span], total: float) -> Iterator[TimeSegment]:
+    """The whole time: with a segment of its own for each long time in which nothing ran."""
+    worked = sum(end - start for start, end in busy) or total
     times = [0.0, *(time for span in busy for time in span), total]
     idle = [
         span
         for span in zip(times[::2], times[1::2], strict=True)
-        if span[1] - span[0] > max(SHORTEST_IDLE, IDLE * worked)
+        if span[1] - span[0] > max(MIN_IDLE_SECONDS, IDLE_SHARE * worked)
     ]
     edges = sorted({0.0, total, *(time for span in idle for time in span)})
-    stretches = [(begin, end, (begin, end) in idle) for begin, end in pairwise(edges)]
-    widths = [SHOWN_IDLE * worked if is_idle else end - begin for begin, end, is_idle in stretches]
+    stretches = [(start, end, (start, end) in idle) for start, end in pairwise(edges)]
+    widths = [SHOWN_IDLE_SHARE * worked if is_idle else end - start for start, end, is_idle in stretches]
     left, whole = 0.0, sum(widths)
-    for (begin, end, is_idle), width in zip(stretches, widths, strict=True):
+    for (start, end, is_idle), width in zip(stretches, widths, strict=True):
         right = left + 100 * width / whole
-        yield Piece(begin, end, round(left, 3), round(right, 3), is_idle)
+        yield TimeSegment(start, end, round(left, 3), round(right, 3), is_idle)
         left = right
 
 

@@ -1,4 +1,4 @@
-"""Where a process meets Temporal: the configured server, one on localhost:7233, else the embedded one."""
+"""The Temporal server that a process uses: the configured one, one on localhost:7233, else the embedded one."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:  # loads what only those who configure S3 have installed
 class Backend:
     """A connected client. `ui_url`: the Web UI, known only of the embedded server.
 
-    `folder` or `bucket`: where big values are kept; the bucket is open as long as the place is. `documents`: results
-    that are too large for a history; they are kept there, too.
+    `folder` or `bucket`: where big values are kept; None: nowhere, they must fit into the history. The bucket is open
+    as long as the backend is. `documents`: results that are too large for a history; they are kept there, too.
     """
 
     client: Client
@@ -44,15 +44,15 @@ class Backend:
 
     @property
     def address(self) -> str:
-        """The server's host and port."""
+        """Return the server's `host:port`."""
         return self.client.service_client.config.target_host
 
     def run_url(self, run_id: str) -> str | None:
-        """The run in the Web UI."""
+        """Return the URL of the run in the Web UI; None where that is not known."""
         return self._page(f"workflows/{_quoted(run_id)}")
 
     def schedule_url(self, schedule_id: str) -> str | None:
-        """The schedule in the Web UI."""
+        """Return the URL of the schedule in the Web UI; None where that is not known."""
         return self._page(f"schedules/{_quoted(schedule_id)}")
 
     def _page(self, path: str) -> str | None:
@@ -60,42 +60,42 @@ class Backend:
 
 
 def _quoted(name: str) -> str:
-    """As a part of an address: ids may hold any sign."""
+    """Return the name as a part of a URL: ids may hold any sign."""
     return quote(name, safe="")
 
 
 class PendingBackend:
-    """How to get to Temporal. It is known at once; an embedded server may still be starting.
+    """A backend to connect to. Which one is known at once; an embedded server may still be starting.
 
-    `config`: of a server that somebody else runs; `lease`: of the embedded one. `kept`: what is kept for the
-    length of the way.
+    `config`: of a server that somebody else runs; `lease`: of the embedded one. `exit_stack`: what the connected
+    backend needs is closed with it.
     """
 
-    def __init__(self, config: ClientConnectConfig | None, lease: Lease | None, kept: AsyncExitStack) -> None:
+    def __init__(self, config: ClientConnectConfig | None, lease: Lease | None, exit_stack: AsyncExitStack) -> None:
         self._config = config
         self._lease = lease
-        self._kept = kept
+        self._exit_stack = exit_stack
 
     @property
     def embedded(self) -> bool:
-        """Whether it leads to the embedded server."""
+        """Return whether it is the embedded server."""
         return self._lease is not None
 
-    async def place(self) -> Backend:
-        """The place, once a server answers there. Raises ConnectionFailed, EmbeddedServerFailed, NoStorage."""
+    async def connect(self) -> Backend:
+        """Return the backend, once its server answers. Raises ConnectionFailed, EmbeddedServerFailed, NoStorage."""
         if self._config:
-            return await self._given(self._config)
+            return await self._connect_to(self._config)
         assert self._lease
         server = await self._lease.ready()
         folder = state_dir() / "payloads"
         client = await connect(to_embedded(server), data_converter(folder))
         return Backend(client, embedded=True, ui_url=server.ui_url, folder=folder, documents=_files(folder))
 
-    async def _given(self, config: ClientConnectConfig) -> Backend:
-        """A server that somebody else runs. Big values are kept where the environment says, if it does."""
+    async def _connect_to(self, config: ClientConnectConfig) -> Backend:
+        """Connect to a server that somebody else runs. Big values are kept where the environment says, if it does."""
         if url := s3_url.configured():
-            cache = self._kept.enter_context(TemporaryDirectory(prefix="taskflow-"))
-            bucket = await self._kept.enter_async_context(_opened(url))
+            cache = self._exit_stack.enter_context(TemporaryDirectory(prefix="taskflow-"))
+            bucket = await self._exit_stack.enter_async_context(_opened(url))
             client = await connect(config, data_converter(bucket.payloads()))
             return Backend(client, embedded=False, bucket=bucket, documents=DocumentObjects(bucket, Path(cache)))
         folder = shared_folder()
@@ -105,7 +105,7 @@ class PendingBackend:
 
 @asynccontextmanager
 async def find_backend() -> AsyncIterator[PendingBackend]:
-    """The way to the server to use, which is kept for the length of the block. Raises ConnectionFailed."""
+    """Yield the backend to use, not yet connected; it lasts for the length of the block. Raises ConnectionFailed."""
     async with AsyncExitStack() as stack:
         if config := configured() or await local_server():
             yield PendingBackend(config, None, stack)
@@ -117,9 +117,12 @@ async def find_backend() -> AsyncIterator[PendingBackend]:
 
 @asynccontextmanager
 async def open_backend() -> AsyncIterator[Backend]:
-    """The server to use, kept for the length of the block. Raises ConnectionFailed, EmbeddedServerFailed, NoStorage."""
-    async with find_backend() as found:
-        yield await found.place()
+    """Yield the backend to use, connected for the length of the block.
+
+    Raises ConnectionFailed, EmbeddedServerFailed, NoStorage.
+    """
+    async with find_backend() as pending:
+        yield await pending.connect()
 
 
 def _files(folder: Path) -> FileDocuments:

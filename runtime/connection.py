@@ -25,7 +25,10 @@ LOCAL = f"localhost:{PORT}"
 
 
 def configured() -> ClientConnectConfig | None:
-    """What TEMPORAL_ADDRESS, TEMPORAL_PROFILE or the config file says; None where that is no address."""
+    """Return what TEMPORAL_ADDRESS, TEMPORAL_PROFILE or the config file says; None where that is no address.
+
+    Raises ConnectionFailed where the file or the profile is wrong.
+    """
     try:
         config = ClientConfigProfile.load().to_client_connect_config()
     except (RuntimeError, ValueError, OSError) as error:
@@ -34,12 +37,15 @@ def configured() -> ClientConnectConfig | None:
 
 
 def to_embedded(server: EmbeddedServer) -> ClientConnectConfig:
-    """How to connect to the embedded server."""
+    """Return how to connect to the embedded server."""
     return ClientConnectConfig(target_host=server.address)
 
 
 async def local_server() -> ClientConnectConfig | None:
-    """The server that somebody else runs on localhost:7233; an embedded one, of whatever user, is not meant."""
+    """Return how to connect to a server that somebody else runs on localhost:7233; None where there is none.
+
+    An embedded one, of whatever user, does not count.
+    """
     if is_ours(LOCAL) or not await _listens(PORT):
         return None
     config = ClientConnectConfig(target_host=LOCAL)
@@ -47,14 +53,14 @@ async def local_server() -> ClientConnectConfig | None:
         async with asyncio.timeout(LOCAL_SECONDS):
             client = await Client.connect(**config, runtime=sdk_runtime())
             request = ListSearchAttributesRequest(namespace="default")
-            known = await client.operator_service.list_search_attributes(request)
+            attributes = await client.operator_service.list_search_attributes(request)
     except (RuntimeError, RPCError, TimeoutError):
         return None  # whatever listens there is not a Temporal server with a default namespace
-    return None if MARK in known.custom_attributes or is_ours(LOCAL) else config
+    return None if MARK in attributes.custom_attributes or is_ours(LOCAL) else config
 
 
 async def connect(config: ClientConnectConfig, converter: DataConverter) -> Client:
-    """A client that has reached its server and namespace. Raises ConnectionFailed after some 5 s."""
+    """Return a client that has reached its server and namespace. Raises ConnectionFailed after CONNECT_SECONDS."""
     address, namespace = config["target_host"], config.get("namespace", "default")
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -78,7 +84,7 @@ def _refused(address: str, namespace: str, error: RPCError) -> str:
 
 
 def _reason(text: str) -> str:
-    """The sentence inside the SDK's nested text: `... Os { code: 111, message: "Connection refused" }`."""
+    """Return the sentence inside the SDK's nested text: `... Os { code: 111, message: "Connection refused" }`."""
     sentences = re.findall(r'(?:message|error): "([^"]+)"', text)
     return sentences[0] if sentences else text.removeprefix("Failed client connect: ")
 

@@ -24,5 +24,5 @@ import lazily, which the sandbox refuses, and all are slow to load again."""
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    """For `Worker(workflow_runner=...)` and `Replayer(workflow_runner=...)`."""
+    """Return what `Worker(workflow_runner=...)` and `Replayer(workflow_runner=...)` are given."""
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSTHROUGH))

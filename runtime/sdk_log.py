@@ -8,7 +8,7 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, Tele
 
 @cache
 def sdk_runtime() -> Runtime:
-    """The one SDK runtime of this process, for `Client.connect(runtime=...)`. Logger: `temporalio.core`."""
+    """Return the one SDK runtime of this process, for `Client.connect(runtime=...)`. Logger: `temporalio.core`."""
     forwarding = LogForwardingConfig(logging.getLogger("temporalio.core"))
     levels = TelemetryFilter(core_level="WARN", other_level="ERROR")
     return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(levels, forwarding)))

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 
 def on_signals(*numbers: signal.Signals, leaving: Callable[[], object] = lambda: None) -> asyncio.Event:
-    """An event that any of the signals sets. A second one of them ends the process at once, after `leaving`."""
+    """Return an event that any of the signals sets. A second one of them ends the process at once, after `leaving`."""
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -25,14 +25,14 @@ def on_signals(*numbers: signal.Signals, leaving: Callable[[], object] = lambda:
 
 
 def as_ever(*numbers: signal.Signals) -> None:
-    """Have the signals do what they do in any Python program."""
+    """Have the signals do again what they do in any Python program."""
     loop = asyncio.get_running_loop()
     for number in numbers:
         loop.remove_signal_handler(number)
 
 
 def ignore(*numbers: signal.Signals) -> None:
-    """Let the signals pass: a terminal sends them to the whole group."""
+    """Ignore the signals: a terminal sends them to the whole group."""
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
 
@@ -49,7 +49,7 @@ async def stdin_closed() -> None:
 
 async def first(*awaitables: Awaitable[object]) -> None:
     """Return when any of them is done; the others are cancelled. Raises what the first one raises."""
-    tasks = [asyncio.ensure_future(one) for one in awaitables]
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()

@@ -1,4 +1,7 @@
-"""The activities of a task: what each is asked, and how Temporal retries it (specification section 8)."""
+"""The activities of a task: what each is asked, and how Temporal retries it (specification section 8).
+
+A deployment is one activity that runs a branch, or its next leg. The others prepare a task and gather its results.
+"""
 
 from datetime import timedelta
 from typing import TypedDict
@@ -11,22 +14,20 @@ from grammar.documents.models import Retry, Task
 from grammar.documents.references import short_name
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import Value
-from grammar.messages import contracts, model_choice
-from grammar.messages.contracts import (
+from grammar.messages import model_choice, names
+from grammar.messages.activity_requests import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
     AgentRequest,
     AgentSpec,
-    Branch,
-    BranchResult,
-    Bundle,
     GatherRequest,
-    Page,
     PrepareRequest,
     ShellRequest,
     TemplateContext,
-    activity_id,
 )
+from grammar.messages.activity_results import Branch, BranchResult, Page
+from grammar.messages.names import activity_id
+from grammar.messages.run_bundle import Bundle
 
 AGENT_ATTEMPTS = 5
 SHELL_ATTEMPTS = 1
@@ -36,7 +37,7 @@ LARGE_TIMEOUT = timedelta(minutes=30)
 
 
 def retry_policy(task: Task) -> RetryPolicy:
-    """The task's `retry`. A shell task is retried only where the file says how often."""
+    """Return the task's `retry` as Temporal takes it. A shell task is retried only where the file says how often."""
     retry = task.retry or Retry()
     default = AGENT_ATTEMPTS if task.run is None else SHELL_ATTEMPTS
     return RetryPolicy(
@@ -53,7 +54,7 @@ _QUICK = RetryPolicy(maximum_attempts=AGENT_ATTEMPTS, non_retryable_error_types=
 
 
 class Timeouts(TypedDict):
-    """Temporal's timeouts of an activity."""
+    """Temporal's timeouts of an activity, under the SDK's names."""
 
     start_to_close_timeout: timedelta
     schedule_to_close_timeout: timedelta
@@ -61,7 +62,7 @@ class Timeouts(TypedDict):
 
 
 def timeouts(task: Task, left: timedelta) -> Timeouts:
-    """The task's timeouts, as the SDK takes them. `left`: until the branch's deadline."""
+    """Return the task's timeouts, as the SDK takes them. `left`: the time until the branch's deadline."""
     return {
         "start_to_close_timeout": timedelta(seconds=task.start_to_close_timeout),
         "schedule_to_close_timeout": max(left, timedelta(seconds=1)),
@@ -70,10 +71,10 @@ def timeouts(task: Task, left: timedelta) -> Timeouts:
 
 
 async def prepare(request: PrepareRequest) -> Page:
-    """A page of the task's branches, from `offset` on."""
+    """Return a page of the task's branches, from item `offset` on. Raises ActivityError."""
     large = request.stored or (request.result and request.result.stored)
     page: Page = await workflow.execute_activity(
-        contracts.PREPARE,
+        names.PREPARE,
         request,
         result_type=Page,
         start_to_close_timeout=LARGE_TIMEOUT if large else PREPARE_TIMEOUT,
@@ -84,9 +85,9 @@ async def prepare(request: PrepareRequest) -> Page:
 
 
 async def gather(task: Task, request: GatherRequest) -> Value:
-    """What a task that fans out publishes."""
+    """Return the list that a task that fans out publishes. Raises ActivityError."""
     value: Value = await workflow.execute_activity(
-        contracts.GATHER,
+        names.GATHER,
         request,
         result_type=Value,
         start_to_close_timeout=LARGE_TIMEOUT,
@@ -97,13 +98,16 @@ async def gather(task: Task, request: GatherRequest) -> Value:
 
 
 async def deploy(
-    task: Task, asked: AgentRequest | ShellRequest, activity: str, summary: str, left: timedelta
+    task: Task, request: AgentRequest | ShellRequest, activity: str, summary: str, left: timedelta
 ) -> BranchResult:
-    """Run one branch of the task, or its next leg."""
-    name = contracts.RUN_SHELL if isinstance(asked, ShellRequest) else contracts.RUN_AGENT
-    deployed: BranchResult = await workflow.execute_activity(
+    """Run one branch of the task, or its next leg. Raises ActivityError.
+
+    `activity`: its id. `summary`: its line in the Web UI. `left`: the time until the branch's deadline.
+    """
+    name = names.RUN_SHELL if isinstance(request, ShellRequest) else names.RUN_AGENT
+    result: BranchResult = await workflow.execute_activity(
         name,
-        asked,
+        request,
         activity_id=activity,
         result_type=BranchResult,
         retry_policy=retry_policy(task),
@@ -112,13 +116,13 @@ async def deploy(
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         **timeouts(task, left),
     )
-    return deployed
+    return result
 
 
-def request(
-    task: Task, index: int, branch: Branch, bundle: Bundle, surroundings: TemplateContext, secrets: list[str]
+def branch_request(
+    task: Task, index: int, branch: Branch, bundle: Bundle, context: TemplateContext, secrets: list[str]
 ) -> AgentRequest | ShellRequest:
-    """What the activity of a branch is asked. `index`: of the task."""
+    """Return what the activity of a branch's first leg is asked. `index`: that of the task."""
     rehearsal = _rehearsal(task, index, branch, bundle)
     kept = KEPT_OF_BRANCH if task.fans_out else KEPT_OF_TASK
     if task.run is not None:
@@ -127,7 +131,7 @@ def request(
             withheld=bundle.tokens,
             outputs=task.outputs,
             rehearsal=rehearsal,
-            surroundings=surroundings,
+            surroundings=context,
             secrets=secrets,
             kept=kept,
         )
@@ -145,14 +149,14 @@ def request(
         outputs=task.outputs,
         outputs_retries=task.outputs_retries,
         rehearsal=rehearsal,
-        surroundings=surroundings,
+        surroundings=context,
         secrets=secrets,
         kept=kept,
     )
 
 
 def _rehearsal(task: Task, index: int, branch: Branch, bundle: Bundle) -> BranchScript | None:
-    """What answers for the branch in a dry run."""
+    """Return what answers for the branch in a dry run; None in a real one."""
     if bundle.script is None:
         return None
     choice = task.choices[branch.choice]

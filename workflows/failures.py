@@ -10,9 +10,9 @@ from temporalio.exceptions import (
 
 from grammar.documents.models import Task
 from grammar.errors import ends_run, is_mendable
-from grammar.messages.contracts import FailureDetails
+from grammar.messages.activity_results import FailureDetails
 from grammar.messages.reports import Failure
-from workflows.task_record import TaskRecord
+from workflows.records.task_record import TaskRecord
 
 _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "an attempt took longer than start_to_close_timeout",
@@ -22,8 +22,8 @@ _TIMEOUTS = {
 }
 
 
-class RunEnded(Exception):
-    """The run fails here."""
+class RunFailed(Exception):
+    """Fail the run with the failure of a task."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
@@ -31,15 +31,15 @@ class RunEnded(Exception):
 
 
 class BranchFailed(Exception):
-    """A branch fails by a decision of the workflow's."""
+    """Fail a branch by a decision of the workflow's, where its activity did not fail."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
 
 
-def understood(task: str, branch: int | None, error: ActivityError) -> Failure:
-    """Type and message of what ended an activity. Raises the error again where it was cancelled."""
+def of_activity(task: str, branch: int | None, error: ActivityError) -> Failure:
+    """Return type and message of what failed an activity. Raises the error again where it was cancelled."""
     if is_cancelled_exception(error):
         raise error
     cause = error.cause
@@ -51,20 +51,21 @@ def understood(task: str, branch: int | None, error: ActivityError) -> Failure:
     return Failure(task=task, branch=branch, type=type(cause).__name__, message=str(cause or error))
 
 
-def lost(error: ActivityError) -> FailureDetails:
-    """What a failed branch cost, as far as its activity could tell."""
-    told = error.cause.details if isinstance(error.cause, ApplicationError) else ()
-    return FailureDetails.model_validate(told[0]) if told and isinstance(told[0], dict) else FailureDetails()
+def details(error: ActivityError) -> FailureDetails:
+    """Return what a failed branch cost and said last, as far as its activity could tell; else empty ones."""
+    given = error.cause.details if isinstance(error.cause, ApplicationError) else ()
+    return FailureDetails.model_validate(given[0]) if given and isinstance(given[0], dict) else FailureDetails()
 
 
-def ending(task: Task, record: TaskRecord) -> Failure | None:
-    """The failure that the run cannot go on after, if there is one: it ends the run, or the task was required."""
-    found = next((failure for failure in record.failures if ends_run(failure.type)), None)
-    if found is None and task.must_complete and record.failures:
-        return record.failures[0]
+def blocking(record: TaskRecord) -> Failure | None:
+    """Return the failure that the run cannot go on after, if any: one that ends the run, or one of a required task."""
+    failures = record.failures
+    found = next((failure for failure in failures if ends_run(failure.type)), None)
+    if found is None and record.task.must_complete and failures:
+        return failures[0]
     return found
 
 
 def parks(task: Task, failure: Failure) -> bool:
-    """Whether a person is to decide what happens now. A fault of the file itself ends the run: it is pinned."""
+    """Return whether a person is to decide what happens now. A fault of the file itself ends the run: it is pinned."""
     return task.on_failure == "park" and is_mendable(failure.type)

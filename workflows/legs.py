@@ -1,119 +1,120 @@
-"""One branch, deployed, and deployed again wherever it was left off for a reason that is no failure.
+"""The legs of one branch: each is one deployment, and is followed by another one where it was left off.
 
-An agent run is left off where a call waits for a person, where the endpoint asks to wait, and where its worker is told
-to stop. What it has paid for goes along: in its journal (docs/decisions/0006), or as its state.
+It is left off where a call waits for a person, where the endpoint asks to wait, and where its worker is told to stop.
+What it has paid for goes along: in its journal (docs/decisions/0006), or as its state.
 """
 
-from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
 
-from grammar.documents.models import Task
 from grammar.messages import rate_limit
-from grammar.messages.contracts import AgentRequest, ApprovalDecision, Branch, BranchResult, Leg, ShellRequest
-from grammar.messages.reports import Failure
+from grammar.messages.activity_requests import AgentRequest, ShellRequest
+from grammar.messages.activity_results import BranchResult, Leg
+from grammar.messages.reports import Approval, ApprovalDecision, Failure
 from workflows import deployment, summary
-from workflows.approvals import Approvals
 from workflows.failures import BranchFailed
-from workflows.task_record import TaskRecord
+from workflows.records.branch_record import BranchRecord
+from workflows.records.task_record import TaskRecord
+from workflows.run_context import RunContext
 from workflows.window import Slots
 
 
 class Legs:
-    """The legs of one branch. `secrets`: the run's names of variables, which grow. `tell`: there is news."""
+    """Run one branch, leg after leg, until it has its result."""
 
-    def __init__(
-        self,
-        task: Task,
-        branch: Branch,
-        record: TaskRecord,
-        approvals: Approvals,
-        secrets: set[str],
-        tell: Callable[[], None],
-    ) -> None:
-        self._task = task
-        self._branch = branch
+    def __init__(self, context: RunContext, record: TaskRecord, branch: BranchRecord) -> None:
+        self._context = context
         self._record = record
-        self._approvals = approvals
-        self._secrets = secrets
-        self._tell = tell
-        self._deadline = workflow.now() + timedelta(seconds=task.schedule_to_close_timeout)
-        self._fruitless = 0
-        self._advanced = record.advanced
+        self._task = record.task
+        self._branch = branch
+        self._deadline = workflow.now() + timedelta(seconds=self._task.schedule_to_close_timeout)
+        self._fruitless_attempts = 0
+        self._progress = record.progress
 
-    async def run(
-        self, request: AgentRequest | ShellRequest, places: Slots, describe: Callable[[int], str]
-    ) -> BranchResult:
-        """What the branch gives in the end. Raises ActivityError, BranchFailed, LeftWaiting.
-
-        `describe`: a leg for the Web UI.
-        """
-        if waiting := self._record.waiting(self._branch):
-            activity = self._record.activity_id(self._branch, self._record.leg(self._branch) - 1)
-            request = await self._go_on(request, activity, waiting.leg, places)  # type: ignore[arg-type]
-            self._record.go_on(self._branch)
+    async def run(self, request: AgentRequest | ShellRequest, slots: Slots) -> BranchResult:
+        """Return what the branch gives in the end. Raises ActivityError, BranchFailed, StillWaiting."""
+        if (waiting := self._branch.waiting) and isinstance(request, AgentRequest):
+            activity = self._record.activity_id(self._branch.index, self._branch.leg - 1)
+            request = await self._next_request(request, activity, waiting.leg, slots)
+            self._branch.resume()
         while True:
-            leg = self._record.leg(self._branch)
-            activity = self._record.activity_id(self._branch, leg)
-            left = self._deadline - workflow.now()
-            deployed = await deployment.deploy(self._task, request, activity, describe(leg), left)
-            self._secrets.update(deployed.secrets)
-            if deployed.leg is None or isinstance(request, ShellRequest):
-                return deployed
-            self._record.leave_off(self._branch, deployed, deployed.leg)
-            request = await self._go_on(request, activity, deployed.leg, places)
-            self._record.go_on(self._branch)
-            self._tell()
+            activity = self._record.activity_id(self._branch.index, self._branch.leg)
+            result = await self._deploy(request, activity)
+            if result.leg is None or isinstance(request, ShellRequest):
+                return result
+            self._record.end_leg(self._branch, result, result.leg)
+            request = await self._next_request(request, activity, result.leg, slots)
+            self._branch.resume()
+            self._context.publish_overview()
 
-    async def _go_on(self, request: AgentRequest, activity: str, leg: Leg, places: Slots) -> AgentRequest:
-        """The next leg's request, as soon as it may start."""
+    async def _deploy(self, request: AgentRequest | ShellRequest, activity: str) -> BranchResult:
+        line = summary.of_leg(self._record, self._branch.index, self._branch.leg, self._context.bundle.config)
+        left = self._deadline - workflow.now()
+        result = await deployment.deploy(self._task, request, activity, line, left)
+        self._context.secrets.update(result.secrets)
+        return result
+
+    async def _next_request(self, request: AgentRequest, activity: str, leg: Leg, slots: Slots) -> AgentRequest:
+        """Return the request of the leg after this one, as soon as it may start. `activity`: the id of this one's."""
         changes: dict[str, object] = {"journal": request.journal or activity, "recorded": leg.recorded}
         if leg.reason == "approval":
-            verdicts = await self._ask(leg, places)
+            decisions = await self._ask(leg, slots)
             # The state holds all that came before: the next leg begins a journal of its own.
-            changes = {"leg": leg, "verdicts": verdicts, "journal": "", "recorded": [], "outcomes": {}}
+            changes = {"leg": leg, "verdicts": decisions, "journal": "", "recorded": [], "outcomes": {}}
         elif leg.reason == "unknown_outcome":
-            verdicts = await self._ask(leg, places)
-            changes["outcomes"] = {**request.outcomes, **{int(one.id): one.approved for one in verdicts}}
+            decisions = await self._ask(leg, slots)
+            outcomes = {int(decision.id): decision.approved for decision in decisions}
+            changes["outcomes"] = {**request.outcomes, **outcomes}
         elif leg.reason == "rate_limited":
-            await self._rest(leg)
-        return request.model_copy(update={**changes, "secrets": sorted(self._secrets)})
+            await self._back_off(leg)
+        return request.model_copy(update={**changes, "secrets": sorted(self._context.secrets)})
 
-    async def _ask(self, leg: Leg, places: Slots) -> list[ApprovalDecision]:
-        """Wait for a person, however long: the task's deadline moves on meanwhile."""
+    async def _ask(self, leg: Leg, slots: Slots) -> list[ApprovalDecision]:
+        """Wait for a person, however long: the branch's deadline moves on meanwhile."""
         since = workflow.now()
-        where = (self._record.activity_id(self._branch), self._record.name, self._record.label(self._branch))
-        earlier = self._record.waiting(self._branch)
-        asked = earlier.asked if earlier else self._approvals.ask(leg, *where)
-        self._record.wait(self._branch, leg, asked)
-        self._tell()
-        async with places.left():
-            verdicts = await self._approvals.answers(asked, leg, self._may_leave)
+        approvals = self._approvals(leg)
+        self._branch.wait(leg, approvals)
+        self._context.publish_overview()
+        async with slots.released():
+            decisions = await self._context.record.approvals.wait_for_decisions(
+                approvals, leg, leave=self._continue_as_new_is_due
+            )
         self._deadline += workflow.now() - since
-        self._tell()
-        return verdicts
+        self._context.publish_overview()
+        return decisions
 
-    def _may_leave(self) -> bool:
-        """Whether the history has grown long, and nothing but people's answers holds up a new one."""
+    def _approvals(self, leg: Leg) -> list[Approval]:
+        """Return the leg's open calls: those of an earlier history, where the branch has waited since then."""
+        if self._branch.waiting:
+            return self._branch.waiting.asked
+        index = self._branch.index
+        activity, label = self._record.activity_id(index), self._record.label(index)
+        return self._context.record.approvals.ask(leg, activity, self._record.name, label)
+
+    def _continue_as_new_is_due(self) -> bool:
+        """Return whether the history has grown long, and nothing but people's answers holds up a new one."""
         due = workflow.info().is_continue_as_new_suggested() and self._record.only_waiting
         return due and workflow.patched("carry-approvals")
 
-    async def _rest(self, leg: Leg) -> None:
-        """Wait as long as the endpoint asks, else 5, 10, 20 ... 120 s (section 7).
+    async def _back_off(self, leg: Leg) -> None:
+        """Wait as long as the endpoint asks, else 5, 10, 20 ... 120 s (specification section 7).
 
-        Attempts are used up only while no branch of the task advances.
+        Attempts are used up only while no branch of the task advances. Raises BranchFailed where none is left, or where
+        the wait would go beyond the branch's deadline.
         """
-        self._fruitless = 1 if self._record.advanced > self._advanced else self._fruitless + 1
-        self._advanced = self._record.advanced
-        if self._fruitless >= deployment.retry_policy(self._task).maximum_attempts:
+        has_advanced = self._record.progress > self._progress
+        self._fruitless_attempts = 1 if has_advanced else self._fruitless_attempts + 1
+        self._progress = self._record.progress
+        if self._fruitless_attempts >= deployment.retry_policy(self._task).maximum_attempts:
             raise self._failed("RateLimited", leg.message)
-        seconds = rate_limit.delay(leg.delay, self._fruitless)
-        if workflow.now() + timedelta(seconds=seconds) >= self._deadline:
+        seconds = rate_limit.delay(leg.delay, self._fruitless_attempts)
+        until = workflow.now() + timedelta(seconds=seconds)
+        if until >= self._deadline:
             raise self._failed("Timeout", f"not done within schedule_to_close_timeout: {leg.message}")
-        self._record.rest(self._branch, workflow.now() + timedelta(seconds=seconds), leg.message)
-        self._tell()
-        await workflow.sleep(seconds, summary=summary.of_rest(self._record.name, self._record.label(self._branch)))
+        self._record.rate_limit(self._branch, until, leg.message)
+        self._context.publish_overview()
+        await workflow.sleep(seconds, summary=summary.of_rate_limit(self._record, self._branch.index))
 
     def _failed(self, kind: str, message: str) -> BranchFailed:
         return BranchFailed(Failure(task=self._record.name, branch=self._branch.index, type=kind, message=message))

@@ -1,49 +1,48 @@
-"""What people tell a run: signals, for the CLI and the Web UI, and updates, which are refused where they do not fit.
+"""What people tell a run (specification section 9).
 
-specification section 9.
+Each message is a signal, which is ignored where it does not fit, and an update, which is refused then.
 """
 
 from pydantic import JsonValue
 from temporalio import workflow
 
-from grammar.messages.contracts import ApprovalDecision
-from grammar.messages.reports import Action, Decision, Rejection
-from workflows.run_record import RunRecord
+from grammar.messages.reports import Action, ApprovalDecision, Decision, Rejection
+from workflows.records.run_record import RunRecord
 
 
 class Steering:
-    """The handlers of the workflow."""
+    """Handle the signals and updates of a run."""
 
     _record: RunRecord
 
     @workflow.signal
     def approve(self, call: str) -> None:
-        """Let the agent make the call of that id. An id that is not open is ignored: it may have been decided."""
+        """Let the agent make the call of that id. Ignored where no such call is open: it may have been decided."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True))
 
     @workflow.signal
     def approve_always(self, call: str) -> None:
-        """Let the agent make the call of that id, and agents of this run each other call of its tool."""
+        """Let the agent make the call of that id, and the run's agents each later call of the same tool."""
         self._record.approvals.grant(call)
 
     @workflow.signal
     def reject(self, call: str | Rejection) -> None:
-        """Refuse the call of that id; with a map of `id` and `reason`, tell the agent why."""
+        """Refuse the call of that id. With a map of `id` and `reason`, the agent is told why."""
         self._record.approvals.decide(_no(call))
 
     @workflow.signal
     def retry_call(self, call: str) -> None:
-        """Repeat the call of that id, which was interrupted."""
+        """Let the agent repeat the call of that id, which was interrupted."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
 
     @workflow.signal
     def skip_call(self, call: str) -> None:
-        """Tell the agent that the call of that id was interrupted, and go on."""
+        """Tell the agent that the call of that id was interrupted, and do not repeat it."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
 
     @workflow.signal
     def retry(self, task: str | None = None) -> None:
-        """Run again what failed of the parked task."""
+        """Run the failed branches of the parked task again. With a task's name: only if that task is parked."""
         self._decide("retry", task)
 
     @workflow.signal
@@ -53,7 +52,7 @@ class Steering:
 
     @workflow.signal
     def set_output(self, value: JsonValue, task: str | None = None) -> None:
-        """Go on with this value as what the parked task gave."""
+        """Go on with this value as the output of the parked task."""
         self._decide("set_output", task, value)
 
     @workflow.signal
@@ -63,17 +62,17 @@ class Steering:
 
     @workflow.signal
     def pause(self) -> None:
-        """Start no new branch from now on."""
+        """Start no new branch from now on. Those that run go on."""
         self._record.pause(True)
 
     @workflow.signal
     def unpause(self) -> None:
-        """Go on."""
+        """Start branches again."""
         self._record.pause(False)
 
     @workflow.update(name="approve")
     def approve_now(self, call: str) -> None:
-        """As the signal; refused where no such call is open."""
+        """Do as the signal `approve` does. Refused where no such call is open."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True))
 
     @approve_now.validator
@@ -82,7 +81,7 @@ class Steering:
 
     @workflow.update(name="approve_always")
     def approve_always_now(self, call: str) -> None:
-        """As the signal; refused where no such call is open."""
+        """Do as the signal `approve_always` does. Refused where no such call is open."""
         self._record.approvals.grant(call)
 
     @approve_always_now.validator
@@ -91,7 +90,7 @@ class Steering:
 
     @workflow.update(name="reject")
     def reject_now(self, call: str | Rejection) -> None:
-        """As the signal; refused where no such call is open."""
+        """Do as the signal `reject` does. Refused where no such call is open."""
         self._record.approvals.decide(_no(call))
 
     @reject_now.validator
@@ -100,7 +99,7 @@ class Steering:
 
     @workflow.update(name="retry_call")
     def retry_call_now(self, call: str) -> None:
-        """As the signal; refused where no such call was interrupted."""
+        """Do as the signal `retry_call` does. Refused where no such call was interrupted."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
 
     @retry_call_now.validator
@@ -109,7 +108,7 @@ class Steering:
 
     @workflow.update(name="skip_call")
     def skip_call_now(self, call: str) -> None:
-        """As the signal; refused where no such call was interrupted."""
+        """Do as the signal `skip_call` does. Refused where no such call was interrupted."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
 
     @skip_call_now.validator
@@ -118,7 +117,7 @@ class Steering:
 
     @workflow.update
     def decide(self, decision: Decision) -> None:
-        """`retry`, `skip`, `set_output` or `abort`, in one; refused where the run is not parked."""
+        """Decide about the parked task: `retry`, `skip`, `set_output` or `abort`. Refused where it is not parked."""
         self._record.decide(decision)
 
     @decide.validator
@@ -127,7 +126,7 @@ class Steering:
 
     @workflow.update(name="retry")
     def retry_now(self, task: str | None = None) -> None:
-        """As the signal; refused where the run is not parked."""
+        """Do as the signal `retry` does. Refused where the run is not parked."""
         self._decide("retry", task)
 
     @retry_now.validator
@@ -136,7 +135,7 @@ class Steering:
 
     @workflow.update(name="skip")
     def skip_now(self, task: str | None = None) -> None:
-        """As the signal; refused where the run is not parked."""
+        """Do as the signal `skip` does. Refused where the run is not parked."""
         self._decide("skip", task)
 
     @skip_now.validator
@@ -145,7 +144,7 @@ class Steering:
 
     @workflow.update(name="set_output")
     def set_output_now(self, value: JsonValue, task: str | None = None) -> None:
-        """As the signal; refused where the run is not parked."""
+        """Do as the signal `set_output` does. Refused where the run is not parked."""
         self._decide("set_output", task, value)
 
     @set_output_now.validator
@@ -154,7 +153,7 @@ class Steering:
 
     @workflow.update(name="abort")
     def abort_now(self, task: str | None = None) -> None:
-        """As the signal; refused where the run is not parked."""
+        """Do as the signal `abort` does. Refused where the run is not parked."""
         self._decide("abort", task)
 
     @abort_now.validator

@@ -1,11 +1,10 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
-from grammar.documents.models import ModelConfig, Task
+from grammar.documents.models import ModelConfig
 from grammar.messages import model_choice
-from grammar.messages.contracts import Branch
 from grammar.messages.reports import Approval, Parked
-from workflows.run_record import RunRecord
-from workflows.task_record import TaskRecord
+from workflows.records.run_record import RunRecord
+from workflows.records.task_record import TaskRecord
 
 # Signs that every font has: the Web UI shows them in the reader's own. It puts no space between columns.
 _SIGNS = {
@@ -26,34 +25,35 @@ TEMPORAL_LIMIT = 200
 SHOWN = 10
 
 
-def of_branch(name: str, branch: Branch, items: int, task: Task, config: ModelConfig, leg: int) -> str:
-    """Task, item n of N, model, leg. Temporal shows 200 characters at most."""
-    parts = [name]
+def of_leg(record: TaskRecord, index: int, leg: int, config: ModelConfig) -> str:
+    """Return the line of a branch's leg: task, item n of N, model or `shell`, leg. Cut to what Temporal shows."""
+    task = record.task
+    parts = [record.name]
     if task.repeats:
-        parts.append(f"item {branch.index // len(task.choices) + 1} of {items}")
+        parts.append(f"item {index // record.models + 1} of {record.items}")
     if task.run is not None:
         parts.append("shell")
-    elif model := model_choice.choose(task, config, branch.choice).name:
+    elif model := model_choice.choose(task, config, index % record.models).name:
         parts.append(model)
     if leg > 1:
         parts.append(f"leg {leg}")
     return " · ".join(parts)[:TEMPORAL_LIMIT]
 
 
-def of_rest(name: str, label: str) -> str:
-    """Task, item n of N, and why its timer runs."""
-    return " · ".join(part for part in (name, label, "rate limited") if part)[:TEMPORAL_LIMIT]
+def of_rate_limit(record: TaskRecord, index: int) -> str:
+    """Return the line of a branch's timer: task, item n of N, and why it waits."""
+    return " · ".join(part for part in (record.name, record.label(index), "rate limited") if part)[:TEMPORAL_LIMIT]
 
 
 def of_run(record: RunRecord) -> str:
-    """A Markdown table of the tasks."""
+    """Return a Markdown table of the tasks, and what the run waits for."""
     rows = [_row(task) for task in record.tasks]
     table = ["| status | task | items | note |", "|---|---|---|---|", *rows]
     return "\n".join([*table, *_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)])
 
 
 def _parked(parked: Parked | None) -> list[str]:
-    """What happened, and how to decide."""
+    """Return what happened, and how to decide."""
     if parked is None:
         return []
     what = f"**Parked: {_cell(parked.task)} failed**, {_cell(parked.failure.message)}"
@@ -69,14 +69,14 @@ def _paused(record: RunRecord) -> list[str]:
 
 
 def _waiting(approvals: list[Approval]) -> list[str]:
-    """What a person is asked, and how to answer: Temporal cuts the whole off, so only the first few."""
+    """Return what a person is asked, and how to answer. Temporal cuts the whole off, so only the first few."""
     lines = []
     for kind, (what, answers) in _QUESTIONS.items():
-        asked = [one for one in approvals if one.kind == kind]
-        if asked:
+        waiting = [approval for approval in approvals if approval.kind == kind]
+        if waiting:
             how = f"Answer with the signal or update {answers}, with the call's id as its input, in quotes."
-            calls = [f"- `{one.id}`: {_cell(f'{one.tool}({one.arguments})')}" for one in asked[:SHOWN]]
-            lines += ["", f"**{len(asked)} calls {what}.** {how}", "", *calls]
+            calls = [f"- `{call.id}`: {_cell(f'{call.tool}({call.arguments})')}" for call in waiting[:SHOWN]]
+            lines += ["", f"**{len(waiting)} calls {what}.** {how}", "", *calls]
     return lines
 
 

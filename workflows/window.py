@@ -9,49 +9,49 @@ from temporalio import workflow
 
 
 class Slots:
-    """How many jobs may run at once. A job that waits for a person leaves its place to others meanwhile."""
+    """Limit how many jobs run at once. A job that waits for a person releases its slot to others meanwhile."""
 
     def __init__(self, limit: int) -> None:
         self._free = limit
 
-    async def take(self) -> None:
-        """Wait for a free place."""
+    async def acquire(self) -> None:
+        """Wait for a free slot, and take it."""
         while self._free <= 0:
             await workflow.wait_condition(lambda: self._free > 0)
         self._free -= 1
 
-    def give(self) -> None:
-        """The place is free."""
+    def release(self) -> None:
+        """Free a slot."""
         self._free += 1
 
     @asynccontextmanager
-    async def left(self) -> AsyncIterator[None]:
-        """The caller's place is free for the block; afterwards it waits for one."""
-        self.give()
+    async def released(self) -> AsyncIterator[None]:
+        """Release the caller's slot for the block, and wait for one afterwards."""
+        self.release()
         try:
             yield
         except BaseException:
             self._free -= 1
             raise
-        await self.take()
+        await self.acquire()
 
 
 Job = Callable[[Slots], Coroutine[Any, Any, None]]
 
 
 async def sliding_window(jobs: AsyncIterator[Job], limit: int) -> None:
-    """Run all jobs, at most `limit` at once, started in order. The first exception ends the rest."""
-    places = Slots(limit)
+    """Run all jobs, at most `limit` at once, started in order. The first exception cancels the rest, and is raised."""
+    slots = Slots(limit)
     running: list[asyncio.Task[None]] = []
     try:
         while True:
-            await places.take()
-            running = _still(running)
+            await slots.acquire()
+            running = _still_running(running)
             job = await anext(jobs, None)
             if job is None:
-                places.give()
+                slots.release()
                 break
-            running.append(asyncio.create_task(_run(job, places)))
+            running.append(asyncio.create_task(_run(job, slots)))
         await asyncio.gather(*running)
     except BaseException:
         for task in running:
@@ -59,16 +59,16 @@ async def sliding_window(jobs: AsyncIterator[Job], limit: int) -> None:
         raise
 
 
-async def _run(job: Job, places: Slots) -> None:
+async def _run(job: Job, slots: Slots) -> None:
     try:
-        await job(places)
+        await job(slots)
     finally:
-        places.give()
+        slots.release()
 
 
-def _still(running: list[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
-    """Those that run. Raises what one of the others raised."""
-    for task in running:
+def _still_running(tasks: list[asyncio.Task[None]]) -> list[asyncio.Task[None]]:
+    """Return those that run. Raises what one of the others raised."""
+    for task in tasks:
         if task.done():
             task.result()
-    return [task for task in running if not task.done()]
+    return [task for task in tasks if not task.done()]

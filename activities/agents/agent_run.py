@@ -23,7 +23,8 @@ from activities.storage.journal_store import JournalStore
 from activities.toolboxes.server import ToolboxServer
 from activities.toolboxes.server_view import ServerView, views
 from grammar.documents.values import ToolResult
-from grammar.messages.contracts import AgentRequest, BranchResult
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult
 from grammar.preparing.system_prompt import system_prompt
 
 # Traces would go to a third party, prompts and all.

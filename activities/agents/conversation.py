@@ -25,7 +25,9 @@ from activities.process.transcript import Transcript
 from activities.storage.journal import Journal
 from grammar.documents.values import ToolResult
 from grammar.errors import BadRequest, RateLimited, TaskError
-from grammar.messages.contracts import AgentRequest, ApprovalDecision, Leg, PendingCall, Usage
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import Leg, PendingCall, Usage
+from grammar.messages.reports import ApprovalDecision
 
 Fits = Callable[[JsonValue], Awaitable[list[str]]]
 Input = str | list[TResponseInputItem] | RunState[Any]

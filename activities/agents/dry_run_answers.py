@@ -9,11 +9,11 @@ from temporalio import activity
 
 from activities.process.render import Renderer
 from activities.process.transcript import Transcript
-from grammar.documents.models import Schema
+from grammar.documents.field_types import Schema
 from grammar.documents.rules import BranchScript, Rule
 from grammar.dry_run import placeholder
 from grammar.errors import OutputsInvalid, TemplateFailed
-from grammar.messages.contracts import AgentRequest, ShellRequest
+from grammar.messages.activity_requests import AgentRequest, ShellRequest
 
 NOTHING_READ = "dry run"
 WHOLE = 20_000

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from activities.agents.local_model import LocalModel
 from grammar.errors import BadRequest, ModelAccess
 from grammar.messages import endpoint
-from grammar.messages.contracts import ModelSpec
+from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.endpoint import Endpoint
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from activities.process.render import Renderer
 from activities.storage.documents import size_of
-from grammar.documents.models import Schema
+from grammar.documents.field_types import Schema
 from grammar.documents.values import stored_value
 from grammar.errors import OutputsInvalid, TemplateFailed
 from grammar.preparing import outputs

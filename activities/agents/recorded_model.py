@@ -1,6 +1,6 @@
 """A model whose answers are written down, and not asked for again; and of which only a usable answer counts."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,20 +50,28 @@ class RecordedModel(Model):
         if not tools and not handoffs:  # endpoints refuse settings about tools where there are none
             settings = replace(settings, tool_choice=None, parallel_tool_calls=None)
         request = (instructions, with_plain_outputs(given), settings, tools, schema, handoffs, *args)
-        for is_last in (False, True):
-            with awaiting(_call_ids(given)) as answer:
-                async for event in self._model.stream_response(*request, **kwargs):
-                    if not isinstance(event, ResponseCompletedEvent):
-                        yield event
-                        continue
-                    unusable = self._unusable(event.response, answer)
-                    if unusable is None:
-                        await self._journal.answered(event.response)
-                        yield event
-                        return
-                    await self._journal.spent(event.response, type(unusable).__name__)
-            if is_last or not isinstance(unusable, EmptyAnswer):
-                raise unusable
+        try:
+            async for event in self._ask(_call_ids(given), request, kwargs):
+                yield event
+        except EmptyAnswer:
+            async for event in self._ask(_call_ids(given), request, kwargs):
+                yield event
+
+    async def _ask(
+        self, call_ids: Sequence[str], request: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> AsyncIterator[TResponseStreamEvent]:
+        """Yield an answer of the model, once it is written down. Raises TaskError for one of no use, which is noted."""
+        with awaiting(call_ids) as answer:
+            async for event in self._model.stream_response(*request, **kwargs):
+                if isinstance(event, ResponseCompletedEvent):
+                    await self._take(event.response, answer)
+                yield event
+
+    async def _take(self, response: Response, answer: Answer) -> None:
+        if unusable := self._unusable(response, answer):
+            await self._journal.spent(response, type(unusable).__name__)
+            raise unusable
+        await self._journal.answered(response)
 
     def _unusable(self, response: Response, answer: Answer) -> TaskError | None:
         """Return why nothing can come of an answer; None where it can be used."""

@@ -8,7 +8,7 @@ from agents.items import RunItem, ToolCallItem, ToolCallOutputItem
 from pydantic import JsonValue
 
 from grammar.documents.values import ToolResult, read_or_text
-from grammar.messages.contracts import AgentRequest
+from grammar.messages.activity_requests import AgentRequest
 
 
 def tool_results(items: Sequence[RunItem]) -> list[ToolResult]:

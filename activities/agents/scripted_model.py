@@ -16,7 +16,7 @@ from agents.testing import ModelStep, ScriptedModel, assistant_message, function
 from activities.agents.dry_run_answers import DryRunAnswers, Placeholders, print_prompt
 from activities.process.transcript import Transcript
 from grammar.documents.rules import HANDOFF, BranchScript, Rule, ScriptedError
-from grammar.messages.contracts import AgentRequest
+from grammar.messages.activity_requests import AgentRequest
 
 TOOL = "dry_run"
 NAME = "dry run"

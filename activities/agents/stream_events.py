@@ -15,7 +15,7 @@ from agents.stream_events import RawResponsesStreamEvent, RunItemStreamEvent
 
 from activities.agents.results import text_of
 from activities.process.transcript import Transcript
-from grammar.messages.contracts import Usage
+from grammar.messages.activity_results import Usage
 
 ASKING = "asking the model"
 

@@ -5,7 +5,7 @@ from typing import Any
 from agents import Agent, AgentOutputSchemaBase
 
 from grammar.errors import BadRequest, TaskError
-from grammar.messages.contracts import AgentRequest
+from grammar.messages.activity_requests import AgentRequest
 from grammar.preparing import outputs
 
 _REFUSED = ("response_format", "text.format", "json_schema", "structured output")

@@ -42,11 +42,11 @@ _awaited: ContextVar[Answer | None] = ContextVar("awaited", default=None)
 def awaiting(taken: Iterable[str]) -> Iterator[Answer]:
     """Await one answer for the length of the block: the response to a request made in it is checked, and noted."""
     answer = Answer(set(taken))
-    token = _awaited.set(answer)
+    _awaited.set(answer)
     try:
         yield answer
-    finally:
-        _awaited.reset(token)
+    finally:  # not by a token: a generator may be ended elsewhere than it began
+        _awaited.set(None)
 
 
 def awaited() -> Answer | None:

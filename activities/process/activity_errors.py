@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from grammar.documents.values import encodable
 from grammar.errors import BUG, RateLimited, TaskError
 from grammar.messages import rate_limit
-from grammar.messages.contracts import FailureDetails, TranscriptEntry, Usage
+from grammar.messages.activity_results import FailureDetails, TranscriptEntry, Usage
 
 log = logging.getLogger(__name__)
 

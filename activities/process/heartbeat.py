@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from temporalio import activity
 
-from grammar.messages.contracts import Progress
+from grammar.messages.activity_results import Progress
 
 # Short activities send none: a heartbeat is a write at the server.
 FIRST = 0.5

@@ -1,7 +1,6 @@
 """Templates are untrusted: they render in a process of their own, with a limit of computing time and of memory."""
 
 import asyncio
-import os
 import pickle
 import resource
 import signal
@@ -9,10 +8,10 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, ParamSpec, TypeVar, cast
 
 from grammar.errors import TemplateFailed
+from temporal_taskflow import launch
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +24,6 @@ MEMORY = 450 * 1024**2
 # What large values take besides: seconds a byte, and bytes a byte.
 TIME_OF_VALUES = 0.1 / 1024**2
 MEMORY_OF_VALUES = 8
-_ROOT = str(Path(__file__).resolve().parents[2])
 _LENGTH = struct.Struct("!Q")
 _READY = b"ready"
 
@@ -132,11 +130,9 @@ async def _start() -> asyncio.subprocess.Process:
 
 
 async def _spawn() -> asyncio.subprocess.Process:
-    path = os.pathsep.join(filter(None, [_ROOT, os.environ.get("PYTHONPATH")]))
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore::FutureWarning", "-m", "activities.process.render",
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": path}, limit=2**20,
+        *launch.command("activities.process.render", options=("-W", "ignore::FutureWarning")),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True, limit=2**20,
     )  # fmt: skip
 
 
@@ -175,5 +171,6 @@ def _limit(memory: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, resource.RLIM_INFINITY))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Answer requests from stdin on stdout: the child process."""
     _serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Literal
 
-from grammar.messages.contracts import Progress, TranscriptEntry, Usage
+from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
 
 SHOWN = 2_000
 RECENT = 8

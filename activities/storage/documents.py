@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Protocol
 
-from grammar.documents.values import Given, Stored
+from grammar.documents.values import BranchOutput, StoredDocument
 from grammar.errors import StorageFailed
-from grammar.messages.contracts import BranchResult
+from grammar.messages.activity_results import BranchResult
 
 
 class Documents(Protocol):
@@ -23,18 +23,18 @@ class Documents(Protocol):
         """A file on this machine with the document in it. Raises StorageFailed."""
 
 
-async def keep(documents: Documents, content: bytes, form: Literal["value", "given", "text"]) -> Stored:
+async def keep(documents: Documents, content: bytes, form: Literal["value", "given", "text"]) -> StoredDocument:
     """Store the content."""
     return await keep_file(documents, await asyncio.to_thread(_written, documents.folder, content), form)
 
 
-async def keep_file(documents: Documents, file: Path, form: Literal["value", "given", "text"]) -> Stored:
+async def keep_file(documents: Documents, file: Path, form: Literal["value", "given", "text"]) -> StoredDocument:
     """Store the file's content."""
     size = size_of(file)
-    return Stored(key=await documents.add(file), size=size, form=form)
+    return StoredDocument(key=await documents.add(file), size=size, form=form)
 
 
-async def files_of(documents: Documents | None, wanted: Iterable[Stored]) -> dict[str, Path]:
+async def files_of(documents: Documents | None, wanted: Iterable[StoredDocument]) -> dict[str, Path]:
     """The documents as files, by key. Raises StorageFailed."""
     keys = {one.key for one in wanted}
     if keys and documents is None:
@@ -46,7 +46,7 @@ async def slim(deployed: BranchResult, documents: Documents | None, kept: int) -
     """What a branch gave, with its value and its tool results stored where they have more than `kept` bytes."""
     if documents is None or deployed.leg or not deployed.produced:
         return deployed
-    content = Given(value=deployed.value, tool_results=deployed.tool_results).model_dump_json().encode()
+    content = BranchOutput(value=deployed.value, tool_results=deployed.tool_results).model_dump_json().encode()
     if len(content) <= kept:
         return deployed
     stored = await keep(documents, content, "given")

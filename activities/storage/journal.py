@@ -23,7 +23,7 @@ from openai.types.responses import Response
 from activities.process.secrets import Secrets
 from activities.storage.journal_store import JournalStore
 from grammar.errors import ModelUnavailable, ToolboxFailed
-from grammar.messages.contracts import PendingCall, Usage
+from grammar.messages.activity_results import PendingCall, Usage
 
 SKIPPED = "The call was interrupted, and whether it had any effect is not known. A person decided not to repeat it."
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 from grammar.documents.values import stored_result, stored_value
 from grammar.errors import TaskError
-from grammar.messages.contracts import Page, PrepareRequest
+from grammar.messages.activity_requests import PrepareRequest
+from grammar.messages.activity_results import Page
 from grammar.preparing import preparation
-from grammar.preparing.preparation import Failed
+from grammar.preparing.preparation import RenderFailure
 
 
 def write(
     request: PrepareRequest, process: Mapping[str, str], files: Mapping[str, Path], folder: Path
-) -> tuple[Page, list[int]] | Failed:
+) -> tuple[Page, list[int]] | RenderFailure:
     """The first page, and the numbers of each page's first item; where there are several, `folder`/N holds each.
 
     `files`: the documents that the request refers to, by key.
@@ -20,7 +21,7 @@ def write(
     try:
         return _write(_filled(request, files), process, folder)
     except TaskError as error:
-        return preparation.failed(error)
+        return preparation.render_failure(error)
 
 
 def _write(request: PrepareRequest, process: Mapping[str, str], folder: Path) -> tuple[Page, list[int]]:

@@ -13,7 +13,7 @@ from activities.storage.journal import Journal
 from activities.toolboxes.server import ToolboxServer
 from activities.toolboxes.tool_names import Names, offered
 from grammar.errors import StorageFailed, TaskError, ToolboxFailed
-from grammar.messages.contracts import AgentRequest
+from grammar.messages.activity_requests import AgentRequest
 
 
 def views(servers: Mapping[str, ToolboxServer], request: AgentRequest, journal: Journal) -> Iterator["ServerView"]:

@@ -14,7 +14,7 @@ from activities.toolboxes.pool import Pool
 from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import Toolbox
 from grammar.errors import TemplateFailed
-from grammar.messages.contracts import AgentRequest, TemplateContext
+from grammar.messages.activity_requests import AgentRequest, TemplateContext
 from grammar.preparing.server_params import ResolvedServer, resolve
 from grammar.templating.templates import Environ
 

@@ -77,5 +77,5 @@ def _memory(pid: int) -> tuple[float, float]:
 
 
 def _name(process: psutil.Process) -> str:
-    words = [Path(word).name for word in process.cmdline()[:4]]
+    words = [Path(word).name for word in process.cmdline()[:6]]
     return " ".join(words)[:60]

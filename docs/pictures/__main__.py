@@ -11,9 +11,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from docs.pictures import terminal
-from docs.pictures.scene import FLOW, ROOT, Scene, scene
-from docs.pictures.terminal import Terminal
+from docs.pictures import tmux_terminal
+from docs.pictures.demo import FLOW, ROOT, Demo, demo
+from docs.pictures.tmux_terminal import TmuxTerminal
 from tests.support.browser import Browser
 from tests.support.waiting import until
 
@@ -23,97 +23,97 @@ FAILED, WAITS = r"· 1 failed ·", r"⏸ rate limited, goes on"
 COLUMNS = ("Status", "Workflow ID", "TaskflowStatus", "TaskflowName", "Start", "End", "TaskflowBundle")
 # What the page says, also where the Web UI shows Markdown: in frames.
 TEXT = """document.body.textContent
-  + [...document.querySelectorAll('iframe')].map(one => one.contentDocument?.body?.textContent).join()"""
+  + [...document.querySelectorAll('iframe')].map(frame => frame.contentDocument?.body?.textContent).join()"""
 
 
 def main() -> None:
-    """All of them."""
-    with tempfile.TemporaryDirectory() as scratch, scene(Path(scratch)) as here:
-        live(here, Path(scratch))
-        here.starter("taskflows/examples/retries.yaml", "--id", "retries", expected=4)
-        here.starter("taskflows/examples/hello.yaml", "--id", "hello")
-        here.starter("taskflows/examples/confirm.yaml", "--id", "tidy-up", "--detach")
-        until(lambda: state(here, "tidy-up") == "waiting_approval")
+    """Take all pictures."""
+    with tempfile.TemporaryDirectory() as scratch, demo(Path(scratch)) as running:
+        take_live_view(running, Path(scratch))
+        running.starter("taskflows/examples/retries.yaml", "--id", "retries", expected=4)
+        running.starter("taskflows/examples/hello.yaml", "--id", "hello")
+        running.starter("taskflows/examples/confirm.yaml", "--id", "tidy-up", "--detach")
+        until(lambda: state_of(running, "tidy-up") == "waiting_approval")
         with Browser(Path(scratch) / "profile") as browser:
-            web_ui(here, browser)
-            pages(here, browser, Path(scratch))
+            take_web_ui(running, browser)
+            take_pages(running, browser, Path(scratch))
     print("look at them before you commit them")
 
 
-def live(here: Scene, scratch: Path) -> None:
-    """The starter during a fan-out in which one item has failed, and one waits for the model's endpoint."""
-    terminals = {run: Terminal(scratch / run, *size) for run, size in SIZES.items()}
+def take_live_view(running: Demo, scratch: Path) -> None:
+    """Take the starter during a fan-out in which one item has failed, and one waits for the model's endpoint."""
+    terminals = {run: TmuxTerminal(scratch / run, *size) for run, size in SIZES.items()}
     with ExitStack() as stack:
-        for run, one in terminals.items():
+        for run, terminal in terminals.items():
             command = [sys.executable, "starter.py", FLOW, "--id", run]
-            stack.enter_context(one.running(command, ROOT, here.env))
-        for run, one in terminals.items():
-            keep_screen(one, one.await_words(FAILED, WAITS), f"python starter.py {FLOW} --id {run}")
-        until(lambda: {state(here, run) for run in SIZES} == {"parked"}, 120)
+            stack.enter_context(terminal.running(command, ROOT, running.env))
+        for run, terminal in terminals.items():
+            save_screen(terminal, terminal.await_words(FAILED, WAITS), f"python starter.py {FLOW} --id {run}")
+        until(lambda: {state_of(running, run) for run in SIZES} == {"parked"}, 120)
 
 
-def keep_screen(one: Terminal, screen: str, title: str) -> None:
-    """As text, and as a picture."""
-    name = f"live-{one.columns}x{one.rows}"
-    (IMAGES / f"{name}.txt").write_text(terminal.text(screen), encoding="utf-8")
-    (IMAGES / f"{name}.svg").write_text(terminal.picture(screen, one.columns, title), encoding="utf-8")
-    told(IMAGES / f"{name}.svg")
+def save_screen(terminal: TmuxTerminal, screen: str, title: str) -> None:
+    """Write a screen as text, and as a picture."""
+    name = f"live-{terminal.columns}x{terminal.rows}"
+    (IMAGES / f"{name}.txt").write_text(tmux_terminal.text(screen), encoding="utf-8")
+    (IMAGES / f"{name}.svg").write_text(tmux_terminal.picture(screen, terminal.columns, title), encoding="utf-8")
+    print_written(IMAGES / f"{name}.svg")
 
 
-def state(here: Scene, run: str) -> str:
-    """What `--list` says of a run."""
-    found = json.loads(here.starter("--list", "--json"))["runs"]
-    return next((str(one["standing"]["state"]) for one in found if one["id"] == run), "")
+def state_of(running: Demo, run_id: str) -> str:
+    """Return the state of a run, as `--list` has it; empty where there is no such run."""
+    runs = json.loads(running.starter("--list", "--json"))["runs"]
+    return next((str(run["standing"]["state"]) for run in runs if run["id"] == run_id), "")
 
 
-def web_ui(here: Scene, browser: Browser) -> None:
-    """A run that is done, the list of runs, and a run that waits for a decision."""
-    size(browser, 1400, 1020)
-    shot(browser, "web-ui", here.page("workflows/hello"), "greet")
+def take_web_ui(running: Demo, browser: Browser) -> None:
+    """Take a run that is done, the list of runs, and a run that waits for a decision."""
+    resize(browser, 1400, 1020)
+    take_page(browser, "web-ui", running.ui_page("workflows/hello"), "greet")
     # Where the Web UI remembers which columns a person has chosen for the list of runs.
     columns = json.dumps({"default": [{"label": name} for name in COLUMNS]})
     browser.evaluate(f"localStorage.setItem('namespace-workflow-table-columns', {json.dumps(columns)})")
-    size(browser, 1700, 560)
-    shot(browser, "web-ui-list", here.page("workflows"), "TaskflowBundle", "waiting_approval")
-    size(browser, 1400, 860)
-    run = here.page(f"workflows/reviews-1/{temporal_run(browser, here)}/user-metadata")
-    shot(browser, "web-ui-run", run, "Current Details", "Parked")
+    resize(browser, 1700, 560)
+    take_page(browser, "web-ui-list", running.ui_page("workflows"), "TaskflowBundle", "waiting_approval")
+    resize(browser, 1400, 860)
+    details = running.ui_page(f"workflows/reviews-1/{temporal_run_id(browser, running)}/user-metadata")
+    take_page(browser, "web-ui-run", details, "Current Details", "Parked")
 
 
-def temporal_run(browser: Browser, here: Scene) -> str:
-    """The Run ID of the parked run, which is in the address that the Web UI leads to."""
-    browser.open(here.page("workflows/reviews-1"))
+def temporal_run_id(browser: Browser, running: Demo) -> str:
+    """Return the Run ID of the parked run, which is in the address that the Web UI leads to."""
+    browser.open(running.ui_page("workflows/reviews-1"))
     until(lambda: str(browser.evaluate("location.href")).endswith("/timeline"))
     return str(browser.evaluate("location.href")).split("/")[-2]
 
 
-def pages(here: Scene, browser: Browser, scratch: Path) -> None:
-    """A drawing of the flow, and a report of one run of it that has gone on without what failed."""
-    here.starter("--resume", "reviews-2", "--skip", expected=4)
-    for name, width, *asked in (("flow", 680, "--graph", FLOW), ("report", 1100, "--report", "reviews-2")):
+def take_pages(running: Demo, browser: Browser, scratch: Path) -> None:
+    """Take a drawing of the flow, and a report of one run of it that has gone on without what failed."""
+    running.starter("--resume", "reviews-2", "--skip", expected=4)
+    for name, width, *arguments in (("flow", 680, "--graph", FLOW), ("report", 1100, "--report", "reviews-2")):
         page = scratch / f"{name}.html"
-        here.starter(*asked, "--html", str(page))
-        size(browser, width, 800)
-        shot(browser, name, page.as_uri(), "write a letter")
+        running.starter(*arguments, "--html", str(page))
+        resize(browser, width, 800)
+        take_page(browser, name, page.as_uri(), "write a letter")
 
 
-def size(browser: Browser, width: int, height: int) -> None:
-    """Of the browser's window."""
+def resize(browser: Browser, width: int, height: int) -> None:
+    """Set the size of the browser's window, in pixels."""
     browser.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
 
-def shot(browser: Browser, name: str, address: str, *words: str) -> None:
-    """A picture of the page, once it has all the words."""
+def take_page(browser: Browser, name: str, address: str, *words: str) -> None:
+    """Take a page, once it has all the words."""
     browser.open(address)
     until(lambda: all(word in browser.evaluate(TEXT) for word in words), 60)
     browser.evaluate("document.fonts.ready.then(() => new Promise(done => setTimeout(done, 1500)))")
     picture = browser.ask("Page.captureScreenshot", format="png", optimizeForSpeed=False)["data"]
     (IMAGES / f"{name}.png").write_bytes(base64.b64decode(picture))
-    told(IMAGES / f"{name}.png")
+    print_written(IMAGES / f"{name}.png")
 
 
-def told(picture: Path) -> None:
-    """That it is there."""
+def print_written(picture: Path) -> None:
+    """Print that a picture is there, and its size."""
     print(f"wrote {picture.relative_to(ROOT)}, {picture.stat().st_size / 1000:.0f} KB")
 
 

@@ -1,54 +1,11 @@
 """The documents a person writes, as data (specification sections 1, 3 and 8)."""
 
-import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(value: object) -> float:
-    """Seconds from `30s`, `5m`, `2h`, `1d` or a number of seconds (specification section 8)."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
-    elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
-        seconds = float(match[1]) * _SECONDS[match[2] or "s"]
-    else:
-        raise ValueError("write a duration as 30s, 5m, 2h, 1d, or a number of seconds")
-    if not 0 < seconds <= 10 * 365 * 86400:
-        raise ValueError("a duration is more than 0 and at most ten years")
-    return seconds
-
-
-def _scalar_text(value: object) -> object:
-    """`PORT: 8080` and `DEBUG: true` are what people write for variables."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _identifier(value: str) -> str:
-    if not value.isidentifier():
-        raise ValueError("use a Python identifier: letters, digits and _, not starting with a digit")
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema({"type": ["string", "number"]})]
-Text = Annotated[str, BeforeValidator(_scalar_text), WithJsonSchema({"type": ["string", "number", "boolean"]})]
-Identifier = Annotated[str, AfterValidator(_identifier)]
+from grammar.documents.field_types import Identifier, Schema, Seconds, Settings, Text
 
 
 class Document(BaseModel):
@@ -72,12 +29,12 @@ class Document(BaseModel):
 
     @classmethod
     def known_fields(cls) -> set[str]:
-        """The keys that a person may write."""
+        """Return the keys that a person may write."""
         return {field.alias or name for name, field in cls.model_fields.items()}
 
 
 class Retry(Document):
-    """Temporal's retry policy, in its own terms. `maximum_attempts` unset: 5, or 1 for a shell task."""
+    """Temporal's retry policy, in its own terms. `maximum_attempts` None: 5, or 1 for a shell task."""
 
     maximum_attempts: int | None = Field(default=None, ge=1, le=10_000)
     initial_interval: Seconds = 5.0
@@ -90,31 +47,6 @@ class Retry(Document):
         if self.maximum_interval < self.initial_interval:
             raise ValueError("maximum_interval must not be less than initial_interval")
         return self
-
-
-ALLOWED_SETTINGS = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
-
-
-def _known_apis(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    for name, allowed in ALLOWED_SETTINGS.items():
-        if name in settings and settings[name] not in allowed:
-            raise ValueError(f"{name} {settings[name]!r} is not supported; use {' or '.join(allowed)}")
-    return settings
-
-
-Settings = Annotated[dict[str, JsonValue], AfterValidator(_known_apis)]
-
-
-def _map_or_boolean(value: object) -> object:
-    if not isinstance(value, dict | bool):
-        raise ValueError("must be a JSON Schema: a map, or true or false")
-    return value
-
-
-Schema = Annotated[
-    dict[str, JsonValue] | bool, BeforeValidator(_map_or_boolean), WithJsonSchema({"type": ["object", "boolean"]})
-]
-"""A JSON Schema (2020-12)."""
 
 
 class ModelChoice(Document):
@@ -170,29 +102,29 @@ class Task(Document):
 
     @property
     def concurrency(self) -> int:
-        """How many branches run at once; with several models, that is for `model_concurrency` to say."""
+        """Return how many branches run at once; with several models, that is for `model_concurrency` to say."""
         if len(self.choices) > 1:
             return self.model_concurrency or len(self.choices)
         return self.async_limit if self.async_ else 1
 
     @property
     def turns(self) -> int:
-        """Agent turns; 0 in the file means the default."""
+        """Return how many turns the agent gets: `max_steps`, or the default where that is 0."""
         return self.max_steps or self.TURNS
 
     @property
     def repeats(self) -> bool:
-        """Whether it runs once per item."""
+        """Return whether it runs once per item."""
         return self.repeat_prompt or self.over is not None
 
     @property
     def choices(self) -> tuple[ModelChoice | None, ...]:
-        """The models it runs on, each once per item; None: what `model` says. A shell script runs on none."""
+        """Return the models that each item runs on, at least one; None: what `model` says, or none, for a script."""
         return self.models if self.models and self.run is None else (None,)
 
     @property
     def fans_out(self) -> bool:
-        """Whether its value is a list with an entry per branch."""
+        """Return whether its value is a list with an entry per branch."""
         return self.repeats or len(self.choices) > 1
 
 
@@ -236,7 +168,7 @@ class ServerParams(Document):
         return self
 
     def templates(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Every text that is a template, and the path to it."""
+        """Yield every text that is a template, with the path to it: `("args", 0)`."""
         singles = (("command", self.command), ("url", self.url))
         yield from (((field,), text) for field, text in singles if text is not None)
         yield from ((("args", index), text) for index, text in enumerate(self.args))
@@ -256,7 +188,7 @@ class Toolbox(Document):
 
     @property
     def session_timeout(self) -> float:
-        """Seconds that one request to the server may take."""
+        """Return the seconds that one request to the server may take."""
         return self.client_session_timeout or self.DEFAULT_SESSION_TIMEOUT
 
 

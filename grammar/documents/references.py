@@ -13,14 +13,19 @@ OURS = "taskflows."
 
 
 @dataclass(frozen=True)
-class Search:
-    """Where references are looked up. `anchor`: the directory of the file given on the command line."""
+class SearchPath:
+    """Where references are looked up, beside TASKFLOW_PATH and the working directory."""
 
     paths: tuple[Path, ...] = ()
+    """The folders of `--path`, looked up after TASKFLOW_PATH."""
     anchor: Path | None = None
+    """The folder of the file given on the command line, looked up last, with those above it; None: there is none."""
 
     def find(self, reference: str, referrer: Path | None = None) -> Path | None:
-        """The file that a reference means, or None. `referrer`: the file that holds it."""
+        """Return the file that a reference means; None: there is none.
+
+        `referrer`: the file that holds the reference; None: it is of the command line.
+        """
         if is_path(reference):
             base = referrer.parent if referrer else Path.cwd()
             return _existing(base / reference)
@@ -46,12 +51,12 @@ class Search:
 
 
 def is_path(reference: str) -> bool:
-    """Whether a reference is a path rather than a dotted name."""
+    """Return whether a reference is a path rather than a dotted name."""
     return "/" in reference or reference.endswith((".yaml", ".yml"))
 
 
 def short_name(reference: str) -> str:
-    """What people call the document: the last part of its name."""
+    """Return what people call the document: the last part of its name, or the file's name without its suffix."""
     return Path(reference).stem if is_path(reference) else reference.rpartition(".")[2]
 
 
@@ -82,7 +87,7 @@ def _up_to_repository(folder: Path) -> Iterator[Path]:
 
 
 def _in_package(name: str) -> Path | None:
-    """A file of an installed package. Finding the top package's place runs none of its code."""
+    """A file of an installed package. Finding the top package's folder runs none of its code."""
     top, _, rest = name.partition(".")
     if not rest:
         return None
@@ -90,6 +95,6 @@ def _in_package(name: str) -> Path | None:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    places = (spec.submodule_search_locations or ()) if spec else ()
-    stems = (Path(place).joinpath(*rest.split(".")) for place in places)
+    folders = (spec.submodule_search_locations or ()) if spec else ()
+    stems = (Path(folder).joinpath(*rest.split(".")) for folder in folders)
     return next((found for stem in stems if (found := _yaml(stem))), None)

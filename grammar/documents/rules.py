@@ -9,26 +9,29 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, JsonValue, field_validator, model_validator
 
-from grammar.documents.models import Document, Task, Text
+from grammar.documents.field_types import Text
+from grammar.documents.models import Document, Task
 
 HANDOFF = "transfer_to_"
 
-Kind = Literal["agent", "shell"]
+TaskKind = Literal["agent", "shell"]
 
 
-class When(Document):
-    """What an answer is for; what is not said does not matter. Numbers count from 1.
-
-    `task`: its name or `id`. `turn`: the model's. `attempt`: of the branch's activity. `prompt`: a regular
-    expression that is found in what the agent was told last.
-    """
+class RuleCondition(Document):
+    """What an answer is for. Numbers count from 1; None: it does not matter."""
 
     task: Text | None = None
+    """The name or the `id` of the task."""
     item: int | None = Field(default=None, ge=1)
+    """The number of the item."""
     turn: int | None = Field(default=None, ge=1)
+    """The model's turn."""
     attempt: int | None = Field(default=None, ge=1)
+    """The attempt of the branch's activity."""
     prompt: str | None = None
+    """A regular expression that is found in what the agent was told last."""
     model: str | None = None
+    """The model, by its logical name or the provider's id."""
 
     @field_validator("prompt")
     @classmethod
@@ -40,7 +43,7 @@ class When(Document):
         return prompt
 
     def fits(self, prompt: str, turn: int, attempt: int) -> bool:
-        """Whether that is what the answer is for, as far as the moment goes."""
+        """Return whether that is what the answer is for, as far as prompt, turn and attempt go."""
         met = self.turn in (None, turn) and self.attempt in (None, attempt)
         return met and (self.prompt is None or re.search(self.prompt, prompt) is not None)
 
@@ -49,41 +52,52 @@ class ScriptedCall(Document):
     """A tool call that the model makes."""
 
     name: str = Field(min_length=1)
+    """The tool's name, or `transfer_to_` and the name of an agent."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """The arguments."""
 
 
 class ScriptedError(Document):
-    """What the model endpoint answers instead. `retry_after`: seconds, as its header asks."""
+    """An error that the model endpoint answers with."""
 
     status: int = Field(ge=400, le=599)
+    """The HTTP status."""
     message: str = "scripted error"
+    """What it says."""
     retry_after: float | None = Field(default=None, ge=0)
+    """The seconds that it asks to wait; None: it does not say."""
 
 
 class Rule(Document):
-    """One answer: of an agent (`text`, `tool_calls`, `result` or `error`), or of a script (or `run` it).
+    """One answer: an agent's, by one of the fields AGENT, or a script's, by some of SHELL. The others are not set."""
 
-    `times`: how often it may be given in a run, as the worker's process counts. `result`: what a tool is taken
-    to have given; a final text follows by itself.
-    """
-
-    when: When = When()
+    when: RuleCondition = RuleCondition()
+    """What it is for."""
     times: int | None = Field(default=None, ge=1)
+    """How often it may be given in a run, as the worker's process counts; None: any number of times."""
     text: str | None = None
+    """The agent's final text."""
     tool_calls: tuple[ScriptedCall, ...] = ()
+    """The tool calls that the model makes."""
     result: JsonValue = None
+    """What a tool is taken to have given; a final text follows by itself."""
     error: ScriptedError | None = None
+    """What the endpoint answers instead."""
     stdout: str | None = None
+    """What the script writes to stdout."""
     stderr: str | None = None
+    """What the script writes to stderr."""
     exit_code: int | None = Field(default=None, ge=0, le=255)
+    """What the script exits with; None: 0."""
     run: bool = False
+    """Whether the script is run after all."""
 
     AGENT: ClassVar[tuple[str, ...]] = ("text", "tool_calls", "result", "error")
     SHELL: ClassVar[tuple[str, ...]] = ("stdout", "stderr", "exit_code", "run")
 
     @model_validator(mode="after")
     def _one_answer(self) -> "Rule":
-        agent, shell = self._said(self.AGENT), self._said(self.SHELL)
+        agent, shell = self._given(self.AGENT), self._given(self.SHELL)
         if not agent and not shell:
             raise ValueError(f"a rule needs an answer: one of {', '.join((*self.AGENT, *self.SHELL))}")
         if agent and shell:
@@ -93,69 +107,82 @@ class Rule(Document):
         return self
 
     @property
-    def kind(self) -> Kind:
-        """Which tasks it can answer for."""
-        return "agent" if self._said(self.AGENT) else "shell"
+    def kind(self) -> TaskKind:
+        """Return which tasks it can answer for."""
+        return "agent" if self._given(self.AGENT) else "shell"
 
     @property
     def calls_tools(self) -> bool:
-        """Whether it needs the task's toolboxes."""
+        """Return whether it calls tools, and so needs the task's toolboxes."""
         return any(not call.name.startswith(HANDOFF) for call in self.tool_calls)
 
-    def _said(self, names: Sequence[str]) -> list[str]:
+    def _given(self, names: Sequence[str]) -> list[str]:
         empty = {"tool_calls": (), "run": False}
         return [name for name in names if getattr(self, name) != empty.get(name)]
 
 
-class Rules(Document):
+class RulesFile(Document):
     """A rules file."""
 
     rules: tuple[Rule, ...] = ()
+    """The rules; the first one that fits answers."""
 
 
 class WantedValue(BaseModel):
-    """What later tasks read of a task: a value of that form, and how many tool results they take."""
+    """What later tasks read of a task."""
 
     value: JsonValue
+    """A value of the form that they read."""
     results: int = 1
+    """How many tool results they take."""
 
 
 class DryRunScript(BaseModel):
-    """What makes a run a dry run. `wanted`: by the index of the task."""
+    """What makes a run a dry run."""
 
     rules: list[Rule] = []
+    """The rules, in the order of the file; empty: there is none."""
     wanted: dict[int, WantedValue] = {}
+    """What later tasks read, by the index of the task that gives it, from 0."""
 
 
 class NumberedRule(BaseModel):
-    """A rule, and its number in the file, from 0."""
+    """A rule, and where it stands in the file."""
 
     number: int
+    """Its number in the file, from 0."""
     rule: Rule
+    """The rule."""
 
 
 class BranchScript(BaseModel):
-    """The part of the script that concerns one branch. `first`: of the task; its prompt is shown whole."""
+    """The part of the script that concerns one branch."""
 
     rules: list[NumberedRule] = []
+    """The rules that may answer in it, in their order."""
     wanted: WantedValue | None = None
+    """What later tasks read of its task; None: nothing."""
     first: bool = True
+    """Whether it is of the task's first item: its prompt is shown whole."""
 
     @property
     def needs_toolboxes(self) -> bool:
-        """Whether a tool may be called."""
-        return any(one.rule.calls_tools for one in self.rules)
+        """Return whether a tool may be called."""
+        return any(numbered.rule.calls_tools for numbered in self.rules)
 
     def fitting(self, prompt: str, turn: int, attempt: int) -> list[NumberedRule]:
-        """The rules that may answer now, in their order."""
-        return [one for one in self.rules if one.rule.when.fits(prompt, turn, attempt)]
+        """Return the rules that may answer now, in their order. `turn`, `attempt`: from 1."""
+        return [numbered for numbered in self.rules if numbered.rule.when.fits(prompt, turn, attempt)]
 
 
 def branch_script(
     script: DryRunScript, task: Task, index: int, item: int, models: Sequence[str | None]
 ) -> BranchScript:
-    """What a branch is to be answered. `index`, `item`: from 0. `models`: what its model goes by."""
-    kind: Kind = "agent" if task.run is None else "shell"
+    """Return the part of the script that concerns one branch.
+
+    `index`: of the task, from 0. `item`: its number, from 0. `models`: the names that the branch's model goes by.
+    """
+    kind: TaskKind = "agent" if task.run is None else "shell"
     names = (None, task.name, task.id)
 
     def concerns(rule: Rule) -> bool:

@@ -16,44 +16,52 @@ _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 T = TypeVar("T", bound=JsonValue)
 
 
-class Stored(BaseModel):
-    """A document in payload storage, too large to be carried around (docs/decisions/0009).
-
-    `key`: SHA-256 of its bytes; `size`: how many. `form`: one JSON value; what a branch gave, as Given; or a
-    script's stdout, which is a tool result's text.
-    """
+class StoredDocument(BaseModel):
+    """A document in payload storage, too large to be carried around (docs/decisions/0009)."""
 
     key: str
+    """The SHA-256 of its bytes, in hex."""
     size: int
+    """How many bytes it has."""
     form: Literal["value", "given", "text"]
+    """What is in it: one JSON value, a BranchOutput as JSON, or a script's stdout."""
 
 
 class ToolResult(BaseModel):
-    """What one tool call, or one shell script, gave. `stored`: it is there, number `position` of its results."""
+    """What one tool call, or one shell script, gave."""
 
     tool_name: str
+    """The tool's name; `shell` for a script; empty where it is in `stored`."""
     text: str = ""
+    """The text that it gave; empty where it is in `stored`."""
     structured: JsonValue = None
-    stored: Stored | None = None
+    """The structured content that it gave; None: it gave none, or it is in `stored`."""
+    stored: StoredDocument | None = None
+    """Where it is; None: it is here."""
     position: int = 0
+    """Which of the tool results in `stored` it is, from 0."""
 
 
-class Given(BaseModel):
+class BranchOutput(BaseModel):
     """What one branch gave, as it is stored."""
 
     value: JsonValue = None
+    """The branch's value."""
     tool_results: list[ToolResult] = []
+    """What its tools gave, in the order of the calls."""
 
 
 class Value(BaseModel):
-    """A value, here or stored."""
+    """A value, here or in payload storage."""
 
     value: JsonValue = None
-    stored: Stored | None = None
+    """The value; None where it is in `stored`."""
+    stored: StoredDocument | None = None
+    """Where it is; None: it is here."""
 
 
 def encodable(value: T) -> T:
-    """The value with `?` for each half of a character: JSON can escape one, and UTF-8 cannot hold it.
+    """Return the value with `?` for each half of a character: JSON can escape one, and UTF-8 cannot hold it.
 
     Raises ValueError and RecursionError for what JSON cannot hold.
     """
@@ -66,7 +74,7 @@ def encodable(value: T) -> T:
 
 
 def read(result: ToolResult) -> JsonValue:
-    """`structured`, else the text as JSON. Raises ValueError for text that is none."""
+    """Return the result's value: `structured`, else the text as JSON. Raises ValueError for text that is none."""
     if result.structured is not None:
         return result.structured
     value: JsonValue = json.loads(result.text, parse_constant=_not_json)
@@ -74,7 +82,7 @@ def read(result: ToolResult) -> JsonValue:
 
 
 def read_or_text(result: ToolResult) -> JsonValue:
-    """The value that `outputs.<id>` holds: the raw text where it is not JSON."""
+    """Return the value that `outputs.<id>` holds: the raw text where it is not JSON."""
     try:
         return read(result)
     except (ValueError, RecursionError):
@@ -82,23 +90,23 @@ def read_or_text(result: ToolResult) -> JsonValue:
 
 
 def stored_value(file: Path, form: str) -> JsonValue:
-    """The value of a stored document, which is in that file."""
+    """Return the value of a stored document of that form, which is in `file`."""
     if form == "text":
         return read_or_text(stored_result(file, form, 0))
     if form == "given":
-        return Given.model_validate_json(file.read_bytes()).value
+        return BranchOutput.model_validate_json(file.read_bytes()).value
     return _JSON.validate_json(file.read_bytes())
 
 
 def stored_result(file: Path, form: str, position: int) -> ToolResult:
-    """One of the tool results of a stored document, which is in that file."""
+    """Return the tool result at `position`, from 0, of a stored document of that form, which is in `file`."""
     if form == "text":
         return ToolResult(tool_name=SHELL, text=file.read_text(encoding="utf-8"))
-    return Given.model_validate_json(file.read_bytes()).tool_results[position]
+    return BranchOutput.model_validate_json(file.read_bytes()).tool_results[position]
 
 
 def read_to_repeat(result: ToolResult | None) -> JsonValue:
-    """The value an implicit `repeat_prompt` runs over. Raises NoValue, NotIterable."""
+    """Return the value that a `repeat_prompt` without `over` runs over. Raises NoValue for None, and NotIterable."""
     if result is None:
         raise NoValue("repeat_prompt has nothing to repeat over: no earlier task produced a result (or write `over`)")
     try:
@@ -109,7 +117,7 @@ def read_to_repeat(result: ToolResult | None) -> JsonValue:
 
 
 def items_of(value: JsonValue) -> list[JsonValue]:
-    """The items of a list, or the keys of a map. Raises NotIterable."""
+    """Return the items of a list, or the keys of a map. Raises NotIterable."""
     if isinstance(value, list):
         return value
     if isinstance(value, dict):

@@ -20,7 +20,10 @@ _ANY = "abcxyzABCXYZ0123456789-_ .,:;/!?@#()[]{}<>|+*=~^$%&'\"\\`é\n"
 
 
 def sample(pattern: str, least: int = 0) -> str:
-    """A text that fits the pattern, with at least so many characters where its repeats allow that."""
+    """Return a text that fits the pattern, with at least so many characters where its repeats allow that.
+
+    It may not fit, and be empty, where the pattern is beyond what is understood.
+    """
     text = ""
     try:
         tree = parser.parse(pattern)
@@ -70,10 +73,10 @@ class _Sample:
         return self.of(argument) if code is codes.ATOMIC_GROUP else ""
 
 
-def _one_of(choices: list[tuple[Any, Any]]) -> str:
+def _from_set(choices: list[tuple[Any, Any]]) -> str:
     """A character of a set such as `[a-z0-9]`, or `[^x]`."""
     if choices[0][0] is codes.NEGATE:
-        return next((one for one in _ANY if not any(_is_in(one, *choice) for choice in choices[1:])), "")
+        return next((sign for sign in _ANY if not any(_is_in(sign, *choice) for choice in choices[1:])), "")
     code, argument = choices[0]
     if code is codes.RANGE:
         return chr(argument[0])
@@ -83,8 +86,8 @@ def _one_of(choices: list[tuple[Any, Any]]) -> str:
 _CHARACTER: dict[Any, Callable[[Any], str]] = {
     codes.LITERAL: chr,
     codes.ANY: lambda _: "a",
-    codes.NOT_LITERAL: lambda argument: next(one for one in _ANY if ord(one) != argument),
-    codes.IN: _one_of,
+    codes.NOT_LITERAL: lambda argument: next(sign for sign in _ANY if ord(sign) != argument),
+    codes.IN: _from_set,
 }
 
 

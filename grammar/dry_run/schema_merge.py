@@ -8,49 +8,51 @@ from typing import Any
 _APART = ("$ref", "$dynamicRef", "anyOf", "oneOf", "if")
 
 
-def merged(one: Any, other: Any) -> Any:
-    """A schema that asks for what both ask for; False where they cannot agree."""
-    if one is False or other is False:
+def merged(left: Any, right: Any) -> Any:
+    """Return a schema that asks for what both ask for; False where they cannot agree."""
+    if left is False or right is False:
         return False
-    if one is True or other is True:
-        return other if one is True else one
-    rest, apart = dict(other), []
+    if left is True or right is True:
+        return right if left is True else left
+    rest, apart = dict(right), []
     for name in _APART:
-        if name in one and name in rest:
+        if name in left and name in rest:
             names = ("if", "then", "else") if name == "if" else (name,)
             apart.append({part: rest.pop(part) for part in names if part in rest})
     result = {
-        **one,
-        **{name: _MERGE.get(name, _other)(one[name], rest[name]) if name in one else rest[name] for name in rest},
+        **left,
+        **{
+            name: _MERGE.get(name, _take_right)(left[name], rest[name]) if name in left else rest[name] for name in rest
+        },
     }
     if apart:
         result["allOf"] = [*result.get("allOf", ()), *apart]
     return False if result.get("enum") == [] or result.get("type") == [] else result
 
 
-def _other(_one: Any, other: Any) -> Any:
-    return other
+def _take_right(_left: Any, right: Any) -> Any:
+    return right
 
 
-def _multiple(one: float, other: float) -> float:
-    whole = float(one).is_integer() and float(other).is_integer()
-    return math.lcm(int(one), int(other)) if whole else one * other
+def _multiple(left: float, right: float) -> float:
+    whole = float(left).is_integer() and float(right).is_integer()
+    return math.lcm(int(left), int(right)) if whole else left * right
 
 
-def _neither(one: Any, other: Any) -> Any:
-    return {"anyOf": [one, other]}
+def _neither(left: Any, right: Any) -> Any:
+    return {"anyOf": [left, right]}
 
 
-def _union(one: list[Any], other: list[Any]) -> list[Any]:
-    return [*one, *(value for value in other if value not in one)]
+def _union(left: list[Any], right: list[Any]) -> list[Any]:
+    return [*left, *(value for value in right if value not in left)]
 
 
-def _shared(one: list[Any], other: list[Any]) -> list[Any]:
-    return [value for value in one if value in other]
+def _shared(left: list[Any], right: list[Any]) -> list[Any]:
+    return [value for value in left if value in right]
 
 
-def _types(one: Any, other: Any) -> list[str]:
-    first, second = ([kind] if isinstance(kind, str) else list(kind) for kind in (one, other))
+def _types(left: Any, right: Any) -> list[str]:
+    first, second = ([kind] if isinstance(kind, str) else list(kind) for kind in (left, right))
     if "number" in first and "integer" in second and "integer" not in first:
         first.append("integer")
     if "number" in second and "integer" in first and "integer" not in second:
@@ -58,13 +60,13 @@ def _types(one: Any, other: Any) -> list[str]:
     return _shared(first, second)
 
 
-def _by_name(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    both = {name: merged(one[name], other[name]) for name in one if name in other}
-    return {**one, **other, **both}
+def _by_name(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
+    both = {name: merged(left[name], right[name]) for name in left if name in right}
+    return {**left, **right, **both}
 
 
-def _sum(one: list[Any], other: list[Any]) -> list[Any]:
-    return [*one, *other]
+def _sum(left: list[Any], right: list[Any]) -> list[Any]:
+    return [*left, *right]
 
 
 _MERGE: dict[str, Callable[[Any, Any], Any]] = {

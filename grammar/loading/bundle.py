@@ -11,100 +11,110 @@ import yaml
 from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Task, Taskflow
-from grammar.documents.references import Search, is_path, short_name
+from grammar.documents.references import SearchPath, is_path, short_name
 from grammar.documents.values import encodable
 from grammar.errors import InvalidFlow, Problem, first
 from grammar.loading import flow_check, tasks
-from grammar.loading.library import Library, Need
+from grammar.loading.library import Library, NeededVariable
 from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
-from grammar.messages.contracts import Bundle
+from grammar.messages.run_bundle import Bundle
 
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """What the command line asks for. `overrides`: globals given with -g.
-
-    `strict`: unknown fields are errors. `only_lint`: nothing runs, so more may come from elsewhere.
-    """
+    """What to load, and how: as the command line asks."""
 
     flow: str
+    """The flow: a path or a dotted name; empty where there is none."""
     overrides: dict[str, str] = field(default_factory=dict)
+    """Globals given with -g, over those of the file."""
     model_config: str | None = None
+    """The model config given with -m, instead of the file's; None: the file's."""
     paths: tuple[Path, ...] = ()
+    """Where dotted names are looked up beside TASKFLOW_PATH and the working directory."""
     strict: bool = False
+    """Whether unknown fields are errors, not warnings."""
     only_lint: bool = False
+    """Whether nothing is to run: then globals, and what a task uses this one for, may come from elsewhere."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A bundle, and what a person should hear about it (lines with file:line)."""
+    """A bundle, and what a person should hear about it."""
 
     bundle: Bundle
+    """What is to run."""
     warnings: list[Problem]
-    needs: list[Need] = field(default_factory=list)
+    """What may be wrong; at most 1,000, and a last one that says that there are more."""
+    needs: list[NeededVariable] = field(default_factory=list)
+    """The environment variables that its templates need."""
 
 
-def load(order: LoadOptions) -> Loaded:
-    """The bundle of a taskflow file or dotted name. Raises InvalidFlow with every problem at once."""
-    _check_words(order.overrides)
-    path = find(order)
-    library = Library(Search(order.paths, path.parent), order.strict)
-    source = read(path, label=order.flow if is_path(order.flow) else display(path), kind="taskflow")
+def load(options: LoadOptions) -> Loaded:
+    """Return the bundle of a taskflow file or dotted name. Raises InvalidFlow with every problem at once."""
+    _check_words(options.overrides)
+    path = find(options)
+    library = Library(SearchPath(options.paths, path.parent), options.strict)
+    source = read(path, label=options.flow if is_path(options.flow) else display(path), kind="taskflow")
     library.warn_unknown(source, source.data, Taskflow, ())
-    written = tasks.tasks_of(source, library)
-    flow, malformed = tasks.merged(written, source)
+    task_sources = tasks.tasks_of(source, library)
+    flow, malformed = tasks.merged(task_sources, source)
     library.problems += malformed
     if flow is None:
         raise InvalidFlow(library.problems, library.warnings)
-    library.open = _open(order, flow)
-    globals_ = {**flow.globals, **order.overrides}
-    config = _config(order, flow, source, library)
-    resolved = tuple(_resolve(task, place, library) for task, place in zip(flow.taskflow, written, strict=True))
+    library.open_names = _open_names(options, flow)
+    globals_ = {**flow.globals, **options.overrides}
+    config = _config(options, flow, source, library)
+    pairs = zip(flow.taskflow, task_sources, strict=True)
+    resolved = tuple(_resolve(task, task_source, library) for task, task_source in pairs)
     flow = flow.model_copy(update={"taskflow": resolved})
     if not malformed:
-        flow_check.check(written, flow, globals_, config, library)
+        flow_check.check(task_sources, flow, globals_, config, library)
     library.raise_problems()
     bundle = _bundle(path, source, flow, globals_, config, library)
     return Loaded(bundle, first(library.warnings), library.needs)
 
 
-def from_personality(name: str, prompt: str, order: LoadOptions) -> Loaded:
-    """The bundle of one agent run: `-p PERSONALITY "prompt"`. The prompt is not a template."""
-    _check_words({**order.overrides, "prompt": prompt})
-    library = Library(Search(order.paths, Path.cwd()), order.strict)
-    asked = command_line()
-    name = library.personality(name, asked, ())
-    config = _config(order, None, asked, library)
+def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
+    """Return the bundle of one agent run, `-p PERSONALITY "prompt"`. Raises InvalidFlow.
+
+    The prompt is not a template.
+    """
+    _check_words({**options.overrides, "prompt": prompt})
+    library = Library(SearchPath(options.paths, Path.cwd()), options.strict)
+    referrer = command_line()
+    name = library.personality(name, referrer, ())
+    config = _config(options, None, referrer, library)
     task = Task(name=name, agents=(name,), user_prompt="{{ globals.prompt }}", must_complete=True, capture="response")
     flow = Taskflow(taskflow=(task,))
     library.raise_problems()
-    bundle = _bundle(Path(short_name(name)), asked, flow, {**order.overrides, "prompt": prompt}, config, library)
+    bundle = _bundle(Path(short_name(name)), referrer, flow, {**options.overrides, "prompt": prompt}, config, library)
     return Loaded(bundle, first(library.warnings))
 
 
-def find(order: LoadOptions) -> Path:
-    """The file that the command line names. Raises InvalidFlow."""
-    path = Search(order.paths).find(order.flow)
+def find(options: LoadOptions) -> Path:
+    """Return the file that `options.flow` names. Raises InvalidFlow where there is none."""
+    path = SearchPath(options.paths).find(options.flow)
     if path is None:
         hint = (
             "no such file"
-            if is_path(order.flow)
+            if is_path(options.flow)
             else "no taskflow of that name (looked in TASKFLOW_PATH, --path, here)"
         )
-        raise InvalidFlow([Problem(order.flow, 0, "", f"{hint}; give a path to a .yaml file or a dotted name")])
+        raise InvalidFlow([Problem(options.flow, 0, "", f"{hint}; give a path to a .yaml file or a dotted name")])
     return path
 
 
-def lint_options(order: LoadOptions, flow: str) -> LoadOptions:
-    """An order to look at a flow that is not going to run."""
-    return replace(order, flow=flow, only_lint=True)
+def lint_options(options: LoadOptions, flow: str) -> LoadOptions:
+    """Return the options for looking at that flow, without running it."""
+    return replace(options, flow=flow, only_lint=True)
 
 
-def model_config(order: LoadOptions) -> ModelConfig:
-    """The model config that -m names. Raises InvalidFlow."""
-    library = Library(Search(order.paths, Path.cwd()), order.strict)
-    config = _config(order, None, command_line(), library)
+def model_config(options: LoadOptions) -> ModelConfig:
+    """Return the model config that -m names; the default one without -m. Raises InvalidFlow."""
+    library = Library(SearchPath(options.paths, Path.cwd()), options.strict)
+    config = _config(options, None, command_line(), library)
     library.raise_problems()
     return config
 
@@ -116,37 +126,39 @@ def _check_words(words: Mapping[str, str]) -> None:
             raise InvalidFlow([Problem("command line", 0, name, f"{value!r} is not UTF-8 text")])
 
 
-def _open(order: LoadOptions, flow: Taskflow) -> frozenset[str]:
+def _open_names(options: LoadOptions, flow: Taskflow) -> frozenset[str]:
     """What may still come from elsewhere: from -g, and for a single task from the one that uses it."""
-    if not order.only_lint:
+    if not options.only_lint:
         return frozenset()
     return frozenset({"globals", "inputs", "agents", "result"} if len(flow.taskflow) == 1 else {"globals"})
 
 
-def _config(order: LoadOptions, flow: Taskflow | None, source: Source, library: Library) -> ModelConfig:
-    if order.model_config:
-        return library.config(order.model_config, command_line(), ("-m",))
+def _config(options: LoadOptions, flow: Taskflow | None, source: Source, library: Library) -> ModelConfig:
+    if options.model_config:
+        return library.config(options.model_config, command_line(), ("-m",))
     if flow and flow.model_config_:
         return library.config(flow.model_config_, source, ("model_config",))
     return ModelConfig()
 
 
 def command_line() -> Source:
-    """The command line as the place that refers to documents."""
+    """Return the command line as a document without content, which refers to other documents."""
     root = yaml.MappingNode("tag:yaml.org,2002:map", [], yaml.Mark("", 0, -1, 0, None, 0))
     return Source(Path.cwd() / "command-line", "command line", {}, root)
 
 
-def _resolve(task: Task, written: TaskSource, library: Library) -> Task:
+def _resolve(task: Task, task_source: TaskSource, library: Library) -> Task:
     """The task with its references as the bundle names them."""
     names: dict[str, Any] = {
-        "agents": tuple(library.personality(name, *written.at("agents", i)) for i, name in enumerate(task.agents))
+        "agents": tuple(
+            library.personality(name, *task_source.location("agents", i)) for i, name in enumerate(task.agents)
+        )
     }
     if task.toolboxes is not None:
-        boxes = (library.toolbox(name, *written.at("toolboxes", i)) for i, name in enumerate(task.toolboxes))
+        boxes = (library.toolbox(name, *task_source.location("toolboxes", i)) for i, name in enumerate(task.toolboxes))
         names["toolboxes"] = tuple(boxes)
     if task.user_prompt is not None:
-        library.prompts_of(written.data["user_prompt"], *written.at("user_prompt"))
+        library.prompts_of(task_source.fields["user_prompt"], *task_source.location("user_prompt"))
     return task.model_copy(update=names)
 
 
@@ -172,6 +184,6 @@ def _bundle(
 
 
 def content_hash(bundle: Bundle) -> str:
-    """SHA-256 over the bundle's content. Where the files lie does not count, nor what the models cost."""
+    """Return the SHA-256, in hex, of the bundle's content: not of where files lie, nor of what models cost."""
     content = bundle.model_dump(mode="json", exclude={"hash": True, "source": True, "config": {"prices"}})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

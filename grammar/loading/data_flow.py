@@ -12,8 +12,10 @@ from pydantic import JsonValue
 from grammar.documents.models import ModelConfig, Task
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
-from grammar.templating import task_templates, template_check
-from grammar.templating.template_check import Complaint, Outline, Scope
+from grammar.templating import template_check, template_outline
+from grammar.templating.task_templates import as_template
+from grammar.templating.template_check import Scope
+from grammar.templating.template_outline import Outline, Read, TemplateProblem
 
 _PROMPT = frozenset({"globals", "inputs", "outputs", "env"})
 _EXPRESSION = _PROMPT
@@ -22,39 +24,46 @@ _NOT_REPEATING = "only a task with `repeat_prompt` or `over` has an item"
 
 
 def check(
-    tasks: Sequence[TaskSource], parsed: Sequence[Task], globals_: Mapping[str, JsonValue], library: Library
+    task_sources: Sequence[TaskSource], parsed: Sequence[Task], globals_: Mapping[str, JsonValue], library: Library
 ) -> None:
-    """Note in the library what no earlier task, no global and no input provides."""
-    before = _Before(frozenset(globals_), {task.id: i for i, task in reversed(list(enumerate(parsed))) if task.id})
-    for written, task in zip(tasks, parsed, strict=True):
-        _Check(written, task, before, library).check()
-        before = before.after(written, task, library)
+    """Note in the library what tasks read and no earlier task, no global and no input provides.
+
+    `task_sources`, `parsed`: the tasks as they are written, and as they are read. `globals_`: with those of -g.
+    """
+    ids = {task.id: index for index, task in reversed(list(enumerate(parsed))) if task.id}
+    available = _Available(frozenset(globals_), ids)
+    for task_source, task in zip(task_sources, parsed, strict=True):
+        _TaskCheck(task_source, task, available, library).check()
+        available = available.after(task_source, task, library)
 
 
 @dataclass(frozen=True)
-class _Before:
-    """What there is before a task. `all_ids`: of every task, with its index. `whole`: all tasks before are.
-
-    `results`: at most so many tool results to repeat over; None: any number.
-    """
+class _Available:
+    """What there is before a task."""
 
     globals_: frozenset[str]
+    """The names of the globals."""
     all_ids: Mapping[str, int]
+    """The ids of all tasks, with the index of the first task that has each."""
     ids: frozenset[str] = frozenset()
+    """The ids of the tasks before."""
     skippable: frozenset[str] = frozenset()
+    """Those of tasks that may be skipped."""
     results: int | None = 0
-    whole: bool = True
+    """How many tool results there are to repeat over, at most; None: any number."""
+    complete: bool = True
+    """Whether all tasks before are complete: of others it is not known what they give."""
 
-    def after(self, written: TaskSource, task: Task, library: Library) -> "_Before":
+    def after(self, task_source: TaskSource, task: Task, library: Library) -> "_Available":
         """What there is after the task."""
-        mine = {task.id} if task.id else set()
-        return _Before(
+        own = {task.id} if task.id else set()
+        return _Available(
             self.globals_,
             self.all_ids,
-            self.ids | mine,
-            self.skippable | mine if task.if_ is not None else self.skippable - mine,
-            self._results_after(task, library) if written.whole else None,
-            self.whole and written.whole,
+            self.ids | own,
+            self.skippable | own if task.if_ is not None else self.skippable - own,
+            self._results_after(task, library) if task_source.complete else None,
+            self.complete and task_source.complete,
         )
 
     def _results_after(self, task: Task, library: Library) -> int | None:
@@ -73,37 +82,42 @@ def _may_call_tools(task: Task, library: Library) -> bool:
     if task.toolboxes is not None:
         return bool(task.toolboxes)
     known = [library.personalities.get(name) for name in task.agents]
-    return not known or any(one is None or one.toolboxes for one in known)
+    return not known or any(personality is None or personality.toolboxes for personality in known)
 
 
 @dataclass(frozen=True)
-class _Included:
-    """A prompt, and the line of the task's own template that leads to it.
-
-    `guarded`, `names`: what is guarded on the way there, and which names there are.
-    """
+class _IncludedPrompt:
+    """A prompt that a task's template includes, or that another included prompt does."""
 
     name: str | None
+    """Its name; None: the task's own template."""
     line: int
+    """The line of the task's own template that leads to it; 0: that template itself."""
     certain: bool
+    """Whether it is included whenever the template renders."""
     guarded: frozenset[tuple[str, str | None]]
+    """The paths that are guarded on the way to it."""
     names: frozenset[str]
+    """The names that there are on the way to it."""
 
-    def sort_in(self, outline: Outline, certain: list["_Included"], possible: list["_Included"]) -> None:
-        """What it includes itself, which reads what it defines, too. `outline`: its own."""
+    def sort_includes(
+        self, outline: Outline, certain: list["_IncludedPrompt"], possible: list["_IncludedPrompt"]
+    ) -> None:
+        """Add what it includes itself, the last one first; that reads what it defines, too. `outline`: its own."""
         guarded, names = self.guarded | outline.guarded, self.names | outline.defined
-        for one in reversed(outline.includes):
-            sure = self.certain and one.certain
-            (certain if sure else possible).append(_Included(one.name, self.line or one.line, sure, guarded, names))
+        for include in reversed(outline.includes):
+            is_certain = self.certain and include.certain
+            prompt = _IncludedPrompt(include.name, self.line or include.line, is_certain, guarded, names)
+            (certain if is_certain else possible).append(prompt)
 
 
-class _Check:
+class _TaskCheck:
     """The templates of one task, and what it repeats over."""
 
-    def __init__(self, written: TaskSource, task: Task, before: _Before, library: Library) -> None:
-        self._written = written
+    def __init__(self, task_source: TaskSource, task: Task, available: _Available, library: Library) -> None:
+        self._task_source = task_source
         self._task = task
-        self._before = before
+        self._available = available
         self._library = library
         self._met: frozenset[tuple[str, str | None]] = frozenset()
         self._scopes: dict[tuple[frozenset[str], frozenset[str]], Scope] = {}
@@ -122,33 +136,33 @@ class _Check:
         return self._scopes[names, skipped]
 
     def _new_scope(self, names: frozenset[str], skipped: frozenset[str]) -> Scope:
-        before = self._before
-        keys = {"globals": before.globals_}
+        available = self._available
+        keys = {"globals": available.globals_}
         # Of what is malformed, or missing, it is not known what it says.
-        if self._written.whole:
+        if self._task_source.complete:
             keys["inputs"] = frozenset(self._task.inputs)
         else:
             names |= {"result"}
-        if before.whole:
-            keys["outputs"] = before.ids - skipped
+        if available.complete:
+            keys["outputs"] = available.ids - skipped
         hints: dict[tuple[str, str | None], str] = {
-            ("outputs", one): f"the task with that `id` comes later (task {index + 1})"
-            for one, index in before.all_ids.items()
-            if one not in before.ids
+            ("outputs", id_): f"the task with that `id` comes later (task {index + 1})"
+            for id_, index in available.all_ids.items()
+            if id_ not in available.ids
         }
         if self._task.id:
             hints["outputs", self._task.id] = "that is what this task itself gives"
-        hints |= {("outputs", one): "the task with that `id` may be skipped, by its `if`" for one in skipped}
+        hints |= {("outputs", id_): "the task with that `id` may be skipped, by its `if`" for id_ in skipped}
         if not self._task.repeats:
             hints["result", None] = _NOT_REPEATING
-        return Scope(keys, names, self._library.open, hints)
+        return Scope(keys, names, self._library.open_names, hints)
 
     def _condition(self) -> Outline:
         outline = self._expression("if", self._task.if_)
         for read in outline.reads:
             if found := template_check.missing(read, self._scope(_EXPRESSION), outline.guarded):
                 message = f"{found.message}; the task is skipped"
-                self._complain("if", Complaint(found.line, message, certain=False))
+                self._note("if", replace(found, message=message, certain=False))
         return outline
 
     def _over(self) -> None:
@@ -158,86 +172,91 @@ class _Check:
     def _expression(self, field: str, expression: str | None) -> Outline:
         if expression is None:
             return Outline()
-        template = task_templates.as_template(expression)
+        template = as_template(expression)
         self._syntax(template, field)
-        return template_check.outline(template)
+        return template_outline.outline(template)
 
-    def _syntax(self, template: str, *where: str) -> None:
-        source, place = self._written.at(*where)
-        if malformed := self._library.syntax(template, source, place):
-            self._library.complain(source, place, malformed)
+    def _syntax(self, template: str, field: str, *steps: str) -> None:
+        source, path = self._task_source.location(field, *steps)
+        if malformed := self._library.syntax_problem(template, source, path):
+            self._library.note_template_problem(source, path, malformed)
 
     def _prompt(self) -> None:
-        prompt = self._written.data.get("user_prompt")
+        prompt = self._task_source.fields.get("user_prompt")
         if self._task.user_prompt is None or not isinstance(prompt, str):
             return
         names = _PROMPT | {"result"} if self._task.repeats else _PROMPT
-        outline = template_check.outline(prompt)
+        outline = template_outline.outline(prompt)
         self._reads("user_prompt", outline, names)
-        for complaint in self._included(outline, names):
-            self._complain("user_prompt", complaint)
+        for problem in self._included(outline, names):
+            self._note("user_prompt", problem)
         for read in outline.variables:
-            self._hint_unset(read)
+            self._note_needed(read)
 
     def _reads(self, field: str, outline: Outline, names: frozenset[str]) -> None:
         guarded = outline.guarded | self._met
         for read in outline.reads:
             if found := template_check.missing(read, self._scope(names), guarded):
-                self._complain(field, found)
+                self._note(field, found)
             elif self._task.if_ is None and read.name == "outputs" and read.certain:
-                maybe = template_check.missing(read, self._scope(names, self._before.skippable), guarded)
-                if maybe:
-                    self._complain(field, Complaint(maybe.line, maybe.message, certain=False))
+                skippable = template_check.missing(read, self._scope(names, self._available.skippable), guarded)
+                if skippable:
+                    self._note(field, replace(skippable, certain=False))
 
-    def _included(self, outline: Outline, names: frozenset[str]) -> Iterator[Complaint]:
-        """What the prompts that it includes read, told at the include: they may fit elsewhere."""
-        told: set[str | None] = {None}
-        certain: list[_Included] = []
-        possible: list[_Included] = []
-        _Included(None, 0, True, self._met, names).sort_in(outline, certain, possible)
-        while left := certain or possible:  # the certain ones first: each is told of once
-            one = left.pop()
-            if one.name in told or one.name not in self._library.prompts:
+    def _included(self, outline: Outline, names: frozenset[str]) -> Iterator[TemplateProblem]:
+        """What is wrong in the prompts that it includes, each once, at the include: they may fit elsewhere."""
+        seen: set[str | None] = {None}
+        certain: list[_IncludedPrompt] = []
+        possible: list[_IncludedPrompt] = []
+        _IncludedPrompt(None, 0, True, self._met, names).sort_includes(outline, certain, possible)
+        while left := certain or possible:  # the certain ones first: each is noted once
+            prompt = left.pop()
+            if prompt.name in seen or prompt.name not in self._library.prompts:
                 continue
-            told.add(one.name)
-            inner = template_check.outline(self._library.prompts[one.name])
-            one.sort_in(inner, certain, possible)
+            seen.add(prompt.name)
+            inner = template_outline.outline(self._library.prompts[prompt.name])
+            prompt.sort_includes(inner, certain, possible)
             for read in inner.reads:
-                if found := template_check.missing(read, self._scope(one.names), one.guarded | inner.guarded):
-                    message = f"in the included {self._library.sources[one.name].label}: {found.message}"
-                    yield Complaint(one.line, message, one.certain and found.certain)
+                if found := template_check.missing(read, self._scope(prompt.names), prompt.guarded | inner.guarded):
+                    message = f"in the included {self._library.sources[prompt.name].label}: {found.message}"
+                    yield TemplateProblem(prompt.line, message, prompt.certain and found.certain)
 
     def _env(self) -> None:
         for name, value in self._task.env.items():
             self._syntax(value, "env", name)
             for found in template_check.undefined(value, self._scope(_ENV)):
-                self._complain("env", found, name)
-            for read in template_check.outline(value).variables:
-                self._hint_unset(read, "env", name)
+                self._note("env", found, name)
+            for read in template_outline.outline(value).variables:
+                self._note_needed(read, "env", name)
 
     def _nothing_to_repeat(self) -> None:
         task = self._task
-        if not task.repeat_prompt or task.over is not None or self._before.results != 0 or not self._written.whole:
+        if (
+            not task.repeat_prompt
+            or task.over is not None
+            or self._available.results != 0
+            or not self._task_source.complete
+        ):
             return
         message = (
             "nothing to repeat over: no earlier task can have produced a result that is still there; "
             "a `run` or a task with tools does, or write `over`"
         )
-        problem = self._written.problem(message, "repeat_prompt")
-        self._library.note(problem, certain=task.if_ is None and "result" not in self._library.open)
+        problem = self._task_source.problem(message, "repeat_prompt")
+        self._library.note(problem, certain=task.if_ is None and "result" not in self._library.open_names)
 
-    def _complain(self, field: str, complaint: Complaint, *steps: str) -> None:
-        source, where = self._written.at(field, *steps)
-        certain = complaint.certain and (self._task.if_ is None or field == "if")
-        self._library.complain(source, where, replace(complaint, certain=certain))
+    def _note(self, field: str, problem: TemplateProblem, *steps: str) -> None:
+        source, path = self._task_source.location(field, *steps)
+        certain = problem.certain and (self._task.if_ is None or field == "if")
+        self._library.note_template_problem(source, path, replace(problem, certain=certain))
 
-    def _hint_unset(self, read: template_check.Read, field: str = "user_prompt", *steps: str) -> None:
+    def _note_needed(self, read: Read, field: str = "user_prompt", *steps: str) -> None:
         if field == "env" or read.key not in self._task.env:
-            self._library.need(read, *self._written.at(field, *steps))
+            self._library.note_needed(read, *self._task_source.location(field, *steps))
 
 
 def unlikely_model_names(task: Task, config: ModelConfig) -> Iterator[tuple[str, str]]:
-    """(field, warning) for a model that looks like a misspelt logical name; it may be a provider's id as well."""
+    """Yield (field, warning) for each model name that looks like a misspelt logical one; it may be a provider's id."""
     logical = list(config.models)
     named = [("model", task.model)] if task.model else []
     named += [("models", choice.model) for choice in task.models]

@@ -12,42 +12,42 @@ from grammar.preparing import outputs
 
 
 def check(
-    tasks: Sequence[TaskSource],
+    task_sources: Sequence[TaskSource],
     flow: Taskflow,
     globals_: Mapping[str, JsonValue],
     config: ModelConfig,
     library: Library,
 ) -> None:
-    """Note every problem of the flow in the library."""
+    """Note every problem and warning of the flow in the library. `task_sources`: one for each task of `flow`."""
     ids: set[str] = set()
-    for written, task in zip(tasks, flow.taskflow, strict=True):
-        problems = _shape(task) if written.whole else ()
+    for task_source, task in zip(task_sources, flow.taskflow, strict=True):
+        problems = _incompatible_fields(task) if task_source.complete else ()
         for field, message in problems:
-            library.note(written.problem(message, field), certain=field not in library.open)
+            library.note(task_source.problem(message, field), certain=field not in library.open_names)
         library.warnings += [
-            written.problem(message, field) for field, message in data_flow.unlikely_model_names(task, config)
+            task_source.problem(message, field) for field, message in data_flow.unlikely_model_names(task, config)
         ]
         if task.id in ids:
-            library.problems.append(written.problem(f"{task.id!r} is used by an earlier task too", "id"))
+            library.problems.append(task_source.problem(f"{task.id!r} is used by an earlier task too", "id"))
         ids |= {task.id} if task.id else set()
-    _check_outputs(tasks, flow.taskflow, library)
-    data_flow.check(tasks, flow.taskflow, globals_, library)
+    _check_outputs(task_sources, flow.taskflow, library)
+    data_flow.check(task_sources, flow.taskflow, globals_, library)
 
 
-def _check_outputs(tasks: Sequence[TaskSource], parsed: Sequence[Task], library: Library) -> None:
+def _check_outputs(task_sources: Sequence[TaskSource], parsed: Sequence[Task], library: Library) -> None:
     size = 0
-    for written, task in zip(tasks, parsed, strict=True):
+    for task_source, task in zip(task_sources, parsed, strict=True):
         size += outputs.size(task.outputs)
         if size > outputs.MOST_VALUES:
             message = f"here the flow's schemas, together, have more than {outputs.MOST_VALUES:,} values"
-            library.problems.append(written.problem(message, "outputs"))
+            library.problems.append(task_source.problem(message, "outputs"))
             return
-        if task.outputs is not None and written.whole and (malformed := outputs.malformed(task.outputs)):
-            library.problems.append(written.problem(malformed, "outputs"))
+        if task.outputs is not None and task_source.complete and (malformed := outputs.malformed(task.outputs)):
+            library.problems.append(task_source.problem(malformed, "outputs"))
 
 
-def _shape(task: Task) -> Iterator[tuple[str, str]]:
-    """(field, what is wrong) for fields that do not go together."""
+def _incompatible_fields(task: Task) -> Iterator[tuple[str, str]]:
+    """(field, what is wrong) for fields that do not go together, or that are missing."""
     if task.run is not None and task.user_prompt is not None:
         yield "run", "a task has `run` or `user_prompt`, not both"
     if task.run is None and task.user_prompt is None:

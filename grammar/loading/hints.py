@@ -29,5 +29,5 @@ _HINTS = {
 
 
 def hint(kind: str) -> str:
-    """One thing to try; nothing where nobody knows."""
+    """Return one thing to try after a failure of that type; empty where nobody knows."""
     return _HINTS.get(kind, "")

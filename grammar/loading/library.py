@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from grammar.documents.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
-from grammar.documents.references import Search, is_path
+from grammar.documents.references import SearchPath, is_path
 from grammar.errors import InvalidFlow, Problem
-from grammar.loading.source import HEADER, Source, field_name, read
-from grammar.templating import template_check
+from grammar.loading.source import HEADER, FieldPath, Source, field_name, read
+from grammar.templating import template_check, template_outline, template_parser
+from grammar.templating.template_outline import Include, Read, TemplateProblem
 
 D = TypeVar("D", bound=Document)
 T = TypeVar("T")
-Where = tuple[str | int, ...]
 
 MOST_FINDINGS = 1_000
 MOST_OF_A_NAME = 100
@@ -23,31 +23,33 @@ MOST_TOKENS = 100_000
 
 
 @dataclass(frozen=True)
-class Need:
-    """An environment variable that a template needs, and where it says so."""
+class NeededVariable:
+    """An environment variable that a template needs."""
 
     variable: str
+    """Its name."""
     where: Problem
+    """Where the template needs it, as a problem for the case that it is not set."""
 
 
 class Library:
-    """Resolves references. A document that is missing or malformed is noted, and the rest goes on.
+    """Read the documents that references lead to, each once. One that is missing or malformed is noted as a problem.
 
-    `strict`: an unknown field is a problem. `open`: what may still come from elsewhere: `globals` by -g; `inputs`,
-    `agents` and `result` by a task that uses this one.
+    `strict`: an unknown field is a problem, not a warning. `open_names`: what may still come from elsewhere: `globals`
+    by -g; `inputs`, `agents` and `result` by a task that uses this one.
     """
 
-    def __init__(self, search: Search, strict: bool = False, open_: frozenset[str] = frozenset()) -> None:
+    def __init__(self, search: SearchPath, strict: bool = False, open_names: frozenset[str] = frozenset()) -> None:
         self.search = search
         self.strict = strict
-        self.open = open_
+        self.open_names = open_names
         self.personalities: dict[str, Personality] = {}
         self.toolboxes: dict[str, Toolbox] = {}
         self.prompts: dict[str, str] = {}
         self.sources: dict[str, Source] = {}
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self.needs: list[Need] = []
+        self.needs: list[NeededVariable] = []
         self._noted: set[tuple[Problem, bool]] = set()
         self._tokens = 0
         self._found: dict[tuple[str, Path], Path | None] = {}
@@ -56,14 +58,15 @@ class Library:
         self._parsed: dict[tuple[type[Document], Path], Document | None] = {}
 
     def raise_problems(self) -> None:
-        """Raise InvalidFlow if anything was wrong."""
+        """Raise InvalidFlow with all problems and warnings, if there is a problem."""
         if self.problems:
             raise InvalidFlow(self.problems, self.warnings)
 
-    def document(self, name: str, kind: str, referrer: Source, where: Where, line: int = 1) -> Source | None:
-        """The document that a reference means, read once; None, with the problem noted, where it cannot be had.
+    def document(self, name: str, kind: str, referrer: Source, where: FieldPath, line: int = 1) -> Source | None:
+        """Return the document that a reference means, read once; None, with a problem noted, where it cannot be had.
 
-        `line`: of the text that stands there, where it is a template.
+        `kind`: what it must be. `referrer`, `where`: where the reference stands; `line`: in which line of the text
+        there, from 1.
         """
         path = self._find(name, referrer)
         if path is None:
@@ -85,18 +88,18 @@ class Library:
             self._found[key] = self.search.find(name, referrer.path)
         return self._found[key]
 
-    def personality(self, name: str, referrer: Source, where: Where) -> str:
-        """Take in a personality and the toolboxes that it names. Returns its name within the bundle."""
+    def personality(self, name: str, referrer: Source, where: FieldPath) -> str:
+        """Take in a personality and the toolboxes that it names. Return its name within the bundle."""
         source = self.document(name, "personality", referrer, where)
         name = self._name(name, source)
         if source and name not in self.personalities and (found := self._valid(source, Personality)):
-            boxes = tuple(self.toolbox(one, source, ("toolboxes", i)) for i, one in enumerate(found.toolboxes))
+            boxes = tuple(self.toolbox(box, source, ("toolboxes", i)) for i, box in enumerate(found.toolboxes))
             self.personalities[name] = found.model_copy(update={"toolboxes": boxes})
             self.sources[name] = source
         return name
 
-    def toolbox(self, name: str, referrer: Source, where: Where) -> str:
-        """Take in a toolbox. Returns its name within the bundle."""
+    def toolbox(self, name: str, referrer: Source, where: FieldPath) -> str:
+        """Take in a toolbox. Return its name within the bundle."""
         source = self.document(name, "toolbox", referrer, where)
         name = self._name(name, source)
         if source and name not in self.toolboxes and (found := self._valid(source, Toolbox)):
@@ -106,8 +109,8 @@ class Library:
             self._check_server(found.server_params, source)
         return name
 
-    def config(self, name: str, referrer: Source, where: Where) -> ModelConfig:
-        """A model config; an empty one where it cannot be had."""
+    def config(self, name: str, referrer: Source, where: FieldPath) -> ModelConfig:
+        """Return a model config; the default one, with a problem noted, where it cannot be had."""
         source = self.document(name, "model_config", referrer, where)
         found = self._valid(source, ModelConfig) if source else None
         if source is None or found is None:
@@ -126,49 +129,52 @@ class Library:
             case "model_config":
                 self.config(name, referrer, ())
             case "prompt":
-                if text := self._include(template_check.Include(1, name), referrer, ()):
+                if text := self._include(Include(1, name), referrer, ()):
                     self.prompts_of(*text)
 
-    def prompts_of(self, template: str, referrer: Source, where: Where) -> None:
+    def prompts_of(self, template: str, referrer: Source, where: FieldPath) -> None:
         """Check a template's syntax, and take in the prompts that it includes, and those that they include."""
         left = [(template, referrer, where)]
         while left:
-            text, source, place = left.pop()
-            if complaint := self.syntax(text, source, place):
-                self.complain(source, place, complaint)
+            text, source, path = left.pop()
+            if problem := self.syntax_problem(text, source, path):
+                self.note_template_problem(source, path, problem)
                 continue
-            included = [self._include(one, source, place) for one in template_check.includes(text)]
-            left += [one for one in reversed(included) if one]
+            included = [self._include(include, source, path) for include in template_outline.includes(text)]
+            left += [prompt for prompt in reversed(included) if prompt]
 
-    def syntax(self, template: str, source: Source, where: Where) -> template_check.Complaint | None:
-        """What keeps the template from being compiled. Raises InvalidFlow where the flow's are too long together."""
-        self._tokens += template_check.tokens(template, MOST_TOKENS)
+    def syntax_problem(self, template: str, source: Source, where: FieldPath) -> TemplateProblem | None:
+        """Return what keeps the template at that place from being compiled; None: nothing.
+
+        Raises InvalidFlow where the flow's templates, together, are too long.
+        """
+        self._tokens += template_parser.tokens(template, MOST_TOKENS)
         if self._tokens > MOST_TOKENS:
             message = f"here the flow's templates, together, have more than {MOST_TOKENS:,} words and signs"
             raise InvalidFlow([*self.problems, source.problem(where, message)], self.warnings)
-        return template_check.syntax(template)
+        return template_outline.syntax_problem(template)
 
-    def complain(self, source: Source, where: Where, complaint: template_check.Complaint) -> None:
+    def note_template_problem(self, source: Source, where: FieldPath, problem: TemplateProblem) -> None:
         """Note a fault in the template at that place; one that may never be reached as a warning."""
-        self.note(_in_text(source, where, complaint.line, complaint.message), complaint.certain)
+        self.note(_in_text(source, where, problem.line, problem.message), problem.certain)
 
     def note(self, problem: Problem, certain: bool) -> None:
-        """Note what is wrong, or may be."""
+        """Note a problem, or where it is not certain to fail, a warning; each once."""
         if (problem, certain) not in self._noted:
             self._noted.add((problem, certain))
             (self.problems if certain else self.warnings).append(problem)
 
-    def need(self, variable: template_check.Read, source: Source, where: Where) -> None:
-        """Note that a template needs that environment variable."""
+    def note_needed(self, variable: Read, source: Source, where: FieldPath) -> None:
+        """Note that the template at that place needs an environment variable."""
         message = f"needs the environment variable {variable.key}"
-        self.needs.append(Need(variable.key or "", _in_text(source, where, variable.line, message)))
+        self.needs.append(NeededVariable(variable.key or "", _in_text(source, where, variable.line, message)))
 
-    def warn_unknown(self, source: Source, data: Any, model: type[Document], where: Where) -> None:
+    def warn_unknown(self, source: Source, data: Any, model: type[Document], where: FieldPath) -> None:
         """Warn of keys that the grammar does not have, with the closest one that it has."""
         self.warn_other(source, data, model.known_fields(), where)
 
-    def warn_other(self, source: Source, data: Any, known: Collection[str], where: Where) -> None:
-        """Warn of keys other than these."""
+    def warn_other(self, source: Source, data: Any, known: Collection[str], where: FieldPath) -> None:
+        """Warn of keys other than `known`, with the closest of them."""
         for key in data if isinstance(data, dict) else ():
             if key not in known and key != HEADER and len(self._noted) <= MOST_FINDINGS:
                 close = difflib.get_close_matches(key[:MOST_OF_A_NAME], known, n=1)
@@ -181,21 +187,18 @@ class Library:
         scope = template_check.Scope({}, frozenset({"globals", "env"}))
         for steps, text in params.templates():
             where = ("server_params", *steps)
-            fault = self.syntax(text, source, where)
-            faults = [fault] if fault else template_check.undefined(text, scope)
-            for complaint in faults:
-                self.complain(source, where, complaint)
+            malformed = self.syntax_problem(text, source, where)
+            for problem in [malformed] if malformed else template_check.undefined(text, scope):
+                self.note_template_problem(source, where, problem)
             if steps[0] not in ("env", "optional_headers"):  # an entry whose variable is missing is left out
-                for variable in template_check.outline(text).variables:
-                    self.need(variable, source, where)
+                for variable in template_outline.outline(text).variables:
+                    self.note_needed(variable, source, where)
 
-    def _include(
-        self, include: template_check.Include, referrer: Source, where: Where
-    ) -> tuple[str, Source, Where] | None:
+    def _include(self, include: Include, referrer: Source, where: FieldPath) -> tuple[str, Source, FieldPath] | None:
         """Take in a prompt. Its text and where it stands, if it was not known before."""
         if include.name is None:
             message = "an include must name its prompt as plain text: a computed name cannot be found ahead"
-            self.complain(referrer, where, template_check.Complaint(include.line, message))
+            self.note_template_problem(referrer, where, TemplateProblem(include.line, message))
             return None
         name = include.name
         if include.optional and self._find(name, referrer) is None:
@@ -205,7 +208,7 @@ class Library:
             return None
         if name in self.sources and self.sources[name].path != source.path:
             message = f"include of {name!r} means another file in {self.sources[name].label}; use a dotted name"
-            self.complain(referrer, where, template_check.Complaint(include.line, message))
+            self.note_template_problem(referrer, where, TemplateProblem(include.line, message))
         elif name not in self.prompts and (found := self._valid(source, Prompt)):
             self.prompts[name], self.sources[name] = found.prompt, source
             return found.prompt, source, ("prompt",)
@@ -230,10 +233,10 @@ class Library:
         try:
             return step()
         except InvalidFlow as invalid:
-            self.problems += [replace(one, referrer=self._referrers[path]) for one in invalid.problems]
+            self.problems += [replace(problem, referrer=self._referrers[path]) for problem in invalid.problems]
             return None
 
 
-def _in_text(source: Source, where: Where, line: int, message: str) -> Problem:
+def _in_text(source: Source, where: FieldPath, line: int, message: str) -> Problem:
     """A problem in that line of the text which stands there."""
     return Problem(source.label, source.text_line(where, line), field_name(where), message)

@@ -3,24 +3,27 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from grammar.documents.references import Search, is_path
+from grammar.documents.references import SearchPath, is_path
 from grammar.errors import InvalidFlow, Problem, first
 from grammar.loading import bundle
 from grammar.loading.bundle import LoadOptions
-from grammar.loading.library import Library, Need
+from grammar.loading.library import Library, NeededVariable
 from grammar.loading.source import display, read
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong with some documents, what may be, and the variables that they need."""
+    """What lint finds in one or several documents."""
 
     problems: tuple[Problem, ...] = ()
+    """What is wrong: the documents cannot run."""
     warnings: tuple[Problem, ...] = ()
-    needs: tuple[Need, ...] = ()
+    """What may be wrong."""
+    needs: tuple[NeededVariable, ...] = ()
+    """The environment variables that templates need."""
 
     def plus(self, other: "Findings") -> "Findings":
-        """Both, each finding once: documents share what they refer to."""
+        """Return the findings of both, each once: documents share what they refer to."""
         return Findings(
             tuple(dict.fromkeys((*self.problems, *other.problems))),
             tuple(dict.fromkeys((*self.warnings, *other.warnings))),
@@ -28,22 +31,25 @@ class Findings:
         )
 
 
-def lint(document: str, order: LoadOptions) -> Findings:
-    """What can be said of a document: a taskflow, unless its header says something else."""
-    order = bundle.lint_options(order, document)
+def lint(document: str, options: LoadOptions) -> Findings:
+    """Return what is found in a document: a taskflow, unless its header says something else.
+
+    `document`: a path or a dotted name, in place of `options.flow`. Problems are returned, not raised.
+    """
+    options = bundle.lint_options(options, document)
     try:
-        path = bundle.find(order)
-        source = read(path, label=order.flow if is_path(order.flow) else display(path))
+        path = bundle.find(options)
+        source = read(path, label=options.flow if is_path(options.flow) else display(path))
         if source.filetype in (None, "taskflow"):
-            loaded = bundle.load(order)
+            loaded = bundle.load(options)
             return Findings((), tuple(loaded.warnings), tuple(loaded.needs))
-        return _part(source.filetype, path, order)
+        return _part(source.filetype, path, options)
     except InvalidFlow as invalid:
         return Findings(tuple(invalid.problems), tuple(invalid.warnings))
 
 
-def _part(kind: str, path: Path, order: LoadOptions) -> Findings:
+def _part(kind: str, path: Path, options: LoadOptions) -> Findings:
     """A document that flows refer to, with what it refers to itself."""
-    library = Library(Search(order.paths, path.parent), order.strict, frozenset({"globals"}))
+    library = Library(SearchPath(options.paths, path.parent), options.strict, frozenset({"globals"}))
     library.take_in(kind, str(path), bundle.command_line())
     return Findings(tuple(first(library.problems)), tuple(first(library.warnings)), tuple(library.needs))

@@ -6,27 +6,32 @@ from pydantic import BaseModel, JsonValue
 
 from grammar.documents.models import ModelConfig, Task
 from grammar.messages import endpoint, model_choice
-from grammar.messages.contracts import ModelSpec
+from grammar.messages.activity_requests import ModelSpec
 
 
 class ModelUse(BaseModel):
-    """One model. `name`: as the tasks call it; None: the default. `endpoint` None: the embedded model.
-
-    `token`: the variable that holds its key, and whether it is set here; never the key.
-    """
+    """One model with its settings, and the tasks that use it so."""
 
     name: str | None
+    """Its name, as tasks call it; None: the tasks name none."""
     model: str
+    """The provider's id of the model."""
     api_type: str
+    """The API that the endpoint speaks."""
     endpoint: str | None
+    """The base URL, without a password; None: the embedded model."""
     token: str | None
+    """The name of the variable that holds the key, never the key; None: no key is sent."""
     token_is_set: bool
+    """Whether that variable is set here."""
     settings: dict[str, JsonValue]
+    """Settings that are handed on to the model."""
     tasks: tuple[str, ...] = ()
+    """The names of the tasks that use it; empty: none does."""
 
 
 def models_of(config: ModelConfig, tasks: Sequence[Task], environ: Mapping[str, str]) -> list[ModelUse]:
-    """The models that the tasks use, each setting apart, and those of the config that none uses."""
+    """Return the models that the tasks use, an entry per set of settings, and those of the config that none uses."""
     found: dict[str, ModelUse] = {}
     for name, spec, task in (*_named(config, tasks), *_unused(config, tasks)):
         use = _use(name, spec, environ)

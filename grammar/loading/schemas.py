@@ -7,21 +7,22 @@ from typing import Any
 
 from grammar.documents.descriptions import FIELDS, SETTINGS
 from grammar.documents.descriptions import KINDS as DESCRIPTIONS
-from grammar.documents.models import ALLOWED_SETTINGS, KINDS, Document, Task
+from grammar.documents.field_types import ALLOWED_SETTINGS
+from grammar.documents.models import KINDS, Document, Task
 from grammar.loading.source import HEADER
 
-Schema = dict[str, Any]
+SchemaMap = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DEFINED = "$defs"
 
 
-def schema(kind: str) -> Schema:
-    """The schema of a kind of document."""
+def schema(kind: str) -> SchemaMap:
+    """Return the schema of a kind of document, one of KINDS."""
     model = KINDS[kind]
     found = model.model_json_schema(by_alias=True)
     defined = found.pop(_DEFINED, {})
-    by_name = {one.__name__: one for one in FIELDS}
+    by_name = {described.__name__: described for described in FIELDS}
     parts = {name: _described(part, by_name[name]) for name, part in defined.items() if name in by_name}
     found = _described(found, model)
     found["properties"] = {HEADER: _header(kind), **found["properties"]}
@@ -33,7 +34,7 @@ def schema(kind: str) -> Schema:
     return {**frame, **found, **({_DEFINED: parts} if parts else {})}
 
 
-def _described(part: Schema, model: type[Document]) -> Schema:
+def _described(part: SchemaMap, model: type[Document]) -> SchemaMap:
     """The schema of one map, with what each field means."""
     texts = FIELDS[model]
     required = part.get("required", [])
@@ -45,8 +46,8 @@ def _described(part: Schema, model: type[Document]) -> Schema:
     return {"type": "object", "properties": properties, **kept, "additionalProperties": False}
 
 
-def _field(name: str, value: Schema, required: bool) -> Schema:
-    value = {key: one for key, one in value.items() if key not in ("title", "description")}
+def _field(name: str, value: SchemaMap, required: bool) -> SchemaMap:
+    value = {key: part for key, part in value.items() if key not in ("title", "description")}
     if value.get("default", "") in (None, "", [], {}) or value.get("type") == ["string", "number"]:
         value.pop("default", None)
     if value.get("additionalProperties") == {"$ref": f"#/{_DEFINED}/JsonValue"}:
@@ -56,13 +57,13 @@ def _field(name: str, value: Schema, required: bool) -> Schema:
     return value if required else _nullable(value)
 
 
-def _nullable(value: Schema) -> Schema:
+def _nullable(value: SchemaMap) -> SchemaMap:
     """A key without a value counts as not written."""
     null = {"type": "null"}
     if "enum" in value:
-        return {**{key: one for key, one in value.items() if key != "type"}, "enum": [*value["enum"], None]}
+        return {**{key: part for key, part in value.items() if key != "type"}, "enum": [*value["enum"], None]}
     if "const" in value:
-        rest = {key: one for key, one in value.items() if key not in ("type", "const")}
+        rest = {key: part for key, part in value.items() if key not in ("type", "const")}
         return {**rest, "enum": [value["const"], None]}
     if "anyOf" in value:
         return value if null in value["anyOf"] else {**value, "anyOf": [*value["anyOf"], null]}
@@ -72,9 +73,9 @@ def _nullable(value: Schema) -> Schema:
     return {**value, "type": [*([kinds] if isinstance(kinds, str) else kinds), "null"]}
 
 
-def _settings(value: Schema) -> Schema:
+def _settings(value: SchemaMap) -> SchemaMap:
     """Settings, or a map of them: the keys that are ours. All others go to the model."""
-    ours: Schema = {name: {"type": "string", "description": text} for name, text in SETTINGS.items()}
+    ours: SchemaMap = {name: {"type": "string", "description": text} for name, text in SETTINGS.items()}
     for name, allowed in ALLOWED_SETTINGS.items():
         ours[name] = {"enum": list(allowed), "description": SETTINGS[name]}
     settings = {"type": "object", "properties": ours}
@@ -82,7 +83,7 @@ def _settings(value: Schema) -> Schema:
     return {"type": "object", "additionalProperties": _nullable(settings)} if named else settings
 
 
-def _tasks(properties: Schema) -> Schema:
+def _tasks(properties: SchemaMap) -> SchemaMap:
     """`taskflow` as it is written, a list of `- task:`; and `defaults`, which are task fields too."""
     task = {"$ref": f"#/{_DEFINED}/{Task.__name__}"}
     entry = {"type": "object", "properties": {"task": task}, "required": ["task"], "additionalProperties": False}
@@ -90,7 +91,7 @@ def _tasks(properties: Schema) -> Schema:
     return {"taskflow": {**properties["taskflow"], "items": entry}, "defaults": defaults}
 
 
-def _header(kind: str) -> Schema:
+def _header(kind: str) -> SchemaMap:
     return {
         "type": ["object", "null"],
         "description": "What kind of document this is. It may be left out.",

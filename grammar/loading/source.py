@@ -1,7 +1,6 @@
-"""A YAML file, read once: its data, and the line that any part of it stands on."""
+"""A document, read once: its data, and the line that any part of it stands on."""
 
-import stat
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +11,13 @@ from pydantic import ValidationError
 
 from grammar.documents.models import KINDS, Document
 from grammar.errors import InvalidFlow, Problem
-from grammar.loading import yaml_limits
+from grammar.loading.yaml_reader import read_map
 
 D = TypeVar("D", bound=Document)
+FieldPath = tuple[str | int, ...]
+"""Where in a document something stands: `("taskflow", 0, "task", "run")`."""
 
 HEADER = "seclab-taskflow-agent"
-MAX_BYTES = 16 * 1024 * 1024
-MAX_DIGITS = 300
 
 _TYPE_NAMES = {
     dict: "a map",
@@ -30,209 +29,89 @@ _TYPE_NAMES = {
 }
 
 
-_YAML = "tag:yaml.org,2002:"
-_NUMBERS = tuple(_YAML + name for name in ("int", "float", "bool"))
-
-
-class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML as JSON data: dates stay the text they were written as, keys are text."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        if not isinstance(node, yaml.MappingNode):
-            raise _wrong("a map is needed here", node)
-        self.flatten_mapping(node)
-        return {self._key(key): self.construct_object(value, deep=True) for key, value in node.value}
-
-    def construct_scalar(self, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode):
-            raise _wrong("a text or number is needed here", node)
-        return str(node.value)
-
-    def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """A number or a boolean, also where its tag is written before a text that is none."""
-        if len(self.construct_scalar(node)) > MAX_DIGITS:
-            raise _wrong(f"a number has at most {MAX_DIGITS} digits", node)
-        try:
-            value: int | float = yaml.SafeLoader.yaml_constructors[node.tag](self, node)
-            float(value)
-        except OverflowError:
-            raise _wrong("the number is too large", node) from None
-        except (ValueError, LookupError):
-            raise _wrong(f"{node.value!r} is not of the type {node.tag.removeprefix(_YAML)}", node) from None
-        return value
-
-    def _key(self, node: yaml.Node) -> str:
-        if not isinstance(node, yaml.ScalarNode):
-            raise _wrong("a key must be text", node)
-        return str(node.value)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _YAML + "timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.yaml_constructors = {
-    **{_YAML + name: yaml.SafeLoader.yaml_constructors[_YAML + name] for name in ("null", "str", "seq", "map")},
-    **dict.fromkeys(_NUMBERS, _Loader.construct_number),
-    None: yaml.SafeLoader.yaml_constructors[None],
-}
-
-
-def _wrong(message: str, node: yaml.Node) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(None, None, message, node.start_mark)
-
-
 @dataclass(frozen=True)
 class Source:
-    """One document: where it is, its data without the header, and its YAML nodes. `filetype`: what its header says."""
+    """One document: where it is, what is in it, and on which lines."""
 
     path: Path
+    """The file."""
     label: str
+    """The file, as people call it."""
     data: dict[str, Any]
+    """What is in it, without the header, as JSON data."""
     root: yaml.MappingNode
+    """Its YAML nodes, the header included."""
     filetype: str | None = None
+    """The kind that its header names; None: it has no header."""
 
     def line(self, where: Sequence[str | int] = ()) -> int:
-        """The line of the part that `where` leads to, or of the nearest part above it."""
+        """Return the line, from 1, of the part that `where` leads to, or of the nearest part above it."""
         return _locate(self.root, where).start_mark.line + 1
 
     def text_line(self, where: Sequence[str | int], line: int = 1) -> int:
-        """The line of the file on which that line of the text there stands; of any text but a `|` one: the first."""
+        """Return the line of the file, from 1, on which that line of the text at `where` stands.
+
+        Only a `|` text keeps its lines; of any other one, it is the first line.
+        """
         node = _locate(self.root, where)
         style = getattr(node, "style", None)
         first = int(node.start_mark.line) + 1 + (style in ("|", ">"))
         return first + line - 1 if style == "|" else first
 
     def problem(self, where: Sequence[str | int], message: str) -> Problem:
-        """That part of the file is wrong."""
+        """Return a problem with the part of the document at `where`."""
         return Problem(self.label, self.line(where), field_name(where), message)
 
     def parse(self, kind: str) -> Document:
-        """The document as data. Raises InvalidFlow with every problem in it."""
+        """Return the whole document as one of that kind. Raises InvalidFlow with every problem in it."""
         return self.validate(KINDS[kind], self.data)
 
-    def validate(self, model: type[D], data: Any, where: tuple[str | int, ...] = ()) -> D:
-        """`data`, which stands at `where`, as a `model`. Raises InvalidFlow."""
+    def validate(self, model: type[D], data: Any, where: FieldPath = ()) -> D:
+        """Return `data`, which stands at `where`, as a `model`. Raises InvalidFlow with every problem in it."""
         try:
             return model.model_validate(data)
         except ValidationError as error:
             raise InvalidFlow(self._problems(error, where)) from None
 
-    def sound(
-        self, model: type[Document], data: dict[str, Any], where: tuple[str | int, ...] = ()
+    def valid_fields(
+        self, model: type[Document], data: dict[str, Any], where: FieldPath = ()
     ) -> tuple[dict[str, Any], list[Problem]]:
-        """The fields of `data` that are as a `model` has them, and what is wrong with the others."""
+        """Return the fields of `data` that are as a `model` has them, and what is wrong with the others."""
         try:
             model.model_validate(data)
         except ValidationError as error:
-            wrong = {e["loc"][0] for e in error.errors() if e["loc"]}
+            wrong = {fault["loc"][0] for fault in error.errors() if fault["loc"]}
             return {name: value for name, value in data.items() if name not in wrong}, self._problems(error, where)
         return data, []
 
-    def _problems(self, error: ValidationError, where: tuple[str | int, ...]) -> list[Problem]:
-        return [self.problem((*where, *_path(e["loc"])), _message(e)) for e in error.errors()]
+    def _problems(self, error: ValidationError, where: FieldPath) -> list[Problem]:
+        return [self.problem((*where, *_path(fault["loc"])), _message(fault)) for fault in error.errors()]
 
 
 def field_name(where: Sequence[str | int]) -> str:
-    """`taskflow[0].task.run` from its path."""
+    """Return the path as people read it: `taskflow[0].task.run`; empty for the whole document."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in where)
     return text.removeprefix(".")
 
 
 def read(path: Path, label: str | None = None, kind: str | None = None) -> Source:
-    """Read and check the frame of one document; `kind` is what its referrer expects. Raises InvalidFlow."""
+    """Read a document, and check its header; its fields are not looked at yet. Raises InvalidFlow.
+
+    `label`: the file as people call it; None: its path. `kind`: what it must be; None: any kind.
+    """
     label = label or display(path)
-    root = _compose(_text(path, label), label)
-    if not isinstance(root, yaml.MappingNode) or root.tag != _YAML + "map":
-        raise InvalidFlow([Problem(label, 1, "", "a document must be a map of fields")])
-    _check_keys(root, label)
-    data = _construct(root, label)
+    data, root = read_map(path, label)
+    header = data.pop(HEADER, None)
     source = Source(path, label, data, root)
-    return replace(source, filetype=_check_header(source, data.pop(HEADER, None), kind))
+    return replace(source, filetype=_check_header(source, header, kind))
 
 
 def display(path: Path) -> str:
-    """The path as a person would write it: relative to the working directory where it is below it."""
+    """Return the path as a person would write it: relative to the working directory where it is below it."""
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
-
-
-def _text(path: Path, label: str) -> str:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InvalidFlow([Problem(label, 0, "", "not a file")])
-        with path.open("rb") as file:
-            written = file.read(MAX_BYTES + 1)  # what `stat` says of a device's file is not its size
-        if len(written) > MAX_BYTES:
-            raise InvalidFlow([Problem(label, 0, "", "larger than 16 MB; a taskflow document is a short text")])
-        return written.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidFlow([Problem(label, 0, "", f"not UTF-8 text (byte {error.start})")]) from None
-    except OSError as error:
-        raise InvalidFlow([Problem(label, 0, "", f"cannot be read: {error.strerror}")]) from None
-
-
-def _compose(text: str, label: str) -> yaml.Node | None:
-    try:
-        yaml_limits.check(yaml.parse(text, Loader=_Loader), label)
-        return yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise InvalidFlow([_yaml_problem(error, label)]) from None
-
-
-def _construct(root: yaml.MappingNode, label: str) -> dict[str, Any]:
-    loader = _Loader("")
-    try:
-        return loader.construct_document(root)  # type: ignore[no-any-return]
-    except yaml.YAMLError as error:
-        raise InvalidFlow([_yaml_problem(error, label)]) from None
-    finally:
-        loader.dispose()
-
-
-def _yaml_problem(error: yaml.YAMLError, label: str) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    if isinstance(error, yaml.reader.ReaderError):
-        return Problem(label, 0, "", f"not YAML: {error.reason} at character {error.position}")
-    text = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return Problem(label, mark.line + 1 if mark else 0, "", f"not YAML: {text}")
-
-
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
-
-
-def _check_keys(root: yaml.Node, label: str) -> None:
-    problems: list[Problem] = []
-    seen: set[int] = set()
-
-    def visit(node: yaml.Node) -> None:
-        if id(node) in seen:
-            return
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            problems.extend(_repeated_keys(node, label))
-        for child in _children(node):
-            visit(child)
-
-    visit(root)
-    if problems:
-        raise InvalidFlow(problems)
-
-
-def _repeated_keys(node: yaml.MappingNode, label: str) -> list[Problem]:
-    names: set[Any] = set()
-    problems = []
-    for key, _ in node.value:
-        name = key.value if isinstance(key, yaml.ScalarNode) else None
-        if name is not None and name != "<<" and name in names:
-            problems.append(Problem(label, key.start_mark.line + 1, name, "is written twice; keep one"))
-        names.add(name)
-    return problems
 
 
 def _check_header(source: Source, header: Any, kind: str | None) -> str | None:

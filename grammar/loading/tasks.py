@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from grammar.documents.models import ModelChoice, Retry, Task, Taskflow
 from grammar.errors import InvalidFlow, Problem
-from grammar.loading.library import Library, Where
-from grammar.loading.source import Source
+from grammar.loading.library import Library
+from grammar.loading.source import FieldPath, Source
 
 MOST_TASKS = 1_000
 MOST_USES = 20
@@ -21,51 +21,55 @@ _PERSONALITY = re.compile(r"-p[ \t]+(\S+)[ \t]*\n?")
 
 @dataclass(frozen=True)
 class TaskSource:
-    """A task's fields, merged, and where each of them stands. `where`: the task itself, in `source`.
-
-    `whole`: what it uses was found, and none of its fields is malformed.
-    """
+    """A task as it is written: its valid fields, and where each of them stands."""
 
     source: Source
-    where: Where
-    data: dict[str, Any]
-    origins: dict[str, tuple[Source, Where]] = field(default_factory=dict)
-    whole: bool = True
+    """The document that has the task."""
+    path: FieldPath
+    """Where in `source` the task stands."""
+    fields: dict[str, Any]
+    """Its fields, with what `uses` and `defaults` add; fields that are malformed are missing."""
+    origins: dict[str, tuple[Source, FieldPath]] = field(default_factory=dict)
+    """The document, and the path of the task in it, that each of `fields` comes from."""
+    complete: bool = True
+    """Whether what it uses was found, and none of its fields is malformed."""
 
-    def at(self, name: str, *steps: str | int) -> tuple[Source, Where]:
-        """The file and the path of a field, or of a part of it; of the task itself where the field is not written."""
-        name = "user_prompt" if name == "agents" and name not in self.data else name
-        source, where = self.origins.get(name, (self.source, self.where))
-        return source, (*where, name, *steps)
+    def location(self, name: str, *steps: str | int) -> tuple[Source, FieldPath]:
+        """Return where a field, or a part of it, stands; where it is not written, it would stand in the task itself."""
+        name = "user_prompt" if name == "agents" and name not in self.fields else name
+        source, path = self.origins.get(name, (self.source, self.path))
+        return source, (*path, name, *steps)
 
     def problem(self, message: str, name: str, *steps: str | int) -> Problem:
-        """That field of the task is wrong."""
-        source, where = self.at(name, *steps)
-        return source.problem(where, message)
+        """Return a problem with that field of the task, or a part of it."""
+        source, path = self.location(name, *steps)
+        return source.problem(path, message)
 
-    def over(self, below: "TaskSource") -> "TaskSource":
-        """The task with another's fields as its defaults. A field that says no more than the default gives way."""
-        data, origins = dict(below.data), dict(below.origins)
-        whole = self.whole and below.whole
-        for name, value in self.data.items():
-            if name not in below.data or not _is_default(name, value):
-                data[name], origins[name] = value, self.origins[name]
-        return replace(self, data=data, origins=origins, whole=whole)
+    def over_used(self, used: "TaskSource") -> "TaskSource":
+        """Return the task over the one that it `uses`. A field that says no more than the default gives way."""
+        fields, origins = dict(used.fields), dict(used.origins)
+        for name, value in self.fields.items():
+            if name not in used.fields or not _is_default(name, value):
+                fields[name], origins[name] = value, self.origins[name]
+        return replace(self, fields=fields, origins=origins, complete=self.complete and used.complete)
 
-    def on(self, below: "TaskSource") -> "TaskSource":
-        """The task over the file's `defaults`: whatever is written wins."""
-        data, origins = {**below.data, **self.data}, {**below.origins, **self.origins}
-        return replace(self, data=data, origins=origins, whole=self.whole and below.whole)
+    def over_defaults(self, defaults: "TaskSource") -> "TaskSource":
+        """Return the task over the file's `defaults`: whatever is written wins."""
+        fields, origins = {**defaults.fields, **self.fields}, {**defaults.origins, **self.origins}
+        return replace(self, fields=fields, origins=origins, complete=self.complete and defaults.complete)
 
 
 def tasks_of(source: Source, library: Library) -> list[TaskSource]:
-    """The flow's tasks, as far as they are well formed; the library hears of the rest. Raises InvalidFlow."""
+    """Return the flow's tasks, as far as they are well formed; problems go to the library. Raises InvalidFlow.
+
+    That is for more than MOST_TASKS tasks.
+    """
     if (number := len(_entries(source))) > MOST_TASKS:
         raise InvalidFlow([source.problem(("taskflow",), f"has {number:,} tasks; at most {MOST_TASKS:,} are possible")])
-    return list(_Reader(library).tasks(source, ()))
+    return list(_TaskReader(library).tasks(source, ()))
 
 
-class _Reader:
+class _TaskReader:
     """Reads the tasks of one flow, and of the flows that they use."""
 
     def __init__(self, library: Library) -> None:
@@ -78,64 +82,64 @@ class _Reader:
         defaults = self._defaults(source)
         for index, entry in enumerate(_entries(source)):
             task = self._task(source, index, entry)
-            yield self._complete(task, (*using, source)).on(defaults)
+            yield self._with_used(task, (*using, source)).over_defaults(defaults)
 
     def _defaults(self, source: Source) -> TaskSource:
         data = source.data.get("defaults")
-        where: Where = ("defaults",)
+        path: FieldPath = ("defaults",)
         if not isinstance(data, dict):
-            return TaskSource(source, where, {})
-        return self._written(source, where, data)
+            return TaskSource(source, path, {})
+        return self._task_source(source, path, data)
 
     def _task(self, source: Source, index: int, entry: Any) -> TaskSource:
         data = entry.get("task") if isinstance(entry, dict) else None
         if not isinstance(data, dict):
             message = "must be `- task:` with the task's fields below it"
             self._problems.append(source.problem(("taskflow", index), message))
-            return TaskSource(source, ("taskflow", index), {}, whole=False)
+            return TaskSource(source, ("taskflow", index), {}, complete=False)
         self._library.warn_other(source, entry, ("task",), ("taskflow", index))
-        return self._written(source, ("taskflow", index, "task"), data)
+        return self._task_source(source, ("taskflow", index, "task"), data)
 
-    def _written(self, source: Source, where: Where, data: dict[str, Any]) -> TaskSource:
-        given = {name: value for name, value in data.items() if value is not None}
-        self._warn_unknown(source, where, given)
-        sound, problems = source.sound(Task, given, where)
+    def _task_source(self, source: Source, path: FieldPath, data: dict[str, Any]) -> TaskSource:
+        written = {name: value for name, value in data.items() if value is not None}
+        self._warn_unknown(source, path, written)
+        valid, problems = source.valid_fields(Task, written, path)
         self._problems += problems
-        return TaskSource(source, where, sound, dict.fromkeys(sound, (source, where)), whole=not problems)
+        return TaskSource(source, path, valid, dict.fromkeys(valid, (source, path)), complete=not problems)
 
-    def _warn_unknown(self, source: Source, where: Where, given: dict[str, Any]) -> None:
-        self._library.warn_unknown(source, given, Task, where)
-        self._library.warn_unknown(source, given.get("retry"), Retry, (*where, "retry"))
-        models = given.get("models")
+    def _warn_unknown(self, source: Source, path: FieldPath, written: dict[str, Any]) -> None:
+        self._library.warn_unknown(source, written, Task, path)
+        self._library.warn_unknown(source, written.get("retry"), Retry, (*path, "retry"))
+        models = written.get("models")
         for index, choice in enumerate(models if isinstance(models, list) else ()):
-            self._library.warn_unknown(source, choice, ModelChoice, (*where, "models", index))
+            self._library.warn_unknown(source, choice, ModelChoice, (*path, "models", index))
 
-    def _complete(self, task: TaskSource, using: tuple[Source, ...]) -> TaskSource:
+    def _with_used(self, task: TaskSource, using: tuple[Source, ...]) -> TaskSource:
         """The task over what it uses."""
-        if task.data.get("uses") is None:
+        if task.fields.get("uses") is None:
             return task
-        below = self._used(task, using)
-        return task.over(below) if below else replace(task, whole=False)
+        used = self._used(task, using)
+        return task.over_used(used) if used else replace(task, complete=False)
 
     def _used(self, task: TaskSource, using: tuple[Source, ...]) -> TaskSource | None:
         """The task that `uses` names; it may use another one itself."""
-        reference = task.data.get("uses")
+        reference = task.fields.get("uses")
         if not isinstance(reference, str):
             return None
-        source, where = task.at("uses")
-        found = self._library.document(reference, "taskflow", source, where)
+        source, path = task.location("uses")
+        found = self._library.document(reference, "taskflow", source, path)
         if found is None:
             return None
         if any(found.path == other.path for other in using):
-            chain = " uses ".join(one.label for one in (*using, found))
-            self._problems.append(source.problem(where, f"uses itself: {chain}"))
+            chain = " uses ".join(document.label for document in (*using, found))
+            self._problems.append(source.problem(path, f"uses itself: {chain}"))
             return None
         if len(using) > MOST_USES:
-            self._problems.append(source.problem(where, f"more than {MOST_USES} files that use one another"))
+            self._problems.append(source.problem(path, f"more than {MOST_USES} files that use one another"))
             return None
         if (number := len(_entries(found))) != 1:
             message = f"{reference!r} has {number} tasks; only a taskflow with exactly one task can be used"
-            self._problems.append(source.problem(where, message))
+            self._problems.append(source.problem(path, message))
             return None
         return self._only_task(found, using)
 
@@ -163,19 +167,19 @@ def _is_default(name: str, value: Any) -> bool:
 
 
 def merged(tasks: list[TaskSource], source: Source) -> tuple[Taskflow | None, list[Problem]]:
-    """The taskflow with its tasks put together, as far as it is one, and what is wrong with its own fields."""
+    """Return the taskflow, and what is wrong with its own fields. None: it has no tasks to put together."""
     data = dict(source.data)
     if tasks:
-        data["taskflow"] = [_task_data(task.data, index) for index, task in enumerate(tasks)]
-    sound, problems = source.sound(Taskflow, data)
-    return Taskflow.model_validate(sound) if "taskflow" in sound else None, problems
+        data["taskflow"] = [_task_data(task.fields, index) for index, task in enumerate(tasks)]
+    valid, problems = source.valid_fields(Taskflow, data)
+    return Taskflow.model_validate(valid) if "taskflow" in valid else None, problems
 
 
-def _task_data(data: dict[str, Any], index: int) -> dict[str, Any]:
+def _task_data(fields: dict[str, Any], index: int) -> dict[str, Any]:
     """The fields, with a name, and the agent that a prompt names by `-p NAME` at its start where there is no other."""
-    prompt = data.get("user_prompt")
-    named = _PERSONALITY.match(prompt) if isinstance(prompt, str) and not data.get("agents") else None
-    given = {"name": f"task-{index + 1}", **data}
+    prompt = fields.get("user_prompt")
+    named = _PERSONALITY.match(prompt) if isinstance(prompt, str) and not fields.get("agents") else None
+    data = {"name": f"task-{index + 1}", **fields}
     if named is None or prompt is None or "{" in named[1]:
-        return given
-    return {**given, "agents": [named[1]], "user_prompt": prompt[named.end() :]}
+        return data
+    return {**data, "agents": [named[1]], "user_prompt": prompt[named.end() :]}

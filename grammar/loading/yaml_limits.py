@@ -12,28 +12,34 @@ DEEPEST = 100
 
 
 @dataclass
-class _Part:
-    """A map or list: how many values came before it, and later, how many it has; the lowest level in it."""
+class _Collection:
+    """A map or list that is open, or one that an anchor names."""
 
     values: int
+    """While it is open, how many values came before it; then how many it has."""
     bottom: int
+    """The lowest level in it, from the document while it is open; then from itself."""
     anchor: str | None = None
+    """The anchor that names it; None: none does."""
 
 
 def check(events: Iterable[yaml.Event], label: str) -> None:
-    """Raise InvalidFlow for more values, or more levels of them, than a document may have."""
-    extent = _Extent()
+    """Raise InvalidFlow for more values, or more levels of them, than a document may have.
+
+    `label`: names the document to people.
+    """
+    counter = _ValueCounter()
     for event in events:
-        if wrong := extent.take(event):
+        if wrong := counter.take(event):
             line = event.start_mark.line + 1 if event.start_mark else 0
             raise InvalidFlow([Problem(label, line, "", wrong)])
 
 
-class _Extent:
+class _ValueCounter:
     def __init__(self) -> None:
         self._values = 0
-        self._open: list[_Part] = []
-        self._named: dict[str, _Part] = {}
+        self._open: list[_Collection] = []
+        self._named: dict[str, _Collection] = {}
 
     def take(self, event: yaml.Event) -> str | None:
         """Count one event in. What is too much, if anything is."""
@@ -46,19 +52,19 @@ class _Extent:
         return None
 
     def _node(self, event: yaml.NodeEvent) -> str | None:
-        part = _Part(self._values, len(self._open) + 1, event.anchor)
+        collection = _Collection(self._values, len(self._open) + 1, event.anchor)
         if event.anchor:
-            self._named[event.anchor] = _Part(1, 0)
+            self._named[event.anchor] = _Collection(1, 0)
         if isinstance(event, yaml.CollectionStartEvent):
-            self._open.append(part)
-        return self._add(1, part.bottom)
+            self._open.append(collection)
+        return self._add(1, collection.bottom)
 
     def _alias(self, name: str | None) -> str | None:
-        part = self._named.get(name or "", _Part(1, 0))
-        endless = any(name == one.anchor for one in self._open)
-        if endless or self._values + part.values > MOST:
+        named = self._named.get(name or "", _Collection(1, 0))
+        endless = any(name == collection.anchor for collection in self._open)
+        if endless or self._values + named.values > MOST:
             return "its aliases make it endless or far too large"
-        return self._add(part.values, len(self._open) + part.bottom)
+        return self._add(named.values, len(self._open) + named.bottom)
 
     def _add(self, values: int, bottom: int) -> str | None:
         self._values += values
@@ -69,8 +75,9 @@ class _Extent:
         return f"has more than {MOST:,} values; a taskflow document is a short text" if self._values > MOST else None
 
     def _close(self) -> None:
-        part, level = self._open.pop(), len(self._open)
+        closed, level = self._open.pop(), len(self._open)
         if self._open:
-            self._open[-1].bottom = max(self._open[-1].bottom, part.bottom)
-        if part.anchor:
-            self._named[part.anchor] = _Part(self._values - part.values, part.bottom - level, part.anchor)
+            self._open[-1].bottom = max(self._open[-1].bottom, closed.bottom)
+        if closed.anchor:
+            values = self._values - closed.values
+            self._named[closed.anchor] = _Collection(values, closed.bottom - level, closed.anchor)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from grammar.messages.contracts import ModelSpec
+from grammar.messages.activity_requests import ModelSpec
 
 OPENAI = "https://api.openai.com/v1"
 COPILOT = "https://api.githubcopilot.com"
@@ -14,16 +14,20 @@ DEFAULT_MODEL = "gpt-4.1"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model is asked. `url` None: the embedded model. `variable`: what holds its key, which is a secret."""
+    """Where a model is asked, and with which key."""
 
     url: str | None
+    """The base URL; None: the embedded model."""
     key: str | None = None
+    """The key, which is a secret; None: none is set."""
     copilot: bool = False
+    """Whether it is GitHub Copilot's, which wants headers of its own."""
     variable: str | None = None
+    """The name of the variable that holds the key; None: no key belongs to the host."""
 
 
 def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
-    """The endpoint of a model, and the key that belongs to its host."""
+    """Return the endpoint of a model, with the key that belongs to its host."""
     configured = _configured(environ)
     url = spec.endpoint or configured
     variable = _variable(spec, url, configured, environ)
@@ -31,17 +35,17 @@ def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
 
 
 def is_embedded(environ: Mapping[str, str]) -> bool:
-    """Whether neither an endpoint nor a key is configured."""
+    """Return whether neither an endpoint nor a key is configured, so that the embedded model answers."""
     return _configured(environ) is None
 
 
 def model_name(spec: ModelSpec, environ: Mapping[str, str]) -> str:
-    """The provider's id of the model."""
+    """Return the provider's id of the model: that of the spec, else COPILOT_DEFAULT_MODEL, else `gpt-4.1`."""
     return spec.name or environ.get("COPILOT_DEFAULT_MODEL") or DEFAULT_MODEL
 
 
 def shown(url: str | None) -> str | None:
-    """The URL, without a password that stands in it."""
+    """Return the URL without user and password; None as it is."""
     parts = urlsplit(url or "")
     return url and parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 

@@ -4,38 +4,41 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from grammar.messages.contracts import Progress, TranscriptEntry, Usage
+from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
 from grammar.messages.reports import Approval, Parked, TaskStatus
 
 
 @dataclass(frozen=True)
 class PendingActivity:
-    """An activity that is running or waits for its next attempt, number `attempt` of `attempts` (0: no limit).
-
-    `since`: when the attempt began. `retry_at`: when it will begin. `queued`: it has not, for want of a worker that is
-    free. `kind`: the type of the failure of the attempt before.
-    """
+    """An activity that is running or waits for its next attempt."""
 
     attempt: int
+    """The number of the attempt that runs, or comes next, from 1."""
     progress: Progress | None
+    """What it does, as its last heartbeat says; None: there was none."""
     last_failure: str
+    """Why the attempt before failed, for people; empty: there was none."""
     kind: str = ""
+    """The type of that failure."""
     attempts: int = 0
+    """How many attempts it may take; 0: there is no limit."""
     since: datetime | None = None
+    """When the attempt began; where it has not, when it was scheduled."""
     retry_at: datetime | None = None
+    """When the next attempt begins; None: it does not wait for that."""
     queued: bool = False
+    """Whether the attempt is due, and waits for a worker that is free."""
 
 
 class RunEvent(BaseModel):
-    """One thing that happened, for a follower of the run. `number` counts from 0 over the run.
-
-    `error`: the type of a failure. `until`: when a branch goes on that waits for the endpoint.
-    """
+    """One thing that happened in a run."""
 
     number: int
+    """Its number over the whole run, from 0."""
     task: str
+    """The name of the task; empty where it concerns the run."""
     kind: Literal[
         "task_started",
         "leg_ended",
@@ -49,57 +52,84 @@ class RunEvent(BaseModel):
         "paused",
         "unpaused",
     ]
+    """What happened."""
     branch: int | None = None
+    """The index of the branch, from 0; None: it concerns the task."""
     label: str = ""
+    """The branch, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
     total: int | None = None
+    """How many branches the task has; with `parked`, how many of them failed. None: not told."""
     activity: str | None = None
+    """The id of the branch's activity; None: it concerns the task."""
     status: str = ""
+    """The task's or branch's status, the reason of a leg, what was decided; empty where `kind` says it all."""
     said: list[TranscriptEntry] = []
+    """With `branch_ended` and `leg_ended`, what was said, the newest entries."""
     first: int = 0
+    """The number of the first entry of `said`, from 0 over the branch's transcript."""
     note: str = ""
+    """A failure's message, or another reason, for people; empty: nothing to add."""
     error: str = ""
+    """The type of a failure; empty: there was none."""
     until: datetime | None = None
+    """With `rate_limited`, when the branch goes on; else None."""
     approval: Approval | None = None
+    """With `approval_asked` and `approval_given`, the call; else None."""
 
 
 class TaskProgress(BaseModel):
-    """How far a task is, in figures. `used`: by each of its models; `model`: the one that answered last."""
+    """How far a task is, in figures."""
 
     status: TaskStatus = "waiting"
+    """How it stands."""
     note: str = ""
+    """Why it was skipped or had nothing to do, or what a person decided; empty: nothing to add."""
     total: int = 0
+    """How many branches it has; 0 also until that is known."""
     done: int = 0
+    """How many branches gave their result."""
     failed: int = 0
+    """How many branches failed."""
     started: datetime | None = None
+    """When it started; None: it has not."""
     ended: datetime | None = None
+    """When it ended; None: it has not."""
     used: list[Usage] = []
+    """What the branches that have ended cost, by model, in the order of the task's models."""
     model: str = ""
+    """The provider's id of the model that gave the last result; empty: none has."""
 
 
 class RunEvents(BaseModel):
-    """Entries from a number on, and what the run waits for: the `journal` query. The newest entries are kept.
-
-    `tasks`: how far each is.
-    """
+    """What happened from some number on, and what the run waits for: the `journal` query."""
 
     entries: list[RunEvent] = []
+    """The events, as far as they are kept: the newest few hundred."""
     tasks: list[TaskProgress] = []
+    """How far each task is; empty: no worker answered."""
     approvals: list[Approval] = []
+    """The calls that wait for a person."""
     parked: Parked | None = None
-    next: int = Field(default=0, description="the number to ask for next")
+    """What the run waits for a decision of; None: it is not parked."""
+    next: int = 0
+    """The number to ask for next."""
 
 
 @dataclass
 class RunChanges:
-    """What is new of a run, as its follower hears. `live`: by activity id. `started`: when the run did.
-
-    `tasks`: how far each is; empty where no worker answers. `stuck`: the workflow's code fails, and no task goes on.
-    """
+    """What is new of a run since its follower last heard."""
 
     entries: list[RunEvent] = field(default_factory=list)
+    """What happened."""
     tasks: list[TaskProgress] = field(default_factory=list)
+    """How far each task is; empty: no worker answered."""
     approvals: list[Approval] = field(default_factory=list)
+    """The calls that wait for a person."""
     parked: Parked | None = None
+    """What the run waits for a decision of; None: it is not parked."""
     live: dict[str, PendingActivity] = field(default_factory=dict)
+    """The activities that run or wait for their next attempt, by id."""
     stuck: bool = False
+    """Whether the workflow's code fails, so that no task goes on until it is mended."""
     started: datetime | None = None
+    """When the run started."""

@@ -2,10 +2,10 @@
 
 from pydantic import JsonValue
 
-from grammar.messages.contracts import GatheredBranch
+from grammar.messages.activity_requests import GatheredBranch
 
 
 def entry(branch: GatheredBranch, item: JsonValue, result: JsonValue) -> dict[str, JsonValue]:
-    """The branch's entry. One that failed has its error besides."""
-    told: dict[str, JsonValue] = {"model": branch.model, "item": item, "result": result}
-    return told | ({"error": branch.error} if branch.error else {})
+    """Return the branch's entry: `model`, `item`, `result`, and where it failed, `error`."""
+    published: dict[str, JsonValue] = {"model": branch.model, "item": item, "result": result}
+    return published | ({"error": branch.error} if branch.error else {})

@@ -3,13 +3,17 @@
 from typing import Any
 
 from grammar.documents.models import ModelConfig, Task
-from grammar.messages.contracts import ModelSpec
+from grammar.messages.activity_requests import ModelSpec
 
 _OURS = ("api_type", "backend", "endpoint", "token")
 
 
 def choose(task: Task, config: ModelConfig, index: int = 0) -> ModelSpec:
-    """The task's model number `index`: a logical name of the config, or a provider's id; settings over the config's."""
+    """Return the task's model number `index`, from 0.
+
+    Its name is a logical one of the config, or a provider's id. Settings: the config's, over them the task's, over them
+    the choice's.
+    """
     choice = task.choices[index]
     name = choice.model if choice else task.model
     settings: dict[str, Any] = {

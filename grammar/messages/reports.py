@@ -5,43 +5,63 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, JsonValue
 
-from grammar.documents.values import Stored
-from grammar.messages.contracts import Usage
+from grammar.documents.values import StoredDocument
+from grammar.messages.activity_results import Usage
 
 
 class Grant(NamedTuple):
     """A tool whose every call in the run a person has approved."""
 
     toolbox: str
+    """The name of its toolbox."""
     tool: str
+    """The tool's name."""
 
 
 class Approval(BaseModel):
-    """A tool call that waits for a person. `id`: what the answers are given.
-
-    `approval`: `approve` or `reject` it. `unknown_outcome`: it was interrupted, `retry_call` or `skip_call` it.
-    """
+    """A tool call that waits for a person."""
 
     id: str
+    """What an answer names it by: the branch's activity id and the number of the call, from 1."""
     kind: Literal["approval", "unknown_outcome"] = "approval"
+    """`approval`: to `approve` or `reject`. `unknown_outcome`: it was interrupted; to `retry_call` or `skip_call`."""
     task: str
+    """The name of the task."""
     branch: str = ""
+    """The branch, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
     tool: str
+    """The tool's name."""
     toolbox: str
+    """The name of its toolbox; empty: not known."""
     arguments: str
+    """The arguments as JSON text."""
     since: datetime
+    """When it began to wait."""
 
     @property
     def grant(self) -> Grant:
-        """What would approve it, and each other call of its tool."""
+        """Return what would approve it, and each other call of its tool."""
         return Grant(self.toolbox, self.tool)
+
+
+class ApprovalDecision(BaseModel):
+    """What a person said of one call."""
+
+    id: str
+    """The id of the Approval; on its way to `run_agent`, that of the PendingCall."""
+    approved: bool
+    """Whether the call is to be made; of one that was interrupted, to be repeated."""
+    reason: str = ""
+    """Why not: the agent is told. Empty: no reason was given."""
 
 
 class Rejection(BaseModel):
     """The input of `reject` where the agent is to be told why."""
 
     id: str
+    """The id of the Approval."""
     reason: str = ""
+    """What the agent is told; empty: no reason."""
 
 
 BranchStatus = Literal["running", "waiting", "rate_limited", "done", "failed", "cancelled"]
@@ -50,118 +70,168 @@ RunStatus = Literal["running", "parked", "completed", "completed_with_failures",
 
 
 class Failure(BaseModel):
-    """Why a branch, a task or a run failed. `branch` None: the task as a whole."""
+    """Why a branch, a task or a run failed."""
 
     task: str
+    """The name of the task."""
     branch: int | None = None
+    """The index of the branch, from 0; None: the task as a whole."""
     type: str
+    """The name of the error class in grammar/errors.py, or of a failure of Temporal's."""
     message: str
+    """What happened, for people."""
 
 
 Action = Literal["retry", "skip", "set_output", "abort"]
 
 
 class Decision(BaseModel):
-    """What a person decides of a parked task (specification section 9). `task` None: whichever is parked."""
+    """What a person decides of a parked task (specification section 9)."""
 
     action: Action
+    """What is to be done."""
     task: str | None = None
+    """The name of the task that it is for; None: whichever is parked."""
     value: JsonValue = None
+    """With `set_output`, the task's value; else None."""
 
 
 class Parked(BaseModel):
-    """A run that waits for a decision. `task`: the one that failed; `failed`: how many of its branches did."""
+    """What a run waits for a decision of."""
 
     task: str
+    """The name of the task that failed."""
     failure: Failure
+    """Why it failed: the first of its failures."""
     failed: int = 0
+    """How many of its branches failed."""
     since: datetime
+    """When the run was parked."""
 
 
 class TaskReport(BaseModel):
-    """How one task went."""
+    """How one task went, or goes."""
 
     name: str
+    """The task's name."""
     id: str | None = None
+    """The key of its value in `outputs`; None: it publishes none."""
     status: TaskStatus = "waiting"
+    """How it stands."""
     required: bool = False
+    """Whether it has `must_complete`."""
     note: str = ""
+    """Why it was skipped or had nothing to do, or what a person decided; empty: nothing to add."""
     total: int = 0
+    """How many branches it has: items times models; 0 also until that is known."""
     done: int = 0
+    """How many branches gave their result."""
     failed: int = 0
+    """How many branches failed."""
     started: datetime | None = None
+    """When it started; None: it has not."""
     ended: datetime | None = None
+    """When it ended; None: it has not."""
     usage: Usage = Usage()
+    """What all its branches cost, the failed ones too."""
     failures: list[Failure] = []
+    """What failed, the first few."""
     warnings: list[str] = []
+    """What a person should hear of, a line each."""
 
 
 class RunReport(BaseModel):
-    """How the run went, as a whole: the workflow's result, its `status` query and `--json`.
-
-    `stored`: outputs that are not in `outputs`, but in payload storage.
-    """
+    """How the run went, or goes, as a whole: the workflow's result, its `status` query and `--json`."""
 
     name: str
+    """The name of the bundle."""
     bundle: str
+    """The hash of the bundle."""
     status: RunStatus = "running"
+    """How it stands."""
     tasks: list[TaskReport] = []
+    """The tasks, in their order."""
     usage: Usage = Usage()
+    """What all tasks cost."""
     outputs: dict[str, JsonValue] = {}
-    stored: dict[str, Stored] = {}
+    """What tasks published, by their ids, as far as the run keeps it itself."""
+    stored: dict[str, StoredDocument] = {}
+    """What else they published, by their ids: it is in payload storage."""
     failure: Failure | None = None
+    """What ended the run; None: nothing did."""
     approvals: list[Approval] = []
+    """The calls that wait for a person, in the order in which they were asked for."""
     parked: Parked | None = None
+    """What it waits for a decision of; None: it is not parked."""
     paused: bool = False
-
-
-OVERVIEW_MEMO = "standing"
+    """Whether it starts no new branches until it is unpaused."""
 
 
 class RunOverview(BaseModel):
-    """Where a run stands, in its memo, which can be read without a worker.
-
-    `state`: a run's status, `waiting_approval` or `paused`. `task`: the current one, number `number` of `tasks`.
-    `waits`: what for, a line each.
-    """
+    """Where a run stands, in its memo, which can be read without a worker."""
 
     state: str = "running"
+    """A RunStatus, `waiting_approval`, `rate_limited` or `paused`."""
     task: str = ""
+    """The name of the current task; empty: none has started."""
     number: int = 0
+    """The number of that task, from 1; 0: none has started."""
     tasks: int = 0
+    """How many tasks there are; 0 until the run has started."""
     waits: list[str] = []
+    """What it waits for, a line each, the first few; empty: nothing that a person could do."""
 
 
 class RunLine(BaseModel):
-    """One run in a list. `status`: Temporal's, in small letters."""
+    """One run in a list."""
 
     id: str
+    """The run's id: Temporal's workflow id."""
     flow: str
+    """The source of its bundle; empty: not known."""
     status: str
+    """Temporal's status, in small letters; `forgotten` where the server does not know it any more."""
     standing: RunOverview
+    """Where it stands, as its memo says."""
     started: datetime
+    """When it started; of a run that went through several histories, when the newest of them did."""
     ended: datetime | None = None
+    """When it ended; None: it is open."""
     dry_run: bool = False
+    """Whether it is a dry run."""
 
 
 class BranchReport(BaseModel):
-    """One line of the manifest. `attempts`: in all legs; None: not known."""
+    """How one branch went, or goes: a line of the manifest."""
 
     task: str
+    """The name of its task."""
     index: int
+    """Its number within the task, from 0."""
     label: str = ""
+    """It, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
     status: BranchStatus
+    """How it stands."""
     model: str = ""
+    """The provider's id of the model; empty for a script, and until it is done."""
     attempts: int | None = None
+    """How many attempts all of its legs took together; None: not known."""
     legs: int = 1
+    """How many legs it has had, the current one included."""
     started: datetime | None = None
+    """When it was first deployed; None: not known, as in what runs of older versions carry."""
     ended: datetime | None = None
+    """When it ended; None: it has not, or not known."""
     usage: Usage = Usage()
+    """What it cost; nothing until it has ended."""
     error: str | None = None
+    """Why it failed; None: it did not."""
 
 
 class Manifest(BaseModel):
     """Everything known of a run but what its agents said: the `manifest` query."""
 
     report: RunReport
+    """The run as a whole."""
     branches: list[BranchReport] = []
+    """The branches that have begun, task after task, in item-then-model order."""

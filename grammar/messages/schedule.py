@@ -12,22 +12,30 @@ SHAPE = "in one pair of quotes, write minute, hour, day, month and weekday: --cr
 
 
 class ScheduleLine(BaseModel):
-    """One schedule in a list. `skipped`: how often a run was due while the one before was still open."""
+    """One schedule in a list."""
 
     id: str
+    """The schedule's id."""
     flow: str
+    """The source of its bundle; empty: not known."""
     bundle: str
+    """The hash of its bundle; empty: not known."""
     cron: str
+    """When runs start, as it was written."""
     paused: bool = False
+    """Whether it starts no runs for now."""
     next_run: datetime | None = None
+    """When the next run starts; None: there is no such time."""
     last_run: RunLine | None = None
+    """The newest run that it started; None: it has started none."""
     skipped: int = 0
+    """How often a run was due while the one before was still open."""
 
 
 def check(cron: str) -> None:
     """Raise InvalidFlow for what is no cron expression at all. What its fields say, the server judges.
 
-    It has five to seven fields, or a word such as `@daily`, after the time zone if there is one.
+    An expression has five to seven fields, or a word such as `@daily`, after the time zone if there is one.
     """
     fields = cron.split()
     if fields and fields[0].startswith(("CRON_TZ=", "TZ=")):
@@ -37,5 +45,5 @@ def check(cron: str) -> None:
 
 
 def refused(why: str) -> InvalidFlow:
-    """No schedule is made."""
+    """Return the error for a `--cron` that is refused, with the reason."""
     return InvalidFlow([Problem("command line", 0, "--cron", why)])

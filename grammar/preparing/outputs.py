@@ -14,7 +14,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from grammar.documents.models import Schema
+from grammar.documents.field_types import Schema
 
 SHOWN = 200
 MOST = 5
@@ -24,26 +24,26 @@ MOST_VALUES = 10_000
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-class _Wrong(Exception):
-    """What is wrong, as a person should hear it."""
+class _InvalidSchema(Exception):
+    """What is wrong with a schema, as a person should hear it."""
 
 
 def size(schema: JsonValue) -> int:
-    """How many values it is written with."""
+    """Return how many values the schema is written with."""
     if isinstance(schema, dict | list):
         return 1 + sum(map(size, schema.values() if isinstance(schema, dict) else schema))
     return int(schema is not None)
 
 
 def malformed(schema: Schema) -> str | None:
-    """What is wrong with the schema itself, if anything is."""
+    """Return what is wrong with the schema itself; None: nothing."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a pattern that Python may read differently some day
             _check(schema)
     except SchemaError as error:
-        return f"not a JSON Schema: {_place(error)}{error.message[:SHOWN]}"
-    except (_Wrong, OverflowError) as error:
+        return f"not a JSON Schema: {_position(error)}{error.message[:SHOWN]}"
+    except (_InvalidSchema, OverflowError) as error:
         return f"not a JSON Schema: {error}"
     except RecursionError:
         return "not a JSON Schema: nested too deeply"
@@ -76,8 +76,8 @@ def _targets(schema: Schema, resolver: Any, seen: set[int]) -> Iterator[tuple[Sc
         _check_addresses(part.contents)
         for name in ("$ref", "$dynamicRef"):
             if isinstance(part.contents, dict) and name in part.contents:
-                found = _looked_up(part.contents[name], inner)
-                yield found.contents, found.resolver
+                target = _looked_up(part.contents[name], inner)
+                yield target.contents, target.resolver
         left += [(child, inner.in_subresource(child)) for child in part.subresources()]
 
 
@@ -87,7 +87,7 @@ def _looked_up(reference: str, resolver: Any) -> Any:
         return resolver.lookup(reference)
     except (Unresolvable, ValueError, TypeError, AttributeError):
         message = f"$ref {reference!r} is not in the schema; it must be complete in itself"
-        raise _Wrong(message) from None
+        raise _InvalidSchema(message) from None
 
 
 def _check_addresses(part: Schema) -> None:
@@ -96,9 +96,9 @@ def _check_addresses(part: Schema) -> None:
     try:
         urlsplit(str(part.get("$id", "")))
     except ValueError:
-        raise _Wrong(f"$id {part['$id']!r} is not a URL") from None
+        raise _InvalidSchema(f"$id {part['$id']!r} is not a URL") from None
     if part.get("$schema", _DIALECT) != _DIALECT:
-        raise _Wrong(f"$schema {part['$schema']!r} within it: only {_DIALECT} is possible there")
+        raise _InvalidSchema(f"$schema {part['$schema']!r} within it: only {_DIALECT} is possible there")
 
 
 def _plain(schema: Schema) -> Schema:
@@ -107,7 +107,7 @@ def _plain(schema: Schema) -> Schema:
 
 
 def is_closed(schema: Schema) -> bool:
-    """Whether each object in it has all its properties required, and no others: what "strict" APIs ask for."""
+    """Return whether each object in it has all its properties required, and no others: what "strict" APIs ask for."""
     left = [DRAFT202012.create_resource(schema)]
     while left:
         part = left.pop()
@@ -122,23 +122,23 @@ def _all_required(part: dict[str, Any]) -> bool:
 
 
 def complaints(value: JsonValue, schema: Schema) -> list[str]:
-    """How the value breaks the schema: one line each, the first few."""
+    """Return how the value breaks the schema, a line each, the first few; empty: it does not."""
     try:
         errors = list(islice(validator(schema).iter_errors(value), MOST))
     except RecursionError:
         return ["the value: nested too deeply, or the schema refers to itself without end"]
-    return [_said(best_match([error]) or error) for error in errors]
+    return [_complaint(best_match([error]) or error) for error in errors]
 
 
 def validator(schema: Schema) -> Draft202012Validator:
-    """An empty registry: a `$ref` to somewhere else is not fetched."""
+    """Return a validator for the schema. Its registry is empty: a `$ref` to somewhere else is not fetched."""
     return Draft202012Validator(_plain(schema), registry=Registry())
 
 
-def _said(error: ValidationError) -> str:
-    return f"{_place(error) or 'the value: '}{error.message[:SHOWN]}"
+def _complaint(error: ValidationError) -> str:
+    return f"{_position(error) or 'the value: '}{error.message[:SHOWN]}"
 
 
-def _place(error: ValidationError | SchemaError) -> str:
+def _position(error: ValidationError | SchemaError) -> str:
     path = "".join(f"[{json.dumps(step)}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
     return f"{path.removeprefix('.')}: " if path else ""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import jinja2
@@ -10,67 +11,73 @@ from pydantic import JsonValue
 from grammar.documents.models import Task
 from grammar.documents.values import items_of, read_to_repeat
 from grammar.errors import NoValue, TaskError, TemplateFailed
-from grammar.messages.contracts import PAGE_BRANCHES, PAGE_CHARACTERS, Branch, Page, PrepareRequest, TemplateContext
+from grammar.messages.activity_requests import PrepareRequest, TemplateContext
+from grammar.messages.activity_results import PAGE_BRANCHES, PAGE_CHARACTERS, Branch, Page
 from grammar.templating.redaction import hide, reveal
 from grammar.templating.templates import Environ, Templates
 
 
 @dataclass(frozen=True)
-class Failed:
-    """An error on its way from the rendering process: its class and its text."""
+class RenderFailure:
+    """A TaskError on its way from the rendering process."""
 
     kind: type[TaskError]
+    """Its class, one of grammar/errors.py."""
     message: str
+    """Its text."""
 
 
-def page(request: PrepareRequest, process: Mapping[str, str]) -> Page | Failed:
-    """The branches from `request.offset` on. The first page renders all, so that a fault shows before any work."""
+def page(request: PrepareRequest, process: Mapping[str, str]) -> Page | RenderFailure:
+    """Return the page of branches from `request.offset` on, or why there is none. `process`: the worker's variables.
+
+    The first page renders all, so that a fault shows before any work.
+    """
     try:
-        made = pages(request, process)
-        first = next(made)
+        rendered = pages(request, process)
+        first = next(rendered)
         if not request.offset:
-            for one in made:  # for the faults in them, and for what they took from `env()`
-                first = first.model_copy(update={"secrets": one.secrets})
+            for later in rendered:  # for the faults in them, and for what they took from `env()`
+                first = first.model_copy(update={"secrets": later.secrets})
         return first
     except TaskError as error:
-        return failed(error)
+        return render_failure(error)
 
 
 def pages(request: PrepareRequest, process: Mapping[str, str]) -> Iterator[Page]:
-    """All branches from `request.offset` on, a page at a time; at least one page. Raises TaskError."""
+    """Yield all branches from `request.offset` on, a page at a time; at least one page. Raises TaskError."""
     return _Preparation(request, process).pages()
 
 
-def failed(error: TaskError) -> Failed:
-    """The error, ready to be sent."""
+def render_failure(error: TaskError) -> RenderFailure:
+    """Return the error as it can be sent from the rendering process."""
     known = next(kind for kind in type(error).__mro__ if kind.__module__ == "grammar.errors")
-    return Failed(known, str(error))
+    return RenderFailure(known, str(error))
 
 
-def environment(surroundings: TemplateContext, process: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The task's `env` with its templates rendered, and what `env()` handed out for it. Raises TemplateFailed."""
+def environment(context: TemplateContext, process: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the task's `env`, rendered, and the variables that `env()` handed out for it. Raises TemplateFailed."""
     environ = Environ(process)
-    templates = Templates({"globals": surroundings.globals}, environ, {}, surroundings.key)
+    templates = Templates({"globals": context.globals}, environ, {}, context.key)
     rendered = {}
-    for name, template in surroundings.env.items():
-        with _naming(f"env.{name}"):
+    for name, template in context.env.items():
+        with _naming_field(f"env.{name}"):
             rendered[name] = templates.render(template)
     return rendered, environ.used
 
 
 class _Preparation:
     def __init__(self, request: PrepareRequest, process: Mapping[str, str]) -> None:
-        surroundings = request.surroundings
-        task_env, used = environment(surroundings, process)
+        context = request.surroundings
+        task_env, used = environment(context, process)
         self.environ = Environ(process, task_env)
         # What comes back out of earlier results must not be written down in plain either.
         self.environ.used.update({name: process[name] for name in request.secrets if process.get(name)} | used)
-        self.key = surroundings.key
+        self.key = context.key
         self.task: Task = request.task
         self.request = request
         self.process = process
         names = {
-            "globals": surroundings.globals,
+            "globals": context.globals,
             "inputs": self.task.inputs,
             "outputs": self._revealed(request.outputs),
         }
@@ -121,7 +128,7 @@ class _Preparation:
         if self.task.user_prompt is None:
             return ""
         names = {"result": item} if self.task.repeats else {}
-        with _naming("user_prompt"):
+        with _naming_field("user_prompt"):
             return self.templates.record(self.task.user_prompt, **names)
 
     def _revealed(self, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -136,18 +143,13 @@ class _Preparation:
         return page.model_copy(update={"secrets": sorted(self.environ.used)})
 
 
-class _naming:  # noqa: N801
-    """Names the field whose template failed."""
-
-    def __init__(self, field: str) -> None:
-        self.field = field
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, TemplateFailed):
-            raise TemplateFailed(f"{self.field}: {error}") from None
+@contextmanager
+def _naming_field(field: str) -> Iterator[None]:
+    """Name the field whose template failed."""
+    try:
+        yield
+    except TemplateFailed as error:
+        raise TemplateFailed(f"{field}: {error}") from None
 
 
 def _paged(branches: Iterator[Branch]) -> Iterator[list[Branch]]:

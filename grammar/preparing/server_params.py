@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from grammar.documents.models import ServerParams
 from grammar.errors import MissingVariable, TemplateFailed
-from grammar.messages.contracts import TemplateContext
+from grammar.messages.activity_requests import TemplateContext
 from grammar.templating.templates import Environ, Templates
 
 
@@ -14,29 +14,33 @@ class ResolvedServer:
     """A toolbox's parameters with their templates rendered. They may hold secrets: for use only."""
 
     name: str
+    """The name of the toolbox."""
     params: ServerParams = field(repr=False)
+    """The parameters."""
     used: dict[str, str] = field(default_factory=dict, repr=False)
+    """The variables that `env()` handed out for them, by name: secrets."""
     warnings: tuple[str, ...] = ()
+    """What a person should hear of, a line each."""
 
 
 def resolve(
-    name: str, params: ServerParams, surroundings: TemplateContext, environ: Environ
+    name: str, params: ServerParams, context: TemplateContext, environ: Environ
 ) -> ResolvedServer | TemplateFailed:
-    """Render the texts of `server_params`."""
+    """Return the `server_params` of the toolbox `name` with their templates rendered, or what keeps them from it."""
     try:
-        return _Resolving(name, surroundings, environ).resolved(params)
+        return _ServerTemplates(name, context, environ).resolve(params)
     except TemplateFailed as error:
         return TemplateFailed(f"toolbox {name}: {error}")
 
 
-class _Resolving:
-    def __init__(self, name: str, surroundings: TemplateContext, environ: Environ) -> None:
+class _ServerTemplates:
+    def __init__(self, name: str, context: TemplateContext, environ: Environ) -> None:
         self._name = name
         self._environ = environ
-        self._templates = Templates({"globals": surroundings.globals}, environ, {}, surroundings.key)
+        self._templates = Templates({"globals": context.globals}, environ, {}, context.key)
         self._warnings: list[str] = []
 
-    def resolved(self, params: ServerParams) -> ResolvedServer:
+    def resolve(self, params: ServerParams) -> ResolvedServer:
         update = {
             "command": self._text(params.command),
             "args": tuple(self._text(arg) or "" for arg in params.args),

@@ -13,7 +13,7 @@ GUIDELINES = (
 
 
 def system_prompt(personality: Personality, server_prompts: Iterable[str]) -> str:
-    """Personality, guidelines, the toolboxes' guidelines, primary task: each only if there is something to say."""
+    """Return personality, guidelines, the toolboxes' guidelines and primary task, each only where it says something."""
     parts = [
         personality.personality.strip(),
         _section("Important Guidelines", [f"- {line}" for line in GUIDELINES]),

@@ -9,7 +9,7 @@ _METHOD = re.compile(r"\boutputs\s*\.\s*\w+\s*\(")
 
 
 def outputs_read(texts: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Those of the names that the texts read, or might."""
+    """Return those of the names that the templates and expressions read, or might; all where it cannot be told."""
     known = list(names)
     read = [text for text in texts if "outputs" in text]
     if any(_AS_A_WHOLE.search(text) or _METHOD.search(text) for text in read):

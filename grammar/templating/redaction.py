@@ -19,12 +19,12 @@ SHORTEST = 6
 
 
 def reference(name: str, key: str) -> str:
-    """What stands for the variable in a record."""
+    """Return what stands for the variable in a record."""
     return f"⟦env:{name}:{key}⟧"
 
 
 def hide(value: T, secrets: Mapping[str, str], key: str) -> T:
-    """`value` with each secret (name -> value) in its texts replaced by a reference."""
+    """Return `value` with each secret (name -> value) in its texts replaced by a reference; short ones stay."""
     known = sorted(_forms(secrets), key=lambda form: -len(form[1]))
 
     def replace(text: str) -> str:
@@ -36,7 +36,7 @@ def hide(value: T, secrets: Mapping[str, str], key: str) -> T:
 
 
 def reveal(value: T, environ: Mapping[str, str], key: str) -> T:
-    """`value` with each reference replaced by the variable. Raises KeyError for one that is not set here."""
+    """Return `value` with each reference replaced by the variable. Raises KeyError for one that is not set here."""
     pattern = re.compile(rf"⟦env:([^:|⟧]+)(\|json)?:{re.escape(key)}⟧")
 
     def put_back(match: re.Match[str]) -> str:

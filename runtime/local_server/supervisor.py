@@ -1,10 +1,10 @@
-"""The keeper: a small process that runs the embedded Temporal server while anybody needs it.
+"""The supervisor: a small process that runs the embedded Temporal server while anybody needs it.
 
-    python -m runtime.keeper STATE_DIR TEMPORAL_BINARY PORT UI_PORT
+    python -P launch.py runtime.local_server.supervisor STATE_DIR TEMPORAL_BINARY PORT UI_PORT
 
-It is started with `keeper.lock` held on an inherited descriptor, so there is one keeper per state directory.
+It is started with `keeper.lock` held on an inherited descriptor, so there is one supervisor per state directory.
 It restarts a server that dies, and ends it in order when the last lease is gone.
-Standard library only: it starts in a few milliseconds and stays small.
+Standard library only: it starts at once and stays small.
 """
 
 import ctypes
@@ -41,7 +41,7 @@ READY, DIED, UNUSED = "ready", "died", "unused"
 
 
 def free_port(preferred: int) -> int:
-    """`preferred` if nothing listens there on 127.0.0.1, else any free port."""
+    """Return `preferred` if nothing listens there on 127.0.0.1, else any free port."""
     with socket.socket() as caller:
         caller.settimeout(1)
         taken = caller.connect_ex(("127.0.0.1", preferred)) == 0
@@ -55,22 +55,25 @@ def free_port(preferred: int) -> int:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """Linux: for the child to call, so that it ends with its keeper. Elsewhere `claim_database` cleans up."""
+    """Return what a child calls before it becomes another program, so that it ends with this process.
+
+    None where there is no such call (not on Linux): `claim_database` cleans up there.
+    """
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
-    keeper = os.getpid()
+    supervisor = os.getpid()
 
     def ask() -> None:
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != keeper:
+        if os.getppid() != supervisor:
             os._exit(1)
 
     return ask
 
 
 def claim_database(path: Path) -> Lock:
-    """The exclusive right to the database. A server that outlived its keeper still has it, and is ended."""
+    """Take the exclusive right to the database. A server that outlived its supervisor still has it, and is killed."""
     if lock := attempt(path):
         return lock
     with suppress(ValueError, ProcessLookupError):
@@ -79,26 +82,29 @@ def claim_database(path: Path) -> Lock:
 
 
 def open_log(path: Path) -> int:
-    """A descriptor to append to; a log of more than LOG_BYTES is put aside first."""
+    """Return a descriptor to append to; a log of more than LOG_BYTES is put aside first."""
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.old"))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 class Supervisor:
-    """Runs one server at a time on one database until it is unused. Use `keep()`."""
+    """Run one server at a time on one database until nobody holds a lease.
+
+    `port`, `ui_port`: used where they are free; otherwise any free port.
+    """
 
     def __init__(self, files: ServerFiles, binary: str, port: int, ui_port: int) -> None:
         self._files, self._binary = files, binary
-        self._port, self._ui_port = port, ui_port  # where they are free
+        self._port, self._ui_port = port, ui_port
         self._log = open_log(files.log)
         self._events: SimpleQueue[str] = SimpleQueue()
         self._unused = Event()
         self._before_exec = die_with_parent()
         self._owner = claim_database(files.owner)
 
-    def keep(self) -> int:
-        """Returns the exit code: 0 when the last lease is gone, 1 when the server keeps dying."""
+    def run(self) -> int:
+        """Run until the last lease is gone. Returns the exit code: 0 then, 1 when the server keeps dying."""
         signal.signal(signal.SIGTERM, lambda *_: self._end())
         Thread(target=self._await_unused, daemon=True).start()
         deaths = 0
@@ -112,7 +118,7 @@ class Supervisor:
         return 1
 
     def _await_unused(self) -> None:
-        """The last lease is gone, and for a moment longer: the next of many runs in a row can still join."""
+        """End the server when the last lease is gone, and a moment later: the next of many runs can still join."""
         try:
             self._lease = self._last_lease()  # to the end: newcomers wait until this process is gone
         except OSError:
@@ -132,7 +138,7 @@ class Supervisor:
         self._events.put(UNUSED)
 
     def _serve(self) -> None:
-        """One life of the server."""
+        """Start the server, publish its record, block until it dies or is unused, and stop it."""
         server = self._start()
         reader = Thread(target=self._read, args=(server,), daemon=True)
         reader.start()
@@ -182,7 +188,7 @@ class Supervisor:
         ]
 
     def _read(self, server: subprocess.Popen[bytes]) -> None:
-        """Copies the server's output to the log. It names its address once it serves, and not before."""
+        """Copy the server's output to the log. It names its address once it serves, and not before."""
         assert server.stdout is not None
         with server.stdout as output:
             ready = False
@@ -203,11 +209,7 @@ class Supervisor:
 
 
 def main() -> None:
-    """The keeper's process. All its files are for this user alone."""
+    """Run the supervisor's process. All its files are for this user alone."""
     os.umask(0o077)
     state, binary, port, ui_port = sys.argv[1:]
-    sys.exit(Supervisor(ServerFiles(Path(state)), binary, int(port), int(ui_port)).keep())
-
-
-if __name__ == "__main__":
-    main()
+    sys.exit(Supervisor(ServerFiles(Path(state)), binary, int(port), int(ui_port)).run())

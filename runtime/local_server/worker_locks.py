@@ -1,4 +1,4 @@
-"""Which processes serve what on the embedded server: a lock each, gone with its process."""
+"""Locks that say which processes serve what on the embedded server; each is gone with its process."""
 
 import asyncio
 import hashlib
@@ -11,36 +11,36 @@ from runtime.state import state_dir
 POLL_SECONDS = 0.1
 
 
-def _worker() -> Path:
+def _worker_lock() -> Path:
     return state_dir() / "worker.lock"
 
 
 def serve_as_worker() -> Lock:
-    """Say that this process is a worker on the embedded server, until the lock is released."""
-    return acquire(_worker(), shared=True)
+    """Mark this process as a worker that serves all runs of the embedded server, until the lock is released."""
+    return acquire(_worker_lock(), shared=True)
 
 
 def worker_present() -> bool:
-    """Whether a worker process serves the embedded server."""
-    return is_held(_worker(), shared=True)
+    """Return whether some process has `serve_as_worker`'s lock."""
+    return is_held(_worker_lock(), shared=True)
 
 
 class RunLock:
-    """The right to serve one run's own task queue."""
+    """Hold the right to serve one run's own task queue."""
 
     def __init__(self, path: Path, lock: Lock) -> None:
         self._path, self._lock = path, lock
 
     def release(self) -> None:
-        """Let another process serve the run."""
+        """Let another process serve the run. Call it once."""
         if self._lock.names(self._path):
             self._path.unlink()  # while it is locked: who waits for it sees that the name is another file's
         self._lock.release()
 
 
-def serve_run(name: str) -> RunLock | None:
-    """Take the run's task queue `name`; None where another process serves it."""
-    path = state_dir() / "runs" / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.lock"
+def serve_run(task_queue: str) -> RunLock | None:
+    """Take the right to serve a run's own task queue; None where another process has it."""
+    path = state_dir() / "runs" / f"{hashlib.sha256(task_queue.encode()).hexdigest()[:32]}.lock"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     while lock := attempt(path):
         if lock.names(path):
@@ -49,17 +49,17 @@ def serve_run(name: str) -> RunLock | None:
     return None
 
 
-async def until_served(name: str) -> None:
-    """Return when some process serves the run's task queue."""
-    while lock := serve_run(name):
+async def until_served(task_queue: str) -> None:
+    """Return when some process serves the run's own task queue."""
+    while lock := serve_run(task_queue):
         lock.release()
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def wait_for_run(name: str, is_over: Callable[[], bool]) -> RunLock | None:
-    """Take the run's task queue as soon as the process that serves it is gone; None once nobody need serve it."""
+async def wait_for_run(task_queue: str, is_over: Callable[[], bool]) -> RunLock | None:
+    """Take the right to serve a run's own task queue, once it is free; None as soon as `is_over`."""
     while not is_over():
-        if lock := serve_run(name):
+        if lock := serve_run(task_queue):
             return lock
         await asyncio.sleep(POLL_SECONDS)
     return None

@@ -5,38 +5,36 @@ ended and its stdin is closed, which happens when the starter has seen enough, o
 """
 
 import asyncio
-import sys
-from pathlib import Path
 
 from runtime.state import state_dir
+from temporal_taskflow import launch
 
 ATTEMPTS = 5
-WORKER = Path(__file__).resolve().parents[2] / "worker.py"
 
 
 class WorkerProcess:
-    """`worker.py --run ID`, started again if it is lost. `look`: it answers questions, and does none of the work."""
+    """Run `worker.py --run ID`, and start it again if it is lost. `queries_only`: it does none of the run's work."""
 
-    def __init__(self, run_id: str, task_queue: str, look: bool = False) -> None:
-        self._command = [sys.executable, str(WORKER), "--run", run_id, "--task-queue", task_queue]
-        self._command += ["--look"] if look else []
+    def __init__(self, run_id: str, task_queue: str, queries_only: bool = False) -> None:
+        self._command = launch.command("worker", "--run", run_id, "--task-queue", task_queue)
+        self._command += ["--queries-only"] if queries_only else []
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self.log = state_dir() / "worker.log"
 
     async def start(self) -> None:
-        """Start it, and keep it running."""
+        """Start the process, and replace it if it is lost, up to ATTEMPTS times."""
         await self._spawn()
         self._watch = asyncio.create_task(self._replace_lost())
 
     async def stop(self) -> None:
-        """Let it go, and wait for its end: it ends when its run has."""
+        """Let the process go, and wait for its end: it ends when its run has."""
         self.let_go()
         if self._process:
             await self._process.wait()
 
     def let_go(self) -> None:
-        """Nobody follows the run any more: it is served to its end, and then the process ends."""
+        """Close the process's stdin: it serves the run to its end, and then ends itself."""
         if self._watch:
             self._watch.cancel()
         if self._process and self._process.stdin:

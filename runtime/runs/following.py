@@ -1,4 +1,4 @@
-"""Follow a run: what is new of it, until it is closed or parked."""
+"""Follow a run: what changes in it, until it is closed or parked."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,27 +16,30 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.messages.contracts import Progress
+from grammar.messages.activity_results import Progress
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, RunEvents
 from runtime.runs.runs import POLL, QUERY_TIMEOUT, Handle, began
 
-# Whoever looks takes time from the run: of a server or a worker that is slow to answer, less is asked.
+# Each poll takes time from the run: a server or a worker that is slow to answer is polled less often.
 PAUSES = 10
 LONGEST_PAUSE = 3.0
 STUCK_AFTER = 3
 
 
-async def follow(client: Client, handle: Handle, hear: Callable[[RunChanges], None], after: int = 0) -> None:
-    """Tell what is new of the run until it is closed or parked. A server that is away for a while is waited for."""
+async def follow(client: Client, handle: Handle, on_changes: Callable[[RunChanges], None], after: int = 0) -> None:
+    """Call `on_changes` every 0.5 to 3 s, until the run is closed or parked.
+
+    `after`: how many events of the run are known already. A server that is away for a while is waited for.
+    """
     ending = asyncio.create_task(_ended(handle))
     try:
-        await _follow(client, handle, hear, after, ending)
+        await _follow(client, handle, on_changes, after, ending)
     finally:
         ending.cancel()
 
 
 async def _ended(handle: Handle) -> None:
-    """Return when the run is closed, at once: looking every now and then is told later."""
+    """Return as soon as the run is closed: polls would notice it later."""
     while True:
         try:
             await handle.result()
@@ -49,12 +52,12 @@ async def _ended(handle: Handle) -> None:
 
 
 async def _follow(
-    client: Client, handle: Handle, hear: Callable[[RunChanges], None], after: int, ending: asyncio.Task[None]
+    client: Client, handle: Handle, on_changes: Callable[[RunChanges], None], after: int, ending: asyncio.Task[None]
 ) -> None:
     clock = asyncio.get_running_loop().time
     started: datetime | None = None
     while True:
-        asked = clock()
+        polled = clock()
         try:
             description = await handle.describe()
             started = started or await began(handle, description)
@@ -64,20 +67,20 @@ async def _follow(
             continue
         after = journal.next
         closed = description.status != WorkflowExecutionStatus.RUNNING
-        live = _still(await live_of(client, description), journal.entries)
-        told = (journal.entries, journal.tasks, journal.approvals, journal.parked)
-        hear(RunChanges(*told, live, _is_stuck(description), started))
+        live = _without_ended(await live_of(client, description), journal.entries)
+        recorded = (journal.entries, journal.tasks, journal.approvals, journal.parked)
+        on_changes(RunChanges(*recorded, live, _is_stuck(description), started))
         if closed or journal.parked:
             return
-        await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - asked)), LONGEST_PAUSE))
+        await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - polled)), LONGEST_PAUSE))
 
 
 async def _journal(handle: Handle, after: int) -> RunEvents:
-    """What the workflow recorded; nothing new as long as no worker answers."""
+    """Return what the workflow recorded; nothing new as long as no worker answers."""
     try:
         async with asyncio.timeout(QUERY_TIMEOUT):
-            found: RunEvents = await handle.query("journal", after, result_type=RunEvents)
-            return found
+            events: RunEvents = await handle.query("journal", after, result_type=RunEvents)
+            return events
     except (TimeoutError, WorkflowQueryFailedError):
         return RunEvents(next=after)
     except RPCError as error:
@@ -94,33 +97,33 @@ def _is_stuck(description: WorkflowExecutionDescription) -> bool:
     return description.raw_description.pending_workflow_task.attempt >= STUCK_AFTER
 
 
-def _still(live: dict[str, PendingActivity], entries: list[RunEvent]) -> dict[str, PendingActivity]:
-    """Without those that have ended since: the description is older than the journal."""
-    over = {entry.activity for entry in entries if entry.kind in ("branch_ended", "leg_ended")}
-    return {activity: one for activity, one in live.items() if activity not in over}
+def _without_ended(live: dict[str, PendingActivity], entries: list[RunEvent]) -> dict[str, PendingActivity]:
+    """Leave out those that have ended since: the description is older than the journal."""
+    ended = {entry.activity for entry in entries if entry.kind in ("branch_ended", "leg_ended")}
+    return {activity: pending for activity, pending in live.items() if activity not in ended}
 
 
 async def live_of(client: Client, description: WorkflowExecutionDescription) -> dict[str, PendingActivity]:
-    """What runs now, or waits for its next attempt, by activity id."""
+    """Return the activities that run now, or wait for their next attempt, by activity id."""
     live = {}
-    for one in description.raw_description.pending_activities:
-        payloads = list(one.heartbeat_details.payloads)[:1]
+    for info in description.raw_description.pending_activities:
+        payloads = list(info.heartbeat_details.payloads)[:1]
         progress = (await client.data_converter.decode(payloads, [Progress]))[0] if payloads else None
-        live[one.activity_id] = _live(one, progress)
+        live[info.activity_id] = _live(info, progress)
     return live
 
 
-def _live(one: PendingActivityInfo, progress: Progress | None) -> PendingActivity:
-    scheduled = one.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+def _live(info: PendingActivityInfo, progress: Progress | None) -> PendingActivity:
+    scheduled = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return PendingActivity(
-        attempt=one.attempt,
+        attempt=info.attempt,
         progress=progress,
-        last_failure=one.last_failure.message,
-        kind=one.last_failure.application_failure_info.type,
-        attempts=one.maximum_attempts,
-        since=_time(one.scheduled_time if scheduled else one.last_started_time),
-        retry_at=_time(one.next_attempt_schedule_time),
-        queued=scheduled and not one.next_attempt_schedule_time.seconds,
+        last_failure=info.last_failure.message,
+        kind=info.last_failure.application_failure_info.type,
+        attempts=info.maximum_attempts,
+        since=_time(info.scheduled_time if scheduled else info.last_started_time),
+        retry_at=_time(info.next_attempt_schedule_time),
+        queued=scheduled and not info.next_attempt_schedule_time.seconds,
     )
 
 

@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 from grammar.errors import BUG
-from grammar.messages.contracts import PREPARE, FailureDetails
+from grammar.messages.activity_results import FailureDetails
 from grammar.messages.events import PendingActivity
 from grammar.messages.history import (
     Deployment,
@@ -24,6 +24,7 @@ from grammar.messages.history import (
     RunHistory,
     position_of,
 )
+from grammar.messages.names import PREPARE
 from runtime.runs import following, runs
 
 T = TypeVar("T")
@@ -36,71 +37,72 @@ _ENDS = {
 
 
 async def read_history(client: Client, run_id: str) -> RunHistory:
-    """Everything that a report tells of the run. A worker must answer. Raises NotWaiting."""
+    """Return everything that a report shows of the run. Raises NotWaiting where there is none, or no worker answers."""
     handle = runs.handle(client, run_id)
     bundle = await runs.bundle_of(handle)
     manifest = await runs.manifest(client, run_id)
-    found = await handle.describe()
-    history, first = await _histories(client, run_id, found.run_id)
-    live = await following.live_of(client, found)
+    description = await handle.describe()
+    history, first = await _histories(client, run_id, description.run_id)
+    live = await following.live_of(client, description)
     now = datetime.now(UTC)
     return RunHistory(
         run_id=run_id,
         bundle=bundle,
         manifest=manifest,
-        history=_with_live(history, live, found.close_time),
-        started=first or found.start_time,
-        ended=found.close_time,
+        history=_with_live(history, live, description.close_time),
+        started=first or description.start_time,
+        ended=description.close_time,
         seen=now,
     )
 
 
 async def tracebacks(client: Client, run_id: str) -> list[str]:
-    """Where the run met faults of ours, as its activities told."""
-    found = []
+    """Return the tracebacks of faults of ours that activities of the run's newest history failed with."""
+    texts = []
     async for event in client.get_workflow_handle(run_id).fetch_history_events():
         if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
             failure = event.activity_task_failed_event_attributes.failure.application_failure_info
             if failure.type == BUG:
-                found += await client.data_converter.decode(list(failure.details.payloads)[:1], [str])
-    return found
+                texts += await client.data_converter.decode(list(failure.details.payloads)[:1], [str])
+    return texts
 
 
 async def _histories(client: Client, run_id: str, newest: str) -> tuple[DeploymentHistory, datetime | None]:
-    """All histories of the run, from the newest one back; and when the first one began."""
-    read, following = list[_Reader](), newest
-    while following:
+    """Return all histories of the run, read from the newest one back; and when the first one began."""
+    read, history_id = list[_Reader](), newest
+    while history_id:
         reader = _Reader(client.data_converter)
-        async for event in client.get_workflow_handle(run_id, run_id=following).fetch_history_events():
+        async for event in client.get_workflow_handle(run_id, run_id=history_id).fetch_history_events():
             await reader.take(event)
         read.append(reader)
-        following = reader.before
+        history_id = reader.before
     read.reverse()
     items: dict[int, dict[int, JsonValue]] = {}
     for reader in read:
-        for task, known in reader.items.items():
-            items.setdefault(task, {}).update(known)
-    deployments = [one for reader in read for one in reader.deployments.values()]
+        for task, items_of_task in reader.items.items():
+            items.setdefault(task, {}).update(items_of_task)
+    deployments = [deployment for reader in read for deployment in reader.deployments.values()]
     return DeploymentHistory(deployments=deployments, items=items, histories=len(read)), read[0].started
 
 
 def _with_live(
     history: DeploymentHistory, live: dict[str, PendingActivity], ended: datetime | None
 ) -> DeploymentHistory:
-    """With what runs now; what was still running when the run was ended has ended with it."""
+    """Add what runs now. What was still running when the run was ended has ended with it."""
     deployments = [
-        _now(one, live.get(one.activity), ended) if one.ended is None else one for one in history.deployments
+        _now(deployment, live.get(deployment.activity), ended) if deployment.ended is None else deployment
+        for deployment in history.deployments
     ]
     return history.model_copy(update={"deployments": deployments})
 
 
-def _now(one: Deployment, live: PendingActivity | None, ended: datetime | None) -> Deployment:
+def _now(deployment: Deployment, live: PendingActivity | None, ended: datetime | None) -> Deployment:
     changes: dict[str, object] = {"ended": ended}
     if live:
         changes |= {"attempts": live.attempt, "failure": live.last_failure}
     if live and live.progress:
-        changes["gave"] = DeploymentOutput(said=live.progress.said, first=live.progress.first)
-    return one.model_copy(update=changes)
+        changes["output"] = DeploymentOutput(said=live.progress.said, first=live.progress.first)
+    return deployment.model_copy(update=changes)
 
 
 class _Item(BaseModel):
@@ -118,7 +120,7 @@ class _Items(BaseModel):
 
 
 class _Reader:
-    """Takes in one history, event by event. `before`: the history before it; empty where it is the first."""
+    """Read one history, event by event. `before`: the history before it; empty where it is the first."""
 
     def __init__(self, converter: DataConverter) -> None:
         self._converter = converter
@@ -130,7 +132,7 @@ class _Reader:
         self.items: dict[int, dict[int, JsonValue]] = {}
 
     async def take(self, event: HistoryEvent) -> None:
-        """The next event."""
+        """Take in the next event."""
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
             self.before = event.workflow_execution_started_event_attributes.continued_execution_run_id
             self.started = _time(event.event_time)
@@ -145,21 +147,21 @@ class _Reader:
         scheduled = event.activity_task_scheduled_event_attributes
         if scheduled.activity_type.name == PREPARE:
             self._prepares.add(event.event_id)
-        elif where := position_of(scheduled.activity_id):
+        elif position := position_of(scheduled.activity_id):
             # Pages do not say which task they are of: the one whose branches follow.
-            known = self.items.setdefault(where.task, {})
-            known |= {one.index: one.item for one in self._page.branches if self._page.total is not None}
+            items = self.items.setdefault(position.task, {})
+            items |= {branch.index: branch.item for branch in self._page.branches if self._page.total is not None}
             self._page = _Items()
             self.deployments[event.event_id] = Deployment(
                 activity=scheduled.activity_id,
                 scheduled=_time(event.event_time),
-                asked=await self._decoded(scheduled.input, DeploymentInput) or DeploymentInput(),
+                input=await self._decoded(scheduled.input, DeploymentInput) or DeploymentInput(),
             )
 
     def _started(self, event: HistoryEvent) -> None:
         started = event.activity_task_started_event_attributes
-        if one := self.deployments.get(started.scheduled_event_id):
-            one.started, one.attempts = _time(event.event_time), started.attempt
+        if deployment := self.deployments.get(started.scheduled_event_id):
+            deployment.started, deployment.attempts = _time(event.event_time), started.attempt
 
     async def _ended(self, event: HistoryEvent, name: str) -> None:
         ended = getattr(event, name)
@@ -167,28 +169,28 @@ class _Reader:
         completed = event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
         if completed and number in self._prepares:
             self._page = await self._decoded(ended.result, _Items) or _Items()
-        elif one := self.deployments.get(number):
-            one.ended = _time(event.event_time)
+        elif deployment := self.deployments.get(number):
+            deployment.ended = _time(event.event_time)
             if completed:
-                one.gave = await self._decoded(ended.result, DeploymentOutput)
+                deployment.output = await self._decoded(ended.result, DeploymentOutput)
             else:
-                one.failure = _told(ended.failure) if hasattr(ended, "failure") else "cancelled"
-                one.gave = await self._lost(ended.failure) if hasattr(ended, "failure") else None
+                deployment.failure = _failure_text(ended.failure) if hasattr(ended, "failure") else "cancelled"
+                deployment.output = await self._lost(ended.failure) if hasattr(ended, "failure") else None
 
     async def _lost(self, failure: Failure) -> DeploymentOutput | None:
-        """What was said before the last attempt failed. What it cost, the manifest knows."""
-        told = failure.application_failure_info
-        if not told.details.payloads or told.type == BUG:
+        """Return what was said before the last attempt failed. What it cost, the manifest knows."""
+        info = failure.application_failure_info
+        if not info.details.payloads or info.type == BUG:
             return None
-        lost = await self._decoded(told.details, FailureDetails)
+        lost = await self._decoded(info.details, FailureDetails)
         return DeploymentOutput(said=lost.said, first=lost.first) if lost else None
 
     async def _decoded(self, payloads: Payloads, kind: type[T]) -> T | None:
-        found: Iterable[T] = await self._converter.decode(list(payloads.payloads)[:1], [kind])
-        return next(iter(found), None)
+        values: Iterable[T] = await self._converter.decode(list(payloads.payloads)[:1], [kind])
+        return next(iter(values), None)
 
 
-def _told(failure: Failure) -> str:
+def _failure_text(failure: Failure) -> str:
     """`BadRequest: 400 no such thing`; for a timeout, which one it was."""
     kind = failure.application_failure_info.type
     if failure.HasField("timeout_failure_info"):

@@ -12,9 +12,9 @@ POLLED_WITHIN = timedelta(seconds=90)
 
 
 async def has_worker(client: Client, task_queue: str) -> bool:
-    """Whether any worker polls the task queue.
+    """Return whether any worker polls the task queue.
 
-    Taken for granted where the server does not answer: it may be busy, or away for a moment.
+    True also where the server does not answer: it may be busy, or away for a moment.
     """
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
@@ -22,8 +22,8 @@ async def has_worker(client: Client, task_queue: str) -> bool:
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
     try:
-        found = await client.workflow_service.describe_task_queue(request)
-        return any(_polls(one, datetime.now(UTC)) for one in found.pollers)
+        description = await client.workflow_service.describe_task_queue(request)
+        return any(_polls(poller, datetime.now(UTC)) for poller in description.pollers)
     except RPCError:
         return True
 

@@ -1,4 +1,4 @@
-"""Runs as a client sees them: started once, found again by id, asked how they stand."""
+"""Runs as a client sees them: started once, found again by id, queried."""
 
 import asyncio
 import uuid
@@ -20,10 +20,11 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import BUG, NotWaiting, RunConflict
-from grammar.messages.continue_as_new import Carried, RunInput
-from grammar.messages.contracts import WORKFLOW, Bundle
+from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
-from grammar.messages.reports import OVERVIEW_MEMO, Manifest, RunLine, RunOverview, RunReport
+from grammar.messages.names import OVERVIEW_MEMO, WORKFLOW
+from grammar.messages.reports import Manifest, RunLine, RunOverview, RunReport
+from grammar.messages.run_bundle import Bundle
 from runtime.runs import search_attributes
 from runtime.storage.too_large import too_large
 
@@ -37,14 +38,16 @@ Handle = WorkflowHandle[object, RunReport]
 
 
 def new_id(flow: str) -> str:
-    """An id that says which flow, and when it was started."""
+    """Return an id that says which flow, and when it was started."""
     return f"{flow}-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 
 
-async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, carried: Carried | None = None) -> Handle:
-    """Start the run. A run of that id and the same bundle that is still open is joined. Raises RunConflict, NoStorage.
+async def start(
+    client: Client, bundle: Bundle, run_id: str, task_queue: str, carried: CarriedRun | None = None
+) -> Handle:
+    """Start the run, or join an open one of that id and the same bundle. Raises RunConflict, NoStorage.
 
-    `carried`: what it takes over from an earlier run.
+    `carried`: what it takes over from an earlier run; None: it starts from nothing.
     """
     try:
         return await client.start_workflow(
@@ -67,24 +70,24 @@ async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, ca
 
 
 def memo(bundle: Bundle) -> dict[str, object]:
-    """What is read of a run without a worker. The workflow keeps its standing there."""
-    known: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, OVERVIEW_MEMO: RunOverview()}
-    return known | ({"dry_run": True} if bundle.script else {})
+    """Return what can be read of a run without a worker. The workflow keeps its RunOverview there."""
+    fields: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, OVERVIEW_MEMO: RunOverview()}
+    return fields | ({"dry_run": True} if bundle.script else {})
 
 
 def summary(bundle: Bundle) -> str:
-    """The run in a few words, for the Web UI."""
+    """Return the run in a few words, for the Web UI; at most 200 characters."""
     return (f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200]
 
 
 def details(bundle: Bundle) -> str:
-    """The run's tasks, for the Web UI."""
+    """Return the run's tasks as Markdown, for the Web UI."""
     tasks = "\n".join(f"{number}. {task.name}" for number, task in enumerate(bundle.tasks, 1))
     return f"**{bundle.source}**, bundle `{bundle.hash[:12]}`\n\n{tasks}"
 
 
 def handle(client: Client, run_id: str) -> Handle:
-    """The run of that id, whether there is one or not."""
+    """Return a handle of the run of that id, whether there is one or not."""
     return client.get_workflow_handle(run_id, result_type=RunReport)
 
 
@@ -94,49 +97,49 @@ async def listed(client: Client, most: int = LISTED) -> AsyncIterator[RunLine]:
         yield await line(found)
 
 
-async def line(found: WorkflowExecution) -> RunLine:
-    """The run as it stands in a list."""
+async def line(run: WorkflowExecution) -> RunLine:
+    """Return the run's line in a list of runs."""
     return RunLine(
-        id=found.id,
-        flow=str(await found.memo_value("flow", "")),
-        status=found.status.name.lower() if found.status else "",
-        standing=await standing(found),
-        started=found.start_time,
-        ended=found.close_time,
-        dry_run=bool(await found.memo_value("dry_run", False)),
+        id=run.id,
+        flow=str(await run.memo_value("flow", "")),
+        status=run.status.name.lower() if run.status else "",
+        standing=await standing(run),
+        started=run.start_time,
+        ended=run.close_time,
+        dry_run=bool(await run.memo_value("dry_run", False)),
     )
 
 
 async def report(client: Client, run_id: str) -> RunReport:
-    """How the run stands. A worker must answer."""
-    return await _asked(client, run_id, "status", RunReport)
+    """Return the run's state. Raises NotWaiting where there is no such run, or no worker answers."""
+    return await _query(client, run_id, "status", RunReport)
 
 
 async def manifest(client: Client, run_id: str) -> Manifest:
-    """Every branch of the run. A worker must answer."""
-    return await _asked(client, run_id, "manifest", Manifest)
+    """Return every branch of the run. Raises NotWaiting where there is no such run, or no worker answers."""
+    return await _query(client, run_id, "manifest", Manifest)
 
 
-async def given_before(client: Client, run_id: str, task: int) -> Carried:
-    """What the tasks before that one (an index) gave in the run. A worker must answer."""
+async def given_before(client: Client, run_id: str, task: int) -> CarriedRun:
+    """Return what the tasks before that one (an index from 0) gave in the run. Raises NotWaiting."""
     run = client.get_workflow_handle(run_id)
-    found: Carried = await _patiently(lambda: run.query("given_before", task, result_type=Carried))
-    return found
+    carried: CarriedRun = await _retried(lambda: run.query("given_before", task, result_type=CarriedRun))
+    return carried
 
 
-async def _asked(client: Client, run_id: str, query: str, kind: type[T]) -> T:
-    found: T = await _patiently(lambda: client.get_workflow_handle(run_id).query(query, result_type=kind))
-    return found
+async def _query(client: Client, run_id: str, query: str, kind: type[T]) -> T:
+    answer: T = await _retried(lambda: client.get_workflow_handle(run_id).query(query, result_type=kind))
+    return answer
 
 
 async def count(run: Handle) -> int:
-    """How many entries the run's journal has. A worker must answer."""
-    journal: RunEvents = await _patiently(lambda: run.query("journal", LATER, result_type=RunEvents))
+    """Return how many events the run has recorded. Raises NotWaiting."""
+    journal: RunEvents = await _retried(lambda: run.query("journal", LATER, result_type=RunEvents))
     return journal.next
 
 
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer to a query; a worker that is just starting is waited for. Raises NotWaiting."""
+async def _retried(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the answer to a query; a worker that is just starting is waited for. Raises NotWaiting."""
     deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         try:
@@ -151,7 +154,7 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 async def queue(client: Client, run_id: str) -> str | None:
-    """The task queue of the run of that id, open or not."""
+    """Return the task queue of the run of that id, open or not; None where there is none."""
     try:
         return (await client.get_workflow_handle(run_id).describe()).task_queue
     except RPCError as error:
@@ -161,20 +164,20 @@ async def queue(client: Client, run_id: str) -> str | None:
 
 
 async def queue_of(client: Client, run_id: str) -> str | None:
-    """The task queue of the run of that id, if it is open."""
+    """Return the task queue of the run of that id; None where there is none, or it is closed."""
     try:
-        found = await client.get_workflow_handle(run_id).describe()
+        run = await client.get_workflow_handle(run_id).describe()
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             return None
         raise
-    return found.task_queue if found.status == WorkflowExecutionStatus.RUNNING else None
+    return run.task_queue if run.status == WorkflowExecutionStatus.RUNNING else None
 
 
 async def open_runs(client: Client) -> AsyncIterator[tuple[str, str]]:
-    """(id, task queue) of each open run."""
-    async for found in client.list_workflows(f'WorkflowType="{WORKFLOW}" AND ExecutionStatus="Running"'):
-        yield found.id, found.task_queue
+    """Yield the id and the task queue of each open run."""
+    async for run in client.list_workflows(f'WorkflowType="{WORKFLOW}" AND ExecutionStatus="Running"'):
+        yield run.id, run.task_queue
 
 
 async def wait_closed(client: Client, run_id: str) -> None:
@@ -193,8 +196,8 @@ async def wait_over(client: Client, run_id: str) -> None:
     handle = client.get_workflow_handle(run_id)
     while True:
         try:
-            found = await handle.describe()
-            if found.status != WorkflowExecutionStatus.RUNNING or (await standing(found)).state == "parked":
+            run = await handle.describe()
+            if run.status != WorkflowExecutionStatus.RUNNING or (await standing(run)).state == "parked":
                 return
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
@@ -202,13 +205,13 @@ async def wait_over(client: Client, run_id: str) -> None:
         await asyncio.sleep(POLL)
 
 
-async def standing(found: WorkflowExecution) -> RunOverview:
-    """Where the run stands, as its memo says."""
-    return RunOverview.model_validate(await found.memo_value(OVERVIEW_MEMO, {}))
+async def standing(run: WorkflowExecution) -> RunOverview:
+    """Return the overview that the run keeps in its memo."""
+    return RunOverview.model_validate(await run.memo_value(OVERVIEW_MEMO, {}))
 
 
 async def bundle_of(handle: Handle) -> Bundle:
-    """The bundle that the run was started with. Raises NotWaiting where there is no such run."""
+    """Return the bundle that the run was started with. Raises NotWaiting where there is no such run."""
     try:
         events = handle.fetch_history_events(page_size=1)
         started = (await anext(events)).workflow_execution_started_event_attributes
@@ -221,11 +224,11 @@ async def bundle_of(handle: Handle) -> Bundle:
 
 
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
-    """How the run ended, or how it stands where it is parked. Never raises for a run that failed."""
+    """Return the report of a run that is closed or parked. Never raises for a run that failed."""
     try:
         if (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
-            found: RunReport = await handle.query("status", result_type=RunReport)
-            return found
+            parked: RunReport = await handle.query("status", result_type=RunReport)
+            return parked
         return await handle.result()
     except WorkflowFailureError as error:
         cause = error.cause
@@ -235,7 +238,7 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
 
 
 async def began(handle: Handle, description: WorkflowExecutionDescription) -> datetime:
-    """When the run was started: one of several histories with the first of them."""
+    """Return when the run was started: where it has several histories, when the first of them was."""
     first = description.raw_description.workflow_execution_info.first_run_id
     if first in ("", description.run_id):
         return description.start_time
@@ -243,23 +246,23 @@ async def began(handle: Handle, description: WorkflowExecutionDescription) -> da
 
 
 async def took(handle: Handle) -> timedelta:
-    """From start to end, or until now."""
+    """Return the time from the run's start to its end, or until now."""
     description = await handle.describe()
     return (description.close_time or datetime.now(UTC)) - await began(handle, description)
 
 
 def is_bug(report: RunReport) -> bool:
-    """Whether the run failed by a fault of ours."""
+    """Return whether the run failed by a fault of ours."""
     return report.failure is not None and report.failure.type == BUG
 
 
 async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
     handle: Handle = client.get_workflow_handle(run_id, result_type=RunReport)
-    found = await handle.describe()
-    if found.status != WorkflowExecutionStatus.RUNNING:
-        status = found.status.name.lower() if found.status else "closed"
+    run = await handle.describe()
+    if run.status != WorkflowExecutionStatus.RUNNING:
+        status = run.status.name.lower() if run.status else "closed"
         raise RunConflict(f"run {run_id} has already ended ({status}); choose another --id")
-    if (await found.memo()).get("bundle") != bundle.hash:
+    if (await run.memo()).get("bundle") != bundle.hash:
         raise RunConflict(
             f"run {run_id} is open with another version of the flow; choose another --id, or cancel it first"
         )
@@ -267,7 +270,7 @@ async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
 
 
 async def _last_known(handle: Handle, bundle: Bundle, cause: BaseException | None) -> RunReport:
-    """The report of a run that was ended from outside: as the workflow last knew it, else just its status."""
+    """Return the report of a run that was ended from outside: as the workflow last knew it, else just its status."""
     status = (await handle.describe()).status
     cancelled = status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED)
     try:

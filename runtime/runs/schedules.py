@@ -18,8 +18,9 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import NotScheduled
-from grammar.messages.contracts import TASK_QUEUE, WORKFLOW, Bundle
+from grammar.messages.names import TASK_QUEUE, WORKFLOW
 from grammar.messages.reports import RunLine, RunOverview
+from grammar.messages.run_bundle import Bundle
 from grammar.messages.schedule import ScheduleLine, refused
 from runtime.runs import runs, search_attributes
 from runtime.storage.too_large import too_large
@@ -34,7 +35,7 @@ COMMENT = 200
 async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> datetime:
     """Have runs of the bundle start at these times. Returns the first of them.
 
-    Raises InvalidFlow, NoStorage, NotScheduled.
+    Raises InvalidFlow for times that are none, NoStorage, and NotScheduled where there is a schedule of that id.
     """
     schedule = Schedule(await _action(client, bundle, schedule_id), _spec(cron), POLICY)
     memo = {"flow": bundle.source, "bundle": bundle.hash}
@@ -46,8 +47,8 @@ async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> d
             "or name the new one (--id)"
         ) from None
     except RPCError as error:
-        if too := too_large(error):
-            raise too from None
+        if refusal := too_large(error):
+            raise refusal from None
         raise refused(error.message.replace("Invalid schedule spec", repr(cron))) from None
     times = (await handle.describe()).info.next_action_times
     if not times:
@@ -57,21 +58,21 @@ async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> d
 
 
 async def listed(client: Client) -> AsyncIterator[ScheduleLine]:
-    """The schedules of taskflows. Those of other workflows are somebody else's."""
-    async for found in await client.list_schedules():
-        if line := await _line(client, found.id):
+    """Yield the schedules of taskflows. Those of other workflows are somebody else's."""
+    async for schedule in await client.list_schedules():
+        if line := await _line(client, schedule.id):
             yield line
 
 
 async def remove(client: Client, schedule_id: str) -> None:
-    """No more runs start. One that is open goes on. Raises NotScheduled."""
+    """Remove the schedule: no more runs start, and an open one goes on. Raises NotScheduled where there is none."""
     if await _described(client, schedule_id) is None:
         raise NotScheduled(f"there is no schedule {schedule_id}")
     await client.get_schedule_handle(schedule_id).delete()
 
 
 async def _action(client: Client, bundle: Bundle, schedule_id: str) -> ScheduleActionStartWorkflow:
-    """A run, as it is started by hand. Temporal adds the time to its id."""
+    """Return what starts a run, as it is started by hand. Temporal adds the time to its id."""
     return ScheduleActionStartWorkflow(
         WORKFLOW,
         bundle,
@@ -85,28 +86,28 @@ async def _action(client: Client, bundle: Bundle, schedule_id: str) -> ScheduleA
 
 
 def _spec(cron: str) -> ScheduleSpec:
-    """The server keeps the times that an expression means, but not the expression. Its comment is kept."""
+    """Return the times, with the expression as its comment: the server keeps that, but not the expression."""
     expression = cron.partition("#")[0].strip()
     return ScheduleSpec(cron_expressions=[f"{expression} # {expression[:COMMENT]}"])
 
 
 def _cron(spec: ScheduleSpec) -> str:
-    """The times as they were written; those that were changed elsewhere have no words."""
-    written = [calendar.comment or "other times" for calendar in spec.calendars]
-    return ", ".join([*written, *(f"@every {interval.every}" for interval in spec.intervals)])
+    """Return the times as they were written; those that were changed elsewhere have no words."""
+    expressions = [calendar.comment or "other times" for calendar in spec.calendars]
+    return ", ".join([*expressions, *(f"@every {interval.every}" for interval in spec.intervals)])
 
 
 async def _line(client: Client, schedule_id: str) -> ScheduleLine | None:
-    found = await _described(client, schedule_id)
-    if found is None:
+    schedule = await _described(client, schedule_id)
+    if schedule is None:
         return None
-    flow, info = str(await found.memo_value("flow", "")), found.info
+    flow, info = str(await schedule.memo_value("flow", "")), schedule.info
     return ScheduleLine(
         id=schedule_id,
         flow=flow,
-        bundle=str(await found.memo_value("bundle", "")),
-        cron=_cron(found.schedule.spec),
-        paused=found.schedule.state.paused,
+        bundle=str(await schedule.memo_value("bundle", "")),
+        cron=_cron(schedule.schedule.spec),
+        paused=schedule.schedule.state.paused,
         next_run=info.next_action_times[0] if info.next_action_times else None,
         last_run=await _run(client, info.recent_actions[-1], flow) if info.recent_actions else None,
         skipped=info.num_actions_skipped_overlap,
@@ -114,24 +115,24 @@ async def _line(client: Client, schedule_id: str) -> ScheduleLine | None:
 
 
 async def _described(client: Client, schedule_id: str) -> ScheduleDescription | None:
-    """A schedule that is there and starts taskflows."""
+    """Return the schedule; None where there is none of that id, or it starts no taskflows."""
     try:
-        found = await client.get_schedule_handle(schedule_id).describe()
+        schedule = await client.get_schedule_handle(schedule_id).describe()
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             return None
         raise
-    action = found.schedule.action
-    return found if isinstance(action, ScheduleActionStartWorkflow) and action.workflow == WORKFLOW else None
+    action = schedule.schedule.action
+    return schedule if isinstance(action, ScheduleActionStartWorkflow) and action.workflow == WORKFLOW else None
 
 
-async def _run(client: Client, taken: ScheduleActionResult, flow: str) -> RunLine:
-    """The run that was started; the server may have forgotten it since."""
-    assert isinstance(taken.action, ScheduleActionExecutionStartWorkflow)
-    run_id = taken.action.workflow_id
+async def _run(client: Client, result: ScheduleActionResult, flow: str) -> RunLine:
+    """Return the run that was started; the server may have forgotten it since."""
+    assert isinstance(result.action, ScheduleActionExecutionStartWorkflow)
+    run_id = result.action.workflow_id
     try:
         return await runs.line(await client.get_workflow_handle(run_id).describe())
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
-    return RunLine(id=run_id, flow=flow, status="forgotten", standing=RunOverview(), started=taken.started_at)
+    return RunLine(id=run_id, flow=flow, status="forgotten", standing=RunOverview(), started=result.started_at)

@@ -6,14 +6,15 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.messages.contracts import BUNDLE_ATTRIBUTE, NAME_ATTRIBUTE, STATUS_ATTRIBUTE, Bundle
+from grammar.messages.names import BUNDLE_ATTRIBUTE, NAME_ATTRIBUTE, STATUS_ATTRIBUTE
+from grammar.messages.run_bundle import Bundle
 
 NAMES = (STATUS_ATTRIBUTE, NAME_ATTRIBUTE, BUNDLE_ATTRIBUTE)
 
 
 async def of_run(client: Client, bundle: Bundle) -> TypedSearchAttributes:
-    """What a new run is found by; nothing where the namespace lacks the attributes, and may not be given them."""
-    if not await _known(client):
+    """Return the search attributes of a new run; none where the namespace lacks them, and may not be given them."""
+    if not await _ensure(client):
         return TypedSearchAttributes.empty
     values = dict(zip(NAMES, ("running", bundle.name, bundle.hash), strict=True))
     return TypedSearchAttributes(
@@ -21,12 +22,12 @@ async def of_run(client: Client, bundle: Bundle) -> TypedSearchAttributes:
     )
 
 
-async def _known(client: Client) -> bool:
-    """Whether the namespace has them; those that are missing are added."""
+async def _ensure(client: Client) -> bool:
+    """Add those that the namespace lacks. Returns whether it has them all."""
     service = client.operator_service
     try:
-        asked = ListSearchAttributesRequest(namespace=client.namespace)
-        missing = set(NAMES) - set((await service.list_search_attributes(asked)).custom_attributes)
+        request = ListSearchAttributesRequest(namespace=client.namespace)
+        missing = set(NAMES) - set((await service.list_search_attributes(request)).custom_attributes)
         if missing:
             kinds = dict.fromkeys(missing, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
             await service.add_search_attributes(

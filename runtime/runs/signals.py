@@ -1,4 +1,4 @@
-"""Tell a run what a person wants of it: answers to calls, decisions, to pause. By update, else by signal."""
+"""Updates and signals by which a person steers a run: answers to calls, decisions, to pause."""
 
 import asyncio
 
@@ -7,13 +7,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import NotWaiting
-from grammar.messages.contracts import ApprovalDecision
-from grammar.messages.reports import Approval, Decision, Rejection
+from grammar.messages.reports import Approval, ApprovalDecision, Decision, Rejection
 from runtime.runs.runs import QUERY_TIMEOUT, Handle
 
 
 async def pause(client: Client, run_id: str, paused: bool) -> None:
-    """Tell the run. Raises NotWaiting where there is no open run of that id."""
+    """Pause the run, or have it go on. Raises NotWaiting where there is no open run of that id."""
     try:
         await client.get_workflow_handle(run_id).signal("pause" if paused else "unpause")
     except RPCError as error:
@@ -22,31 +21,31 @@ async def pause(client: Client, run_id: str, paused: bool) -> None:
         raise NotWaiting(f"there is no open run {run_id}") from None
 
 
-async def answer(handle: Handle, approval: Approval, verdict: ApprovalDecision) -> None:
-    """Tell the run what a person said about a call. Raises NotWaiting."""
+async def answer(handle: Handle, approval: Approval, decision: ApprovalDecision) -> None:
+    """Send what a person decided about a call. Raises NotWaiting where the run does not wait for it."""
     yes, no = ("approve", "reject") if approval.kind == "approval" else ("retry_call", "skip_call")
-    refused: object = Rejection(id=verdict.id, reason=verdict.reason) if no == "reject" else verdict.id
-    await _tell(handle, yes if verdict.approved else no, [verdict.id if verdict.approved else refused])
+    refused: object = Rejection(id=decision.id, reason=decision.reason) if no == "reject" else decision.id
+    await _send(handle, yes if decision.approved else no, [decision.id if decision.approved else refused])
 
 
 async def grant(handle: Handle, call: str) -> None:
-    """Tell the run that a person allows the call, and each other one of its tool. Raises NotWaiting."""
-    await _tell(handle, "approve_always", [call])
+    """Allow the call, and each other one of its tool in the run. Raises NotWaiting."""
+    await _send(handle, "approve_always", [call])
 
 
 async def decide(handle: Handle, decision: Decision) -> None:
-    """Tell a parked run what a person decided. Raises NotWaiting."""
-    said: list[object] = [decision.value, decision.task] if decision.action == "set_output" else [decision.task]
-    await _tell(handle, decision.action, said)
+    """Send a person's decision to a parked run. Raises NotWaiting where it, or that task, is not parked."""
+    arguments: list[object] = [decision.value, decision.task] if decision.action == "set_output" else [decision.task]
+    await _send(handle, decision.action, arguments)
 
 
-async def _tell(handle: Handle, name: str, said: list[object]) -> None:
-    """By an update; where no worker answers, it is left as a signal, which the next worker takes in."""
+async def _send(handle: Handle, name: str, arguments: list[object]) -> None:
+    """Send an update; where no worker answers, leave a signal, which the next worker takes in."""
     try:
         async with asyncio.timeout(QUERY_TIMEOUT):
-            await handle.execute_update(name, args=said)
+            await handle.execute_update(name, args=arguments)
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        await handle.signal(name, args=said)
+        await handle.signal(name, args=arguments)
     except WorkflowUpdateFailedError as error:
         cause = error.cause
         raise NotWaiting(cause.message if isinstance(cause, ApplicationError) else str(cause)) from None

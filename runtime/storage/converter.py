@@ -11,7 +11,7 @@ from runtime.storage.payloads import FileStorageDriver
 
 
 def shared_folder() -> Path | None:
-    """Where big payloads are kept with a server of one's own; None = nowhere, they must fit into the history.
+    """Return where big payloads are kept with a server of one's own; None: nowhere, they must fit into the history.
 
     Starter and workers may be on several machines: only where TASKFLOW_PAYLOAD_DIR names a directory that all share.
     """
@@ -20,7 +20,10 @@ def shared_folder() -> Path | None:
 
 
 def data_converter(payloads: Path | StorageDriver | None) -> DataConverter:
-    """The data converter of all clients; payloads of 256 KiB and more go to files under `payloads`, or to a driver."""
+    """Return the data converter of all clients.
+
+    `payloads`: the folder, or the driver, that keeps payloads of 256 KiB and more; None: they stay in the history.
+    """
     if payloads is None:
         return pydantic_data_converter
     driver = FileStorageDriver(payloads) if isinstance(payloads, Path) else payloads

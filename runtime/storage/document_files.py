@@ -17,7 +17,7 @@ LEFT_BEHIND = 24 * 3600.0
 
 
 class FileDocuments:
-    """Keeps each document in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed."""
+    """Keep each document in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -29,42 +29,42 @@ class FileDocuments:
         return await asyncio.to_thread(self._add, file)
 
     async def path(self, key: str) -> Path:
-        """The document's file. Raises StorageFailed."""
+        """Return the document's file. Raises StorageFailed where it is missing or damaged."""
         return await asyncio.to_thread(self._checked, key)
 
     def tidy(self) -> None:
-        """Remove what was never finished: its process died, more than a day ago."""
-        for left in self.folder.glob("*"):
+        """Remove what was never finished: its process died, more than LEFT_BEHIND seconds ago."""
+        for entry in self.folder.glob("*"):
             with suppress(FileNotFoundError):
-                if time.time() - left.stat().st_mtime > LEFT_BEHIND:
-                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+                if time.time() - entry.stat().st_mtime > LEFT_BEHIND:
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
     def _add(self, file: Path) -> str:
         key = digest(file)
-        place = self._place(key)
-        if place.exists():
+        target = self._path(key)
+        if target.exists():
             file.unlink()
             return key
         with file.open("rb") as written:
             os.fsync(written.fileno())
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.replace(place)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.replace(target)
         return key
 
     def _checked(self, key: str) -> Path:
-        place = self._place(key)
-        if not place.exists():
-            raise StorageFailed(f"the document {place} is missing: it was deleted, or is on another machine")
-        if digest(place) != key:
-            raise StorageFailed(f"the document {place} is damaged: it does not have the hash that it is named by")
-        return place
+        file = self._path(key)
+        if not file.exists():
+            raise StorageFailed(f"the document {file} is missing: it was deleted, or is on another machine")
+        if digest(file) != key:
+            raise StorageFailed(f"the document {file} is damaged: it does not have the hash that it is named by")
+        return file
 
-    def _place(self, key: str) -> Path:
+    def _path(self, key: str) -> Path:
         return self._directory / key[:2] / key
 
 
 def digest(file: Path) -> str:
-    """The key of the document in that file."""
+    """Return the key of the document in that file: its SHA-256, in hex."""
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
@@ -73,14 +73,14 @@ class DocumentStore(Protocol):
     """Documents, wherever they are kept."""
 
     async def path(self, key: str) -> Path:
-        """A file on this machine with the document in it. Raises StorageFailed."""
+        """Return a file on this machine with the document in it. Raises StorageFailed."""
 
 
 async def filled(report: RunReport, documents: DocumentStore | None) -> RunReport:
-    """The report with all outputs in it. Raises StorageFailed."""
+    """Return the report with all outputs in it. Raises StorageFailed where one is missing, damaged or out of reach."""
     if not report.stored:
         return report
     if documents is None:
         raise StorageFailed("some outputs are in payload storage, and this process is told of none")
-    found = {name: stored_value(await documents.path(one.key), one.form) for name, one in report.stored.items()}
-    return report.model_copy(update={"outputs": report.outputs | found, "stored": {}})
+    outputs = {name: stored_value(await documents.path(ref.key), ref.form) for name, ref in report.stored.items()}
+    return report.model_copy(update={"outputs": report.outputs | outputs, "stored": {}})

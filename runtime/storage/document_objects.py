@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # loads what only those who configure S3 have installed
 
 
 class DocumentObjects:
-    """Keeps each in the object documents/ab/abcd..., and a copy of each that was asked for in `cache`."""
+    """Keep each document in the object documents/ab/abcd..., and a copy of each that was asked for in `cache`."""
 
     def __init__(self, bucket: Bucket, cache: Path) -> None:
         self._bucket = bucket
@@ -25,15 +25,15 @@ class DocumentObjects:
         self._fetching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def add(self, file: Path) -> str:
-        """Take the file in: it is gone afterwards. Returns its key. Raises StorageFailed."""
+        """Take the file in, which is gone afterwards. Returns its key. Raises StorageFailed."""
         key = await asyncio.to_thread(digest, file)
-        await self._bucket.upload(file, f"documents/{_place(key)}")
+        await self._bucket.upload(file, f"documents/{_object_name(key)}")
         await asyncio.to_thread(file.unlink)
         return key
 
     async def path(self, key: str) -> Path:
-        """A file of this machine with the document in it. Raises StorageFailed where it is missing or damaged."""
-        kept = self._cache / _place(key)
+        """Return a file on this machine with the document in it. Raises StorageFailed."""
+        kept = self._cache / _object_name(key)
         async with self._fetching.setdefault(key, asyncio.Lock()):
             if not kept.exists():
                 await self._fetch(key, kept)
@@ -43,11 +43,11 @@ class DocumentObjects:
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             unfinished = Path(folder) / key
-            await self._bucket.download(f"documents/{_place(key)}", unfinished)
+            await self._bucket.download(f"documents/{_object_name(key)}", unfinished)
             if await asyncio.to_thread(digest, unfinished) != key:
                 raise StorageFailed(f"the document {key} is damaged: it does not have the hash it is named by")
             unfinished.replace(kept)
 
 
-def _place(key: str) -> str:
+def _object_name(key: str) -> str:
     return f"{key[:2]}/{key}"

@@ -19,7 +19,7 @@ from grammar.errors import TaskflowError
 
 
 class FileStorageDriver(StorageDriver):
-    """Keeps each payload in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed.
+    """Keep each payload in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed.
 
     A missing or damaged file raises TaskflowError, in a workflow a task failure: the run waits, and goes on
     when the file is back, or when a worker that has it takes over. (An ApplicationError would end the run.)
@@ -29,16 +29,17 @@ class FileStorageDriver(StorageDriver):
         self._directory = directory
 
     def name(self) -> str:
-        """Part of every reference in a history: must stay as it is."""
+        """Return the driver's name. It is a part of every reference in a history: it must stay as it is."""
         return "taskflow-files"
 
     async def store(self, context: StorageDriverStoreContext, payloads: Sequence[Payload]) -> list[StorageDriverClaim]:
+        """Keep each payload that is not kept yet. Returns one claim per payload, in order."""
         return list(await asyncio.gather(*(asyncio.to_thread(self._store, payload) for payload in payloads)))
 
     async def retrieve(
         self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
     ) -> list[Payload]:
-        """One payload per claim, in order. Raises TaskflowError."""
+        """Return one payload per claim, in order. Raises TaskflowError."""
         return list(await asyncio.gather(*(asyncio.to_thread(self._retrieve, claim) for claim in claims)))
 
     def _path(self, digest: str) -> Path:
@@ -67,7 +68,7 @@ class FileStorageDriver(StorageDriver):
 
 
 def _write(path: Path, content: bytes) -> None:
-    """On the disk whole or not at all, also after a power failure."""
+    """Write the file whole or not at all, also in a power failure."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
         unfinished.write(content)

@@ -37,7 +37,7 @@ TAKEN = (412, 409)
 
 @asynccontextmanager
 async def opened(url: BucketUrl) -> AsyncIterator[Bucket]:
-    """The bucket, with credentials, region and endpoint from AWS's own configuration. Raises NoStorage."""
+    """Yield the bucket, with credentials, region and endpoint from AWS's own configuration. Raises NoStorage."""
     async with AsyncExitStack() as stack:
         with _starting(url):
             config = AioConfig(max_pool_connections=CONNECTIONS)
@@ -48,22 +48,22 @@ async def opened(url: BucketUrl) -> AsyncIterator[Bucket]:
 
 
 class Bucket:
-    """Objects under the prefix of a bucket. What S3, or the way to it, refuses is raised as StorageFailed."""
+    """Read and write objects under the prefix of a bucket. What S3, or the way to it, refuses raises StorageFailed."""
 
     def __init__(self, client: S3Client, url: BucketUrl) -> None:
         self._client = client
         self._url = url
 
     def payloads(self) -> S3StorageDriver:
-        """For the data converter."""
+        """Return the driver for the data converter."""
         return S3StorageDriver(_Payloads(self), self._url.bucket, max_payload_size=LARGEST)
 
     def __str__(self) -> str:
         return str(self._url)
 
     async def exists(self, key: str) -> bool:
-        """Whether there is an object of that key."""
-        with self._telling("read", key):
+        """Return whether there is an object of that key."""
+        with self._reported("read", key):
             try:
                 await self._client.head_object(**self._at(key))
             except ClientError as error:
@@ -73,8 +73,8 @@ class Bucket:
         return True
 
     async def create(self, key: str, content: bytes) -> bool:
-        """Whether it was written: where there is an object of that key, it is left as it is."""
-        with self._telling("write", key):
+        """Write an object, unless there is one of that key, which is left as it is. Returns whether it was written."""
+        with self._reported("write", key):
             try:
                 await self._client.put_object(**self._at(key), Body=io.BytesIO(content), IfNoneMatch="*")
             except ClientError as error:
@@ -84,23 +84,23 @@ class Bucket:
         return True
 
     async def read(self, key: str) -> bytes:
-        """What the object holds."""
-        with self._telling("read", key):
+        """Return what the object holds."""
+        with self._reported("read", key):
             body = (await self._client.get_object(**self._at(key)))["Body"]
             async with body:
                 return await body.read()
 
     async def keys(self, folder: str) -> list[str]:
-        """The keys that begin with `folder/`, in order."""
+        """Return the keys that begin with `folder/`, in order, without the bucket's prefix."""
         start = f"{self._url.prefix}{folder}/"
-        with self._telling("list", folder):
+        with self._reported("list", folder):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._url.bucket, Prefix=start)
-            found = [one["Key"] async for page in pages for one in page.get("Contents", [])]
-        return sorted(key.removeprefix(self._url.prefix) for key in found)
+            keys = [item["Key"] async for page in pages for item in page.get("Contents", [])]
+        return sorted(key.removeprefix(self._url.prefix) for key in keys)
 
     async def write(self, key: str, content: IO[bytes]) -> None:
         """Write the object, in place of what was there. Of a file, no more than a piece is ever in memory."""
-        with self._telling("write", key):
+        with self._reported("write", key):
             await self._client.put_object(**self._at(key), Body=content)
 
     async def upload(self, file: Path, key: str) -> None:
@@ -110,7 +110,7 @@ class Bucket:
 
     async def download(self, key: str, file: Path) -> None:
         """Write what the object holds into the file. No more than a piece of it is ever in memory."""
-        with self._telling("read", key), file.open("wb") as target:
+        with self._reported("read", key), file.open("wb") as target:
             body = (await self._client.get_object(**self._at(key)))["Body"]
             async with body:
                 async for chunk in body.iter_chunks(CHUNK):
@@ -120,7 +120,7 @@ class Bucket:
         return {"Bucket": self._url.bucket, "Key": self._url.prefix + key}
 
     @contextmanager
-    def _telling(self, what: str, key: str) -> Iterator[None]:
+    def _reported(self, what: str, key: str) -> Iterator[None]:
         try:
             yield
         except FAILURES as error:
@@ -133,7 +133,7 @@ class _At(TypedDict):
 
 
 class _Payloads(S3StorageDriverClient):
-    """The bucket, as Temporal's driver asks for it: the keys are its own, the name of the bucket is ours."""
+    """Give Temporal's driver the bucket: the keys are the driver's, the name of the bucket is ours."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
@@ -148,13 +148,13 @@ class _Payloads(S3StorageDriverClient):
         return await self._bucket.read(key)
 
     def describe(self) -> Mapping[str, str]:
-        """What its errors say beside bucket and key."""
+        """Return what the driver's errors say beside bucket and key."""
         return {"at": str(self._bucket)}
 
 
 @contextmanager
 def _starting(url: BucketUrl) -> Iterator[None]:
-    """What goes wrong before anything is stored is for the user to put right."""
+    """Raise NoStorage for what goes wrong before anything is stored: it is for the user to put right."""
     try:
         yield
     except TimeoutError:

@@ -16,25 +16,25 @@ FORM = re.compile(
 
 @dataclass(frozen=True)
 class BucketUrl:
-    """A bucket, and what each key in it begins with: nothing, or a path that ends with `/`."""
+    """Name a bucket, and what each key in it begins with: nothing, or a path that ends with `/`."""
 
     bucket: str
     prefix: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From `s3://bucket/prefix`. Raises NoStorage."""
-        if not (found := FORM.fullmatch(text)):
+        """Read `s3://bucket/prefix`. Raises NoStorage."""
+        if not (match := FORM.fullmatch(text)):
             raise NoStorage(f"{VARIABLE} is {text!r}; write s3://BUCKET or s3://BUCKET/PREFIX")
-        prefix = found["prefix"].removeprefix("/")
-        return cls(found["bucket"], f"{prefix}/" if prefix else "")
+        prefix = match["prefix"].removeprefix("/")
+        return cls(match["bucket"], f"{prefix}/" if prefix else "")
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}".removesuffix("/")
 
 
 def configured() -> BucketUrl | None:
-    """The bucket for a server that is not the embedded one. Raises NoStorage."""
+    """Return the bucket for a server that is not the embedded one; None where none is set. Raises NoStorage."""
     text = os.environ.get(VARIABLE)
     if text and os.environ.get("TASKFLOW_PAYLOAD_DIR"):
         raise NoStorage(f"{VARIABLE} and TASKFLOW_PAYLOAD_DIR are both set: payloads are kept in one place, set one")

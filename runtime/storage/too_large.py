@@ -1,4 +1,4 @@
-"""What a server does not take for its size."""
+"""Requests that a server refuses for their size."""
 
 import re
 
@@ -7,12 +7,12 @@ from temporalio.service import RPCError
 from grammar.errors import NoStorage
 
 # Of the server's own limit for a payload, 2 MB unless set otherwise, and of gRPC's for a message.
-_SAID = re.compile(r"exceeds? (size )?limit|larger than max", re.IGNORECASE)
+_REFUSAL = re.compile(r"exceeds? (size )?limit|larger than max", re.IGNORECASE)
 
 
 def too_large(error: RPCError) -> NoStorage | None:
-    """What to tell of the request that was refused; None where it was for something else."""
-    if not _SAID.search(error.message):
+    """Return the error to raise for a request that was refused for its size; None where it was for something else."""
+    if not _REFUSAL.search(error.message):
         return None
     return NoStorage(
         "the flow, with all it refers to, is too large for the server; say where to keep what is large, with "

@@ -17,15 +17,10 @@ from activities.shell import Shell
 from activities.storage.documents import Documents
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import Pool
-from grammar.documents.models import Personality, Schema
-from grammar.messages.contracts import (
-    KEPT_OF_TASK,
-    AgentRequest,
-    AgentSpec,
-    BranchResult,
-    ShellRequest,
-    TemplateContext,
-)
+from grammar.documents.field_types import Schema
+from grammar.documents.models import Personality
+from grammar.messages.activity_requests import KEPT_OF_TASK, AgentRequest, AgentSpec, ShellRequest, TemplateContext
+from grammar.messages.activity_results import BranchResult
 from tests.support.endpoint import Rule, ScriptedEndpoint
 
 KEY = "k1"

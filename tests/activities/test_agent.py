@@ -8,7 +8,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import Personality, ServerParams, Toolbox
-from grammar.messages.contracts import AgentSpec, ModelSpec
+from grammar.messages.activity_requests import AgentSpec, ModelSpec
 from tests.activities.conftest import SERVER, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
 

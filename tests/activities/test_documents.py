@@ -10,16 +10,16 @@ from temporalio.testing import ActivityEnvironment
 from activities.gather import Gather
 from activities.prepare import Prepare
 from grammar.documents.models import Task
-from grammar.documents.values import Stored, ToolResult, Value, stored_result, stored_value
-from grammar.messages.contracts import (
+from grammar.documents.values import StoredDocument, ToolResult, Value, stored_result, stored_value
+from grammar.messages.activity_requests import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
     GatheredBranch,
     GatherRequest,
-    Page,
     PrepareRequest,
     TemplateContext,
 )
+from grammar.messages.activity_results import Page
 from runtime.storage.document_files import FileDocuments
 from tests.activities.boxes import box, calls
 from tests.activities.conftest import KEY, Bench
@@ -35,7 +35,7 @@ def documents(bench: Bench, tmp_path: Path) -> FileDocuments:
     return documents
 
 
-async def value(documents: FileDocuments, stored: Stored | None) -> Any:
+async def value(documents: FileDocuments, stored: StoredDocument | None) -> Any:
     assert stored
     return stored_value(await documents.path(stored.key), stored.form)
 
@@ -146,7 +146,7 @@ async def test_one_page_is_not_stored(bench: Bench, documents: FileDocuments) ->
 
 
 async def test_an_output_that_the_task_does_not_read_is_not_brought(bench: Bench, documents: FileDocuments) -> None:
-    lost = {"big": Stored(key="0" * 64, size=9, form="value")}
+    lost = {"big": StoredDocument(key="0" * 64, size=9, form="value")}
     page = await prepared(bench, repeat(over="outputs.few"), outputs={"few": [{"n": 1}]}, stored=lost)
     assert page.total == 1
     with pytest.raises(ApplicationError, match="is missing") as caught:
@@ -195,7 +195,7 @@ async def test_a_damaged_document_is_noticed(bench: Bench, documents: FileDocume
 
 
 async def test_a_worker_without_storage_says_so(bench: Bench, documents: FileDocuments) -> None:
-    stored = {"big": Stored(key="0" * 64, size=9, form="value")}
+    stored = {"big": StoredDocument(key="0" * 64, size=9, form="value")}
     bench.documents = None
     with pytest.raises(ApplicationError, match="payload storage, and this worker is told of none"):
         await prepared(bench, repeat(over="outputs.big"), stored=stored)

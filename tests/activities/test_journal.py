@@ -17,7 +17,7 @@ from activities.storage.journal import SKIPPED, Journal
 from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_heartbeat import LARGEST, HeartbeatJournal
 from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
-from grammar.messages.contracts import FailureDetails, Leg
+from grammar.messages.activity_results import FailureDetails, Leg
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When

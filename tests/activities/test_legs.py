@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from grammar.documents.models import Personality, Toolbox
-from grammar.messages.contracts import AgentSpec, ApprovalDecision, BranchResult, Leg
+from grammar.messages.activity_requests import AgentSpec
+from grammar.messages.activity_results import BranchResult, Leg
+from grammar.messages.reports import ApprovalDecision
 from tests.activities.conftest import Bench
 from tests.activities.test_agent import box, calls
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When

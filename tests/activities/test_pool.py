@@ -11,7 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.toolboxes.pool import Pool
-from grammar.messages.contracts import BranchResult
+from grammar.messages.activity_results import BranchResult
 from tests.activities.boxes import box, calls, failure, free_port, http_box, http_server, own_http_box, started
 from tests.activities.conftest import Bench
 from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When

@@ -11,7 +11,8 @@ from activities.agents.scripted_model import heard
 from activities.shell import Shell
 from grammar.documents.models import Personality
 from grammar.documents.rules import BranchScript, NumberedRule, Rule, WantedValue
-from grammar.messages.contracts import AgentSpec, BranchResult, ShellRequest, TemplateContext
+from grammar.messages.activity_requests import AgentSpec, ShellRequest, TemplateContext
+from grammar.messages.activity_results import BranchResult
 from tests.activities.conftest import KEY, Bench
 from tests.activities.test_agent import box
 

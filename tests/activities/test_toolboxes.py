@@ -14,7 +14,8 @@ import pytest
 
 from activities.toolboxes.pool import Pool
 from activities.toolboxes.server_process import LARGEST_LOG, ServerLog
-from grammar.messages.contracts import ApprovalDecision, TemplateContext
+from grammar.messages.activity_requests import TemplateContext
+from grammar.messages.reports import ApprovalDecision
 from tests.activities.boxes import (
     box,
     calls,

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from grammar.documents.models import ModelConfig, Price, Task
-from grammar.messages.contracts import Bundle, Progress, TranscriptEntry, Usage
+from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
+from grammar.messages.run_bundle import Bundle
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
 
@@ -24,7 +25,7 @@ SUM = Task(name="sum up", agents=("who",), user_prompt="x")
 FLOW = flow(LIST, EACH, SUM, fast=Price(input=1, output=10))
 
 
-def works(
+def running(
     turn: int = 2,
     doing: str = "answering",
     tail: str = "",
@@ -36,24 +37,24 @@ def works(
     return PendingActivity(1, progress, "", attempts=5, since=ago(4))
 
 
-def retries(seconds: float = 8) -> PendingActivity:
+def retrying(seconds: float = 8) -> PendingActivity:
     return PendingActivity(2, None, "500 overloaded", "ModelUnavailable", 5, ago(1), ago(-seconds))
 
 
-def tallies(**each: Any) -> list[TaskProgress]:
+def task_progress(**second: Any) -> list[TaskProgress]:
     """The first task is done, the second runs."""
     first = TaskProgress(status="done", started=ago(62), ended=ago(61.5))
-    second = {"status": "running", "total": 200, "started": ago(60), "done": 58, "failed": 2} | each
-    return [first, TaskProgress.model_validate(second), TaskProgress()]
+    known = {"status": "running", "total": 200, "started": ago(60), "done": 58, "failed": 2}
+    return [first, TaskProgress.model_validate(known | second), TaskProgress()]
 
 
-def update(
-    live: dict[str, PendingActivity] | None = None, entries: list[RunEvent] | None = None, **each: Any
+def changes(
+    activities: dict[str, PendingActivity] | None = None, events: list[RunEvent] | None = None, **second: Any
 ) -> RunChanges:
-    return RunChanges(entries=entries or [], tasks=tallies(**each), live=live or {}, started=ago(63))
+    return RunChanges(entries=events or [], tasks=task_progress(**second), live=activities or {}, started=ago(63))
 
 
-def ended(item: int, total: int = 200, task: str = "explain each", **fields: Any) -> RunEvent:
+def branch_ended(item: int, total: int = 200, task: str = "explain each", **fields: Any) -> RunEvent:
     known: dict[str, Any] = {
         "number": item, "task": task, "kind": "branch_ended", "branch": item - 1, "total": total, "status": "done",
         "label": f"item {item} of {total}" if total > 1 else "",

@@ -7,7 +7,7 @@ from textwrap import indent
 
 import yaml
 
-from grammar.documents.rules import Rules
+from grammar.documents.rules import RulesFile
 from grammar.loading.bundle import LoadOptions, load
 from grammar.loading.lint import Findings, lint
 from grammar.loading.source import HEADER
@@ -38,7 +38,7 @@ def _header(kind: str) -> str:
 def checked(kind: str, text: str, folder: Path) -> Findings:
     """What strict lint says of the block; a flow is loaded as for a run, too. Rules raise where they are wrong."""
     if kind == "rules":
-        Rules.model_validate(yaml.safe_load(text))
+        RulesFile.model_validate(yaml.safe_load(text))
         return Findings()
     file = folder / "document.yaml"
     file.write_text(document(kind, text), encoding="utf-8")

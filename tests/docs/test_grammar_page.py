@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic.fields import FieldInfo
 
+from grammar.documents.durations import parse_duration
 from grammar.documents.models import (
     KINDS,
     Document,
@@ -22,7 +23,6 @@ from grammar.documents.models import (
     Task,
     Taskflow,
     Toolbox,
-    parse_duration,
 )
 from grammar.errors import InvalidFlow
 from tests.docs.examples import checked, examples

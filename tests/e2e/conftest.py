@@ -95,7 +95,7 @@ class Desk:
         return mine
 
     def kill_all(self) -> None:
-        """`kill -9` to starter, worker, keeper and server alike."""
+        """`kill -9` to starter, worker, supervisor and server alike."""
         while found := [one for one in self.processes() if _lives(one)]:
             for process in found:
                 with contextlib.suppress(psutil.Error):

@@ -149,7 +149,7 @@ def test_the_wait_holds_no_process_and_no_activity(desk: Desk, endpoint: Scripte
 
 
 def test_the_wait_outlives_everything(desk: Desk, endpoint: ScriptedEndpoint) -> None:
-    """Starter, worker, keeper and server are killed at each of the two waits."""
+    """Starter, worker, supervisor and server are killed at each of the two waits."""
     starting = ("flow.yaml", "--id", "night", "--json")
     command_told(desk.start(*starting), FIRST)
     desk.kill_all()

@@ -75,7 +75,7 @@ def test_own_worker_killed(desk: Desk, scripted: Scripted) -> None:
 
 
 def test_everything_killed_then_joined_by_id(desk: Desk, scripted: Scripted) -> None:
-    """Starter, worker, keeper and embedded server; the same command goes on with the run."""
+    """Starter, worker, supervisor and embedded server; the same command goes on with the run."""
     desk.write("flow.yaml", FLOW)
     endpoint = scripted(RULES)
     until_two_are_done(desk.start("flow.yaml", "--json", "--id", "nightly"))

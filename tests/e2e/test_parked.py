@@ -41,7 +41,7 @@ def parked(desk: Desk, scripted: Scripted) -> ScriptedEndpoint:
     assert "python starter.py --resume night --retry" in ended.out
     assert "--workflow-id night --name retry" in ended.out
     assert len(endpoint.requests) == 100
-    assert [one for one in desk.processes() if "worker.py" in " ".join(one.cmdline())] == []
+    assert [one for one in desk.processes() if "--run" in one.cmdline()] == []
     endpoint.rules = [Rule(text="$PROMPT")]
     return endpoint
 

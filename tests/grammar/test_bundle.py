@@ -23,9 +23,9 @@ def write(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-def flow(here: Path, text: str, **order: object) -> Loaded:
+def flow(here: Path, text: str, **options: object) -> Loaded:
     write(here, "who.yaml", HEADER % "personality" + "personality: Somebody\n")
-    return load(LoadOptions(str(write(here, "flow.yaml", text)), **order))  # type: ignore[arg-type]
+    return load(LoadOptions(str(write(here, "flow.yaml", text)), **options))  # type: ignore[arg-type]
 
 
 def problems(here: Path, text: str) -> list[str]:

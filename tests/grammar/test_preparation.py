@@ -1,18 +1,20 @@
-"""Conditions, items, prompts, and what is written down of them (specification sections 3 to 5)."""
+"""Conditions, items, prompts, and what is written down of them (specification sections 3 to 6)."""
 
 from typing import Any
 
 import pytest
 
-from grammar.documents.models import Task
+from grammar.documents.models import Personality, Task
 from grammar.documents.values import ToolResult
-from grammar.messages.contracts import PAGE_BRANCHES, Page, PrepareRequest, TemplateContext
-from grammar.preparing.preparation import Failed, page
+from grammar.messages.activity_requests import PrepareRequest, TemplateContext
+from grammar.messages.activity_results import PAGE_BRANCHES, Page
+from grammar.preparing.preparation import RenderFailure, page
+from grammar.preparing.system_prompt import system_prompt
 
 ENV = {"SECRET": "hunter2-long", "SHORT": "ab", "EMPTY": ""}
 
 
-def prepare(prompt: str = "", *, result: Any = None, offset: int = 0, **fields: Any) -> Page | Failed:
+def prepare(prompt: str = "", *, result: Any = None, offset: int = 0, **fields: Any) -> Page | RenderFailure:
     outputs, globals_ = fields.pop("outputs", {}), fields.pop("globals", {})
     secrets, prompts = fields.pop("secrets", []), fields.pop("prompts", {})
     text = result if isinstance(result, str) or result is None else str(result).replace("'", '"')
@@ -36,7 +38,7 @@ def prompts(**fields: Any) -> list[str]:
 
 def fault(**fields: Any) -> tuple[str, str]:
     found = prepare(**fields)
-    assert isinstance(found, Failed), found
+    assert isinstance(found, RenderFailure), found
     return found.kind.__name__, found.message
 
 
@@ -137,3 +139,14 @@ def test_secrets_of_earlier_results_stay_references() -> None:
 
 def test_task_env_comes_first() -> None:
     assert prompts(prompt="{{ env('A') }}", env={"A": "{{ globals.x }}!"}, globals={"x": 1}) == ["1!"]
+
+
+def test_system_prompt_says_only_what_there_is() -> None:
+    full = system_prompt(Personality(personality="P", task="T"), ["hint", ""])
+    order = [
+        full.index(part)
+        for part in ("P", "# Important Guidelines", "# Additional Guidelines\nhint", "# Primary Task\nT")
+    ]
+    assert order == sorted(order)
+    assert system_prompt(Personality(), []).startswith("# Important Guidelines")
+    assert "Additional" not in system_prompt(Personality(), [""])

@@ -38,9 +38,10 @@ from grammar.errors import InvalidFlow, Problem, TaskError
 from grammar.loading import bundle, schemas
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.lint import Findings, lint
-from grammar.messages.contracts import Page, PrepareRequest, TemplateContext
+from grammar.messages.activity_requests import PrepareRequest, TemplateContext
+from grammar.messages.activity_results import Page
 from grammar.preparing import outputs
-from grammar.preparing.preparation import Failed, page
+from grammar.preparing.preparation import RenderFailure, page
 
 FULL = bool(os.environ.get("FUZZ"))
 SECONDS = 5.0  # of work, as other tests may have the processor at the same time
@@ -588,7 +589,7 @@ def asked(template: str, **fields_: Any) -> PrepareRequest:
 def test_templates(child: Child, rendering: Rendering, template: str) -> None:
     TRIED["templates"] += 1
     prepared = rendering(page, asked(template), {"HOME": "secret"})
-    prepared if isinstance(prepared, Failed | TaskError) else prepared.model_dump_json()
+    prepared if isinstance(prepared, RenderFailure | TaskError) else prepared.model_dump_json()
     if TRIED["templates"] % 4 == 0:
         document = {
             "taskflow": [{"task": {"agents": ["b"], "user_prompt": template, "if": template, "env": {"X": template}}}]
@@ -610,7 +611,7 @@ def test_expressions(rendering: Rendering, expression: str, condition: bool) -> 
     TRIED["templates"] += 1
     fields_ = {"if": expression, "repeat_prompt": True} if condition else {"over": expression}
     prepared = rendering(page, asked("{{ result }}", **fields_), {})
-    prepared if isinstance(prepared, Failed | TaskError) else prepared.model_dump_json()
+    prepared if isinstance(prepared, RenderFailure | TaskError) else prepared.model_dump_json()
 
 
 LASTING = [
@@ -641,7 +642,7 @@ HARMFUL = [
 )
 def test_templates_that_mean_harm(child: Child, rendering: Rendering, template: str) -> None:
     TRIED["templates"] += 1
-    assert isinstance(rendering(page, asked(template), {}), Failed | TaskError | Page)
+    assert isinstance(rendering(page, asked(template), {}), RenderFailure | TaskError | Page)
     document = {"taskflow": [{"task": {"agents": ["b"], "user_prompt": template}}]}
     child("look", {"a.yaml": yaml.safe_dump(document).encode(), "b.yaml": b"personality: x"}, "a.yaml", {})
 

@@ -1,162 +1,136 @@
-"""The small pure rules: redaction, endpoints, model choice, references, errors, instructions."""
+"""Rules files: what is read of them, and what is said of one that is wrong."""
 
-import inspect
-import re
-import sys
+import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import JsonValue
 
-from grammar import errors
-from grammar.documents.models import ModelConfig, Personality, Task, parse_duration
-from grammar.documents.references import Search
-from grammar.documents.values import ToolResult, read, read_or_text
-from grammar.messages.contracts import ModelSpec
-from grammar.messages.endpoint import COPILOT, OPENAI, choose, is_embedded
-from grammar.messages.model_choice import choose as choose_model
-from grammar.preparing.system_prompt import system_prompt
-from grammar.templating.redaction import hide, reveal
+from grammar.documents.models import Task
+from grammar.documents.rules import DryRunScript, Rule, branch_script
+from grammar.dry_run.dry_run_bundle import as_dry_run, rules_beside
+from grammar.errors import InvalidFlow
+from grammar.loading import bundle
+from grammar.loading.bundle import Loaded, LoadOptions
 
-TEXT = st.text(alphabet='ab⟦⟧:|kenv"\n\\é', max_size=20)
+FLOW = """
+taskflow:
+  - task: {id: fetch, name: fetch it, run: echo hi}
+  - task: {name: ask, agents: [brief.yaml], user_prompt: hi}
+"""
 
 
-@given(st.recursive(TEXT, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3)), TEXT)
-def test_what_is_hidden_comes_back(value: JsonValue, secret: str) -> None:
-    secrets = {"A": "abab" + secret, "B": "ab" + secret + "cdef"}
-    hidden = hide(value, secrets, "1x2y")
-    assert reveal(hidden, secrets, "1x2y") == value
+@pytest.fixture
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Loaded:
+    monkeypatch.chdir(tmp_path)
+    Path("brief.yaml").write_text("personality: Be brief.\n")
+    Path("flow.yaml").write_text(FLOW)
+    return bundle.load(LoadOptions("flow.yaml"))
 
 
-def test_hidden_in_json_too() -> None:
-    secrets = {"A": 'line "one"\nline two'}
-    text = '{"x": "line \\"one\\"\\nline two"}'
-    hidden = hide(text, secrets, "k")
-    assert hidden == '{"x": "⟦env:A|json:k⟧"}'
-    assert reveal(hidden, secrets, "k") == text
+def script(loaded: Loaded, text: str) -> DryRunScript:
+    path = Path("flow.dry.yaml")
+    path.write_text(textwrap.dedent(text))
+    made = as_dry_run(loaded, path.absolute()).bundle.script
+    assert made
+    return made
 
 
-@pytest.mark.parametrize(
-    ("spec", "environ", "url", "key"),
-    [
-        ({}, {}, None, None),
-        ({}, {"OPENAI_API_KEY": "o"}, OPENAI, "o"),
-        ({}, {"AI_API_TOKEN": "a"}, COPILOT, "a"),
-        ({}, {"COPILOT_TOKEN": "c", "OPENAI_API_KEY": "o"}, OPENAI, "c"),
-        ({}, {"OPENAI_BASE_URL": "http://b", "OPENAI_API_KEY": "o"}, "http://b", "o"),
-        ({}, {"AI_API_ENDPOINT": "http://a", "OPENAI_BASE_URL": "http://b", "AI_API_TOKEN": "k"}, "http://a", "k"),
-        ({"endpoint": "http://x"}, {"AI_API_ENDPOINT": "http://a", "AI_API_TOKEN": "k"}, "http://x", None),
-        ({"endpoint": "http://a/v2"}, {"AI_API_ENDPOINT": "http://a", "AI_API_TOKEN": "k"}, "http://a/v2", "k"),
-        ({"endpoint": "http://x", "token": "T"}, {"T": "own", "AI_API_TOKEN": "k"}, "http://x", "own"),
-    ],
-)
-def test_endpoint_and_key(spec: dict[str, str], environ: dict[str, str], url: str | None, key: str | None) -> None:
-    chosen = choose(ModelSpec(**spec), environ)
-    assert (chosen.url, chosen.key) == (url, key)
-    assert is_embedded(environ) is (not environ)
-
-
-def test_model_choice() -> None:
-    config = ModelConfig(
-        models={"fast": "gpt-x"}, model_settings={"fast": {"temperature": 1, "top_p": 0.5, "api_type": "responses"}}
+def test_every_kind_of_answer(loaded: Loaded) -> None:
+    made = script(
+        loaded,
+        """\
+        rules:
+          - when: {task: fetch, attempt: 1}
+            exit_code: 3
+            stderr: no network
+          - when: {task: fetch it}
+            stdout: '[1, 2]'
+          - when: {task: ask, turn: 1, item: 2, model: m, prompt: h.}
+            tool_calls: [{name: t, arguments: {a: 1}}, {name: transfer_to_b}]
+            times: 2
+          - when: {task: ask}
+            error: {status: 429, retry_after: 1}
+          - result: false
+          - text: hello
+          - exit_code: 0
+        """,
     )
-    spec = choose_model(Task(model="fast", model_settings={"temperature": 0}), config)
-    assert (spec.name, spec.api_type, spec.settings) == ("gpt-x", "responses", {"temperature": 0, "top_p": 0.5})
-    assert choose_model(Task(models=("fast",)), config).name == "gpt-x"
-    assert choose_model(Task(model="an-id"), config).name == "an-id"
-    assert choose_model(Task(), config).name is None
+    assert [rule.kind for rule in made.rules] == ["shell", "shell", "agent", "agent", "agent", "agent", "shell"]
+    assert [rule.calls_tools for rule in made.rules] == [False, False, True, False, False, False, False]
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("30s", 30), ("5m", 300), ("2h", 7200), ("1d", 86400), (7, 7), ("1.5", 1.5), ("250ms", 0.25)]
-)
-def test_durations(text: object, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "-1s", 0, True, None, "1e9d"])
-def test_no_durations(text: object) -> None:
-    with pytest.raises(ValueError, match="duration"):
-        parse_duration(text)
-
-
-def test_references_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("first", "second", "third", "here", "repo/flows", "repo")
-    folders = [tmp_path / name for name in names]
-    for folder in folders:
-        (folder / "a").mkdir(parents=True)
-        (folder / "a/b.yaml").write_text("x: 1")
-    (tmp_path / "repo/.git").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    monkeypatch.setenv("TASKFLOW_PATH", f"{folders[0]}:{folders[1]}")
-    search = Search((folders[2],), tmp_path / "repo/flows")
-    for folder in folders:
-        assert search.find("a.b") == folder / "a/b.yaml"
-        (folder / "a/b.yaml").unlink()
-    assert search.find("a.b") is None
-
-
-def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
-    (tmp_path / "box.yaml").write_text("x: 1")
-    assert Search().find("./box.yaml", tmp_path / "flow.yaml") == tmp_path / "box.yaml"
-
-
-def test_installed_documents_are_found_without_running_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "some_package_of_flows"
-    (package / "boxes").mkdir(parents=True)
-    (package / "__init__.py").write_text("raise RuntimeError('was run')")
-    (package / "boxes/one.yaml").write_text("x: 1")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert Search().find("some_package_of_flows.boxes.one") == package / "boxes/one.yaml"
-    assert "some_package_of_flows" not in sys.modules
-
-
-@pytest.mark.parametrize(
-    "name", ["personalities.assistant", "toolboxes.echo", "toolboxes.memcache", "toolboxes.logbook"]
-)
-def test_names_of_the_existing_engine_fall_back_to_ours(name: str) -> None:
-    found = Search().find(f"seclab_taskflow_agent.{name}")
-    assert found and str(found).endswith(f"taskflows/{name.replace('.', '/')}.yaml")
-
-
-@pytest.mark.parametrize(
-    ("result", "value"),
+    ("text", "complaint"),
     [
-        (ToolResult(tool_name="t", text="[1]"), [1]),
-        (ToolResult(tool_name="t", text="x", structured={"a": 1}), {"a": 1}),
-        (ToolResult(tool_name="t", text="not json"), "not json"),
-        (ToolResult(tool_name="t", text="NaN"), "NaN"),
+        ("rules:\n  - when: {task: fetch}\n    stdot: x\n",
+         "flow.dry.yaml:3: rules[0].stdot: unknown field; did you mean `stdout`?"),
+        ("rules:\n  - when: {tusk: x}\n    text: x\n",
+         "flow.dry.yaml:2: rules[0].when.tusk: unknown field; did you mean `task`?"),
+        ("rules:\n\n  - when: {task: asc}\n    text: x\n",
+         "flow.dry.yaml:3: rules[0].when.task: no task has the name or id 'asc'; did you mean 'ask'?"),
+        ("rules:\n  - when: {task: ask}\n    stdout: x\n",
+         "flow.dry.yaml:2: rules[0].when.task: 'ask' runs an agent: answer with text, tool_calls, result, error"),
+        ("rules:\n  - when: {task: fetch}\n    text: x\n",
+         "flow.dry.yaml:2: rules[0].when.task: 'fetch' runs a script: answer with stdout, stderr, exit_code, run"),
+        ("rules:\n  - when: {task: ask}\n", "flow.dry.yaml:2: rules[0]: a rule needs an answer: one of text, "
+         "tool_calls, result, error, stdout, stderr, exit_code, run"),
+        ("rules:\n  - text: x\n    stdout: x\n",
+         "flow.dry.yaml:2: rules[0]: `text` is an agent's answer and `stdout` a script's; a rule has one of them"),
+        ("rules:\n  - text: x\n    error: {status: 500}\n",
+         "flow.dry.yaml:2: rules[0]: `text` and `error` do not go together"),
+        ("rules:\n  - run: true\n    stdout: x\n", "flow.dry.yaml:2: rules[0]: `stdout` and `run` do not go together"),
+        ("rules:\n  - when: {prompt: '('}\n    text: x\n",
+         "flow.dry.yaml:2: rules[0].when.prompt: not a regular expression: missing ), "
+         "unterminated subpattern at position 0"),
+        ("rules:\n  - error: {status: 200}\n",
+         "flow.dry.yaml:2: rules[0].error.status: must be greater than or equal to 400"),
+        ("rules: x\n", "flow.dry.yaml:1: rules: must be a list, not text"),
+        ("rule: []\n", "flow.dry.yaml:1: rule: unknown field; did you mean `rules`?"),
+        ("- x\n", "flow.dry.yaml:1: a document must be a map of fields"),
     ],
-)
-def test_values(result: ToolResult, value: object) -> None:
-    assert read_or_text(result) == value
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_line(loaded: Loaded, text: str, complaint: str) -> None:
+    with pytest.raises(InvalidFlow) as caught:
+        script(loaded, text)
+    assert complaint in str(caught.value).splitlines()
 
 
-def test_text_that_is_not_json_has_no_value() -> None:
-    with pytest.raises(ValueError, match="Expecting value"):
-        read(ToolResult(tool_name="t", text="not json"))
+def test_a_file_that_is_not_there(loaded: Loaded, tmp_path: Path) -> None:
+    with pytest.raises(InvalidFlow, match=r"none\.yaml: cannot be read: No such file or directory"):
+        as_dry_run(loaded, tmp_path / "none.yaml")
 
 
-def test_the_error_tree_is_drawn_as_it_is() -> None:
-    drawn = re.findall(r"^([│├└─ ]*)([A-Z]\w+)", (errors.__doc__ or "").split("\n\n")[1], re.MULTILINE)
-    path: list[str] = []
-    pairs = set()
-    for branch, name in drawn:
-        depth = len(branch) // 4
-        path[depth:] = [name]
-        pairs.add((name, path[depth - 1] if depth else "Exception"))
-    classes = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, errors.TaskflowError)]
-    assert pairs == {(c.__name__, c.__bases__[0].__name__) for c in classes}
+def test_rules_beside_the_flow(tmp_path: Path) -> None:
+    assert rules_beside(tmp_path / "flow.yaml") is None
+    (tmp_path / "flow.dry.yaml").write_text("rules: []\n")
+    assert rules_beside(tmp_path / "flow.yaml") == tmp_path / "flow.dry.yaml"
 
 
-def test_system_prompt_says_only_what_there_is() -> None:
-    full = system_prompt(Personality(personality="P", task="T"), ["hint", ""])
-    order = [
-        full.index(part)
-        for part in ("P", "# Important Guidelines", "# Additional Guidelines\nhint", "# Primary Task\nT")
-    ]
-    assert order == sorted(order)
-    assert system_prompt(Personality(), []).startswith("# Important Guidelines")
-    assert "Additional" not in system_prompt(Personality(), [""])
+def test_a_dry_run_is_another_run(loaded: Loaded) -> None:
+    dry = as_dry_run(loaded, None).bundle
+    assert dry.script == DryRunScript()
+    assert dry.hash != loaded.bundle.hash
+
+
+def rule(**fields: object) -> Rule:
+    return Rule.model_validate({"text": "x"} | fields)
+
+
+def test_a_branch_gets_the_rules_that_concern_it() -> None:
+    task = Task.model_validate({"name": "n", "id": "i", "user_prompt": "p", "agents": ["a"]})
+    rules = [
+        rule(), rule(when={"task": "n"}), rule(when={"task": "i"}), rule(when={"task": "other"}),
+        rule(when={"item": 2}), rule(when={"item": 1}), rule(when={"model": "big"}), rule(when={"model": "small"}),
+        rule(text=None, stdout="x"),
+    ]  # fmt: skip
+    found = branch_script(DryRunScript(rules=rules), task, 0, item=1, models=("big", "gpt-5"))
+    assert [one.number for one in found.rules] == [0, 1, 2, 4, 6]
+    assert not found.first
+
+
+def test_of_those_the_moment_decides() -> None:
+    task = Task.model_validate({"name": "n", "user_prompt": "p", "agents": ["a"]})
+    rules = [rule(when={"turn": 2}), rule(when={"attempt": 1}), rule(when={"prompt": "^b"}), rule()]
+    found = branch_script(DryRunScript(rules=rules), task, 0, item=0, models=())
+    assert [one.number for one in found.fitting("abc", turn=1, attempt=1)] == [1, 3]
+    assert [one.number for one in found.fitting("bc", turn=2, attempt=2)] == [0, 2, 3]

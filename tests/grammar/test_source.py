@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from grammar.errors import InvalidFlow
-from grammar.loading.source import MAX_BYTES, read
+from grammar.loading.source import read
+from grammar.loading.yaml_reader import MAX_BYTES
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)

@@ -23,7 +23,7 @@ async def failed(content: bytes, api: str = "chat", **how: Any) -> TaskError:
     error: BaseException | None = raised.value
     while error and not isinstance(error, TaskError):
         error = error.__cause__
-    assert error, raised.value
+    assert isinstance(error, TaskError), raised.value
     return error
 
 
@@ -170,7 +170,7 @@ async def test_ids_are_unique_in_the_conversation() -> None:
     received = await ask(sent(call(0, "call_0", "f", "{}"), chunk({}, "tool_calls")), taken={"call_0"})
     assert [call_id for call_id, _, _ in received.calls] == ["call_0_2"]
     again = {"type": "function_call", "call_id": "call_0", "name": "f", "arguments": "{}"}
-    events = [{"type": "response.output_item.done", "output_index": 0, "item": again},
+    events: list[dict[str, Any]] = [{"type": "response.output_item.done", "output_index": 0, "item": again},
               {"type": "response.completed", "response": response(again)}]  # fmt: skip
     received = await ask(sent(*events, done=False), "responses", taken={"call_0"})
     assert [call_id for call_id, _, _ in received.calls] == ["call_0_2"]

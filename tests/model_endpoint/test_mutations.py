@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from grammar.errors import TaskError
 from tests.model_endpoint.asking import USAGE, ask, call, chunk, message, response, sent
 
-EXAMPLES = 20_000 if os.environ.get("FUZZ") else 1_500
-TALK = [
+EXAMPLES = 20_000 if os.environ.get("FUZZ") else 2_000
+TALK: list[dict[str, Any]] = [
     chunk({"role": "assistant", "content": ""}),
     chunk({"content": "Ports 22, \u00e9 80, \U0001f600"}),
     chunk({"reasoning_content": "well", "refusal": None}),
     chunk({}, "stop"),
     USAGE,
 ]
-CALLS = [
+CALLS: list[dict[str, Any]] = [
     chunk({"role": "assistant", "content": None}),
     call(0, "call_1", "f", '{"x":'),
     call(0, None, None, ' "1"}'),
@@ -39,7 +39,7 @@ FUNCTION = {
 }
 THOUGHT = {"id": "rs", "type": "reasoning", "summary": [{"type": "summary_text", "text": "well"}]}
 ITEMS = [THOUGHT, message("Ports 22"), FUNCTION]
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"type": "response.created", "response": response(status="in_progress")},
     {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "item_id": "msg", "delta": "Ports"},
     *({"type": "response.output_item.done", "output_index": index, "item": item} for index, item in enumerate(ITEMS)),
@@ -47,7 +47,7 @@ EVENTS = [
 ]
 STREAMS: list[tuple[str, list[dict[str, Any]]]] = [("chat", TALK), ("chat", CALLS), ("responses", EVENTS)]
 
-ODD = st.sampled_from([
+ODD: st.SearchStrategy[Any] = st.sampled_from([
     None, True, False, 0, -1, 1.5, 10**30, float("inf"), float("nan"), "", "x", "\ud83d", "\ude00", "\0",
     "error", "length",
     [], {}, [None], [{}], {"x": 1}, [[]], "a" * 1000, {"error": {"message": "gone"}}, {"type": "refusal", "refusal": 1},

@@ -12,7 +12,9 @@ from tests.support.stories import PRICES, TALK, many
 
 # Two animation frames after the load: the page has been laid out and painted.
 PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"
-SHOWN = "[...document.querySelectorAll('.branch')].filter((one) => one.checkVisibility()).map((one) => one.id)"
+SHOWN = (
+    "[...document.querySelectorAll('.branch')].filter((branch) => branch.checkVisibility()).map((branch) => branch.id)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_a_link_leads_to_a_branch_that_is_folded_away(browser: Browser, thousand
     assert browser.evaluate("new Promise((done) => setTimeout(() => done(location.hash)))") == "#b2-970"
     browser.evaluate(PAINTED)
     assert browser.evaluate(
-        "(() => { const one = document.querySelector('#b2-970'); return [one.open, one.checkVisibility()]; })()"
+        "((branch) => [branch.open, branch.checkVisibility()])(document.querySelector('#b2-970'))"
     ) == [True, True]
 
 

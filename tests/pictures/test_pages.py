@@ -7,7 +7,7 @@ import pytest
 
 from grammar.documents.models import ModelConfig
 from grammar.loading.graph import Graph, Link, TaskNode
-from grammar.messages.contracts import TranscriptEntry
+from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.reports import Approval, Failure, Parked
 from pictures import flow_page, mermaid, run_page
 from tests.support.stories import PRICES, TALK, at, many
@@ -16,28 +16,28 @@ MEAN = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }} ⟦
 LOADS = {"img", "iframe", "object", "embed", "link", "base", "form", "audio", "video", "source", "image", "use"}
 
 
-class Page(HTMLParser):
+class ParsedPage(HTMLParser):
     """What a browser would find: the elements, and the text outside of them."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.told: list[str] = []
+        self.texts: list[str] = []
         self.feed(text)
         self.close()
-        self.text = "".join(self.told)
+        self.text = "".join(self.texts)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        self.told.append(" ")
+        self.texts.append(" ")
 
     def handle_data(self, data: str) -> None:
-        self.told.append(data)
+        self.texts.append(data)
 
 
-def looked_at(text: str) -> Page:
+def checked(text: str) -> ParsedPage:
     """The page, once it is sure that nothing in it can run or is loaded."""
-    page = Page(text)
+    page = ParsedPage(text)
     assert [tag for tag, _ in page.tags if tag in LOADS] == []
     names = {name for _, attributes in page.tags for name in attributes}
     assert not {name for name in names if name.startswith("on") or name in ("src", "srcdoc", "style", "action")}
@@ -58,7 +58,7 @@ def mean_flow() -> Graph:
 
 
 def test_a_flow_that_means_harm() -> None:
-    page = looked_at(flow_page.html(mean_flow()))
+    page = checked(flow_page.html(mean_flow()))
     assert "<script>alert(1)</script>" in page.text
 
 
@@ -109,33 +109,33 @@ def test_a_flow_of_a_thousand_tasks() -> None:
     links = [Link(source=n, target=m, kind="output", label=f"outputs.x{n}") for n in range(1, 1001, 7)
              for m in range(n + 1, min(1001, n + 40), 5)]  # fmt: skip
     text = flow_page.html(Graph(name="f", source="f.yaml", tasks=tasks, links=links))
-    assert "task 1000" in looked_at(text).text
+    assert "task 1000" in checked(text).text
     assert len(text) < 2_000_000
 
 
 def test_a_run_that_means_harm() -> None:
-    story = many(2, [TranscriptEntry(kind=kind, who=MEAN, text=MEAN) for kind in ("message", "tool_call", "handoff")])
-    report = story.manifest.report
+    history = many(2, [TranscriptEntry(kind=kind, who=MEAN, text=MEAN) for kind in ("message", "tool_call", "handoff")])
+    report = history.manifest.report
     failure = Failure(task=MEAN, type=MEAN, message=MEAN)
-    report.tasks[0].name = story.manifest.branches[0].task = MEAN
-    report.tasks[0].note = report.name = story.bundle.source = story.run_id = MEAN
+    report.tasks[0].name = history.manifest.branches[0].task = MEAN
+    report.tasks[0].note = report.name = history.bundle.source = history.run_id = MEAN
     report.tasks[0].failures.append(failure)
     report.tasks[0].warnings.append(MEAN)
     report.outputs = {MEAN: {MEAN: MEAN}}
     report.failure = failure
     report.parked = Parked(task=MEAN, failure=failure, since=at(1))
     report.approvals = [Approval(id=MEAN, task=MEAN, branch=MEAN, tool=MEAN, toolbox=MEAN, arguments=MEAN, since=at(1))]
-    story.history.items[1][0] = {MEAN: MEAN}
-    branch = story.manifest.branches[1]
+    history.history.items[1][0] = {MEAN: MEAN}
+    branch = history.manifest.branches[1]
     branch.label, branch.model, branch.error, branch.status = MEAN, MEAN, MEAN, "failed"
-    page = looked_at(run_page.html(story, ModelConfig()))
+    page = checked(run_page.html(history, ModelConfig()))
     assert page.text.count("<script>alert(1)</script>") > 20
     assert "⟦TOKEN⟧" in page.text
     assert "0123456789ab⟧" not in page.text.replace(MEAN.encode(errors="replace").decode(), "")
 
 
 def test_what_a_report_says() -> None:
-    text = looked_at(run_page.html(many(98), PRICES)).text
+    text = checked(run_page.html(many(98), PRICES)).text
     words = " ".join(text.split())
     assert "branches 99 1 failed" in words
     assert "model requests 194" in words
@@ -151,13 +151,13 @@ def test_what_a_report_says() -> None:
 
 
 def test_what_was_mended_had_failed() -> None:
-    story = many(3)
-    leg = story.history.deployments[1]
-    story.history.deployments[1:2] = [
-        leg.model_copy(update={"failure": "BadRequest: 400 no <b>such</b> model", "gave": None}),
+    history = many(3)
+    leg = history.history.deployments[1]
+    history.history.deployments[1:2] = [
+        leg.model_copy(update={"failure": "BadRequest: 400 no <b>such</b> model", "output": None}),
         leg.model_copy(update={"activity": f"{leg.activity}-leg-2"}),
     ]
-    words = " ".join(looked_at(run_page.html(story, PRICES)).text.split())
+    words = " ".join(checked(run_page.html(history, PRICES)).text.split())
     assert "branches 4 1 failed before" in words
     assert words.count("failed before, and was run again: BadRequest: 400 no <b>such</b> model") == 1
 
@@ -165,11 +165,11 @@ def test_what_was_mended_had_failed() -> None:
 def test_a_prompt_is_told_once() -> None:
     """A dry run says by itself what it was asked."""
     asked = [TranscriptEntry(kind="prompt", who="assistant", text="Read file_0.c"), *TALK]
-    assert looked_at(run_page.html(many(1, asked), PRICES)).text.count("Read file_0.c") == 1
+    assert checked(run_page.html(many(1, asked), PRICES)).text.count("Read file_0.c") == 1
 
 
 def test_without_prices_a_report_says_so() -> None:
-    words = " ".join(looked_at(run_page.html(many(3), ModelConfig())).text.split())
+    words = " ".join(checked(run_page.html(many(3), ModelConfig())).text.split())
     assert "cost – no prices" in words
     assert "No price is known of gpt-x" in words
 
@@ -186,7 +186,7 @@ def test_a_thousand_branches_stay_below_ten_megabytes(turns: int, text: str) -> 
 
 def test_what_is_left_out_is_told() -> None:
     talk = [TranscriptEntry(kind="message", who="a", text=f"turn {n}. " + "word " * 400) for n in range(150)]
-    text = looked_at(run_page.html(many(400, talk), PRICES)).text
+    text = checked(run_page.html(many(400, talk), PRICES)).text
     assert "102 entries are left out here" in text
     assert "turn 0." in text
     assert "turn 149." in text

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from grammar.messages.continue_as_new import RunInput
-from grammar.messages.contracts import WORKFLOW
+from grammar.messages.names import WORKFLOW
 from grammar.messages.reports import RunReport
 from runtime.sandbox import workflow_runner
 from runtime.storage.converter import data_converter

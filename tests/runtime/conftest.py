@@ -34,7 +34,7 @@ class Holder:
 
     @cached_property
     def got(self) -> dict[str, Any]:
-        """What it holds: address, ui_url, pid, keeper_pid, port, ui_port; or error. Waits for it."""
+        """What it holds: address, ui_url, pid, supervisor_pid, port, ui_port; or error. Waits for it."""
         assert self._process.stdout is not None
         return dict(json.loads(self._process.stdout.readline()))
 
@@ -51,14 +51,14 @@ class Holder:
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A state directory; at the end, its server must end by itself.
 
-    It has ports of its own, as if a keeper had been killed: tests side by side would take 7233 from each other.
+    It has ports of its own, as if a supervisor had been killed: tests side by side would take 7233 from each other.
     """
     path = tmp_path / "state"
     path.mkdir(mode=0o700)
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(path))
-    ServerRecord(pid=0, keeper_pid=0, port=free_port(0), ui_port=free_port(0)).write(ServerFiles(path).record)
+    ServerRecord(pid=0, supervisor_pid=0, port=free_port(0), ui_port=free_port(0)).write(ServerFiles(path).record)
     yield path
-    until(lambda: not is_held(ServerFiles(path).keeper))
+    until(lambda: not is_held(ServerFiles(path).supervisor))
 
 
 @pytest.fixture
@@ -71,5 +71,5 @@ def holder(state: Path) -> Iterator[Callable[..., Holder]]:
         return started[-1]
 
     yield start
-    for one in started:
-        one.kill()
+    for process in started:
+        process.kill()

@@ -91,7 +91,7 @@ async def test_connects(dev_server: DevServer) -> None:
     assert client.namespace == "default"
 
 
-LOOK = "import asyncio; from runtime.connection import local_server; print(asyncio.run(local_server()))"
+LOCAL_SERVER = "import asyncio; from runtime.connection import local_server; print(asyncio.run(local_server()))"
 
 
 async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answers() -> None:
@@ -100,5 +100,6 @@ async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answe
             stack.enter_context(socket.create_server(("127.0.0.1", 7233)))
         except OSError:
             pytest.skip("port 7233 is in use")
-        look = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", LOOK], capture_output=True, text=True)
-    assert look.stdout == "None\n", look.stderr
+        command = [sys.executable, "-c", LOCAL_SERVER]
+        ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert ended.stdout == "None\n", ended.stderr

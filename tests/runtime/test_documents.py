@@ -4,16 +4,16 @@ import os
 import time
 from pathlib import Path
 
-from grammar.documents.values import Stored
+from grammar.documents.values import StoredDocument
 from grammar.messages.reports import RunReport
 from runtime.storage.document_files import LEFT_BEHIND, FileDocuments, filled
 
 
-async def added(documents: FileDocuments, text: str) -> Stored:
+async def added(documents: FileDocuments, text: str) -> StoredDocument:
     documents.folder.mkdir(parents=True, exist_ok=True)
     file = documents.folder / "new"
     file.write_text(text)
-    return Stored(key=await documents.add(file), size=len(text), form="value")
+    return StoredDocument(key=await documents.add(file), size=len(text), form="value")
 
 
 async def test_a_document_is_kept_once(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ async def test_a_document_is_kept_once(tmp_path: Path) -> None:
 async def test_a_report_has_its_outputs_again(tmp_path: Path) -> None:
     documents = FileDocuments(tmp_path)
     report = RunReport(name="n", bundle="b", outputs={"a": 1}, stored={"b": await added(documents, "[1]")})
-    found = await filled(report, documents)
-    assert (found.outputs, found.stored) == ({"a": 1, "b": [1]}, {})
+    full = await filled(report, documents)
+    assert (full.outputs, full.stored) == ({"a": 1, "b": [1]}, {})
 
 
 def test_what_was_never_finished_goes_after_a_day(tmp_path: Path) -> None:
@@ -41,4 +41,4 @@ def test_what_was_never_finished_goes_after_a_day(tmp_path: Path) -> None:
         if name != "new":
             os.utime(documents.folder / name, (0, time.time() - LEFT_BEHIND - 10))
     documents.tidy()
-    assert [one.name for one in documents.folder.iterdir()] == ["new"]
+    assert [path.name for path in documents.folder.iterdir()] == ["new"]

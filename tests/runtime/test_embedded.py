@@ -26,19 +26,19 @@ from tests.support.waiting import gone, until, until_async
 Start = Callable[..., Holder]
 
 
-def server_of(one: Holder) -> EmbeddedServer:
-    return EmbeddedServer(one.got["address"], one.got["ui_url"])
+def server_of(user: Holder) -> EmbeddedServer:
+    return EmbeddedServer(user.got["address"], user.got["ui_url"])
 
 
-async def start_workflow(one: Holder, name: str, *args: str) -> None:
-    client = await connect(to_embedded(server_of(one)), data_converter(None))
+async def start_workflow(user: Holder, name: str, *args: str) -> None:
+    client = await connect(to_embedded(server_of(user)), data_converter(None))
     await client.start_workflow("Nobody", args=args, id=name, task_queue="nobody")
 
 
-async def has_workflow(one: Holder, name: str) -> bool:
+async def has_workflow(user: Holder, name: str) -> bool:
     """Whether the server answers at the holder's address and knows the workflow. Not answering is no."""
     try:
-        client = await connect(to_embedded(server_of(one)), data_converter(None))
+        client = await connect(to_embedded(server_of(user)), data_converter(None))
         description = await client.get_workflow_handle(name).describe()
     except (RPCError, ConnectionFailed):
         return False
@@ -54,7 +54,7 @@ async def test_two_users_share_one_server_whoever_leaves_first(holder: Start, st
     stays = users[1 - first_to_leave]
     assert await has_workflow(stays, "kept")
     assert stays.leave() == 0
-    until(lambda: gone(stays.got["pid"]) and gone(stays.got["keeper_pid"]))
+    until(lambda: gone(stays.got["pid"]) and gone(stays.got["supervisor_pid"]))
     assert not ServerFiles(state).record.exists()
 
 
@@ -89,19 +89,19 @@ async def test_killed_first_user_does_not_take_the_server_along(holder: Start) -
     os.killpg(first.pid, signal.SIGKILL)
     first.kill()
     assert await has_workflow(second, "kept")
-    assert not gone(second.got["keeper_pid"])
+    assert not gone(second.got["supervisor_pid"])
 
 
 def test_server_ends_after_its_only_user_is_killed(holder: Start, state: Path) -> None:
     user = holder()
     assert not gone(user.got["pid"])
     os.killpg(user.pid, signal.SIGKILL)
-    until(lambda: gone(user.got["pid"]) and gone(user.got["keeper_pid"]))
+    until(lambda: gone(user.got["pid"]) and gone(user.got["supervisor_pid"]))
     assert not ServerFiles(state).record.exists()
 
 
-@pytest.mark.parametrize("victim", ["pid", "keeper_pid"])
-async def test_lost_server_or_keeper_is_replaced_at_the_same_address(holder: Start, state: Path, victim: str) -> None:
+@pytest.mark.parametrize("victim", ["pid", "supervisor_pid"])
+async def test_lost_process_is_replaced_at_the_same_address(holder: Start, state: Path, victim: str) -> None:
     user = holder()
     await start_workflow(user, "kept")
     os.kill(user.got[victim], signal.SIGKILL)
@@ -113,7 +113,7 @@ async def test_lost_server_or_keeper_is_replaced_at_the_same_address(holder: Sta
 async def test_database_survives_the_death_of_all(holder: Start) -> None:
     first = holder()
     await start_workflow(first, "kept")
-    for pid in (first.pid, first.got["keeper_pid"], first.got["pid"]):
+    for pid in (first.pid, first.got["supervisor_pid"], first.got["pid"]):
         os.kill(pid, signal.SIGKILL)
     second = holder()
     assert await has_workflow(second, "kept")
@@ -121,16 +121,16 @@ async def test_database_survives_the_death_of_all(holder: Start) -> None:
 
 def test_server_ends_when_its_state_directory_is_removed(holder: Start, state: Path) -> None:
     user = holder()
-    server, keeper = user.got["pid"], user.got["keeper_pid"]
+    server, supervisor = user.got["pid"], user.got["supervisor_pid"]
     user.leave()
-    shutil.rmtree(state)  # while the keeper waits for another user
-    until(lambda: gone(server) and gone(keeper))
+    shutil.rmtree(state)  # while the supervisor waits for another user
+    until(lambda: gone(server) and gone(supervisor))
     state.mkdir(mode=0o700)
 
 
-def test_keeper_and_server_are_out_of_reach_of_the_terminal(holder: Start) -> None:
+def test_supervisor_and_server_are_out_of_reach_of_the_terminal(holder: Start) -> None:
     user = holder()
-    assert os.getsid(user.got["keeper_pid"]) == os.getsid(user.got["pid"]) == user.got["keeper_pid"]
+    assert os.getsid(user.got["supervisor_pid"]) == os.getsid(user.got["pid"]) == user.got["supervisor_pid"]
 
 
 @pytest.mark.parametrize("taken", ["port", "ui_port"])
@@ -166,7 +166,7 @@ async def test_log_and_record_hold_no_payloads(holder: Start, state: Path) -> No
     await start_workflow(user, "kept", "s3cret-payload")
     assert await has_workflow(user, "kept")
     user.leave()
-    until(lambda: gone(user.got["keeper_pid"]))
+    until(lambda: gone(user.got["supervisor_pid"]))
     assert b"s3cret-payload" not in ServerFiles(state).log.read_bytes()
     database = list(state.glob("temporal.db*"))
     assert any(b"s3cret-payload" in path.read_bytes() for path in database)
@@ -193,10 +193,23 @@ async def test_embedded_server_of_another_state_is_not_the_local_server(
     assert await local_server() is None
 
 
+def test_record_of_an_older_supervisor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "server.json"
+    path.write_text('{"pid": 1, "keeper_pid": 2, "port": 3, "ui_port": 4, "address": "127.0.0.1:3"}')
+    assert ServerRecord.read(path) == ServerRecord(pid=1, supervisor_pid=2, port=3, ui_port=4)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1", "{}", '{"pid": 1, "supervisor_pid": 2, "port": null, "ui_port": 4}'])
+def test_what_is_no_record_is_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "server.json"
+    path.write_text(text)
+    assert ServerRecord.read(path) is None
+
+
 async def test_begin_does_not_wait(state: Path) -> None:
     with acquire(ServerFiles(state).start):  # held: no server can be started
         lease = embedded.begin()
-        assert not is_held(ServerFiles(state).keeper)
+        assert not is_held(ServerFiles(state).supervisor)
     assert (await lease.ready()).address == lease.server.address
     lease.release()
 

@@ -1,4 +1,4 @@
-"""The one way out: what was said is said, and the code is the code."""
+"""The one way out: what was printed arrives, and so does the exit code."""
 
 import os
 import subprocess

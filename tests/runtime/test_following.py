@@ -1,7 +1,7 @@
 """Runs as a follower sees them."""
 
 from grammar.messages.events import PendingActivity, RunEvent
-from runtime.runs.following import _still
+from runtime.runs.following import _without_ended
 
 
 def test_what_has_ended_is_not_told_again() -> None:
@@ -15,4 +15,4 @@ def test_what_has_ended_is_not_told_again() -> None:
         RunEvent(number=1, task="b", kind="leg_ended", activity="task-2-leg-2"),
         RunEvent(number=2, task="c", kind="task_started", activity="task-3"),
     ]
-    assert list(_still(live, entries)) == ["task-3"]
+    assert list(_without_ended(live, entries)) == ["task-3"]

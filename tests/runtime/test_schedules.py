@@ -23,8 +23,9 @@ from temporalio.service import RPCError
 
 from grammar.documents.models import Task
 from grammar.errors import InvalidFlow, NotScheduled
-from grammar.messages.contracts import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, TASK_QUEUE, Bundle
+from grammar.messages.names import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, TASK_QUEUE
 from grammar.messages.reports import RunLine, RunOverview
+from grammar.messages.run_bundle import Bundle
 from grammar.messages.schedule import ScheduleLine
 from runtime.runs import runs, schedules
 from runtime.storage.converter import data_converter

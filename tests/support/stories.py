@@ -6,9 +6,12 @@ from typing import Any
 from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Personality, Price, Task
-from grammar.messages.contracts import Bundle, ModelSpec, TranscriptEntry, Usage, activity_id
+from grammar.messages.activity_requests import ModelSpec
+from grammar.messages.activity_results import TranscriptEntry, Usage
 from grammar.messages.history import Deployment, DeploymentHistory, DeploymentInput, DeploymentOutput, RunHistory
+from grammar.messages.names import activity_id
 from grammar.messages.reports import BranchReport, Failure, Manifest, RunReport, TaskReport
+from grammar.messages.run_bundle import Bundle
 
 BEGIN = datetime(2026, 11, 24, 13, 29, tzinfo=UTC)
 PRICES = ModelConfig(models={"fast": "gpt-x"}, prices={"fast": Price(input=0.4, output=1.6)})
@@ -39,8 +42,8 @@ def many(branches: int, talk: list[TranscriptEntry] | None = None, **changes: An
         name="reading", source="reading.yaml", tasks=tasks, personalities={"who": Personality()}, config=PRICES
     )
     shell = Deployment(
-        activity="task-1", scheduled=at(0), started=at(0.1), ended=at(3), asked=DeploymentInput(script="echo '[...]'"),
-        gave=DeploymentOutput(said=[TranscriptEntry(kind="shell", who="shell", text="[...]")]),
+        activity="task-1", scheduled=at(0), started=at(0.1), ended=at(3), input=DeploymentInput(script="echo '[...]'"),
+        output=DeploymentOutput(said=[TranscriptEntry(kind="shell", who="shell", text="[...]")]),
     )  # fmt: skip
     deployments = [shell, *(_deployment(n, talk) for n in range(branches))]
     failed = [n for n in range(branches) if n % 97 == 96]
@@ -76,8 +79,8 @@ def _deployment(number: int, talk: list[TranscriptEntry]) -> Deployment:
         scheduled=at(begin),
         started=at(begin + 0.05),
         ended=at(begin + 2 + number % 7 * 0.4),
-        asked=DeploymentInput(prompt=f"Read file_{number}.c", model=ModelSpec(name="gpt-x")),
-        gave=None if failed else DeploymentOutput(said=talk, model="gpt-x"),
+        input=DeploymentInput(prompt=f"Read file_{number}.c", model=ModelSpec(name="gpt-x")),
+        output=None if failed else DeploymentOutput(said=talk, model="gpt-x"),
         failure="BadRequest: 400 no such <file>" if failed else "",
     )
 

@@ -18,18 +18,11 @@ from temporalio.worker import Worker
 
 from grammar.documents.models import Personality, Task
 from grammar.documents.values import ToolResult, Value
-from grammar.messages import contracts
-from grammar.messages.contracts import (
-    AgentRequest,
-    Branch,
-    BranchResult,
-    Bundle,
-    GatherRequest,
-    Page,
-    PrepareRequest,
-    ShellRequest,
-)
+from grammar.messages import names
+from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest, ShellRequest
+from grammar.messages.activity_results import Branch, BranchResult, Page
 from grammar.messages.reports import RunReport
+from grammar.messages.run_bundle import Bundle
 from runtime.sandbox import workflow_runner
 from workflows.taskflow import TaskflowWorkflow
 
@@ -43,7 +36,7 @@ def said(text: str) -> BranchResult:
 
 @dataclass
 class Fakes:
-    """The activities. `pages`: task name -> items, one prompt each. `agent`, `shell`: what a deployment gives."""
+    """The activities. `items`: by task name, one prompt each. `agent`, `shell`: what a deployment gives."""
 
     items: dict[str, list[Any]] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
@@ -58,7 +51,7 @@ class Fakes:
     running: int = 0
     most_running: int = 0
 
-    @activity.defn(name=contracts.PREPARE)
+    @activity.defn(name=names.PREPARE)
     async def prepare(self, request: PrepareRequest) -> Page:
         self.prepared.append(request)
         if self.page:
@@ -72,14 +65,14 @@ class Fakes:
         page = list(enumerate(items))[request.offset : request.offset + self.page_size]
         return Page(total=len(items), branches=[Branch(index=i, item=x, prompt=f"{name} {x}") for i, x in page])
 
-    @activity.defn(name=contracts.GATHER)
+    @activity.defn(name=names.GATHER)
     async def gather(self, request: GatherRequest) -> Value:
         self.gathered.append(request)
         if self.gather_fails:
             raise ApplicationError(self.gather_fails, type="StorageFailed", non_retryable=True)
         return Value(value="gathered")
 
-    @activity.defn(name=contracts.RUN_AGENT)
+    @activity.defn(name=names.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> BranchResult:
         self.deployed.append(request.prompt)
         self.running += 1
@@ -90,15 +83,15 @@ class Fakes:
         finally:
             self.running -= 1
 
-    @activity.defn(name=contracts.RUN_SHELL)
+    @activity.defn(name=names.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> BranchResult:
         self.deployed.append(request.script)
         return self.shell(request)
 
 
 @dataclass
-class Stage:
-    """Runs tasks through the real workflow."""
+class FlowRunner:
+    """Run tasks through the real workflow, with faked activities."""
 
     env: WorkflowEnvironment
     fakes: Fakes
@@ -112,7 +105,7 @@ class Stage:
             name="flow", source="flow.yaml", tasks=list(tasks), personalities={"who": Personality()}, hash="h"
         )
         self.handle = await self.env.client.start_workflow(
-            contracts.WORKFLOW,
+            names.WORKFLOW,
             bundle,
             id=self.run_id or self.queue,
             task_queue=self.queue,
@@ -123,7 +116,7 @@ class Stage:
 
     async def run_again(self, *tasks: Task) -> RunReport:
         """As run, under another id."""
-        return await Stage(self.env, self.fakes, self.queue, run_id=f"{self.queue}-again").run(*tasks)
+        return await FlowRunner(self.env, self.fakes, self.queue, run_id=f"{self.queue}-again").run(*tasks)
 
     async def run(self, *tasks: Task) -> RunReport:
         """The report of the run, whether it failed or not."""
@@ -150,7 +143,7 @@ async def _time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
-async def staged(env: WorkflowEnvironment) -> AsyncIterator[Stage]:
+async def flow_runner(env: WorkflowEnvironment) -> AsyncIterator[FlowRunner]:
     """A worker for the workflow, with faked activities."""
     fakes, queue = Fakes(), str(uuid.uuid4())
     async with Worker(
@@ -160,7 +153,7 @@ async def staged(env: WorkflowEnvironment) -> AsyncIterator[Stage]:
         activities=[fakes.prepare, fakes.run_agent, fakes.run_shell, fakes.gather],
         workflow_runner=workflow_runner(),
     ):
-        yield Stage(env, fakes, queue)
+        yield FlowRunner(env, fakes, queue)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -170,13 +163,13 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage(environment: WorkflowEnvironment) -> AsyncIterator[Stage]:
-    async with staged(environment) as stage:
-        yield stage
+async def runner(environment: WorkflowEnvironment) -> AsyncIterator[FlowRunner]:
+    async with flow_runner(environment) as runner:
+        yield runner
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def lone_stage() -> AsyncIterator[Stage]:
+async def lone_runner() -> AsyncIterator[FlowRunner]:
     """On a server of its own: once it has cancelled an activity, the test server skips no more time."""
-    async with _time_skipping() as env, staged(env) as stage:
-        yield stage
+    async with _time_skipping() as env, flow_runner(env) as runner:
+        yield runner

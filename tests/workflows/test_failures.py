@@ -10,10 +10,11 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from grammar.documents.models import Retry, Task
 from grammar.errors import BUG
-from grammar.messages.contracts import AgentRequest, BranchResult
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult
 from grammar.messages.reports import RunReport
 from runtime.runs import history_reader
-from tests.workflows.conftest import Stage, ask, said
+from tests.workflows.conftest import FlowRunner, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -31,9 +32,9 @@ def failing(kind: str, times: int = 1000, *, final: bool = True, prompt: str = "
     return answer
 
 
-async def test_optional_failure_does_not_stop_the_run(stage: Stage) -> None:
-    stage.fakes.agent = failing("BadRequest", prompt="a")  # type: ignore[assignment]
-    report = await stage.run(ask("a", id="gone"), ask("end"))
+async def test_optional_failure_does_not_stop_the_run(runner: FlowRunner) -> None:
+    runner.fakes.agent = failing("BadRequest", prompt="a")  # type: ignore[assignment]
+    report = await runner.run(ask("a", id="gone"), ask("end"))
     assert report.status == "completed_with_failures"
     assert [task.status for task in report.tasks] == ["failed", "done"]
     assert report.outputs == {}
@@ -41,17 +42,17 @@ async def test_optional_failure_does_not_stop_the_run(stage: Stage) -> None:
     assert (failure.type, failure.message, failure.branch) == ("BadRequest", "no good", 0)
 
 
-async def test_required_failure_fails_the_run(stage: Stage) -> None:
-    stage.fakes.agent = failing("BadRequest")  # type: ignore[assignment]
-    report = await stage.run(ask("a", must_complete=True, on_failure="fail"), ask("end"))
+async def test_required_failure_fails_the_run(runner: FlowRunner) -> None:
+    runner.fakes.agent = failing("BadRequest")  # type: ignore[assignment]
+    report = await runner.run(ask("a", must_complete=True, on_failure="fail"), ask("end"))
     assert (report.status, [task.status for task in report.tasks]) == ("failed", ["failed", "waiting"])
     assert report.failure and report.failure.task == "a"
 
 
-async def test_failed_branch_stands_in_the_list_with_its_error(stage: Stage) -> None:
-    stage.fakes.items = {"each": [1, 2]}
-    stage.fakes.agent = failing("BadRequest", prompt="each 1")  # type: ignore[assignment]
-    report = await stage.run(ask("each", id="x", over="x", async_=True))
+async def test_failed_branch_stands_in_the_list_with_its_error(runner: FlowRunner) -> None:
+    runner.fakes.items = {"each": [1, 2]}
+    runner.fakes.agent = failing("BadRequest", prompt="each 1")  # type: ignore[assignment]
+    report = await runner.run(ask("each", id="x", over="x", async_=True))
     assert report.outputs["x"] == [
         {"model": "m", "item": 1, "result": None, "error": "no good"},
         {"model": "m", "item": 2, "result": "each 2"},
@@ -59,18 +60,18 @@ async def test_failed_branch_stands_in_the_list_with_its_error(stage: Stage) -> 
 
 
 @pytest.mark.parametrize("kind", ["ModelAccess", "TemplateFailed", "Bug"])
-async def test_some_failures_end_the_run_and_start_no_further_branch(stage: Stage, kind: str) -> None:
-    stage.fakes.items = {"each": [1, 2, 3]}
-    stage.fakes.agent = failing(kind, prompt="each 1")  # type: ignore[assignment]
-    report = await stage.run(ask("each", over="x", on_failure="fail"), ask("end"))
-    assert (report.status, stage.fakes.deployed) == ("failed", ["each 1"])
+async def test_some_failures_end_the_run_and_start_no_further_branch(runner: FlowRunner, kind: str) -> None:
+    runner.fakes.items = {"each": [1, 2, 3]}
+    runner.fakes.agent = failing(kind, prompt="each 1")  # type: ignore[assignment]
+    report = await runner.run(ask("each", over="x", on_failure="fail"), ask("end"))
+    assert (report.status, runner.fakes.deployed) == ("failed", ["each 1"])
 
 
-async def test_retried_as_the_file_says(stage: Stage) -> None:
-    stage.fakes.agent = failing("ModelUnavailable", 4, final=False)  # type: ignore[assignment]
+async def test_retried_as_the_file_says(runner: FlowRunner) -> None:
+    runner.fakes.agent = failing("ModelUnavailable", 4, final=False)  # type: ignore[assignment]
     retry = Retry(maximum_attempts=5, initial_interval=60.0, backoff_coefficient=2.0, maximum_interval=180.0)
-    report = await stage.run(ask("a", retry=retry))
-    assert (report.status, len(stage.fakes.deployed)) == ("completed", 5)
+    report = await runner.run(ask("a", retry=retry))
+    assert (report.status, len(runner.fakes.deployed)) == ("completed", 5)
     ended, started = report.tasks[0].ended, report.tasks[0].started
     assert ended and started
     waited = ended - started
@@ -86,33 +87,33 @@ async def test_retried_as_the_file_says(stage: Stage) -> None:
         (ask("a", retry=Retry(non_retryable_error_types=("ModelUnavailable",))), 1),
     ],
 )
-async def test_attempts(stage: Stage, task: Task, attempts: int) -> None:
-    stage.fakes.agent = failing("ModelUnavailable", final=False)  # type: ignore[assignment]
-    stage.fakes.shell = failing("ModelUnavailable", final=False)  # type: ignore[assignment]
+async def test_attempts(runner: FlowRunner, task: Task, attempts: int) -> None:
+    runner.fakes.agent = failing("ModelUnavailable", final=False)  # type: ignore[assignment]
+    runner.fakes.shell = failing("ModelUnavailable", final=False)  # type: ignore[assignment]
     if task.run:
-        stage.fakes.shell = lambda request: _fail()
-    report = await stage.run(task)
-    assert (report.status, len(stage.fakes.deployed)) == ("completed_with_failures", attempts)
+        runner.fakes.shell = lambda request: _fail()
+    report = await runner.run(task)
+    assert (report.status, len(runner.fakes.deployed)) == ("completed_with_failures", attempts)
 
 
 def _fail() -> BranchResult:
     raise ApplicationError("exit code 1", type="ModelUnavailable")
 
 
-async def test_timeout_is_told_in_words(stage: Stage) -> None:
+async def test_timeout_is_told_in_words(runner: FlowRunner) -> None:
     async def forever(request: AgentRequest) -> BranchResult:
         await asyncio.Event().wait()
         return said("never")
 
-    stage.fakes.agent = forever
-    report = await stage.run(
+    runner.fakes.agent = forever
+    report = await runner.run(
         ask("a", start_to_close_timeout=1.0, heartbeat_timeout=600.0, retry=Retry(maximum_attempts=1))
     )
     failure = report.tasks[0].failures[0]
     assert (failure.type, failure.message) == ("Timeout", "an attempt took longer than start_to_close_timeout")
 
 
-async def test_cancelled(lone_stage: Stage) -> None:
+async def test_cancelled(lone_runner: FlowRunner) -> None:
     started = asyncio.Event()
 
     async def until_cancelled(request: AgentRequest) -> BranchResult:
@@ -121,8 +122,8 @@ async def test_cancelled(lone_stage: Stage) -> None:
             activity.heartbeat()
             await asyncio.sleep(0.05)
 
-    lone_stage.fakes.agent = until_cancelled
-    handle = await lone_stage.start(ask("a"), ask("end"))
+    lone_runner.fakes.agent = until_cancelled
+    handle = await lone_runner.start(ask("a"), ask("end"))
     await asyncio.wait_for(started.wait(), 20)
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as caught:
@@ -132,12 +133,12 @@ async def test_cancelled(lone_stage: Stage) -> None:
     assert (report.status, [task.status for task in report.tasks]) == ("cancelled", ["cancelled", "waiting"])
 
 
-async def test_where_a_fault_of_ours_was_met_is_found_in_the_history(stage: Stage) -> None:
+async def test_where_a_fault_of_ours_was_met_is_found_in_the_history(runner: FlowRunner) -> None:
     def agent(request: AgentRequest) -> BranchResult:
         raise ApplicationError("KeyError: 'x'", "Traceback: at line 7", type=BUG, non_retryable=True)
 
-    stage.fakes.agent = agent
-    handle = await stage.start(ask("t"))
+    runner.fakes.agent = agent
+    handle = await runner.start(ask("t"))
     with pytest.raises(WorkflowFailureError):
         await handle.result()
-    assert await history_reader.tracebacks(stage.env.client, handle.id) == ["Traceback: at line 7"]
+    assert await history_reader.tracebacks(runner.env.client, handle.id) == ["Traceback: at line 7"]

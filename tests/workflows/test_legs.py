@@ -7,18 +7,20 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 
 from grammar.documents.models import Retry
-from grammar.messages.contracts import AgentRequest, BranchResult, Leg, LegReason, PendingCall
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, Leg, LegReason, PendingCall
 from grammar.messages.events import RunEvents
-from grammar.messages.reports import OVERVIEW_MEMO, Manifest, RunOverview, RunReport
+from grammar.messages.names import OVERVIEW_MEMO
+from grammar.messages.reports import Manifest, RunOverview, RunReport
 from runtime.runs import runs
 from tests.support.waiting import until_async
-from tests.workflows.conftest import Stage, ask, said
+from tests.workflows.conftest import FlowRunner, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def leaving(*legs: Leg) -> Any:
-    """An agent that is left off so, one leg after the other, and then gives its result; and what each was asked."""
+    """An agent whose legs are left off so, one after the other, and then gives its result; and what each was asked."""
     asked: list[AgentRequest] = []
 
     def agent(request: AgentRequest) -> BranchResult:
@@ -39,58 +41,63 @@ def took(report: RunReport) -> timedelta:
 
 
 @pytest.mark.parametrize("reason", ["stopped", "rate_limited"])
-async def test_the_next_leg_goes_on_from_the_journal(stage: Stage, reason: LegReason) -> None:
-    stage.fakes.agent, asked = leaving(*[Leg(reason=reason, recorded=["line"])] * 2)
-    report = await stage.run(ask("t"))
+async def test_the_next_leg_goes_on_from_the_journal(runner: FlowRunner, reason: LegReason) -> None:
+    runner.fakes.agent, asked = leaving(*[Leg(reason=reason, recorded=["line"])] * 2)
+    report = await runner.run(ask("t"))
     assert report.status == "completed"
-    assert [(one.journal, one.recorded) for one in asked] == [("", []), ("task-1", ["line"]), ("task-1", ["line"])]
+    assert [(request.journal, request.recorded) for request in asked] == [
+        ("", []),
+        ("task-1", ["line"]),
+        ("task-1", ["line"]),
+    ]
 
 
-async def test_the_wait_is_as_long_as_the_endpoint_asks(stage: Stage) -> None:
-    stage.fakes.agent, _ = leaving(limited(delay=3600), limited(delay=7200))
-    assert timedelta(hours=3) <= took(await stage.run(ask("t"))) < timedelta(hours=3, minutes=1)
+async def test_the_wait_is_as_long_as_the_endpoint_asks(runner: FlowRunner) -> None:
+    runner.fakes.agent, _ = leaving(limited(delay=3600), limited(delay=7200))
+    assert timedelta(hours=3) <= took(await runner.run(ask("t"))) < timedelta(hours=3, minutes=1)
 
 
-async def test_a_follower_is_told_until_when(stage: Stage) -> None:
-    stage.fakes.agent, _ = leaving(limited(delay=3600))
-    handle = await stage.start(ask("t"))
+async def test_a_follower_is_told_until_when(runner: FlowRunner) -> None:
+    runner.fakes.agent, _ = leaving(limited(delay=3600))
+    handle = await runner.start(ask("t"))
     await handle.result()
     journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
-    (rests,) = [one for one in journal.entries if one.kind == "rate_limited"]
-    (tally,) = journal.tasks
-    assert (rests.activity, rests.note) == ("task-1-leg-2", "429 slow down")
-    assert tally.started and rests.until and timedelta(hours=1) <= rests.until - tally.started < timedelta(hours=1.1)
+    (event,) = [event for event in journal.entries if event.kind == "rate_limited"]
+    (progress,) = journal.tasks
+    assert (event.activity, event.note) == ("task-1-leg-2", "429 slow down")
+    assert progress.started and event.until
+    assert timedelta(hours=1) <= event.until - progress.started < timedelta(hours=1.1)
 
 
-async def test_else_it_doubles(stage: Stage) -> None:
-    stage.fakes.agent, _ = leaving(*[limited()] * 6)
-    report = await stage.run(ask("t", retry=Retry(maximum_attempts=10)))
+async def test_else_it_doubles(runner: FlowRunner) -> None:
+    runner.fakes.agent, _ = leaving(*[limited()] * 6)
+    report = await runner.run(ask("t", retry=Retry(maximum_attempts=10)))
     assert timedelta(seconds=5 + 10 + 20 + 40 + 80 + 120) <= took(report) < timedelta(seconds=300)
 
 
-async def test_attempts_are_used_up_only_while_nothing_advances(stage: Stage) -> None:
-    stage.fakes.agent, asked = leaving(*[limited(turns=turn) for turn in range(1, 31)])
-    assert (await stage.run(ask("t"))).status == "completed"
+async def test_attempts_are_used_up_only_while_nothing_advances(runner: FlowRunner) -> None:
+    runner.fakes.agent, asked = leaving(*[limited(turns=turn) for turn in range(1, 31)])
+    assert (await runner.run(ask("t"))).status == "completed"
     assert len(asked) == 31
-    stage.fakes.agent, asked = leaving(*[limited(turns=1)] * 30)
-    report = await stage.run_again(ask("t"))
+    runner.fakes.agent, asked = leaving(*[limited(turns=1)] * 30)
+    report = await runner.run_again(ask("t"))
     failure = report.tasks[0].failures[0]
     assert (len(asked), failure.type, failure.message) == (5, "RateLimited", "429 slow down")
 
 
-async def test_the_deadline_bounds_it(stage: Stage) -> None:
-    stage.fakes.agent, asked = leaving(*[limited(turns=turn, delay=3600) for turn in range(1, 31)])
-    report = await stage.run(ask("t", schedule_to_close_timeout="5h"))
+async def test_the_deadline_bounds_it(runner: FlowRunner) -> None:
+    runner.fakes.agent, asked = leaving(*[limited(turns=turn, delay=3600) for turn in range(1, 31)])
+    report = await runner.run(ask("t", schedule_to_close_timeout="5h"))
     failure = report.tasks[0].failures[0]
     assert (len(asked), failure.type) == (5, "Timeout")
     assert "429 slow down" in failure.message
 
 
 @pytest.mark.parametrize(("signal", "repeat"), [("retry_call", True), ("skip_call", False)])
-async def test_a_person_decides_about_an_interrupted_call(stage: Stage, signal: str, repeat: bool) -> None:
+async def test_a_person_decides_about_an_interrupted_call(runner: FlowRunner, signal: str, repeat: bool) -> None:
     calls = [PendingCall(id="3", tool="push", toolbox="", arguments="{}")]
-    stage.fakes.agent, asked = leaving(Leg(reason="unknown_outcome", calls=calls, recorded=["line"]))
-    handle = await stage.start(ask("t"))
+    runner.fakes.agent, asked = leaving(Leg(reason="unknown_outcome", calls=calls, recorded=["line"]))
+    handle = await runner.start(ask("t"))
 
     async def waits() -> str | None:
         report: RunReport = await handle.query("status", result_type=RunReport)
@@ -101,32 +108,32 @@ async def test_a_person_decides_about_an_interrupted_call(stage: Stage, signal: 
     assert manifest.branches[0].status == "waiting"
     await handle.signal("approve", call)  # of another kind: ignored
     await handle.execute_update(signal, call)
-    with stage.env.auto_time_skipping_disabled():
+    with runner.env.auto_time_skipping_disabled():
         await handle.result()
     assert (asked[1].outcomes, asked[1].journal, asked[1].recorded) == ({3: repeat}, "task-1", ["line"])
 
 
 async def is_told(handle: WorkflowHandle[Any, RunReport], state: str) -> bool:
-    """Whether the run's standing says so."""
+    """Whether the run's overview says so."""
     return (await runs.standing(await handle.describe())).state == state
 
 
-async def test_the_runs_state_says_that_it_is_rate_limited(stage: Stage) -> None:
+async def test_the_runs_state_says_that_it_is_rate_limited(runner: FlowRunner) -> None:
     """As long as nothing else runs."""
-    stage.fakes.agent, _ = leaving(limited(delay=3600))
-    stage.memo = {OVERVIEW_MEMO: RunOverview()}
-    handle = await stage.start(ask("t"))
+    runner.fakes.agent, _ = leaving(limited(delay=3600))
+    runner.memo = {OVERVIEW_MEMO: RunOverview()}
+    handle = await runner.start(ask("t"))
     await until_async(lambda: is_told(handle, "rate_limited"))
     assert (await handle.result()).status == "completed"
     assert await is_told(handle, "completed")
 
 
-async def test_the_state_of_a_run_that_was_cancelled_meanwhile(stage: Stage) -> None:
-    stage.fakes.agent, _ = leaving(limited(delay=3600))
-    stage.memo = {OVERVIEW_MEMO: RunOverview()}
-    handle = await stage.start(ask("t"))
+async def test_the_state_of_a_run_that_was_cancelled_meanwhile(runner: FlowRunner) -> None:
+    runner.fakes.agent, _ = leaving(limited(delay=3600))
+    runner.memo = {OVERVIEW_MEMO: RunOverview()}
+    handle = await runner.start(ask("t"))
     await until_async(lambda: is_told(handle, "rate_limited"))
     await handle.cancel()
-    with stage.env.auto_time_skipping_disabled(), pytest.raises(WorkflowFailureError):
+    with runner.env.auto_time_skipping_disabled(), pytest.raises(WorkflowFailureError):
         await handle.result()
     assert await is_told(handle, "cancelled")

@@ -7,9 +7,10 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import ModelChoice
-from grammar.messages.contracts import AgentRequest, BranchResult, Usage
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, Usage
 from grammar.messages.events import RunEvents
-from tests.workflows.conftest import Stage, ask, said
+from tests.workflows.conftest import FlowRunner, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -36,68 +37,68 @@ def entry(model: str, item: Any, prompt: str) -> dict[str, Any]:
 MODELS = ("a", ModelChoice(model="b", model_settings={"temperature": 1}), "c")
 
 
-async def test_without_items_there_is_a_branch_per_model(stage: Stage) -> None:
+async def test_without_items_there_is_a_branch_per_model(runner: FlowRunner) -> None:
     seen: list[tuple[str | None, object]] = []
 
     def answer(request: AgentRequest) -> BranchResult:
         seen.append((request.model.name, request.model.settings))
         return named(request)
 
-    stage.fakes.agent = answer
-    report = await stage.run(ask("t", id="x", models=MODELS))
+    runner.fakes.agent = answer
+    report = await runner.run(ask("t", id="x", models=MODELS))
     assert report.outputs["x"] == [entry(name, None, "t") for name in "abc"]
     assert sorted(seen, key=str) == [("a", {}), ("b", {"temperature": 1}), ("c", {})]
     assert (report.tasks[0].total, report.tasks[0].done) == (3, 3)
 
 
-async def test_items_times_models_in_item_then_model_order(stage: Stage) -> None:
-    stage.fakes.items = {"t": [1, 2]}
-    stage.fakes.agent = named
-    report = await stage.run(ask("t", id="x", over="x", models=("a", "b"), async_=True))
+async def test_items_times_models_in_item_then_model_order(runner: FlowRunner) -> None:
+    runner.fakes.items = {"t": [1, 2]}
+    runner.fakes.agent = named
+    report = await runner.run(ask("t", id="x", over="x", models=("a", "b"), async_=True))
     assert report.outputs["x"] == [entry(name, item, f"t {item}") for item in (1, 2) for name in "ab"]
     assert report.tasks[0].total == 4
-    assert stage.handle
+    assert runner.handle
     scheduled = [
         event.activity_task_scheduled_event_attributes.activity_id
-        async for event in stage.handle.fetch_history_events()
+        async for event in runner.handle.fetch_history_events()
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
     assert sorted(scheduled)[-4:] == [f"task-1-item-{i}-model-{m}" for i in (1, 2) for m in (1, 2)]
 
 
-async def test_one_entry_is_the_same_as_model(stage: Stage) -> None:
-    stage.fakes.agent = named
-    report = await stage.run(ask("t", id="x", models=("a",)), ask("end", repeat_prompt=True))
+async def test_one_entry_is_the_same_as_model(runner: FlowRunner) -> None:
+    runner.fakes.agent = named
+    report = await runner.run(ask("t", id="x", models=("a",)), ask("end", repeat_prompt=True))
     assert report.outputs["x"] == "a: t"
-    assert stage.fakes.prepared[-1].result is not None
+    assert runner.fakes.prepared[-1].result is not None
 
 
-async def test_several_models_push_nothing(stage: Stage) -> None:
-    stage.fakes.agent = named
-    await stage.run(ask("t", models=("a", "b")), ask("end"))
-    assert stage.fakes.prepared[-1].result is None
+async def test_several_models_push_nothing(runner: FlowRunner) -> None:
+    runner.fakes.agent = named
+    await runner.run(ask("t", models=("a", "b")), ask("end"))
+    assert runner.fakes.prepared[-1].result is None
 
 
 @pytest.mark.parametrize(
     ("limit", "most"),
     [({}, 3), ({"model_concurrency": 1}, 1), ({"model_concurrency": 2}, 2), ({"model_concurrency": 9}, 3)],
 )
-async def test_how_many_models_run_at_once(stage: Stage, limit: dict[str, int], most: int) -> None:
-    stage.fakes.agent = _slow
-    await stage.run(ask("t", models=("a", "b", "c"), **limit))
-    assert stage.fakes.most_running == most
+async def test_how_many_models_run_at_once(runner: FlowRunner, limit: dict[str, int], most: int) -> None:
+    runner.fakes.agent = _slow
+    await runner.run(ask("t", models=("a", "b", "c"), **limit))
+    assert runner.fakes.most_running == most
 
 
-async def test_the_limit_is_over_items_and_models(stage: Stage) -> None:
-    stage.fakes.items = {"t": [1, 2, 3, 4]}
-    stage.fakes.agent = _slow
-    await stage.run(ask("t", over="x", models=("a", "b"), model_concurrency=3, async_=True, async_limit=8))
-    assert stage.fakes.most_running == 3
+async def test_the_limit_is_over_items_and_models(runner: FlowRunner) -> None:
+    runner.fakes.items = {"t": [1, 2, 3, 4]}
+    runner.fakes.agent = _slow
+    await runner.run(ask("t", over="x", models=("a", "b"), model_concurrency=3, async_=True, async_limit=8))
+    assert runner.fakes.most_running == 3
 
 
-async def test_all_must_complete_unless_any_will_do(stage: Stage) -> None:
-    stage.fakes.agent = failing("b")
-    report = await stage.run(ask("all", id="x", models=("a", "b")), ask("any", models=("a", "b"), completion="any"))
+async def test_all_must_complete_unless_any_will_do(runner: FlowRunner) -> None:
+    runner.fakes.agent = failing("b")
+    report = await runner.run(ask("all", id="x", models=("a", "b")), ask("any", models=("a", "b"), completion="any"))
     assert [task.status for task in report.tasks] == ["failed", "done"]
     assert report.outputs["x"] == [
         entry("a", None, "all"),
@@ -106,23 +107,23 @@ async def test_all_must_complete_unless_any_will_do(stage: Stage) -> None:
     assert report.tasks[1].warnings == ["1 of 2 branches failed; `completion: any` asks for one model"]
 
 
-async def test_any_needs_one_model_for_each_item(stage: Stage) -> None:
-    stage.fakes.items = {"t": [1, 2]}
+async def test_any_needs_one_model_for_each_item(runner: FlowRunner) -> None:
+    runner.fakes.items = {"t": [1, 2]}
 
     def answer(request: AgentRequest) -> BranchResult:
         if request.model.name == "b" or request.prompt == "t 2":
             raise ApplicationError("no good", type="BadRequest", non_retryable=True)
         return named(request)
 
-    stage.fakes.agent = answer
-    report = await stage.run(ask("t", over="x", models=("a", "b"), completion="any"))
+    runner.fakes.agent = answer
+    report = await runner.run(ask("t", over="x", models=("a", "b"), completion="any"))
     assert [(task.status, task.failed) for task in report.tasks] == [("failed", 3)]
     assert {failure.branch for failure in report.tasks[0].failures} == {2, 3}
 
 
-async def test_a_wrong_key_ends_the_run_even_so(stage: Stage) -> None:
-    stage.fakes.agent = failing("b", kind="ModelAccess")
-    report = await stage.run(ask("t", models=("a", "b"), completion="any", on_failure="fail"))
+async def test_a_wrong_key_ends_the_run_even_so(runner: FlowRunner) -> None:
+    runner.fakes.agent = failing("b", kind="ModelAccess")
+    report = await runner.run(ask("t", models=("a", "b"), completion="any", on_failure="fail"))
     assert (report.status, report.failure and report.failure.type) == ("failed", "ModelAccess")
 
 
@@ -131,13 +132,13 @@ async def _slow(request: AgentRequest) -> BranchResult:
     return named(request)
 
 
-async def test_a_follower_is_told_what_each_model_used(stage: Stage) -> None:
-    stage.fakes.items = {"t": [1, 2]}
-    stage.fakes.agent = lambda request: named(request).model_copy(
+async def test_a_follower_is_told_what_each_model_used(runner: FlowRunner) -> None:
+    runner.fakes.items = {"t": [1, 2]}
+    runner.fakes.agent = lambda request: named(request).model_copy(
         update={"usage": Usage(requests=1, input_tokens=10 if request.model.name == "a" else 100)}
     )
-    handle = await stage.start(ask("t", over="x", models=("a", "b")))
+    handle = await runner.start(ask("t", over="x", models=("a", "b")))
     await handle.result()
     journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
-    assert [one.input_tokens for one in journal.tasks[0].used] == [20, 200]
+    assert [usage.input_tokens for usage in journal.tasks[0].used] == [20, 200]
     assert (journal.tasks[0].done, journal.tasks[0].total, journal.tasks[0].status) == (4, 4, "done")

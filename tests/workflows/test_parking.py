@@ -8,12 +8,13 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
-from grammar.messages.contracts import AgentRequest, BranchResult, FailureDetails, TranscriptEntry, Usage
+from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_results import BranchResult, FailureDetails, TranscriptEntry, Usage
 from grammar.messages.events import RunEvents
 from grammar.messages.reports import Manifest, RunReport
 from runtime.runs import history_reader
 from tests.support.waiting import until_async
-from tests.workflows.conftest import Stage, ask, said
+from tests.workflows.conftest import FlowRunner, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 Handle = WorkflowHandle[Any, RunReport]
@@ -42,47 +43,47 @@ async def parked(handle: Handle, task: str = "each") -> RunReport:
     return await until_async(found)
 
 
-async def ended(stage: Stage, handle: Handle) -> RunReport:
+async def ended(runner: FlowRunner, handle: Handle) -> RunReport:
     """The report at the end. Time must not be skipped meanwhile: nothing but a person ends the wait."""
-    with stage.env.auto_time_skipping_disabled():
+    with runner.env.auto_time_skipping_disabled():
         return await handle.result()
 
 
-def broken(stage: Stage, *prompts: str, **fields: Any) -> Broken:
-    agent = stage.fakes.agent = Broken(*prompts, **fields)
-    stage.fakes.items["each"] = [1, 2, 3]
+def broken(runner: FlowRunner, *prompts: str, **fields: Any) -> Broken:
+    agent = runner.fakes.agent = Broken(*prompts, **fields)
+    runner.fakes.items["each"] = [1, 2, 3]
     return agent
 
 
-async def test_a_required_failure_parks_the_run(stage: Stage) -> None:
-    broken(stage, "each 2")
-    handle = await stage.start(ask("each", over="x", must_complete=True), ask("end"))
+async def test_a_required_failure_parks_the_run(runner: FlowRunner) -> None:
+    broken(runner, "each 2")
+    handle = await runner.start(ask("each", over="x", must_complete=True), ask("end"))
     report = await parked(handle)
     assert report.parked
     assert (report.status, report.parked.failed, report.parked.failure.message) == ("parked", 1, "no good")
     assert [task.status for task in report.tasks] == ["parked", "waiting"]
-    assert stage.fakes.deployed == ["each 1", "each 2", "each 3"]
+    assert runner.fakes.deployed == ["each 1", "each 2", "each 3"]
     await handle.cancel()
     with pytest.raises(WorkflowFailureError):
-        await ended(stage, handle)
+        await ended(runner, handle)
 
 
-async def test_retry_runs_only_what_failed(stage: Stage) -> None:
-    agent = broken(stage, "each 2", "each 3")
-    handle = await stage.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
+async def test_retry_runs_only_what_failed(runner: FlowRunner) -> None:
+    agent = broken(runner, "each 2", "each 3")
+    handle = await runner.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
     await parked(handle)
     agent.mended = True
     await handle.signal("retry")
-    report = await ended(stage, handle)
+    report = await ended(runner, handle)
     assert (report.status, [task.status for task in report.tasks]) == ("completed", ["done", "done"])
-    assert stage.fakes.deployed == ["each 1", "each 2", "each 3", "each 2", "each 3", "end"]
+    assert runner.fakes.deployed == ["each 1", "each 2", "each 3", "each 2", "each 3", "end"]
     results: Any = report.outputs["x"]
-    assert [one["result"] for one in results] == ["each 1", "each 2", "each 3"]
+    assert [entry["result"] for entry in results] == ["each 1", "each 2", "each 3"]
 
 
-async def test_what_fails_again_is_parked_again(stage: Stage) -> None:
-    agent = broken(stage, "each 2")
-    handle = await stage.start(ask("each", over="x", must_complete=True))
+async def test_what_fails_again_is_parked_again(runner: FlowRunner) -> None:
+    agent = broken(runner, "each 2")
+    handle = await runner.start(ask("each", over="x", must_complete=True))
     first = await parked(handle)
     await handle.execute_update("retry")
 
@@ -93,78 +94,78 @@ async def test_what_fails_again_is_parked_again(stage: Stage) -> None:
     await until_async(again)
     agent.mended = True
     await handle.execute_update("retry")
-    assert (await ended(stage, handle)).status == "completed"
-    assert stage.fakes.deployed.count("each 2") == 3
+    assert (await ended(runner, handle)).status == "completed"
+    assert runner.fakes.deployed.count("each 2") == 3
 
 
-async def test_retry_over_several_pages_and_models(stage: Stage) -> None:
-    agent = broken(stage, "each 5", "each 9")
-    stage.fakes.items["each"] = list(range(10))
-    stage.fakes.page_size = 2
+async def test_retry_over_several_pages_and_models(runner: FlowRunner) -> None:
+    agent = broken(runner, "each 5", "each 9")
+    runner.fakes.items["each"] = list(range(10))
+    runner.fakes.page_size = 2
     task = ask("each", id="x", over="x", must_complete=True, models=({"model": "a"}, {"model": "b"}))
-    handle = await stage.start(task)
+    handle = await runner.start(task)
     await parked(handle)
-    assert len(stage.fakes.deployed) == 20
+    assert len(runner.fakes.deployed) == 20
     agent.mended = True
     await handle.execute_update("retry")
-    report = await ended(stage, handle)
-    assert stage.fakes.deployed[20:] == ["each 5", "each 5", "each 9", "each 9"]
+    report = await ended(runner, handle)
+    assert runner.fakes.deployed[20:] == ["each 5", "each 5", "each 9", "each 9"]
     results: Any = report.outputs["x"]
-    assert [(one["item"], one["model"], one["result"]) for one in results] == [
+    assert [(entry["item"], entry["model"], entry["result"]) for entry in results] == [
         (item, model, f"each {item}") for item in range(10) for model in ("a", "b")
     ]
 
 
-async def test_skip_goes_on_without_it(stage: Stage) -> None:
-    broken(stage, "each 2")
-    handle = await stage.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
+async def test_skip_goes_on_without_it(runner: FlowRunner) -> None:
+    broken(runner, "each 2")
+    handle = await runner.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
     await parked(handle)
     await handle.execute_update("skip", "each")
-    report = await ended(stage, handle)
+    report = await ended(runner, handle)
     assert (report.status, report.tasks[0].note) == ("completed_with_failures", "skipped by a person")
     results: Any = report.outputs["x"]
-    assert [one.get("error") for one in results] == [None, "no good", None]
-    assert stage.fakes.deployed[-1] == "end"
+    assert [entry.get("error") for entry in results] == [None, "no good", None]
+    assert runner.fakes.deployed[-1] == "end"
 
 
-async def test_a_value_in_its_place(stage: Stage) -> None:
-    broken(stage, "fetch")
-    handle = await stage.start(ask("fetch", id="x", must_complete=True), ask("then", repeat_prompt=True))
+async def test_a_value_in_its_place(runner: FlowRunner) -> None:
+    broken(runner, "fetch")
+    handle = await runner.start(ask("fetch", id="x", must_complete=True), ask("then", repeat_prompt=True))
     await parked(handle, "fetch")
     await handle.execute_update("set_output", args=[[7, 8], "fetch"])
-    report = await ended(stage, handle)
+    report = await ended(runner, handle)
     assert (report.status, report.outputs["x"]) == ("completed", [7, 8])
-    source = stage.fakes.prepared[-1].result
+    source = runner.fakes.prepared[-1].result
     assert source and source.structured == [7, 8]
 
 
-async def test_abort_ends_it_as_failed(stage: Stage) -> None:
-    broken(stage, "each 2")
-    handle = await stage.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
+async def test_abort_ends_it_as_failed(runner: FlowRunner) -> None:
+    broken(runner, "each 2")
+    handle = await runner.start(ask("each", id="x", over="x", must_complete=True), ask("end"))
     await parked(handle)
     await handle.signal("abort")
     with pytest.raises(WorkflowFailureError) as caught:
-        await ended(stage, handle)
+        await ended(runner, handle)
     assert isinstance(caught.value.cause, ApplicationError)
     report = RunReport.model_validate(caught.value.cause.details[0])
     assert (report.status, report.failure and report.failure.task) == ("failed", "each")
     assert len(report.outputs["x"]) == 3  # type: ignore[arg-type]
 
 
-async def test_a_wrong_key_parks_the_run_though_the_task_is_optional(stage: Stage) -> None:
-    agent = broken(stage, "each 1", kind="ModelAccess")
-    handle = await stage.start(ask("each", over="x"), ask("end"))
+async def test_a_wrong_key_parks_the_run_though_the_task_is_optional(runner: FlowRunner) -> None:
+    agent = broken(runner, "each 1", kind="ModelAccess")
+    handle = await runner.start(ask("each", over="x"), ask("end"))
     await parked(handle)
-    assert stage.fakes.deployed == ["each 1"]
+    assert runner.fakes.deployed == ["each 1"]
     agent.mended = True
     await handle.execute_update("retry")
-    assert (await ended(stage, handle)).status == "completed"
-    assert stage.fakes.deployed == ["each 1", "each 1", "each 2", "each 3", "end"]
+    assert (await ended(runner, handle)).status == "completed"
+    assert runner.fakes.deployed == ["each 1", "each 1", "each 2", "each 3", "end"]
 
 
-async def test_an_update_for_another_task_is_refused(stage: Stage) -> None:
-    broken(stage, "last")
-    handle = await stage.start(ask("last", must_complete=True))
+async def test_an_update_for_another_task_is_refused(runner: FlowRunner) -> None:
+    broken(runner, "last")
+    handle = await runner.start(ask("last", must_complete=True))
     await parked(handle, "last")
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await handle.execute_update("skip", "each")
@@ -172,37 +173,37 @@ async def test_an_update_for_another_task_is_refused(stage: Stage) -> None:
     await handle.signal("skip", "each")  # ignored
     assert (await parked(handle, "last")).status == "parked"
     await handle.execute_update("skip")
-    await ended(stage, handle)
+    await ended(runner, handle)
 
 
 @pytest.mark.parametrize(("name", "said"), [("retry", []), ("skip", []), ("set_output", [1]), ("abort", [])])
-async def test_an_update_is_refused_where_nothing_is_parked(stage: Stage, name: str, said: list[Any]) -> None:
+async def test_an_update_is_refused_where_nothing_is_parked(runner: FlowRunner, name: str, said: list[Any]) -> None:
     go_on = asyncio.Event()
 
     async def slow(request: AgentRequest) -> BranchResult:
         await go_on.wait()
         return BranchResult()
 
-    stage.fakes.agent = slow
-    handle = await stage.start(ask("t"))
+    runner.fakes.agent = slow
+    handle = await runner.start(ask("t"))
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await handle.execute_update(name, args=said)
     assert "the run is not parked" in str(refused.value.cause)
     go_on.set()
-    await ended(stage, handle)
+    await ended(runner, handle)
 
 
-async def test_it_may_wait_for_days(stage: Stage) -> None:
-    agent = broken(stage, "each 2")
-    handle = await stage.start(ask("each", over="x", must_complete=True, schedule_to_close_timeout="1m"))
+async def test_it_may_wait_for_days(runner: FlowRunner) -> None:
+    agent = broken(runner, "each 2")
+    handle = await runner.start(ask("each", over="x", must_complete=True, schedule_to_close_timeout="1m"))
     await parked(handle)
-    await stage.env.sleep(timedelta(days=30))
+    await runner.env.sleep(timedelta(days=30))
     agent.mended = True
     await handle.execute_update("retry")
-    assert (await ended(stage, handle)).status == "completed"
+    assert (await ended(runner, handle)).status == "completed"
 
 
-async def test_a_failed_agent_goes_on_from_its_journal_unless_it_was_spent(stage: Stage) -> None:
+async def test_a_failed_agent_goes_on_from_its_journal_unless_it_was_spent(runner: FlowRunner) -> None:
     asked: list[tuple[str, str]] = []
 
     def agent(request: AgentRequest) -> BranchResult:
@@ -213,18 +214,18 @@ async def test_a_failed_agent_goes_on_from_its_journal_unless_it_was_spent(stage
             )
         return said("done")
 
-    stage.fakes.agent = agent
-    stage.fakes.items["each"] = [1, 2]
-    handle = await stage.start(ask("each", over="x", must_complete=True))
+    runner.fakes.agent = agent
+    runner.fakes.items["each"] = [1, 2]
+    handle = await runner.start(ask("each", over="x", must_complete=True))
     await parked(handle)
     await handle.execute_update("retry")
-    await ended(stage, handle)
+    await ended(runner, handle)
     assert asked[2:] == [("each 1", "task-1-item-1"), ("each 2", "")]
 
 
-async def test_a_paused_run_starts_no_new_branch(stage: Stage) -> None:
-    stage.fakes.items["each"] = [1, 2]
-    await_pause = stage.fakes.agent
+async def test_a_paused_run_starts_no_new_branch(runner: FlowRunner) -> None:
+    runner.fakes.items["each"] = [1, 2]
+    await_pause = runner.fakes.agent
 
     async def agent(request: AgentRequest) -> BranchResult:
         if request.prompt == "each 1":
@@ -233,22 +234,22 @@ async def test_a_paused_run_starts_no_new_branch(stage: Stage) -> None:
         assert isinstance(given, BranchResult)
         return given
 
-    stage.fakes.agent = agent
-    handle = await stage.start(ask("each", over="x"), ask("end"))
+    runner.fakes.agent = agent
+    handle = await runner.start(ask("each", over="x"), ask("end"))
 
     async def paused() -> bool:
         report: RunReport = await handle.query("status", result_type=RunReport)
         return report.paused and report.tasks[0].done == 1
 
     await until_async(paused)
-    assert stage.fakes.deployed == ["each 1"]
+    assert runner.fakes.deployed == ["each 1"]
     await handle.signal("unpause")
-    assert (await ended(stage, handle)).status == "completed"
+    assert (await ended(runner, handle)).status == "completed"
     journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
-    assert [one.kind for one in journal.entries if "pause" in one.kind] == ["paused", "unpaused"]
+    assert [event.kind for event in journal.entries if "pause" in event.kind] == ["paused", "unpaused"]
 
 
-async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
+async def test_what_failed_branches_cost_is_counted_once(runner: FlowRunner) -> None:
     """An agent that goes on counts what it has paid for itself; one whose conversation was spent starts anew."""
     costs = {"each 0": Usage(requests=3), "each 1": Usage(requests=5)}
     kinds = {"each 0": "ModelUnavailable", "each 1": "BadRequest"}
@@ -262,23 +263,25 @@ async def test_what_failed_branches_cost_is_counted_once(stage: Stage) -> None:
             )
         return said("x").model_copy(update={"usage": Usage(requests=10)})
 
-    stage.fakes.items, stage.fakes.agent = {"each": [0, 1]}, agent
-    handle = await stage.start(ask("each", id="each", over="x", must_complete=True))
+    runner.fakes.items, runner.fakes.agent = {"each": [0, 1]}, agent
+    handle = await runner.start(ask("each", id="each", over="x", must_complete=True))
     report = await parked(handle)
     assert (report.usage.requests, report.tasks[0].usage.requests) == (8, 8)
     manifest: Manifest = await handle.query("manifest", result_type=Manifest)
-    assert [(one.usage.requests, one.attempts) for one in manifest.branches] == [(3, 2), (5, 2)]
+    assert [(branch.usage.requests, branch.attempts) for branch in manifest.branches] == [(3, 2), (5, 2)]
     journal: RunEvents = await handle.query("journal", result_type=RunEvents)
-    assert [one.said for one in journal.entries if one.kind == "branch_ended"] == [SAID, SAID]
-    assert all(one.started and one.ended and one.started <= one.ended for one in manifest.branches)
+    assert [event.said for event in journal.entries if event.kind == "branch_ended"] == [SAID, SAID]
+    times = [(branch.started, branch.ended) for branch in manifest.branches]
+    assert all(started and ended and started <= ended for started, ended in times)
     mended = True
     await handle.execute_update("retry")
-    assert (await ended(stage, handle)).usage.requests == 25
+    assert (await ended(runner, handle)).usage.requests == 25
     manifest = await handle.query("manifest", result_type=Manifest)
-    assert [(one.usage.requests, one.attempts, one.legs) for one in manifest.branches] == [(10, 3, 2), (10, 3, 2)]
-    story = await history_reader.read_history(stage.env.client, handle.id)
+    figures = [(branch.usage.requests, branch.attempts, branch.legs) for branch in manifest.branches]
+    assert figures == [(10, 3, 2), (10, 3, 2)]
+    story = await history_reader.read_history(runner.env.client, handle.id)
     failed = [one.deployments[0] for branches in story.branches() for one in branches]
-    assert [(one.failure, one.gave and one.gave.said) for one in failed] == [
+    assert [(one.failure, one.output and one.output.said) for one in failed] == [
         ("ModelUnavailable: no", SAID),
         ("BadRequest: no", SAID),
     ]

@@ -1,0 +1,191 @@
+"""What the activities give the workflow: pages of branches, what a branch gave, and how far one is."""
+
+from typing import Literal
+
+from pydantic import BaseModel, JsonValue
+
+from grammar.documents.values import StoredDocument, ToolResult
+
+# A page of rendered branches keeps well below Temporal's limit of 2 MB a payload.
+PAGE_BRANCHES = 200
+PAGE_CHARACTERS = 500_000
+
+
+class Branch(BaseModel):
+    """One item of a task on one of its models: what one activity runs, or several, a leg each."""
+
+    index: int
+    """Its number within the task, from 0: item times models plus model. In a Page, the number of the item."""
+    choice: int = 0
+    """Which of the task's models it runs on, from 0."""
+    item: JsonValue = None
+    """The item; None where the task does not repeat, or a stored page has it."""
+    prompt: str = ""
+    """The rendered prompt; empty for a script, and once the branch has been deployed."""
+
+
+class StoredPage(BaseModel):
+    """A page of branches that is kept in payload storage."""
+
+    first: int
+    """The number of its first item, from 0."""
+    stored: StoredDocument
+    """Where it is: a Page as JSON."""
+
+
+class Page(BaseModel):
+    """What `prepare` gives: the task's branches from some item on, as many as fit, one for each item."""
+
+    skipped: str | None = None
+    """Why the task does not run, for people; None: it does."""
+    total: int | None = None
+    """How many items there are; None: the task does not repeat, and has one branch for each of its models."""
+    branches: list[Branch] = []
+    """The branches, in the order of their items, before each is put on its models."""
+    pages: list[StoredPage] = []
+    """All pages, this one included; empty where there is only one, or payload storage keeps none."""
+    secrets: list[str] = []
+    """Names of the variables that `env()` has handed out so far in the run, this page included."""
+    warnings: list[str] = []
+    """Not used: always empty."""
+
+
+class Usage(BaseModel):
+    """What the model endpoint counted."""
+
+    requests: int = 0
+    """How often the model answered."""
+    input_tokens: int = 0
+    """How many tokens it read."""
+    output_tokens: int = 0
+    """How many tokens it wrote."""
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class TranscriptEntry(BaseModel):
+    """One entry of a transcript, for people: cut to a readable length, with references for secrets."""
+
+    kind: Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
+    """What it is; `prompt` is what a dry run shows of what the model would be told."""
+    who: str
+    """The name of the agent, or `shell`."""
+    text: str
+    """What was said, called or given."""
+
+
+class Progress(BaseModel):
+    """What an activity does now: its heartbeat details."""
+
+    turn: int = 0
+    """The model's turn, from 1; 0: none has begun."""
+    doing: str = ""
+    """What it does, in a word or two; empty: there is nothing to add to `said`."""
+    tokens: int = 0
+    """The sum of the input and output tokens of `usage`."""
+    usage: Usage = Usage()
+    """What the turns that have ended cost."""
+    first: int = 0
+    """The number of the first entry of `said`, from 0 over the whole transcript."""
+    said: list[TranscriptEntry] = []
+    """The newest entries of the transcript."""
+    tail: str = ""
+    """The end of the text that the model is writing; empty: it is not writing."""
+    written: int = 0
+    """How many characters that text has so far."""
+
+
+class PendingCall(BaseModel):
+    """A tool call that waits for a person's yes."""
+
+    id: str
+    """The model's id of the call; of one that was interrupted, its number in the journal, from 0."""
+    tool: str
+    """The tool's name."""
+    toolbox: str
+    """The name of its toolbox; empty: not known."""
+    arguments: str
+    """The arguments as JSON text."""
+
+
+LegReason = Literal["approval", "unknown_outcome", "rate_limited", "stopped"]
+
+
+class Leg(BaseModel):
+    """Where an agent run was left off, for a reason that is no failure: what it takes to go on.
+
+    After `approval`, the next leg goes on from `state`; otherwise from the journal, or from `recorded`.
+    """
+
+    reason: LegReason = "approval"
+    """`approval`: `calls` wait for a person's yes. `unknown_outcome`: the only one of `calls` was interrupted.
+
+    `rate_limited`: the endpoint asked to wait. `stopped`: the worker was told to stop.
+    """
+    state: dict[str, JsonValue] = {}
+    """With `approval`, the SDK's RunState as JSON; else empty."""
+    calls: list[PendingCall] = []
+    """The calls that a person is to decide on, in the order in which the model made them."""
+    tool_results: list[ToolResult] = []
+    """With `approval`, what tools gave before the conversation of `state` began; else empty."""
+    usage: Usage = Usage()
+    """With `approval`, what was used before the conversation of `state` began; else nothing."""
+    repairs: int = 0
+    """With `approval`, how often the agent was told so far to repair its value; else 0."""
+    turns: int = 0
+    """How many answers of the model the journal holds; with `approval` 0."""
+    delay: float | None = None
+    """With `rate_limited`, the seconds that the endpoint asks to wait; None: it did not say."""
+    message: str = ""
+    """With `rate_limited`, what the endpoint answered, for people; else empty."""
+    recorded: list[str] = []
+    """The journal's lines, where no storage keeps journals; else empty."""
+
+
+class BranchResult(BaseModel):
+    """What one deployment gave: of a branch that has ended, or, with `leg`, of one that was left off."""
+
+    value: JsonValue = None
+    """The branch's value; None also where there is none, or it is in `stored`."""
+    produced: bool = False
+    """Whether there is a value: one may be null."""
+    tool_results: list[ToolResult] = []
+    """What its tools gave, in the order of the calls; of a script, its stdout. Empty where they are in `stored`."""
+    stored: StoredDocument | None = None
+    """Where value and tool results are; its `form` says as what. None: they are here."""
+    results: int = 0
+    """How many tool results `stored` has; 0 without it."""
+    attempts: int = 1
+    """How many attempts Temporal made of the activity."""
+    said: list[TranscriptEntry] = []
+    """The transcript, its newest entries if it is long."""
+    first: int = 0
+    """The number of the first entry of `said`, from 0 over the whole transcript."""
+    usage: Usage = Usage()
+    """What the agent run cost so far, its earlier legs included; nothing for a script."""
+    model: str = ""
+    """The provider's id of the model; empty for a script."""
+    secrets: list[str] = []
+    """Names of the variables that `env()` has handed out so far in the run, this deployment included."""
+    warnings: list[str] = []
+    """What a person should hear of, a line each."""
+    leg: Leg | None = None
+    """Where it was left off; None: the branch has ended."""
+
+
+class FailureDetails(BaseModel):
+    """What a deployment that failed cost, and what was said in it: the details of its error."""
+
+    usage: Usage = Usage()
+    """What it used before it failed."""
+    attempts: int | None = None
+    """How many attempts Temporal made of it; None: not known, as where its worker was lost."""
+    said: list[TranscriptEntry] = []
+    """The newest entries of the transcript; empty where Temporal made another attempt."""
+    first: int = 0
+    """The number of the first entry of `said`, from 0 over the whole transcript."""

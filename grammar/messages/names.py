@@ -1,0 +1,29 @@
+"""The names by which starter, workflow and activities know each other in Temporal: they stand in open histories."""
+
+WORKFLOW = "TaskflowWorkflow"
+TASK_QUEUE = "taskflow"
+PREPARE = "prepare"
+RUN_AGENT = "run_agent"
+RUN_SHELL = "run_shell"
+GATHER = "gather"
+
+# Search attributes, set where the namespace has them. All keywords.
+STATUS_ATTRIBUTE = "TaskflowStatus"
+NAME_ATTRIBUTE = "TaskflowName"
+BUNDLE_ATTRIBUTE = "TaskflowBundle"
+
+# The memo key of a run's RunOverview.
+OVERVIEW_MEMO = "standing"
+
+
+def activity_id(task_index: int, item: int | None, model: int | None = None, leg: int = 1) -> str:
+    """Return the id of a branch's activity, by which a follower finds it in a workflow's description.
+
+    `task_index`, `item` and `model` count from 0, `leg` from 1. `item` None: the task does not repeat; `model` None:
+    it has one model. `position_of` (grammar/messages/history.py) is the inverse.
+    """
+    parts = [f"task-{task_index + 1}"]
+    parts += [f"item-{item + 1}"] if item is not None else []
+    parts += [f"model-{model + 1}"] if model is not None else []
+    parts += [f"leg-{leg}"] if leg > 1 else []
+    return "-".join(parts)

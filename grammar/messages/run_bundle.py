@@ -1,0 +1,45 @@
+"""The bundle: what the starter hands to the workflow, so that a run needs no file (specification section 2)."""
+
+from pydantic import BaseModel, JsonValue
+
+from grammar.documents.models import ModelConfig, Personality, Task, Toolbox
+from grammar.documents.rules import DryRunScript
+
+
+class Bundle(BaseModel):
+    """A self-contained run: the flow, and every document that it refers to."""
+
+    name: str
+    """The flow's file name without its suffix; of a single agent run, the personality's short name."""
+    source: str
+    """The flow's file, as people call it; `command line` for a single agent run."""
+    globals: dict[str, JsonValue] = {}
+    """Values for `{{ globals.x }}`: the file's, and over them those of the command line."""
+    tasks: list[Task]
+    """The tasks, in the order in which they run, with `defaults` and `uses` merged in. At least one."""
+    personalities: dict[str, Personality] = {}
+    """The personalities, by the names that the tasks' `agents` have for them."""
+    toolboxes: dict[str, Toolbox] = {}
+    """The toolboxes, by the names that tasks and personalities have for them."""
+    prompts: dict[str, str] = {}
+    """The texts that templates include, by the names that the includes have for them."""
+    config: ModelConfig = ModelConfig()
+    """The model config; the default one where neither the flow nor the command line names one."""
+    script: DryRunScript | None = None
+    """What answers in place of models and scripts; None: the run is no dry run."""
+    hash: str = ""
+    """SHA-256, in hex, of all but `source`, prices and itself. Empty only until it has been computed."""
+
+    @property
+    def tokens(self) -> list[str]:
+        """Return the names of the variables that hold models' keys, sorted, as the config and the tasks give them."""
+        settings = [*self.config.model_settings.values(), *(task.model_settings for task in self.tasks)]
+        settings += [choice.model_settings for task in self.tasks for choice in task.models]
+        return sorted({str(setting["token"]) for setting in settings if setting.get("token")})
+
+    def toolboxes_of(self, task: Task) -> dict[str, Toolbox]:
+        """Return the task's toolboxes, else the union over its agents, first seen first (specification section 3)."""
+        names = task.toolboxes
+        if names is None:
+            names = tuple(name for agent in task.agents for name in self.personalities[agent].toolboxes)
+        return {name: self.toolboxes[name] for name in dict.fromkeys(names)}

@@ -1,0 +1,1 @@
+"""The one import name of the installed package: whatever else is ours lies below it, in `app/`."""

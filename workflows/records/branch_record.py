@@ -1,0 +1,145 @@
+"""A branch that has begun, and has no result yet: how far it is, how it failed, what it waits for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from grammar.errors import is_spent
+from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, Usage
+from grammar.messages.continue_as_new import CarriedBranch, FinishedBranch, WaitingBranch
+from grammar.messages.reports import Approval, ApprovalDecision, BranchStatus, Failure
+
+_STATUS: dict[str, BranchStatus] = {
+    "approval": "waiting",
+    "unknown_outcome": "waiting",
+    "rate_limited": "rate_limited",
+}
+
+
+@dataclass
+class BranchRecord:
+    """Hold what is known of a branch that has no result yet.
+
+    `leg`: the number of its leg, from 1. `journal`: the one it goes on from; empty where it begins one. `turns`: the
+    model's answers in earlier legs. `attempts`: in legs that have ended; None: not known. `failure`: why it failed;
+    None where it runs. `failure_details`: what that cost. `waiting`: what it asks people; None where it asks nothing.
+    """
+
+    branch: Branch
+    leg: int = 1
+    journal: str = ""
+    turns: int = 0
+    attempts: int | None = 0
+    started: datetime | None = None
+    ended: datetime | None = None
+    status: BranchStatus = "running"
+    failure: Failure | None = None
+    failure_details: FailureDetails = field(default_factory=FailureDetails)
+    waiting: WaitingBranch | None = None
+
+    @classmethod
+    def from_carried(cls, carried: CarriedBranch) -> "BranchRecord":
+        """Return the branch as the history before knew it."""
+        return cls(
+            carried.branch,
+            leg=carried.leg,
+            journal=carried.journal,
+            status="failed" if carried.failure else "waiting" if carried.waiting else "running",
+            failure=carried.failure,
+            failure_details=carried.lost,
+            waiting=carried.waiting,
+            attempts=carried.attempts,
+            started=carried.started,
+            ended=carried.ended,
+        )
+
+    def carried(self, decisions: Callable[[list[Approval]], list[ApprovalDecision]]) -> CarriedBranch:
+        """Return what a new history needs of it. `decisions`: tells what was decided so far of calls that wait."""
+        waiting = self.waiting and self.waiting.model_copy(update={"said": decisions(self.waiting.asked)})
+        return CarriedBranch(
+            branch=self.branch,
+            failure=self.failure,
+            lost=self.failure_details,
+            waiting=waiting,
+            attempts=self.attempts,
+            started=self.started,
+            ended=self.ended,
+            leg=self.leg,
+            journal=self.journal,
+        )
+
+    @property
+    def index(self) -> int:
+        """Return the branch's index in its task."""
+        return self.branch.index
+
+    def end_leg(self, leg: Leg, activity: str, attempts: int) -> int:
+        """Record that a leg was left off, and return how many turns it gained.
+
+        `activity`, `attempts`: the id of the leg's activity, and how many attempts it took.
+        """
+        self._count_attempts(attempts)
+        gained = max(0, leg.turns - self.turns)
+        self.leg += 1
+        self.turns += gained
+        # After an approval, the next leg begins a journal of its own.
+        self.journal = "" if leg.reason == "approval" else self.journal or activity
+        self.status = _STATUS.get(leg.reason, self.status)
+        return gained
+
+    def wait(self, leg: Leg, approvals: list[Approval]) -> None:
+        """Record that it waits for people's decisions about these calls of the leg."""
+        self.waiting = WaitingBranch(leg=leg, asked=approvals)
+        self.status = "waiting"
+
+    def resume(self) -> None:
+        """Record that it waits for nothing any more, and its next leg starts."""
+        self.waiting, self.status = None, "running"
+
+    def fail(self, failure: Failure, details: FailureDetails, activity: str, now: datetime) -> None:
+        """Record that it failed, for good or until a person has it retried. `activity`: the id of its activity."""
+        self.failure, self.status, self.ended = failure, "failed", now
+        self.failure_details = details.model_copy(update={"said": []})
+        self._count_attempts(details.attempts)
+        self.journal = self.journal or activity
+
+    def reopen(self) -> Usage:
+        """Make it run again after a failure, from its journal, unless its conversation was spent.
+
+        Returns the usage that is lost for good: of a conversation that goes on, the next leg counts it again.
+        """
+        assert self.failure
+        is_lost = is_spent(self.failure.type)
+        usage = self.failure_details.usage if is_lost else Usage()
+        self.journal = "" if is_lost else self.journal
+        self.failure, self.failure_details, self.status, self.ended = None, FailureDetails(), "running", None
+        self.leg += 1
+        return usage
+
+    def finish(self, result: BranchResult, now: datetime) -> FinishedBranch:
+        """Return what is kept of it, now that it gave its result."""
+        self._count_attempts(result.attempts)
+        finished = finished_branch(self.branch, result, self.leg)
+        return finished._replace(attempts=self.attempts, started=self.started, ended=now)
+
+    def _count_attempts(self, attempts: int | None) -> None:
+        known = self.attempts is not None and attempts is not None
+        self.attempts = (self.attempts or 0) + (attempts or 0) if known else None
+
+
+def finished_branch(branch: Branch, result: BranchResult, legs: int) -> FinishedBranch:
+    """Return what is kept of a branch that gave its result, in so many legs. Attempts and times are not known here."""
+    usage = result.usage
+    return FinishedBranch(
+        number=branch.index,
+        item=branch.item,
+        value=result.value,
+        stored=result.stored,
+        tool_results=result.tool_results,
+        results=result.results,
+        model=result.model,
+        requests=usage.requests,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        legs=legs,
+    )

@@ -1,0 +1,254 @@
+"""What happened in one task so far. What people are told of it is in `task_report.py`."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from grammar.documents.models import Task
+from grammar.errors import ends_run
+from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
+from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
+from grammar.messages.names import activity_id
+from grammar.messages.reports import Failure, TaskStatus
+from workflows.records.branch_record import BranchRecord, finished_branch
+
+
+class TaskRecord:
+    """Hold what happened in one task: its branches, their results and failures.
+
+    `branches`: those that have begun and have no result, by index; `finished`: those that have one. `items`: how many
+    there are, 1 until `items_known`; `total`: how many branches. `usage_so_far`: less what failed branches cost.
+    `task_failures`: of the task as a whole. `stopped`: a failure ends the run, and no further branch starts.
+    `emit`: called with the record, the kind of an event and its fields.
+    """
+
+    def __init__(self, index: int, task: Task, now: Callable[[], datetime], emit: Callable[..., None]) -> None:
+        self.name = task.name or f"task-{index + 1}"
+        self.task = task
+        self.models = len(task.choices)
+        self.status: TaskStatus = "waiting"
+        self.note = ""
+        self.items = 1
+        self.items_known = False
+        self.total = 0
+        self.model = ""
+        self.pages: list[StoredPage] = []
+        self.took_source = False
+        self.stopped = False
+        self.started: datetime | None = None
+        self.ended: datetime | None = None
+        self.branches: dict[int, BranchRecord] = {}
+        self.finished: dict[int, FinishedBranch] = {}
+        self.task_failures: list[Failure] = []
+        self.warnings: list[str] = []
+        self.usage_so_far = Usage()
+        self._turns = 0
+        self._index = index
+        self._now = now
+        self._emit = emit
+
+    def take_over(self, carried: CarriedTask) -> None:
+        """Go on from what the history before knew: the other end of `task_report.carried`."""
+        report = carried.report
+        self.status, self.note, self.total = report.status, report.note, report.total
+        self.usage_so_far = report.usage if carried.usage is None else carried.usage
+        self.warnings = list(report.warnings)
+        self.items, self.model, self.took_source = carried.items, carried.model, carried.took_source
+        self.items_known, self.task_failures, self.pages = carried.expected, list(carried.whole), carried.pages
+        self.started, self.ended = report.started, report.ended
+        self.finished = {branch.number: branch for branch in carried.done}
+        for known in carried.branches:
+            if known.deployed:
+                self.finished[known.branch.index] = finished_branch(known.branch, known.deployed, known.leg)
+            else:
+                self.branches[known.branch.index] = BranchRecord.from_carried(known)
+        self.stopped = any(ends_run(failure.type) for failure in self.branch_failures)
+
+    def start(self) -> None:
+        """Set the task running, and emit `task_started`."""
+        self.status = "running"
+        self.started = self._now()
+        self._emit(self, "task_started", status="running")
+
+    def skip(self, reason: str) -> None:
+        """Mark the task skipped; `reason` is shown to people."""
+        self.status, self.note = "skipped", reason
+
+    def set_items(self, count: int | None) -> None:
+        """Set how many items there are; None: the task does not fan out over items."""
+        self.items = 1 if count is None else count
+        self.total = self.items * self.models
+        self.items_known = True
+
+    def set_outcome(self, status: TaskStatus, note: str) -> None:
+        """Set how the task ends by a person's decision; `note` is shown to people."""
+        self.status, self.note = status, note
+
+    def reopen(self) -> None:
+        """Make run again what failed. An agent goes on from its journal, unless its conversation was spent."""
+        for branch in self.branches.values():
+            if branch.failure:
+                self.usage_so_far = self.usage_so_far + branch.reopen()
+        self.task_failures.clear()
+        self.stopped = False
+        self.status = "running"
+
+    def close(self) -> None:
+        """Set the final status and emit `task_ended`."""
+        self.ended = self._now()
+        failures = self.failures
+        if forgiven := self.failed - len(failures) + len(self.task_failures):
+            self.warnings.append(f"{forgiven} of {self.total} branches failed; `completion: any` asks for one model")
+        if self.status == "running":
+            self.status = "failed" if failures else "done"
+        first = failures[0] if failures else None
+        note, error = self.note or (first.message if first else ""), first.type if first else ""
+        self._emit(self, "task_ended", status=self.status, note=note, error=error)
+
+    def cancel(self) -> None:
+        """Mark the task cancelled, if it runs or is parked."""
+        if self.status in ("running", "parked"):
+            self.status = "cancelled"
+
+    def forget_results(self) -> None:
+        """Drop the results, which are published and need not be kept twice."""
+        self.pages = []
+        slim: dict[str, Any] = {"item": None, "value": None, "stored": None, "tool_results": [], "results": 0}
+        self.finished = {index: branch._replace(**slim) for index, branch in self.finished.items()}
+
+    def start_branch(self, branch: Branch) -> BranchRecord:
+        """Record that a branch runs, anew or again, and return its record.
+
+        Its prompt need not be kept, and its item only where no stored page has it.
+        """
+        slim: dict[str, object] = {"prompt": "", "item": None} if self.pages else {"prompt": ""}
+        kept = branch.model_copy(update=slim)
+        if record := self.branches.get(branch.index):
+            record.branch = kept
+        else:
+            record = self.branches[branch.index] = BranchRecord(kept, started=self._now())
+        return record
+
+    def finish_branch(self, branch: BranchRecord, result: BranchResult) -> None:
+        """Record the result of a branch, and emit `branch_ended`."""
+        self.usage_so_far = self.usage_so_far + result.usage
+        self.model = result.model or self.model
+        self.warnings += [text for text in result.warnings if text not in self.warnings]
+        self._emit_branch("branch_ended", branch, branch.leg, status="done", said=result.said, first=result.first)
+        del self.branches[branch.index]
+        self.finished[branch.index] = branch.finish(result, self._now())
+
+    def fail_branch(self, branch: BranchRecord, failure: Failure, details: FailureDetails | None = None) -> None:
+        """Record that a branch failed, for good or until a person has it retried, and emit `branch_ended`."""
+        details = details or FailureDetails()
+        branch.fail(failure, details, self.activity_id(branch.index, branch.leg), self._now())
+        self.stopped = self.stopped or ends_run(failure.type)
+        fields = {"note": failure.message, "error": failure.type, "said": details.said, "first": details.first}
+        self._emit_branch("branch_ended", branch, branch.leg, status="failed", **fields)
+
+    def end_leg(self, branch: BranchRecord, result: BranchResult, leg: Leg) -> None:
+        """Record that a leg of a branch was left off, and emit `leg_ended`."""
+        number = branch.leg
+        self._turns += branch.end_leg(leg, self.activity_id(branch.index, number), result.attempts)
+        fields = {"said": result.said, "first": result.first, "status": leg.reason, "note": leg.message}
+        self._emit_branch("leg_ended", branch, number, **fields)
+
+    def rate_limit(self, branch: BranchRecord, until: datetime, message: str) -> None:
+        """Emit `rate_limited`: the branch waits for the endpoint until then. `message`: the endpoint's."""
+        self._emit_branch("rate_limited", branch, branch.leg, until=until, note=message)
+
+    def next_item(self, first: int = 0) -> int | None:
+        """Return the first item, from `first` on, that has a branch to run; None where there is none."""
+        end = self.total if self.items_known else first * self.models + 1
+        indexes = range(first * self.models, end)
+        return next((index // self.models for index in indexes if not self.has_ended(index)), None)
+
+    def page_of(self, item: int) -> StoredPage | None:
+        """Return the stored page that has the item; None where no storage has it."""
+        return next((page for page in reversed(self.pages) if page.first <= item), None)
+
+    def has_ended(self, index: int) -> bool:
+        """Return whether the branch of that index has its result, or has failed."""
+        branch = self.branches.get(index)
+        return index in self.finished or (branch is not None and branch.failure is not None)
+
+    @property
+    def has_remaining(self) -> bool:
+        """Return whether there are branches for a new history: some that have not begun, or that wait for a person."""
+        unstarted = self.items_known and len(self.branches) + len(self.finished) < self.total
+        return any(branch.waiting for branch in self.branches.values()) or (unstarted and not self.stopped)
+
+    @property
+    def has_reopened(self) -> bool:
+        """Return whether there are branches that are to run again, and did not: they too are for a new history."""
+        return not self.stopped and any(not branch.failure for branch in self.branches.values())
+
+    @property
+    def only_waiting(self) -> bool:
+        """Return whether all branches that have begun and not ended wait for a person."""
+        return all(branch.waiting or branch.failure for branch in self.branches.values())
+
+    @property
+    def only_rate_limited(self) -> bool:
+        """Return whether the task runs, and all its branches that have begun and not ended wait for the endpoint."""
+        running = [branch.status for branch in self.branches.values() if not branch.failure]
+        return self.status == "running" and bool(running) and set(running) == {"rate_limited"}
+
+    @property
+    def progress(self) -> int:
+        """Count finished branches and the turns that ended legs gained. To be compared: it never shrinks."""
+        return len(self.finished) + self._turns
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Return what failed. With `completion: any`, an item only if all its models did, or the run ends by it."""
+        failures = self.branch_failures
+        if self.task.completion == "any":
+            failures = [f for f in failures if ends_run(f.type) or not self._any_model(f.branch or 0)]
+        return [*self.task_failures, *failures]
+
+    @property
+    def branch_failures(self) -> list[Failure]:
+        """Return the failure of each branch that failed."""
+        return [branch.failure for branch in self.branches.values() if branch.failure]
+
+    @property
+    def done(self) -> int:
+        """Return how many branches gave their result."""
+        return len(self.finished)
+
+    @property
+    def failed(self) -> int:
+        """Return how many branches failed."""
+        return len(self.branch_failures)
+
+    @property
+    def results(self) -> list[FinishedBranch]:
+        """Return what branches gave, in item-then-model order."""
+        return [branch for _, branch in sorted(self.finished.items())]
+
+    @property
+    def usage(self) -> Usage:
+        """Return what all branches cost, the failed ones too."""
+        return sum((branch.failure_details.usage for branch in self.branches.values()), self.usage_so_far)
+
+    def activity_id(self, index: int, leg: int = 1) -> str:
+        """Return the id of the activity of the branch of that index."""
+        item = index // self.models if self.task.repeats else None
+        return activity_id(self._index, item, index % self.models if self.models > 1 else None, leg)
+
+    def label(self, index: int) -> str:
+        """Return what people call the branch of that index: `item 3 of 50, gpt-4.1`; empty where it is the only one."""
+        item = f"item {index // self.models + 1} of {self.items}" if self.items > 1 else ""
+        choice = self.task.choices[index % self.models]
+        model = choice.model if choice and self.models > 1 else ""
+        return ", ".join(filter(None, [item, model]))
+
+    def _any_model(self, index: int) -> bool:
+        """Return whether any model gave a result for the item of that branch."""
+        first = index - index % self.models
+        return any(other in self.finished for other in range(first, first + self.models))
+
+    def _emit_branch(self, kind: str, branch: BranchRecord, leg: int, **fields: object) -> None:
+        label, activity = self.label(branch.index), self.activity_id(branch.index, leg)
+        self._emit(self, kind, branch=branch.index, label=label, activity=activity, **fields)
