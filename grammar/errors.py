@@ -37,22 +37,24 @@ TaskflowError
 What is retried, and what a failure ends, is specification section 7; each class says its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import ClassVar
+
+from grammar.exit_codes import ExitCode
 
 
 class TaskflowError(Exception):
     """Base of all errors that this project raises on purpose. `exit_code`: what a program ends with that meets it."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: ClassVar[int] = ExitCode.BUG
 
 
 class UserError(TaskflowError):
     """Something that the user can put right; its text says how. Nothing was started."""
 
-    exit_code = 2
+    exit_code = ExitCode.BAD_INPUT
 
 
 @dataclass(frozen=True, order=True)
@@ -285,33 +287,3 @@ class NoValue(FlowError):
 # Types of failures that no class above stands for: a fault of ours, and one of Temporal's timeouts.
 BUG = "Bug"
 TIMEOUT = "Timeout"
-
-
-def _tree(root: type[TaskError]) -> Iterator[type[TaskError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)
-
-
-def ends_run(name: str) -> bool:
-    """Return whether a failure of that type (the class name, as Temporal's history has it) ends the whole run."""
-    return name == BUG or _kind(name).ends_run
-
-
-def is_mendable(name: str) -> bool:
-    """Return whether a person can mend a failure of that type while the run waits: the file cannot change."""
-    return name != BUG and not issubclass(_kind(name), FlowError)
-
-
-def is_retried(name: str) -> bool:
-    """Return whether a failure of that type is tried again by itself, as long as the task's `retry` allows it."""
-    return name == TIMEOUT or _kind(name).retryable
-
-
-def is_spent(name: str) -> bool:
-    """Return whether an agent that failed by that type has to start anew, not from its journal."""
-    return _kind(name).spent
-
-
-def _kind(name: str) -> type[TaskError]:
-    return next((kind for kind in _tree(TaskError) if kind.__name__ == name), TaskError)

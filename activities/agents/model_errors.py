@@ -1,4 +1,4 @@
-"""What a model endpoint did, as a TaskError (specification section 7)."""
+"""Exceptions of the model endpoint and of the SDK, as TaskErrors (specification section 7)."""
 
 import httpx2
 import openai
@@ -15,13 +15,13 @@ from grammar.errors import (
     UnknownTool,
 )
 
-OUTSIDE = (openai.OpenAIError, httpx2.HTTPError, AgentsException, ConnectionError, TimeoutError)
+EXPECTED = (openai.OpenAIError, httpx2.HTTPError, AgentsException, ConnectionError, TimeoutError)
 
 
-def understood(error: Exception) -> TaskError:
-    """The failure that an exception of the SDK, the client or the connection means."""
-    if ours := _ours(error):
-        return ours
+def from_exception(error: Exception) -> TaskError:
+    """Return the TaskError for an exception of the SDK, the client or the connection (EXPECTED)."""
+    if wrapped := _wrapped(error):
+        return wrapped
     if isinstance(error, openai.APIStatusError):
         return _status(error)
     if isinstance(error, UserError):
@@ -31,12 +31,12 @@ def understood(error: Exception) -> TaskError:
     if isinstance(error, openai.APITimeoutError):
         return ModelUnavailable("the model endpoint did not answer in time")
     cause = one_line(str(error.__cause__ or ""))
-    said = one_line(str(error)) or type(error).__name__
-    return ModelUnavailable(f"the model endpoint failed: {said}" + (f" ({cause})" if cause else ""))
+    message = one_line(str(error)) or type(error).__name__
+    return ModelUnavailable(f"the model endpoint failed: {message}" + (f" ({cause})" if cause else ""))
 
 
-def _ours(error: BaseException | None) -> TaskError | None:
-    """The TaskError that the SDK wrapped in errors of its own."""
+def _wrapped(error: BaseException | None) -> TaskError | None:
+    """Return the TaskError that the SDK wrapped in errors of its own, if any."""
     while error:
         if isinstance(error, TaskError):
             return error
@@ -44,14 +44,14 @@ def _ours(error: BaseException | None) -> TaskError | None:
     return None
 
 
-def misbehaved(error: ModelBehaviorError) -> TaskError:
-    """A call of a tool that does not exist is final; any other nonsense may be better the next time."""
-    said = one_line(str(error))
-    return UnknownTool(said) if "not found in agent" in said else ModelUnavailable(said)
+def from_behavior(error: ModelBehaviorError) -> TaskError:
+    """Return UnknownTool for a call of a tool that does not exist; else ModelUnavailable, which is retried."""
+    message = one_line(str(error))
+    return UnknownTool(message) if "not found in agent" in message else ModelUnavailable(message)
 
 
 def turn_limit(turns: int) -> TaskError:
-    """The agent used up its turns."""
+    """Return the TaskError for an agent that used up its turns."""
     return TurnLimit(f"no final result after {turns} turns; raise max_steps, or ask for less")
 
 

@@ -20,7 +20,7 @@ CUT = {
 
 
 class RecordedModel(Model):
-    """Answers from the journal as far as that goes, then asks `model`.
+    """Answer from the journal as far as that goes, then ask `model`, and record its responses.
 
     `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
     task's value, so that it may not be empty, and not be cut. `warnings`: what a person should know of the answers.
@@ -34,7 +34,7 @@ class RecordedModel(Model):
         self.warnings: list[str] = []
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        """Raise RuntimeError: runs are streamed, nothing asks like this."""
+        """Raise RuntimeError: all runs are streamed."""
         raise RuntimeError("an agent run asks for streams only")
 
     async def stream_response(  # type: ignore[override]
@@ -42,7 +42,7 @@ class RecordedModel(Model):
         *args: Any, **kwargs: Any,
     ) -> AsyncIterator[TResponseStreamEvent]:  # fmt: skip
         """Yield the answer in events; a recorded one is the last event alone. Raises TaskError for one of no use."""
-        if recorded := self._journal.next_answer():
+        if recorded := self._journal.next_response():
             yield ResponseCompletedEvent(type="response.completed", response=recorded, sequence_number=0)
             return
         if self._stopping():
@@ -69,9 +69,9 @@ class RecordedModel(Model):
 
     async def _take(self, response: Response, answer: Answer) -> None:
         if unusable := self._unusable(response, answer):
-            await self._journal.spent(response, type(unusable).__name__)
+            await self._journal.record_unusable(response, type(unusable).__name__)
             raise unusable
-        await self._journal.answered(response)
+        await self._journal.record_response(response)
 
     def _unusable(self, response: Response, answer: Answer) -> TaskError | None:
         """Return why nothing can come of an answer; None where it can be used."""
