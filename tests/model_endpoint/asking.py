@@ -43,11 +43,12 @@ class _Parts(httpx2.AsyncByteStream):
             yield self._content[start : start + self._size]
 
 
-def model(content: bytes, api: str = "chat", status: int = 200, size: int = 1000, **headers: str) -> Model:
-    """The model of an endpoint that answers so, in parts of `size` bytes."""
+def model(*contents: bytes, api: str = "chat", status: int = 200, size: int = 1000, **headers: str) -> Model:
+    """The model of an endpoint that answers so, one request after the other, in parts of `size` bytes."""
+    left = list(contents)
 
     async def answered(_: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(status, headers={"content-type": STREAM, **headers}, stream=_Parts(content, size))
+        return httpx2.Response(status, headers={"content-type": STREAM, **headers}, stream=_Parts(left.pop(0), size))
 
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(answered), event_hooks={"response": [check]})
     client = AsyncOpenAI(base_url="http://endpoint/v1", api_key="key", max_retries=0, http_client=http)
@@ -59,7 +60,7 @@ async def ask(content: bytes, api: str = "chat", taken: Collection[str] = (), **
     with awaiting(taken) as answer:
         last: object = None
         settings = ModelSettings(include_usage=True)
-        events = model(content, api, **how).stream_response(
+        events = model(content, api=api, **how).stream_response(
             None, "Hello", settings, [], None, [], ModelTracing.DISABLED, previous_response_id=None,
             conversation_id=None, prompt=None,
         )  # fmt: skip
