@@ -23,15 +23,17 @@ class RecordedModel(Model):
     """Answer from the journal as far as that goes, then ask `model`, and record its responses.
 
     `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
-    task's value, so that it may not be empty, and not be cut. `warnings`: what a person should know of the answers.
+    task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
     """
 
-    def __init__(self, model: Model, journal: Journal, stopping: Callable[[], bool], is_value: bool = False) -> None:
+    def __init__(
+        self, model: Model, journal: Journal, stopping: Callable[[], bool], is_value: bool, warnings: list[str]
+    ) -> None:
         self._model = model
         self._journal = journal
         self._stopping = stopping
         self._is_value = is_value
-        self.warnings: list[str] = []
+        self._warnings = warnings
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Raise RuntimeError: all runs are streamed."""
@@ -90,8 +92,8 @@ class RecordedModel(Model):
         return None
 
     def _warn(self, warning: str) -> None:
-        if warning not in self.warnings:
-            self.warnings.append(warning)
+        if warning not in self._warnings:
+            self._warnings.append(warning)
 
 
 def with_plain_outputs(given: Any) -> Any:

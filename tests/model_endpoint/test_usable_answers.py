@@ -36,7 +36,7 @@ class Attempts:
         return journal
 
     async def ask(self, answers: Model, journal: Journal, given: Any = "Hello") -> Response:
-        recorded = RecordedModel(answers, journal, lambda: False, self.is_value)
+        recorded = RecordedModel(answers, journal, lambda: False, self.is_value, self.warnings)
         last: object = None
         events = recorded.stream_response(
             None, given, ModelSettings(tool_choice="auto", include_usage=True), [], None, [], ModelTracing.DISABLED,
@@ -44,7 +44,6 @@ class Attempts:
         )  # fmt: skip
         async for event in events:
             last = event
-        self.warnings = recorded.warnings
         assert isinstance(last, ResponseCompletedEvent)
         return last.response
 
