@@ -1,5 +1,6 @@
 """What is compared of a run, and what is taken out first because it differs everywhere (differences.yaml)."""
 
+import ast
 import json
 import re
 from collections.abc import Callable
@@ -110,6 +111,18 @@ def exit_code(aspects: Aspects) -> Aspects:
     return aspects | {"ending": "end" if aspects["ending"] in {COMPLETED, WITH_FAILURES} else "stopped"}
 
 
+def text_results(aspects: Aspects) -> Aspects:
+    """Take a list of one text for that text. Theirs: each tool result is a list of parts. Ours: one text is a text."""
+
+    def text(result: str) -> str:
+        if not result.startswith(("[{'type': 'text'", "[{'type': 'input_text'")):
+            return result
+        parts = ast.literal_eval(result)
+        return str(parts[0]["text"]) if len(parts) == 1 else result
+
+    return aspects | {"results": [text(result) for result in aspects["results"]]}
+
+
 def entries(aspects: Aspects) -> Aspects:
     """Leave out what only ours has in an entry that a fan-out publishes: `value`, and an `error` where it failed."""
 
@@ -129,6 +142,7 @@ EVERYWHERE: dict[str, Callable[[Aspects], Aspects]] = {
     "usage": usage,
     "exit code": exit_code,
     "entries": entries,
+    "text results": text_results,
 }
 
 
