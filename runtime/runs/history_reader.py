@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.converter import DataConverter
 
 from grammar.errors import BUG
-from grammar.messages.contracts import PREPARE, FailureDetails
+from grammar.messages.activity_results import FailureDetails
 from grammar.messages.events import PendingActivity
 from grammar.messages.history import (
     Deployment,
@@ -24,6 +24,7 @@ from grammar.messages.history import (
     RunHistory,
     position_of,
 )
+from grammar.messages.names import PREPARE
 from runtime.runs import following, runs
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ def _now(deployment: Deployment, live: PendingActivity | None, ended: datetime |
     if live:
         changes |= {"attempts": live.attempt, "failure": live.last_failure}
     if live and live.progress:
-        changes["gave"] = DeploymentOutput(said=live.progress.said, first=live.progress.first)
+        changes["output"] = DeploymentOutput(said=live.progress.said, first=live.progress.first)
     return deployment.model_copy(update=changes)
 
 
@@ -154,7 +155,7 @@ class _Reader:
             self.deployments[event.event_id] = Deployment(
                 activity=scheduled.activity_id,
                 scheduled=_time(event.event_time),
-                asked=await self._decoded(scheduled.input, DeploymentInput) or DeploymentInput(),
+                input=await self._decoded(scheduled.input, DeploymentInput) or DeploymentInput(),
             )
 
     def _started(self, event: HistoryEvent) -> None:
@@ -171,10 +172,10 @@ class _Reader:
         elif deployment := self.deployments.get(number):
             deployment.ended = _time(event.event_time)
             if completed:
-                deployment.gave = await self._decoded(ended.result, DeploymentOutput)
+                deployment.output = await self._decoded(ended.result, DeploymentOutput)
             else:
                 deployment.failure = _failure_text(ended.failure) if hasattr(ended, "failure") else "cancelled"
-                deployment.gave = await self._lost(ended.failure) if hasattr(ended, "failure") else None
+                deployment.output = await self._lost(ended.failure) if hasattr(ended, "failure") else None
 
     async def _lost(self, failure: Failure) -> DeploymentOutput | None:
         """Return what was said before the last attempt failed. What it cost, the manifest knows."""

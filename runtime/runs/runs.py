@@ -20,10 +20,11 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import BUG, NotWaiting, RunConflict
-from grammar.messages.continue_as_new import Carried, RunInput
-from grammar.messages.contracts import WORKFLOW, Bundle
+from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
-from grammar.messages.reports import OVERVIEW_MEMO, Manifest, RunLine, RunOverview, RunReport
+from grammar.messages.names import OVERVIEW_MEMO, WORKFLOW
+from grammar.messages.reports import Manifest, RunLine, RunOverview, RunReport
+from grammar.messages.run_bundle import Bundle
 from runtime.runs import search_attributes
 from runtime.storage.too_large import too_large
 
@@ -41,7 +42,9 @@ def new_id(flow: str) -> str:
     return f"{flow}-{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 
 
-async def start(client: Client, bundle: Bundle, run_id: str, task_queue: str, carried: Carried | None = None) -> Handle:
+async def start(
+    client: Client, bundle: Bundle, run_id: str, task_queue: str, carried: CarriedRun | None = None
+) -> Handle:
     """Start the run, or join an open one of that id and the same bundle. Raises RunConflict, NoStorage.
 
     `carried`: what it takes over from an earlier run; None: it starts from nothing.
@@ -117,10 +120,10 @@ async def manifest(client: Client, run_id: str) -> Manifest:
     return await _query(client, run_id, "manifest", Manifest)
 
 
-async def given_before(client: Client, run_id: str, task: int) -> Carried:
+async def given_before(client: Client, run_id: str, task: int) -> CarriedRun:
     """Return what the tasks before that one (an index from 0) gave in the run. Raises NotWaiting."""
     run = client.get_workflow_handle(run_id)
-    carried: Carried = await _retried(lambda: run.query("given_before", task, result_type=Carried))
+    carried: CarriedRun = await _retried(lambda: run.query("given_before", task, result_type=CarriedRun))
     return carried
 
 
