@@ -39,11 +39,12 @@ from console.problems import print_bug, print_problems
 from console.screen import screen
 from grammar.errors import UserError
 from grammar.messages.names import TASK_QUEUE
-from runtime import stopping
+from runtime import stopping, this_process
 from runtime.backend import Backend, open_backend
 from runtime.exit import leave
 from runtime.local_server import worker_locks
 from runtime.runs import runs
+from runtime.runs import serving as run_serving
 from runtime.sandbox import workflow_runner
 from runtime.state import state_dir
 from runtime.storage.document_files import FileDocuments
@@ -99,6 +100,7 @@ async def serving(here: Backend, task_queue: str, limits: Limits = Limits()) -> 
             Gather(documents).gather,
         ],
         workflow_runner=workflow_runner(),
+        identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
         graceful_shutdown_timeout=timedelta(seconds=limits.grace),
@@ -201,8 +203,10 @@ async def adopt(here: Backend, limits: Limits) -> None:
 async def serve_adopted(
     here: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
 ) -> None:
-    """Serve the run until it is closed."""
+    """Serve the run until it is closed. What is not as its starter had it is logged."""
     try:
+        for difference in await run_serving.differences_of(here.client, run_id, this_process.setup()):
+            log.warning("run %s: %s", run_id, difference.text)
         async with serving(here, task_queue, limits):
             await runs.wait_closed(here.client, run_id)
     finally:

@@ -15,6 +15,7 @@ from activities.process.preloading import load
 from activities.process.render import Renderer
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
+from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, slim
 from activities.storage.journal_heartbeat import HeartbeatJournal
 from activities.storage.journal_store import JournalStore
@@ -87,7 +88,7 @@ class AgentRuns:
 
             run = AgentRun(request, secrets, transcript, self._renderer, self._models, self._rehearsals)
             deployed = await run.deployed(servers, store, _journal_key(request))
-        warnings = [*(text for one in resolved for text in one.warnings), *deployed.warnings]
+        warnings = [*_warnings(request, resolved), *deployed.warnings]
         leg = deployed.leg and deployed.leg.model_copy(update={"recorded": carried.lines})
         return deployed.model_copy(update={"warnings": warnings, "leg": leg})
 
@@ -106,6 +107,13 @@ class AgentRuns:
         if not request.surroundings.env:
             return {}, {}
         return await self._renderer(preparation.environment, request.surroundings, process)
+
+
+def _warnings(request: AgentRequest, resolved: list[ResolvedServer]) -> list[str]:
+    """Return what is to be told of the toolboxes: their warnings, and where a process did not find its folder."""
+    has_process = any(server.params.command for server in resolved)
+    told = working_directory(request.folder).warnings if has_process else []
+    return [*(text for server in resolved for text in server.warnings), *told]
 
 
 def _journal_key(request: AgentRequest) -> str:

@@ -18,6 +18,7 @@ from activities.process.render import Renderer
 from activities.process.secrets import Secrets
 from activities.process.stdout import IN_MEMORY, ON_DISK, Stdout
 from activities.process.transcript import Transcript
+from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, keep_file, slim
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
@@ -49,9 +50,9 @@ class Shell:
             secrets.add(used)
             transcript = Transcript(secrets.hide)
             async with beating(transcript.progress):
-                ended = await self._run(
-                    request, environment(os.environ, rendered, request.withheld), stdout, transcript
-                )
+                where = working_directory(request.folder)
+                env = environment(os.environ, rendered, request.withheld)
+                ended = await self._run(request, env, where.path, stdout, transcript)
                 _check(ended)
                 transcript.say("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
                 given = await self._given(request, stdout, secrets)
@@ -62,7 +63,7 @@ class Shell:
                     "said": transcript.said,
                     "first": transcript.first,
                     "secrets": secrets.names,
-                    "warnings": [] if stdout.clean else ["stdout was not UTF-8; such bytes were replaced"],
+                    "warnings": where.warnings + _warnings(stdout),
                 }
             )
 
@@ -70,14 +71,14 @@ class Shell:
         return Stdout(self._documents.folder, ON_DISK) if self._documents else Stdout(None, IN_MEMORY)
 
     async def _run(
-        self, request: ShellRequest, env: Mapping[str, str], stdout: Stdout, transcript: Transcript
+        self, request: ShellRequest, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
     ) -> "ShellResult":
         """Run the script. In a dry run it is not, unless a rule says so."""
         if request.rehearsal and (told := await self._rehearsals.output(request, request.rehearsal, transcript)):
             stdout.write(told.stdout.encode())
             stdout.end()
             return ShellResult(told.exit_code, told.stderr)
-        return await _run(request.script, env, stdout, transcript)
+        return await _run(request.script, env, folder, stdout, transcript)
 
     async def _given(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> BranchResult:
         """Its value and its tool result: stored, where they are large. Raises OutputsInvalid."""
@@ -104,8 +105,10 @@ def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: S
     return {**{name: value for name, value in process.items() if name not in denied}, **task}
 
 
-async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: Transcript) -> ShellResult:
-    process = await _start(script, env)
+async def _run(
+    script: str, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
+) -> ShellResult:
+    process = await _start(script, env, folder)
     errors = Tail(STDERR_TAIL * 4)
     try:
         await asyncio.gather(
@@ -118,13 +121,13 @@ async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: 
         await end_group(process)
 
 
-async def _start(script: str, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def _start(script: str, env: Mapping[str, str], folder: str | None) -> asyncio.subprocess.Process:
     """Raises ShellFailed."""
     try:
         return await asyncio.create_subprocess_exec(
             "bash", "-c", script,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=env, start_new_session=True,
+            env=env, cwd=folder, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         # Linux takes 128 KiB for each argument and each variable.
@@ -168,6 +171,10 @@ def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:
     value: JsonValue = secrets.hide(read_or_text(result))
     hidden = result.model_copy(update={"text": secrets.hide(result.text)})
     return BranchResult(value=value, produced=True, tool_results=[hidden])
+
+
+def _warnings(stdout: Stdout) -> list[str]:
+    return [] if stdout.clean else ["stdout was not UTF-8; such bytes were replaced"]
 
 
 def _hide(stdout: Stdout, secrets: Secrets) -> None:

@@ -28,6 +28,7 @@ class PoolKey:
     params: str
     request_timeout: float
     scope: str | None
+    folder: str | None
 
 
 class Pool:
@@ -147,7 +148,7 @@ class _Lease:
         self._pool = pool
         self._spec = spec
         scope = {"run": None, "task": task, "worker": ""}[spec.params.lifetime]
-        self._key = PoolKey(spec.params.model_dump_json(), spec.request_timeout, scope)
+        self._key = PoolKey(spec.params.model_dump_json(), spec.request_timeout, scope, spec.folder)
         self._kept: _Kept | None = None
 
     async def server(self) -> ToolboxServer:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.process.render import Renderer
+from activities.process.working_directory import working_directory
 from activities.toolboxes.pool import Pool
 from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import Toolbox
@@ -47,7 +48,9 @@ class Toolboxes:
         self, resolved: Sequence[ResolvedServer], request: AgentRequest
     ) -> AsyncIterator[dict[str, ToolboxServer]]:
         """Each toolbox's server, given back afterwards. Raises ToolboxFailed."""
-        specs = [ServerSpec(one.name, one.params, request.toolboxes[one.name].session_timeout) for one in resolved]
+        folder = working_directory(request.folder).path
+        timeouts = {name: toolbox.session_timeout for name, toolbox in request.toolboxes.items()}
+        specs = [ServerSpec(server.name, server.params, timeouts[server.name], folder) for server in resolved]
         task = f"{activity.info().workflow_run_id}/{request.task}"
         async with self._pool.servers(specs, task) as servers:
             yield dict(zip(request.toolboxes, servers, strict=True))

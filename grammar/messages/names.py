@@ -12,8 +12,9 @@ STATUS_ATTRIBUTE = "TaskflowStatus"
 NAME_ATTRIBUTE = "TaskflowName"
 BUNDLE_ATTRIBUTE = "TaskflowBundle"
 
-# The memo key of a run's RunOverview.
+# The memo keys of a run's RunOverview, and of its starter's ProcessSetup.
 OVERVIEW_MEMO = "standing"
+SETUP_MEMO = "started_with"
 
 
 def activity_id(task_index: int, item: int | None, model: int | None = None, leg: int = 1) -> str:

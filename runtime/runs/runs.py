@@ -22,9 +22,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from grammar.errors import BUG, NotWaiting, RunConflict
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
-from grammar.messages.names import OVERVIEW_MEMO, WORKFLOW
+from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
 from grammar.messages.reports import Manifest, RunLine, RunOverview, RunReport
 from grammar.messages.run_bundle import Bundle
+from runtime import this_process
 from runtime.runs import search_attributes
 from runtime.storage.too_large import too_large
 
@@ -70,8 +71,12 @@ async def start(
 
 
 def memo(bundle: Bundle) -> dict[str, object]:
-    """Return what can be read of a run without a worker. The workflow keeps its RunOverview there."""
+    """Return what can be read of a run without a worker. The workflow keeps its RunOverview there.
+
+    What this process runs with goes along: the run's scripts run in its folder.
+    """
     fields: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, OVERVIEW_MEMO: RunOverview()}
+    fields[SETUP_MEMO] = this_process.setup()
     return fields | ({"dry_run": True} if bundle.script else {})
 
 
