@@ -1,6 +1,5 @@
 """The `run_agent` activity (specification sections 5 and 6): the prompt in, what its tools and the model gave out."""
 
-import hashlib
 import os
 from collections.abc import Awaitable, Callable
 
@@ -119,7 +118,8 @@ def _warnings(request: AgentRequest, resolved: list[ResolvedServer]) -> list[str
 def _journal_key(request: AgentRequest) -> str:
     """The run, which may go through several histories, and the activity that began the journal."""
     info = activity.info()
-    run = hashlib.sha256(f"{info.workflow_id} {request.surroundings.key}".encode()).hexdigest()[:32]
+    assert info.workflow_id
+    run = names.journal_folder(info.workflow_id, request.surroundings.key)
     return f"{run}/{request.journal or info.activity_id}"
 
 
