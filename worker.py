@@ -22,29 +22,29 @@ from dotenv import load_dotenv
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.agent import AgentRuns
+from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
 from activities.agents.model_clients import ModelClients
-from activities.gather import Gather
-from activities.prepare import Prepare
+from activities.gather import GatherActivity
+from activities.prepare import PrepareActivity
 from activities.process import preloading
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
-from activities.shell import Shell
+from activities.shell import ShellActivity
 from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
-from activities.toolboxes.pool import Pool
+from activities.toolboxes.pool import ServerPool
 from console.problems import print_bug, print_problems
-from console.screen import screen
+from console.screen import open_screen
 from grammar.errors import UserError
+from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
 from runtime import stopping, this_process
 from runtime.backend import Backend, open_backend
 from runtime.exit import leave
 from runtime.local_server import worker_locks
-from runtime.runs import runs
-from runtime.runs import serving as run_serving
+from runtime.runs import runs, serving
 from runtime.sandbox import workflow_runner
 from runtime.state import state_dir
 from runtime.storage.document_files import FileDocuments
@@ -53,11 +53,11 @@ from workflows.taskflow import TaskflowWorkflow
 log = logging.getLogger("worker")
 
 # Live progress, and a crash loses no more than this.
-HEARTBEATS = timedelta(seconds=1)
-LOOK_FOR_RUNS = 2.0
+HEARTBEAT_INTERVAL = timedelta(seconds=1)
+ADOPT_INTERVAL = 2.0
 # The SDK takes a workflow that is busy for 2 s for one that hangs, and fails its task, again and again. With large
 # values, or on a machine that has much else to do, ours is only busy.
-HANGS_AFTER = 30
+DEADLOCK_TIMEOUT = 30
 
 
 @dataclass(frozen=True)
@@ -70,44 +70,44 @@ class Limits:
 
 
 @asynccontextmanager
-async def looking(here: Backend, task_queue: str) -> AsyncIterator[Worker]:
-    """A worker that answers questions about runs, and does none of their work."""
+async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worker]:
+    """Run a worker that answers queries about runs, and does none of their work, for the length of the block."""
     async with Worker(
-        here.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
+        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
     ) as worker:
-        be_patient(worker)
+        set_deadlock_timeout(worker)
         yield worker
 
 
 @asynccontextmanager
-async def serving(here: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
-    """A worker that polls the task queue for as long as the body runs."""
+async def running_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
+    """Run a worker that serves the task queue for the length of the block."""
     await preloading.load()  # before any workflow runs
-    documents = here.documents
+    documents = backend.documents
     if isinstance(documents, FileDocuments):
         await asyncio.to_thread(documents.tidy)
     renderer = Renderer()
     models = ModelClients(LocalModel())
-    pool = Pool()
+    pool = ServerPool()
     worker = Worker(
-        here.client,
+        backend.client,
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
         activities=[
-            Prepare(renderer, documents).prepare,
-            AgentRuns(renderer, models, CompletionBatching(), pool, journals(here), documents).run_agent,
-            Shell(renderer, documents).run_shell,
-            Gather(documents).gather,
+            PrepareActivity(renderer, documents).prepare,
+            AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
+            ShellActivity(renderer, documents).run_shell,
+            GatherActivity(documents).gather,
         ],
         workflow_runner=workflow_runner(),
         identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
         graceful_shutdown_timeout=timedelta(seconds=limits.grace),
-        max_heartbeat_throttle_interval=HEARTBEATS,
-        default_heartbeat_throttle_interval=HEARTBEATS,
+        max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
+        default_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
     )
-    be_patient(worker)
+    set_deadlock_timeout(worker)
     warming_up = asyncio.create_task(renderer.warm_up())
     try:
         async with worker:
@@ -119,104 +119,104 @@ async def serving(here: Backend, task_queue: str, limits: Limits = Limits()) -> 
         await renderer.close()
 
 
-def journals(here: Backend) -> JournalStore | None:
-    """Where the journals of agent runs are kept: beside the payloads."""
-    if here.bucket:
-        return JournalObjects(here.bucket)
-    return JournalFiles(here.folder / "journals") if here.folder else None
+def journal_store(backend: Backend) -> JournalStore | None:
+    """Return where the journals of agent runs are kept: beside the payloads; None where those are in the history."""
+    if backend.bucket:
+        return JournalObjects(backend.bucket)
+    return JournalFiles(backend.folder / "journals") if backend.folder else None
 
 
-def be_patient(worker: Worker) -> None:
-    """There is no option for it."""
+def set_deadlock_timeout(worker: Worker) -> None:
+    """Give workflow tasks DEADLOCK_TIMEOUT seconds. The SDK has no option for it."""
     assert worker._workflow_worker
-    worker._workflow_worker._deadlock_timeout_seconds = HANGS_AFTER
+    worker._workflow_worker._deadlock_timeout_seconds = DEADLOCK_TIMEOUT
 
 
 async def serve(task_queue: str, limits: Limits) -> None:
     """Serve the task queue, and runs of the embedded server that nobody serves, until told to stop."""
     stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(open_backend())
-        if here.embedded:
+        backend = await stack.enter_async_context(open_backend())
+        if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
-        await stack.enter_async_context(serving(here, task_queue, limits))
-        tell(here, task_queue)
-        if here.embedded:
-            adopting = asyncio.create_task(adopt(here, limits))
+        await stack.enter_async_context(running_worker(backend, task_queue, limits))
+        print_serving(backend, task_queue)
+        if backend.embedded:
+            adopting = asyncio.create_task(adopt_runs(backend, limits))
             stack.callback(adopting.cancel)
         await stop.wait()
         print("stopping: running activities get their time", file=sys.stderr, flush=True)
 
 
 async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
-    """Serve one run until it has ended and whoever started this process is done with it."""
+    """Serve one run until it has ended and whoever started this process has closed its stdin."""
     stop = stopping.on_signals(signal.SIGTERM)
     stopping.ignore(signal.SIGINT, signal.SIGHUP)
-    done_with = asyncio.create_task(stopping.stdin_closed())
-    async with open_backend() as here:
-        over = asyncio.create_task(stopping.first(stop.wait(), ended(here.client, run_id, done_with)))
+    unfollowed = asyncio.create_task(stopping.stdin_closed())
+    async with open_backend() as backend:
+        over = asyncio.create_task(stopping.first(stop.wait(), run_over(backend.client, run_id, unfollowed)))
         lock = await worker_locks.wait_for_run(task_queue, over.done)  # another worker may have adopted the run
         if lock is None:
             return
         try:
-            async with serving(here, task_queue, limits):
+            async with running_worker(backend, task_queue, limits):
                 await over
         finally:
             lock.release()
 
 
-async def look(task_queue: str) -> None:
-    """Answer questions about a run until stdin is closed, unless another worker does."""
+async def answer_queries(task_queue: str) -> None:
+    """Answer queries about a run until stdin is closed, unless another worker serves the run."""
     stop = stopping.on_signals(signal.SIGTERM)
     stopping.ignore(signal.SIGINT, signal.SIGHUP)
-    async with open_backend() as here:
+    async with open_backend() as backend:
         if lock := worker_locks.serve_run(task_queue):
             try:
-                async with looking(here, task_queue):
+                async with query_worker(backend, task_queue):
                     await stopping.first(stop.wait(), stopping.stdin_closed())
             finally:
                 lock.release()
 
 
-async def ended(client: Client, run_id: str, done_with: asyncio.Task[None]) -> None:
+async def run_over(client: Client, run_id: str, unfollowed: asyncio.Task[None]) -> None:
     """Return when nobody follows the run any more and it is closed or parked, or was never started."""
-    await done_with
+    await unfollowed
     await runs.wait_over(client, run_id)
 
 
-async def adopt(here: Backend, limits: Limits) -> None:
+async def adopt_runs(backend: Backend, limits: Limits) -> None:
     """Serve every open run whose own task queue nobody serves: its starter is gone."""
     adopted: set[asyncio.Task[None]] = set()
     try:
         while True:
-            async for run_id, task_queue in runs.open_runs(here.client):
+            async for run_id, task_queue in runs.open_runs(backend.client):
                 if task_queue != TASK_QUEUE and (lock := worker_locks.serve_run(task_queue)):
                     log.warning("serving run %s, which nobody serves", run_id)
-                    adopted.add(asyncio.create_task(serve_adopted(here, run_id, task_queue, lock, limits)))
+                    adopted.add(asyncio.create_task(serve_adopted(backend, run_id, task_queue, lock, limits)))
             adopted = {task for task in adopted if not task.done()}
-            await asyncio.sleep(LOOK_FOR_RUNS)
+            await asyncio.sleep(ADOPT_INTERVAL)
     finally:
         for task in adopted:
             task.cancel()
 
 
 async def serve_adopted(
-    here: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
+    backend: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
 ) -> None:
-    """Serve the run until it is closed. What is not as its starter had it is logged."""
+    """Serve the run until it is closed, and release its lock. What is not as its starter had it is logged."""
     try:
-        for difference in await run_serving.differences_of(here.client, run_id, this_process.setup()):
+        for difference in await serving.differences_of(backend.client, run_id, this_process.setup()):
             log.warning("run %s: %s", run_id, difference.text)
-        async with serving(here, task_queue, limits):
-            await runs.wait_closed(here.client, run_id)
+        async with running_worker(backend, task_queue, limits):
+            await runs.wait_closed(backend.client, run_id)
     finally:
         lock.release()
 
 
-def tell(here: Backend, task_queue: str) -> None:
-    """Say what is served, and where to look."""
-    ui = f", Web UI {here.ui_url}" if here.ui_url else ""
-    print(f"serving task queue {task_queue} at {here.address}{ui}", file=sys.stderr, flush=True)
+def print_serving(backend: Backend, task_queue: str) -> None:
+    """Print the task queue, the server, and the Web UI where it is known, to stderr."""
+    ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
+    print(f"serving task queue {task_queue} at {backend.address}{ui}", file=sys.stderr, flush=True)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -249,10 +249,10 @@ def command(
         logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
         logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    view = screen(json=False)
+    view = open_screen()
     try:
         if run_id and queries_only:
-            asyncio.run(look(task_queue))
+            asyncio.run(answer_queries(task_queue))
         else:
             preloading.begin()
             asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
@@ -261,12 +261,12 @@ def command(
         leave(error.exit_code)
     except Exception as error:  # the edge of the process: the details go to a file
         print_bug(view, error, json=False, folder=state_dir())
-        leave(3)
-    leave(0)
+        leave(ExitCode.BUG)
+    leave(ExitCode.DONE)
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line, as the console script `taskflow-worker` or as `worker.py`."""
     app(prog_name="taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py")
 
 

@@ -11,8 +11,8 @@ from typing import TextIO
 from pydantic import JsonValue
 from temporalio import activity
 
-from activities.process.activity_errors import reported
-from activities.storage.documents import Documents, files_of, keep_file, size_of
+from activities.process.activity_errors import application_errors
+from activities.storage.documents import Documents, document_files, file_size, store_file
 from grammar.documents.values import Value, stored_value
 from grammar.errors import StorageFailed
 from grammar.messages import names
@@ -21,29 +21,29 @@ from grammar.messages.activity_results import Page
 from grammar.messages.fan_out import entry
 
 
-class Gather:
-    """The `gather` activity."""
+class GatherActivity:
+    """Hold the `gather` activity. `documents`: payload storage, without which it fails."""
 
     def __init__(self, documents: Documents | None) -> None:
         self._documents = documents
 
     @activity.defn(name=names.GATHER)
     async def gather(self, request: GatherRequest) -> Value:
-        """The list, stored where it is large."""
-        with reported(str):
+        """Return the list of all branches' results, as a document where it is larger than KEPT_OF_TASK."""
+        with application_errors(str):
             if self._documents is None:
                 raise StorageFailed("the run keeps results in payload storage, and this worker is told of none")
-            wanted = [one.result.stored for one in request.branches if one.result.stored]
-            files = await files_of(self._documents, [*wanted, *(page.stored for page in request.pages)])
-            file = await asyncio.to_thread(_written, self._documents.folder, request, files)
-            if size_of(file) > KEPT_OF_TASK:
-                return Value(stored=await keep_file(self._documents, file, "value"))
+            results = [branch.result.stored for branch in request.branches if branch.result.stored]
+            files = await document_files(self._documents, [*results, *(page.stored for page in request.pages)])
+            file = await asyncio.to_thread(_write_list, self._documents.folder, request, files)
+            if file_size(file) > KEPT_OF_TASK:
+                return Value(stored=await store_file(self._documents, file, "value"))
             value: JsonValue = json.loads(file.read_bytes())
             file.unlink()
             return Value(value=value)
 
 
-def _written(folder: Path, request: GatherRequest, files: Mapping[str, Path]) -> Path:
+def _write_list(folder: Path, request: GatherRequest, files: Mapping[str, Path]) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
         _write(file, request, files)  # type: ignore[arg-type]
@@ -51,8 +51,8 @@ def _written(folder: Path, request: GatherRequest, files: Mapping[str, Path]) ->
 
 
 def _write(file: TextIO, request: GatherRequest, files: Mapping[str, Path]) -> None:
-    """One branch after the other: they need not fit into memory."""
-    items = _Items(request, files)
+    """Write one branch after the other: they need not fit into memory."""
+    items = _ItemsByNumber(request, files)
     separator = "["
     for branch in request.branches:
         file.write(separator)
@@ -65,11 +65,11 @@ def _result(value: Value, files: Mapping[str, Path]) -> JsonValue:
     return stored_value(files[value.stored.key], value.stored.form) if value.stored else value.value
 
 
-class _Items:
-    """The items by number, a page in memory at a time."""
+class _ItemsByNumber:
+    """Look items up by number, with one page in memory at a time."""
 
     def __init__(self, request: GatherRequest, files: Mapping[str, Path]) -> None:
-        self._here = request.items
+        self._inline = request.items
         self._pages = request.pages
         self._files = files
         self._open = -1
@@ -77,7 +77,7 @@ class _Items:
 
     def __getitem__(self, number: int) -> JsonValue:
         if not self._pages:
-            return self._here[number]
+            return self._inline[number]
         index = bisect_right([page.first for page in self._pages], number) - 1
         if index != self._open:
             self._open, self._page = index, dict(self._read(index))

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 from temporalio import activity
 
-from activities.process.activity_errors import reported
+from activities.process.activity_errors import application_errors
 from activities.process.render import Renderer
 from activities.storage import pages
-from activities.storage.documents import Documents, files_of, keep_file
+from activities.storage.documents import Documents, document_files, store_file
 from grammar.documents.values import StoredDocument
 from grammar.messages import names
 from grammar.messages.activity_requests import PrepareRequest
@@ -22,8 +22,11 @@ from grammar.templating.outputs_read import outputs_read
 T = TypeVar("T")
 
 
-class Prepare:
-    """The `prepare` activity. `documents`: where pages are kept; None: each is rendered when it is asked for."""
+class PrepareActivity:
+    """Hold the `prepare` activity.
+
+    `documents`: payload storage, which keeps the pages; None: each page is rendered when it is asked for.
+    """
 
     def __init__(self, renderer: Renderer, documents: Documents | None = None) -> None:
         self._renderer = renderer
@@ -31,41 +34,44 @@ class Prepare:
 
     @activity.defn(name=names.PREPARE)
     async def prepare(self, request: PrepareRequest) -> Page:
-        """A page of branches, ready to be deployed. What its texts took from `env()` stands as references."""
-        with reported(str):
+        """Return a page of branches with their prompts. What these took from `env()` stands in them as references."""
+        with application_errors(str):
             if request.page:
-                files = await files_of(self._documents, [request.page])
+                files = await document_files(self._documents, [request.page])
                 return Page.model_validate_json(files[request.page.key].read_bytes())
-            wanted = _wanted(request)
-            files = await files_of(self._documents, wanted)
+            needed = _documents_read(request)
+            files = await document_files(self._documents, needed)
             if self._documents is None:
-                return raised(await self._renderer(preparation.page, request, dict(os.environ)))
+                return _unwrap(await self._renderer(preparation.page, request, dict(os.environ)))
             with tempfile.TemporaryDirectory(dir=_made(self._documents.folder)) as folder:
-                work = self._renderer.over(sum(one.size for one in wanted))
-                page, starts = raised(await work(pages.write, request, dict(os.environ), files, Path(folder)))
-                return page.model_copy(update={"pages": await _kept(self._documents, Path(folder), starts)})
+                render = self._renderer.sized_for(sum(document.size for document in needed))
+                page, starts = _unwrap(await render(pages.write, request, dict(os.environ), files, Path(folder)))
+                stored = await _store_pages(self._documents, Path(folder), starts)
+                return page.model_copy(update={"pages": stored})
 
 
-async def _kept(documents: Documents, folder: Path, starts: Sequence[int]) -> list[StoredPage]:
-    """The pages, stored; none where there is one only."""
+async def _store_pages(documents: Documents, folder: Path, starts: Sequence[int]) -> list[StoredPage]:
+    """Store the pages, unless there is only one."""
     if len(starts) == 1:
         return []
-    return [StoredPage(first=one, stored=await keep_file(documents, folder / str(one), "value")) for one in starts]
+    return [
+        StoredPage(first=start, stored=await store_file(documents, folder / str(start), "value")) for start in starts
+    ]
 
 
-def raised(found: T | preparation.RenderFailure) -> T:
-    """What was found. Raises the error that came back in its place."""
-    if isinstance(found, preparation.RenderFailure):
-        raise found.kind(found.message)
-    return found
+def _unwrap(result: T | preparation.RenderFailure) -> T:
+    """Return the result. Raises the TaskError that the child returned in its place."""
+    if isinstance(result, preparation.RenderFailure):
+        raise result.kind(result.message)
+    return result
 
 
-def _wanted(request: PrepareRequest) -> list[StoredDocument]:
-    """The documents that the task reads."""
+def _documents_read(request: PrepareRequest) -> list[StoredDocument]:
+    """Return the documents that the task reads."""
     task = request.task
     texts = [task.if_ or "", task.over or "", task.user_prompt or "", *request.prompts.values()]
-    wanted = [request.stored[name] for name in outputs_read(texts, request.stored)]
-    return [*wanted, request.result.stored] if request.result and request.result.stored else wanted
+    documents = [request.stored[name] for name in outputs_read(texts, request.stored)]
+    return [*documents, request.result.stored] if request.result and request.result.stored else documents
 
 
 def _made(folder: Path) -> Path:

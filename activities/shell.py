@@ -10,16 +10,16 @@ from pydantic import JsonValue
 from temporalio import activity
 
 from activities.agents.dry_run_answers import DryRunAnswers
-from activities.agents.output_validation import misfits, refuse, stored_misfits
-from activities.process.activity_errors import reported
-from activities.process.heartbeat import beating
+from activities.agents.output_validation import raise_if_invalid, validate, validate_stored
+from activities.process.activity_errors import application_errors
+from activities.process.heartbeat import heartbeats
 from activities.process.process_group import end_group
 from activities.process.render import Renderer
 from activities.process.secrets import Secrets
-from activities.process.stdout import IN_MEMORY, ON_DISK, Stdout
+from activities.process.stdout import MAX_IN_MEMORY, MAX_ON_DISK, Stdout
 from activities.process.transcript import Transcript
 from activities.process.working_directory import working_directory
-from activities.storage.documents import Documents, keep_file, slim
+from activities.storage.documents import Documents, store_file, store_if_large
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
 from grammar.messages import names
@@ -33,74 +33,77 @@ SHOWN = 10_000
 TOO_LONG = "the script, or a value of `env`, is too long; have the script read a file"
 
 
-class Shell:
-    """The `run_shell` activity. `documents`: where large outputs are kept; None: they must fit into the history."""
+class ShellActivity:
+    """Hold the `run_shell` activity.
+
+    `documents`: payload storage, which keeps large outputs; None: they must fit into the history.
+    """
 
     def __init__(self, renderer: Renderer, documents: Documents | None = None) -> None:
         self._renderer = renderer
-        self._rehearsals = DryRunAnswers(renderer)
+        self._dry_run_answers = DryRunAnswers(renderer)
         self._documents = documents
 
     @activity.defn(name=names.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> BranchResult:
-        """Run the script; its stdout is the result. Its whole process group ends with the activity."""
+        """Run the script, and return its stdout as the result. Its process group ends with the activity."""
         secrets = Secrets(request.secrets, request.surroundings.key)
-        with reported(secrets.hide), self._stdout() as stdout:
+        with application_errors(secrets.hide), self._stdout() as stdout:
             rendered, used = await self._renderer(preparation.environment, request.surroundings, dict(os.environ))
             secrets.add(used)
             transcript = Transcript(secrets.hide)
-            async with beating(transcript.progress):
-                where = working_directory(request.folder)
-                env = environment(os.environ, rendered, request.withheld)
-                ended = await self._run(request, env, where.path, stdout, transcript)
-                _check(ended)
-                transcript.say("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
-                given = await self._given(request, stdout, secrets)
-            return given.model_copy(
+            async with heartbeats(transcript.progress):
+                directory = working_directory(request.folder)
+                process_env = environment(os.environ, rendered, request.withheld)
+                _raise_if_failed(await self._run(request, process_env, directory.path, stdout, transcript))
+                transcript.add("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
+                result = await self._result(request, stdout, secrets)
+            return result.model_copy(
                 update={
                     "produced": True,
                     "attempts": activity.info().attempt,
-                    "said": transcript.said,
+                    "said": transcript.entries,
                     "first": transcript.first,
                     "secrets": secrets.names,
-                    "warnings": where.warnings + _warnings(stdout),
+                    "warnings": directory.warnings + _warnings(stdout),
                 }
             )
 
     def _stdout(self) -> Stdout:
-        return Stdout(self._documents.folder, ON_DISK) if self._documents else Stdout(None, IN_MEMORY)
+        return Stdout(self._documents.folder, MAX_ON_DISK) if self._documents else Stdout(None, MAX_IN_MEMORY)
 
     async def _run(
         self, request: ShellRequest, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
     ) -> "ShellResult":
-        """Run the script. In a dry run it is not, unless a rule says so."""
-        if request.rehearsal and (told := await self._rehearsals.output(request, request.rehearsal, transcript)):
-            stdout.write(told.stdout.encode())
-            stdout.end()
-            return ShellResult(told.exit_code, told.stderr)
+        """Run the script. In a dry run it is not run, unless a rule says so."""
+        dry_run = request.rehearsal
+        if dry_run and (answer := await self._dry_run_answers.script_output(request, dry_run, transcript)):
+            stdout.write(answer.stdout.encode())
+            stdout.finish()
+            return ShellResult(answer.exit_code, answer.stderr)
         return await _run(request.script, env, folder, stdout, transcript)
 
-    async def _given(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> BranchResult:
-        """Its value and its tool result: stored, where they are large. Raises OutputsInvalid."""
+    async def _result(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> BranchResult:
+        """Return the value and the tool result, stored where they are large. Raises OutputsInvalid."""
         if self._documents is None or stdout.size <= request.kept:
-            given = await asyncio.to_thread(_read, stdout, secrets)
-            refuse(await misfits(self._renderer, request.outputs, given.value))
-            return await slim(given, self._documents, request.kept)
+            result = await asyncio.to_thread(_read, stdout, secrets)
+            raise_if_invalid(await validate(self._renderer, request.outputs, result.value))
+            return await store_if_large(result, self._documents, request.kept)
         await asyncio.to_thread(_hide, stdout, secrets)
-        refuse(await stored_misfits(self._renderer, request.outputs, stdout.path, "text"))
-        return BranchResult(stored=await keep_file(self._documents, stdout.path, "text"), results=1)
+        raise_if_invalid(await validate_stored(self._renderer, request.outputs, stdout.path, "text"))
+        return BranchResult(stored=await store_file(self._documents, stdout.path, "text"), results=1)
 
 
 @dataclass(frozen=True)
 class ShellResult:
-    """A script that has ended."""
+    """How a script ended. `code`: its exit code; negative: the signal that ended it. `stderr`: its end."""
 
     code: int
     stderr: str
 
 
 def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
-    """The worker's environment less the model keys and TASKFLOW_ENV_DENYLIST, with the task's `env` on top."""
+    """Return the worker's environment less the model keys and TASKFLOW_ENV_DENYLIST, with the task's `env` on top."""
     denied = {*MODEL_KEYS, *withheld, *process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()}
     return {**{name: value for name, value in process.items() if name not in denied}, **task}
 
@@ -109,20 +112,20 @@ async def _run(
     script: str, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
 ) -> ShellResult:
     process = await _start(script, env, folder)
-    errors = Tail(STDERR_TAIL * 4)
+    stderr = OutputTail(STDERR_TAIL * 4)
     try:
         await asyncio.gather(
-            _pass_on(process.stdout, lambda data: transcript.stream(stdout.write(data))),
-            _pass_on(process.stderr, errors.write),
+            _read_pipe(process.stdout, lambda data: transcript.stream(stdout.write(data))),
+            _read_pipe(process.stderr, stderr.write),
         )
-        stdout.end()
-        return ShellResult(await process.wait(), errors.text())
+        stdout.finish()
+        return ShellResult(await process.wait(), stderr.text())
     finally:
         await end_group(process)
 
 
 async def _start(script: str, env: Mapping[str, str], folder: str | None) -> asyncio.subprocess.Process:
-    """Raises ShellFailed."""
+    """Start the script. Raises ShellFailed."""
     try:
         return await asyncio.create_subprocess_exec(
             "bash", "-c", script,
@@ -135,35 +138,35 @@ async def _start(script: str, env: Mapping[str, str], folder: str | None) -> asy
         raise ShellFailed(f"bash could not be started: {why}") from None
 
 
-class Tail:
-    """The end of what was written: so many bytes."""
+class OutputTail:
+    """Keep the last `size` bytes of what is written."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._kept = b""
 
     def write(self, data: bytes) -> None:
-        """Take in more."""
-        self._kept = (self._kept + data)[-self._most :]
+        """Add the bytes, and drop the oldest beyond the size."""
+        self._kept = (self._kept + data)[-self._size :]
 
     def text(self) -> str:
-        """What is kept."""
+        """Return the bytes kept, as text; what is not UTF-8 is replaced."""
         return self._kept.decode(errors="replace")
 
 
-async def _pass_on(pipe: asyncio.StreamReader | None, take: Callable[[bytes], None]) -> None:
+async def _read_pipe(pipe: asyncio.StreamReader | None, take: Callable[[bytes], None]) -> None:
     assert pipe is not None
     while chunk := await pipe.read(65_536):
         take(chunk)
 
 
-def _check(ended: ShellResult) -> None:
-    """Raise ShellFailed for a script that failed."""
-    if ended.code == 0:
+def _raise_if_failed(result: ShellResult) -> None:
+    """Raise ShellFailed unless the exit code is 0."""
+    if result.code == 0:
         return
-    tail = ended.stderr.strip()[-STDERR_TAIL:]
-    how = f"exit code {ended.code}" if ended.code > 0 else f"ended by signal {-ended.code}"
-    raise ShellFailed(f"{how}: {tail}" if tail else how)
+    tail = result.stderr.strip()[-STDERR_TAIL:]
+    ending = f"exit code {result.code}" if result.code > 0 else f"ended by signal {-result.code}"
+    raise ShellFailed(f"{ending}: {tail}" if tail else ending)
 
 
 def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:
@@ -174,10 +177,10 @@ def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:
 
 
 def _warnings(stdout: Stdout) -> list[str]:
-    return [] if stdout.clean else ["stdout was not UTF-8; such bytes were replaced"]
+    return [] if stdout.is_utf8 else ["stdout was not UTF-8; such bytes were replaced"]
 
 
 def _hide(stdout: Stdout, secrets: Secrets) -> None:
-    """What is stored holds no secret. Where there is none to hide, the text need not be read."""
+    """Hide secrets in what is to be stored. Where there is none to hide, the text need not be read."""
     if secrets.names:
         stdout.rewrite(secrets.hide(stdout.text()))

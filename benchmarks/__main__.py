@@ -19,7 +19,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from benchmarks.raw import QUEUE, Raw
+from benchmarks.raw import QUEUE, RawFanOut
 from grammar.loading.bundle import LoadOptions, load
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import RunReport
@@ -47,8 +47,8 @@ taskflow:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One measurement. `rss`: the worker's resident memory afterwards, MB."""
+class Measurement:
+    """What one fan-out took. `rss`: the worker's resident memory afterwards, in MB."""
 
     name: str
     seconds: float
@@ -58,6 +58,7 @@ class Row:
 
     @property
     def rate(self) -> float:
+        """Return the items per second."""
         return self.items / self.seconds
 
 
@@ -79,26 +80,26 @@ async def main(items: int, limit: int) -> None:
     report(raw, ours, cold, warm, limit)
 
 
-async def raw_fan_out(client: Client, address: str, items: int, limit: int) -> Row:
+async def raw_fan_out(client: Client, address: str, items: int, limit: int) -> Measurement:
     with process("-m", "benchmarks.raw", address) as worker:
-        await client.execute_workflow(Raw.run, args=[1, 1], id="raw-warm", task_queue=QUEUE)
+        await client.execute_workflow(RawFanOut.run, args=[1, 1], id="raw-warm", task_queue=QUEUE)
         start = time.monotonic()
-        handle = await client.start_workflow(Raw.run, args=[items, limit], id="raw", task_queue=QUEUE)
+        handle = await client.start_workflow(RawFanOut.run, args=[items, limit], id="raw", task_queue=QUEUE)
         await handle.result()
-        return await row("raw Temporal, no-op activity", time.monotonic() - start, items, handle, worker)
+        return await measurement("raw Temporal, no-op activity", time.monotonic() - start, items, handle, worker)
 
 
-async def our_fan_out(client: Client, work: Path, items: int) -> Row:
+async def our_fan_out(client: Client, work: Path, items: int) -> Measurement:
     with process("worker.py") as worker:
-        one = await runs.start(client, load(LoadOptions(str(work / "one.yaml"))).bundle, "warm", TASK_QUEUE)
-        await one.result()
+        single = await runs.start(client, load(LoadOptions(str(work / "one.yaml"))).bundle, "warm", TASK_QUEUE)
+        await single.result()
         bundle = load(LoadOptions(str(work / "many.yaml"))).bundle
         start = time.monotonic()
         handle = await runs.start(client, bundle, "many", TASK_QUEUE)
         done: RunReport = await handle.result()
         seconds = time.monotonic() - start
         assert done.status == "completed" and done.tasks[1].done == items, done
-        return await row("our agent fan-out", seconds, items, handle, worker)
+        return await measurement("our agent fan-out", seconds, items, handle, worker)
 
 
 async def warm_prompt(work: Path) -> float:
@@ -108,24 +109,24 @@ async def warm_prompt(work: Path) -> float:
 
 
 def prompt(work: Path) -> float:
-    """Seconds that `starter.py one.yaml` takes."""
+    """Return the seconds that `starter.py one.yaml` takes."""
     start = time.monotonic()
     subprocess.run([sys.executable, str(ROOT / "starter.py"), str(work / "one.yaml")], check=True, capture_output=True)
     return time.monotonic() - start
 
 
-async def row(
+async def measurement(
     name: str, seconds: float, items: int, handle: WorkflowHandle[Any, Any], worker: subprocess.Popen[str]
-) -> Row:
+) -> Measurement:
     events = sum([1 async for _ in handle.fetch_history_events()])
     status = Path(f"/proc/{worker.pid}/status").read_text()
     rss = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
-    return Row(name, seconds, items, events, rss)
+    return Measurement(name, seconds, items, events, rss)
 
 
 @contextmanager
 def process(*command: str, wait: str = "") -> Iterator[subprocess.Popen[str]]:
-    """A Python process of this project for the block; `wait`: a text on its stderr to wait for."""
+    """Run a Python process of this project for the block. `wait`: a text on its stderr to wait for."""
     running = subprocess.Popen([sys.executable, *command], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     assert running.stderr
     try:
@@ -139,10 +140,10 @@ def process(*command: str, wait: str = "") -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def endpoint(work: Path, rules: str = "[]") -> Iterator[str]:
-    """A scripted endpoint, without rules with no latency, in a process of its own."""
+    """Run a scripted endpoint in a process of its own, and yield its URL. Without rules it answers at once."""
     port_file = work / "port"
     (work / "rules.yaml").write_text(rules)
-    command = [sys.executable, "-m", "tests.support.endpoint", "--rules", str(work / "rules.yaml")]
+    command = [sys.executable, "-m", "tests.support.scripted_endpoint", "--rules", str(work / "rules.yaml")]
     running = subprocess.Popen([*command, "--port", "0", "--port-file", str(port_file)], cwd=ROOT)
     try:
         while not (port_file.exists() and port_file.read_text().strip()):
@@ -154,12 +155,12 @@ def endpoint(work: Path, rules: str = "[]") -> Iterator[str]:
         running.wait()
 
 
-def report(raw: Row, ours: Row, cold: float, warm: float, limit: int) -> None:
+def report(raw: Measurement, ours: Measurement, cold: float, warm: float, limit: int) -> None:
     print(f"{raw.items} items, {limit} at once, {os.cpu_count()} cores\n")
     print(f"{'':32}{'items/s':>9}{'ratio':>8}{'events/item':>13}{'worker RSS':>12}")
-    for one in (raw, ours):
-        ratio, events = one.rate / raw.rate, one.events / one.items
-        print(f"{one.name:32}{one.rate:9.1f}{ratio:8.2f}{events:13.2f}{one.rss:9.0f} MB")
+    for fan_out in (raw, ours):
+        ratio, events = fan_out.rate / raw.rate, fan_out.events / fan_out.items
+        print(f"{fan_out.name:32}{fan_out.rate:9.1f}{ratio:8.2f}{events:13.2f}{fan_out.rss:9.0f} MB")
     print(f"\n{'one prompt, cold (embedded)':32}{cold:8.2f} s")
     print(f"{'one prompt, warm (worker runs)':32}{warm:8.2f} s")
 

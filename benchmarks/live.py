@@ -1,4 +1,4 @@
-"""What it costs to look: the same run of agents with nobody following, with plain lines, and with the live view.
+"""The cost of following a run: the same run of agents with nobody following, with plain lines, and with the live view.
 
 python -m benchmarks.live [--items N] [--limit N] [--delay SECONDS] [--rounds N]
 
@@ -50,18 +50,18 @@ taskflow:
 ANSWER = "The quick brown fox jumps over the lazy dog. " * 10
 SIZE = (50, 200)
 AT_MOST = 0.05
-Way = Callable[[str], Awaitable[None]]
+Follower = Callable[[str], Awaitable[None]]
 
 
-class Measured(NamedTuple):
-    """One run: agents a second, and CPU seconds of all processes."""
+class RunCost(NamedTuple):
+    """What one run took: agents a second, and CPU seconds of all processes."""
 
     rate: float
     cpu: float
 
 
-class Bench:
-    """One server, one worker, one flow; run again and again."""
+class FollowingBenchmark:
+    """Run one flow again and again on one server and one worker, each time with another follower."""
 
     def __init__(self, client: Client, flow: Path, items: int) -> None:
         self._client = client
@@ -71,40 +71,41 @@ class Bench:
         self._starters = 0.0
 
     @property
-    def ways(self) -> list[Way]:
+    def followers(self) -> list[Follower]:
+        """Return what may follow a run: the methods, of which each takes the run's id."""
         return [self.nobody, self.lines, self.live_view]
 
-    async def measured(self, way: Way, number: int) -> "Measured":
-        """One run."""
-        run_id = f"{way.__name__}-{number}"
+    async def measure(self, follower: Follower, number: int) -> RunCost:
+        """Play one run, and return what it took. `number`: of the round."""
+        run_id = f"{follower.__name__}-{number}"
         before, self._starters = _cpu(), 0.0
-        await way(run_id)
+        await follower(run_id)
         found = await runs.handle(self._client, run_id).describe()
         assert found.close_time, f"{run_id} has not ended"
         rate = self._items / (found.close_time - found.start_time).total_seconds()
-        return Measured(rate, _cpu() - before + self._starters)
+        return RunCost(rate, _cpu() - before + self._starters)
 
     async def loading(self, run_id: str) -> float:
-        """CPU of a starter that starts a run, and leaves."""
+        """Return the CPU seconds of a starter that starts a run, and leaves."""
         starter = subprocess.Popen([*self._command(run_id), "--detach"], stdout=subprocess.PIPE, cwd=self._flow.parent)
         self._starters = 0.0
-        await asyncio.to_thread(self._ended, starter, starter.stdout.read if starter.stdout else None)
+        await asyncio.to_thread(self._wait, starter, starter.stdout.read if starter.stdout else None)
         await runs.handle(self._client, run_id).result()
         return self._starters
 
     async def nobody(self, run_id: str) -> None:
-        """It is started, and its end is awaited."""
+        """Start the run, and wait for its end."""
         handle = await runs.start(self._client, self._bundle, run_id, TASK_QUEUE)
         report = await handle.result()
         assert report.tasks[1].done == self._items, report
 
     async def lines(self, run_id: str) -> None:
-        """A starter without a terminal."""
+        """Follow the run with a starter without a terminal."""
         starter = subprocess.Popen(self._command(run_id), stdout=subprocess.PIPE, cwd=self._flow.parent)
-        await asyncio.to_thread(self._ended, starter, starter.stdout.read if starter.stdout else None)
+        await asyncio.to_thread(self._wait, starter, starter.stdout.read if starter.stdout else None)
 
     async def live_view(self, run_id: str) -> None:
-        """A starter in a terminal."""
+        """Follow the run with a starter in a terminal."""
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
         env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
@@ -113,15 +114,15 @@ class Bench:
             env=env | {"TERM": "xterm-256color"},
         )  # fmt: skip
         os.close(slave)
-        shown = await asyncio.to_thread(self._ended, starter, lambda: _read(master))
+        shown = await asyncio.to_thread(self._wait, starter, lambda: _read(master))
         os.close(master)
         assert b"ETA" in shown, "there was no live view"
 
     def _command(self, run_id: str) -> list[str]:
         return [sys.executable, str(ROOT / "starter.py"), self._flow.name, "--id", run_id]
 
-    def _ended(self, starter: "subprocess.Popen[bytes]", read: Callable[[], bytes] | None) -> bytes:
-        """What it wrote; and what CPU it took, which is asked for while it is still there, as a zombie."""
+    def _wait(self, starter: "subprocess.Popen[bytes]", read: Callable[[], bytes] | None) -> bytes:
+        """Wait for its end, and return what it wrote. The CPU it took is read while it is still there, as a zombie."""
         assert read
         shown = read()
         os.waitid(os.P_PID, starter.pid, os.WEXITED | os.WNOWAIT)
@@ -132,12 +133,13 @@ class Bench:
 
 
 def _cpu() -> float:
-    """Seconds that the server, the worker and the endpoint have taken so far."""
+    """Return the CPU seconds that the server, the worker and the endpoint have taken so far."""
     taken = 0.0
-    for one in psutil.process_iter():
+    state = os.environ["TASKFLOW_STATE_DIR"]
+    for running in psutil.process_iter():
         with suppress(psutil.Error):
-            if one.pid != os.getpid() and one.environ().get("TASKFLOW_STATE_DIR") == os.environ["TASKFLOW_STATE_DIR"]:
-                times = one.cpu_times()
+            if running.pid != os.getpid() and running.environ().get("TASKFLOW_STATE_DIR") == state:
+                times = running.cpu_times()
                 taken += times.user + times.system
     return taken
 
@@ -145,8 +147,8 @@ def _cpu() -> float:
 def _read(master: int) -> bytes:
     shown = b""
     with suppress(OSError):  # the terminal is gone with its last program
-        while heard := os.read(master, 65536):
-            shown += heard
+        while chunk := os.read(master, 65536):
+            shown += chunk
     return shown
 
 
@@ -162,33 +164,34 @@ async def main(items: int, limit: int, delay: float, rounds: int) -> None:
             async with embedded_server() as server:
                 client = await Client.connect(server.address, data_converter=pydantic_data_converter)
                 with process("worker.py", wait="serving task queue"):
-                    bench = Bench(client, flow, items)
-                    found = await measured(bench, rounds)
-                    loading = median([await bench.loading(f"loading-{number}") for number in range(3)])
+                    benchmark = FollowingBenchmark(client, flow, items)
+                    costs = await measure_all(benchmark, rounds)
+                    loading = median([await benchmark.loading(f"loading-{number}") for number in range(3)])
                     print(f"\n{items} agents, {limit} at once, {delay:g} s a request, {rounds} rounds", end="")
-                    report(found, loading)
+                    report(costs, loading)
 
 
-async def measured(bench: Bench, rounds: int) -> dict[str, list[Measured]]:
-    """Each way, a round after the other. The first round warms up, and does not count."""
-    found = {way.__name__: list[Measured]() for way in bench.ways}
+async def measure_all(benchmark: FollowingBenchmark, rounds: int) -> dict[str, list[RunCost]]:
+    """Measure each follower once a round. The first round warms up, and does not count."""
+    costs = {follower.__name__: list[RunCost]() for follower in benchmark.followers}
     for number in range(rounds + 1):
         # Whoever is first in a round is another one each time.
-        for way in bench.ways[number % 3 :] + bench.ways[: number % 3]:
-            one = await bench.measured(way, number)
+        for follower in benchmark.followers[number % 3 :] + benchmark.followers[: number % 3]:
+            cost = await benchmark.measure(follower, number)
             if number:
-                found[way.__name__].append(one)
-    return found
+                costs[follower.__name__].append(cost)
+    return costs
 
 
-def report(found: dict[str, list[Measured]], loading: float) -> None:
+def report(costs: dict[str, list[RunCost]], loading: float) -> None:
+    """Print the table. `loading`: CPU seconds that a starter takes to load, and that are taken off."""
     print(f", {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
     print(f"{'':12}{'agents/s':>10}{'ratio':>8}{'lowest':>8}{'highest':>9}{'CPU':>10}{'ratio':>8}")
-    base = median(one.cpu for one in found["nobody"])
-    for name, rounds in found.items():
-        ratios = [one.rate / other.rate for one, other in zip(rounds, found["nobody"], strict=True)]
-        cpu = median(one.cpu for one in rounds) - (loading if name != "nobody" else 0)
-        rates = f"{median(one.rate for one in rounds):10.1f}{median(ratios):8.3f}{min(ratios):8.3f}{max(ratios):9.3f}"
+    base = median(cost.cpu for cost in costs["nobody"])
+    for name, rounds in costs.items():
+        ratios = [cost.rate / alone.rate for cost, alone in zip(rounds, costs["nobody"], strict=True)]
+        cpu = median(cost.cpu for cost in rounds) - (loading if name != "nobody" else 0)
+        rates = f"{median(cost.rate for cost in rounds):10.1f}{median(ratios):8.3f}{min(ratios):8.3f}{max(ratios):9.3f}"
         print(f"{name.replace('_', ' '):12}{rates}{cpu:8.2f} s{cpu / base:8.3f}")
     print(f"\nthe live view may cost {AT_MOST:.0%} of the rate")
 

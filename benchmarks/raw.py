@@ -19,14 +19,14 @@ async def nothing(number: int) -> int:
 
 
 @workflow.defn
-class Raw:
-    """`count` activities, `limit` at once."""
+class RawFanOut:
+    """Run `count` activities, `limit` at once."""
 
     @workflow.run
     async def run(self, count: int, limit: int) -> int:
         running: set[asyncio.Task[int]] = set()
         for number in range(count):
-            running.add(asyncio.create_task(self._one(number)))
+            running.add(asyncio.create_task(self._activity(number)))
             if len(running) >= limit:
                 _, pending = await workflow.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 running = set(pending)
@@ -34,14 +34,14 @@ class Raw:
             await workflow.wait(running)
         return count
 
-    async def _one(self, number: int) -> int:
+    async def _activity(self, number: int) -> int:
         return await workflow.execute_activity(nothing, number, start_to_close_timeout=timedelta(minutes=1))
 
 
 async def serve(address: str) -> None:
-    """A worker for the raw fan-out, until it is killed."""
+    """Run a worker for the raw fan-out until it is killed."""
     client = await Client.connect(address)
-    async with Worker(client, task_queue=QUEUE, workflows=[Raw], activities=[nothing]):
+    async with Worker(client, task_queue=QUEUE, workflows=[RawFanOut], activities=[nothing]):
         await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""Runs of a size that a night brings: many items with a worker killed in the middle, a long list, a large result.
+"""Large runs: many items with a worker killed in the middle, a long list, a large result.
 
 python -m benchmarks.scale [--only items|list|result] [--items N]
 """
@@ -21,7 +21,7 @@ import psutil
 from temporalio.client import Client
 
 from runtime.local_server.embedded import embedded_server
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER = ROOT / "tests/support/mcp_server.py"
@@ -71,8 +71,11 @@ server_params: {{kind: stdio, command: {sys.executable}, args: [{SERVER}, --more
 
 
 @dataclass(frozen=True)
-class Case:
-    """A flow. `numbers`: how many; `killed`: at so many model requests, its worker is. `memory`: in MB, at most."""
+class Workload:
+    """A large run. `numbers`: of its items; `killed`: after so many model requests its worker is killed.
+
+    `memory`: MB that the worker may take.
+    """
 
     name: str
     first: str
@@ -83,8 +86,11 @@ class Case:
 
 
 @dataclass
-class Outcome:
-    """What a case took. `memory`: of the worker in MB, per 1,000 items; `events`: of each history."""
+class WorkloadResult:
+    """What a workload took. `memory`, `peak`: of the worker, in MB; `memory` by thousands of model requests.
+
+    `events`: of each history, largest first.
+    """
 
     seconds: float = 0
     code: int = -1
@@ -95,17 +101,19 @@ class Outcome:
     events: list[int] = field(default_factory=list)
     status: str = ""
 
-    def is_good(self, case: Case) -> bool:
-        small = self.peak < case.memory and max(self.events, default=0) < EVENTS
+    def is_within_limits(self, workload: Workload) -> bool:
+        """Return whether the run completed, in order, within the limits of memory and of events."""
+        small = self.peak < workload.memory and max(self.events, default=0) < EVENTS
         return self.code == 0 and self.in_order and small
 
 
-def cases(items: int) -> list[Case]:
+def workloads(items: int) -> list[Workload]:
+    """Return what is measured, with so many items each."""
     over, carried = "over: outputs.numbers", "repeat_prompt: true"
     return [
-        Case("items", ITEMS.replace("COUNT", str(items)), each(over, "result"), items, killed=items // 2),
-        Case("list", LIST.replace("COUNT", str(items)), each(over, "result.n"), items),
-        Case("result", RESULT, each(carried, "result.n"), items, memory=LARGE_RESULT_MB),
+        Workload("items", ITEMS.replace("COUNT", str(items)), each(over, "result"), items, killed=items // 2),
+        Workload("list", LIST.replace("COUNT", str(items)), each(over, "result.n"), items),
+        Workload("result", RESULT, each(carried, "result.n"), items, memory=LARGE_RESULT_MB),
     ]
 
 
@@ -113,36 +121,37 @@ def each(source: str, number: str) -> str:
     return EACH.replace("SOURCE", source).replace("NUMBER", number)
 
 
-async def play(case: Case, work: Path) -> Outcome:
-    """Run it on an embedded server of its own."""
+async def play(workload: Workload, work: Path) -> WorkloadResult:
+    """Run the workload on an embedded server of its own, and return what it took."""
     os.environ["TASKFLOW_STATE_DIR"] = str(work / "state")
-    write(case, work)
-    outcome = Outcome()
+    write(workload, work)
+    result = WorkloadResult()
     rules = [
-        Rule(
-            when=When(prompt="^many$"), tool_calls=[Call(name="many", arguments={"count": case.numbers, "size": 2000})]
+        Reply(
+            when=Match(prompt="^many$"),
+            tool_calls=[Call(name="many", arguments={"count": workload.numbers, "size": 2000})],
         ),
-        Rule(text="$PROMPT"),
+        Reply(text="$PROMPT"),
     ]
     with ScriptedEndpoint(rules) as endpoint:
         os.environ |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "benchmark"}
         async with embedded_server() as server:
             started = time.monotonic()
             with starter(work) as process:
-                await asyncio.to_thread(watch, process, endpoint, case, outcome, work)
-            outcome.seconds = time.monotonic() - started
+                await asyncio.to_thread(watch, process, endpoint, workload, result, work)
+            result.seconds = time.monotonic() - started
             client = await Client.connect(server.address)
-            found = [one async for one in client.list_workflows('WorkflowId = "scale"')]
-            outcome.events = sorted((one.history_length or 0 for one in found), reverse=True)
-        outcome.requests = len(endpoint.requests)
-    outcome.code = process.returncode
-    check(case, outcome, work)
-    return outcome
+            executions = [execution async for execution in client.list_workflows('WorkflowId = "scale"')]
+            result.events = sorted((execution.history_length or 0 for execution in executions), reverse=True)
+        result.requests = len(endpoint.requests)
+    result.code = process.returncode
+    check(workload, result, work)
+    return result
 
 
-def write(case: Case, work: Path) -> None:
-    first, *documents = case.first.split("---\n")
-    (work / "flow.yaml").write_text(first + case.each)
+def write(workload: Workload, work: Path) -> None:
+    first, *documents = workload.first.split("---\n")
+    (work / "flow.yaml").write_text(first + workload.each)
     (work / "brief.yaml").write_text("personality: You are brief.\n")
     for name, text in zip(("boxed.yaml", "box.yaml"), documents, strict=False):
         (work / name).write_text(text)
@@ -160,17 +169,17 @@ def starter(work: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def watch(
-    process: subprocess.Popen[bytes], endpoint: ScriptedEndpoint, case: Case, outcome: Outcome, work: Path
+    process: subprocess.Popen[bytes], endpoint: ScriptedEndpoint, workload: Workload, result: WorkloadResult, work: Path
 ) -> None:
-    """Sample the worker's memory, and kill the worker where that is due."""
-    due = case.killed
+    """Sample the worker's memory until the starter ends, and kill the worker where that is due."""
+    due = workload.killed
     while process.poll() is None:
         for worker in workers(work):
             with suppress(psutil.Error):
                 megabytes = worker.memory_info().rss / 1e6
-                outcome.peak = max(outcome.peak, megabytes)
+                result.peak = max(result.peak, megabytes)
                 thousand = len(endpoint.requests) // 1000 * 1000
-                outcome.memory[thousand] = max(megabytes, outcome.memory.get(thousand, 0))
+                result.memory[thousand] = max(megabytes, result.memory.get(thousand, 0))
                 if due and len(endpoint.requests) > due:
                     worker.kill()
                     due = None
@@ -185,21 +194,21 @@ def workers(work: Path) -> Iterator[psutil.Process]:
                 yield process
 
 
-def check(case: Case, outcome: Outcome, work: Path) -> None:
+def check(workload: Workload, result: WorkloadResult, work: Path) -> None:
     document: dict[str, Any] = json.loads((work / "out.json").read_text() or "{}")
-    outcome.status = document.get("status", "")
+    result.status = document.get("status", "")
     each = document.get("outputs", {}).get("each", [])
-    outcome.in_order = [one["result"] for one in each] == [f"number {n}." for n in range(case.numbers)]
+    result.in_order = [branch["result"] for branch in each] == [f"number {n}." for n in range(workload.numbers)]
 
 
-def tell(case: Case, outcome: Outcome) -> None:
-    memory = " ".join(f"{megabytes:.0f}" for _, megabytes in sorted(outcome.memory.items()))
+def print_result(workload: Workload, result: WorkloadResult) -> None:
+    memory = " ".join(f"{megabytes:.0f}" for _, megabytes in sorted(result.memory.items()))
     print(
-        f"{case.name}: {outcome.seconds:.0f} s, exit code {outcome.code} ({outcome.status}), "
-        f"{outcome.requests:,} model requests{', worker killed' if case.killed else ''}, "
-        f"results in order: {outcome.in_order}\n"
-        f"  worker MB per 1,000 requests: {memory}; peak {outcome.peak:.0f}\n"
-        f"  events per history: {outcome.events}",
+        f"{workload.name}: {result.seconds:.0f} s, exit code {result.code} ({result.status}), "
+        f"{result.requests:,} model requests{', worker killed' if workload.killed else ''}, "
+        f"results in order: {result.in_order}\n"
+        f"  worker MB per 1,000 requests: {memory}; peak {result.peak:.0f}\n"
+        f"  events per history: {result.events}",
         flush=True,
     )
 
@@ -210,14 +219,14 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=10_000)
     given = parser.parse_args()
     good = True
-    for case in cases(given.items):
-        if given.only in (None, case.name):
+    for workload in workloads(given.items):
+        if given.only in (None, workload.name):
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                outcome = asyncio.run(play(case, Path(folder)))
-                tell(case, outcome)
-                if not outcome.is_good(case):
+                result = asyncio.run(play(workload, Path(folder)))
+                print_result(workload, result)
+                if not result.is_within_limits(workload):
                     print((Path(folder) / "err.txt").read_text()[-3000:])
-            good = good and outcome.is_good(case)
+            good = good and result.is_within_limits(workload)
     return 0 if good else 1
 
 

@@ -13,13 +13,15 @@ from runtime.runs import runs, signals
 
 
 class ApprovalQuestions:
-    """Asks about each open call once, one at a time. `how`: what to tell where nobody can be asked."""
+    """Ask about each open call once, one at a time. `advice`: what to tell where nobody can be asked."""
 
-    def __init__(self, view: Screen, teller: RunDisplay, handle: runs.Handle, how: Callable[[Approval], str]) -> None:
-        self._view = view
-        self._teller = teller
+    def __init__(
+        self, screen: Screen, display: RunDisplay, handle: runs.Handle, advice: Callable[[Approval], str]
+    ) -> None:
+        self._screen = screen
+        self._display = display
         self._handle = handle
-        self._how = how
+        self._advice = advice
         self._told: set[str] = set()
         self._granted: set[Grant] = set()
         self._open: dict[str, Approval] = {}
@@ -27,25 +29,25 @@ class ApprovalQuestions:
         self.asking = False
 
     def hear(self, approvals: list[Approval]) -> None:
-        """The calls that are open now."""
-        self._open = {one.id: one for one in approvals}
-        for one in approvals:
-            if one.id not in self._told and not self._view.is_attended:
-                self._teller.note(self._how(one))
-                self._told.add(one.id)
+        """Take in the calls that are open now."""
+        self._open = {call.id: call for call in approvals}
+        for call in approvals:
+            if call.id not in self._told and not self._screen.is_attended:
+                self._display.note(self._advice(call))
+                self._told.add(call.id)
         if self._open.keys() - self._told:
             self._news.set()
 
     async def answer(self) -> Answer:
-        """Ask about calls as they come; ends when the person would rather leave the run: `detach` or `cancel`."""
+        """Ask about calls as they come. Return `detach` or `cancel` once the person would rather leave the run."""
         while True:
             await self._news.wait()
             self._news.clear()
-            while one := next((one for one in self._open.values() if one.id not in self._told), None):
-                self._told.add(one.id)
-                if one.kind == "approval" and one.grant in self._granted:
+            while call := next((call for call in self._open.values() if call.id not in self._told), None):
+                self._told.add(call.id)
+                if call.kind == "approval" and call.grant in self._granted:
                     continue  # decided, by the grant; it was heard of before
-                if leaving := await self._about(one):
+                if leaving := await self._about(call):
                     return leaving
 
     async def _about(self, approval: Approval) -> Answer | None:
@@ -58,8 +60,8 @@ class ApprovalQuestions:
     async def _ask(self, approval: Approval) -> tuple[Answer, str]:
         self.asking = True
         try:
-            with self._teller.silent():
-                return await asyncio.to_thread(ask.about_call, self._view.questions, approval)
+            with self._display.silent():
+                return await asyncio.to_thread(ask.about_call, self._screen.err, approval)
         finally:
             self.asking = False
 
@@ -72,4 +74,4 @@ class ApprovalQuestions:
                 verdict = ApprovalDecision(id=approval.id, approved=answer == "yes", reason=reason)
                 await signals.answer(self._handle, approval, verdict)
         except NotWaiting as error:
-            self._teller.note(str(error))
+            self._display.note(str(error))

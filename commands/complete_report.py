@@ -9,16 +9,16 @@ from runtime.backend import Backend
 from runtime.storage.document_files import filled
 
 
-async def as_json(here: Backend, report: RunReport, view: Screen) -> dict[str, Any]:
-    """The report, with all its outputs."""
-    report = await complete(here, report, view)
+async def as_json(backend: Backend, report: RunReport, screen: Screen) -> dict[str, Any]:
+    """Return the report, with all its outputs, as JSON has it."""
+    report = await complete(backend, report, screen)
     return report.model_dump(mode="json", exclude=None if report.stored else {"stored"})
 
 
-async def complete(here: Backend, report: RunReport, view: Screen) -> RunReport:
-    """The report with all its outputs. Where payload storage fails, it says so; the run's status is as it was."""
+async def complete(backend: Backend, report: RunReport, screen: Screen) -> RunReport:
+    """Return the report with all its outputs; where payload storage fails, say so, and leave them out."""
     try:
-        return await filled(report, here.documents)
+        return await filled(report, backend.documents)
     except StorageFailed as error:
-        view.err.print(f"some outputs cannot be shown: {error}")
+        screen.err.print(f"some outputs cannot be shown: {error}")
         return report

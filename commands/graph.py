@@ -1,26 +1,31 @@
-"""`--graph`: a flow as Mermaid text, or as a page."""
+"""`graph`: a flow as Mermaid text, or as a page."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from commands import html_file
+from commands import html_file, options
 from console.problems import print_json, print_warnings
-from console.screen import Screen
-from grammar.errors import InvalidFlow, Problem
-from grammar.loading import bundle, graph
-from grammar.loading.bundle import LoadOptions
-from pictures import flow_page, mermaid
+from console.screen import open_screen
+from grammar.loading import bundle
+from grammar.loading import graph as drawing
 
 
-def run(flows: Sequence[str], order: LoadOptions, page: Path | None, view: Screen, json: bool) -> int:
-    """Draw the flow. Returns the exit code. Raises InvalidFlow."""
-    if len(flows) != 1:
-        raise InvalidFlow([Problem("command line", 0, "--graph", "give one taskflow: starter.py --graph FLOW")])
-    loaded = bundle.load(bundle.lint_options(order, flows[0]))
-    print_warnings(view, loaded.warnings)
-    drawn = graph.graph(loaded.bundle)
-    if page:
-        html_file.write(page, flow_page.html(drawn), view)
+def graph(
+    flow: options.Flow,
+    html: options.Html = None,
+    globals_: options.Globals = None,
+    model_config: options.ModelConfigName = None,
+    path: options.Paths = None,
+    strict: options.Strict = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Draw FLOW: as Mermaid text, or with --html as a page."""
+    from pictures import flow_page, mermaid  # slow to load
+
+    screen = open_screen(json, quiet)
+    loaded = bundle.load(bundle.lint_options(options.load_options(flow, globals_, model_config, path, strict), flow))
+    print_warnings(screen, loaded.warnings)
+    drawn = drawing.graph(loaded.bundle)
+    if html:
+        html_file.write(html, flow_page.html(drawn), screen)
     elif not json:
         print(mermaid.text(drawn), end="")
     if json:

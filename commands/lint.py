@@ -1,40 +1,56 @@
-"""`--lint`: check documents without a run."""
+"""`lint`: check documents without a run."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Annotated
 
+import typer
 from rich.text import Text
 
+from commands import options
 from console.problems import print_json
-from console.screen import Screen
-from grammar.errors import InvalidFlow, Problem
-from grammar.loading import lint
-from grammar.loading.bundle import LoadOptions
+from console.screen import open_screen
+from grammar.errors import Problem
+from grammar.exit_codes import ExitCode
+from grammar.loading import lint as linting
 from grammar.loading.lint import Findings
+from grammar.program import program
 
 _COLORS = {"error": "red", "warning": "yellow", "hint": "dim"}
 
 
-def run(flows: Sequence[str], order: LoadOptions, view: Screen, json: bool) -> int:
-    """Tell what is wrong with each document, one line each. Returns the exit code. Raises InvalidFlow."""
+def lint(
+    flows: Annotated[list[str] | None, typer.Argument(metavar="FLOW", help="Paths, or dotted names.")] = None,
+    globals_: options.Globals = None,
+    model_config: options.ModelConfigName = None,
+    path: options.Paths = None,
+    strict: options.Strict = False,
+    json: options.Json = False,
+) -> int:
+    """Check each FLOW, and all it refers to; run nothing."""
     if not flows:
-        raise InvalidFlow([Problem("command line", 0, "--lint", "give one or more files: starter.py --lint FLOW...")])
+        raise options.wrong("", f"give one or more files: {program()} lint FLOW...")
+    asked = options.load_options("", globals_, model_config, path, strict)
     found = Findings()
     for flow in flows:
-        found = found.plus(lint.lint(flow, order))
+        found = found.plus(linting.lint(flow, asked))
     told = list(_told(found))
-    code = 2 if found.problems else 0
-    for severity, problem in told:
-        view.out.print(Text(f"{severity}: {problem}", _COLORS[severity]))
-    counts = [_count(len(flows), "file"), *(_counts(told))]
-    view.out.print(Text(", ".join(counts), "bold"))
+    code = ExitCode.BAD_INPUT if found.problems else ExitCode.DONE
     if json:
         problems = [{"severity": severity, **problem.data} for severity, problem in told]
         print_json(
             {"status": "bad_input" if code else "ok", "exit_code": code, "files": len(flows), "problems": problems}
         )
+    _print(told, len(flows), json)
     return code
+
+
+def _print(told: list[tuple[str, Problem]], files: int, json: bool) -> None:
+    screen = open_screen(json)
+    for severity, problem in told:
+        screen.out.print(Text(f"{severity}: {problem}", _COLORS[severity]))
+    screen.out.print(Text(", ".join([_count(files, "file"), *_counts(told)]), "bold"))
 
 
 def _told(found: Findings) -> Iterator[tuple[str, Problem]]:
@@ -43,12 +59,12 @@ def _told(found: Findings) -> Iterator[tuple[str, Problem]]:
     hints = [replace(where, message=f"{where.message}, which is not set here") for where in dict.fromkeys(missing)]
     levels = {"error": found.problems, "warning": found.warnings, "hint": hints}
     everything = ((severity, problem) for severity, problems in levels.items() for problem in problems)
-    yield from sorted(everything, key=lambda one: (one[1], one[0]))
+    yield from sorted(everything, key=lambda finding: (finding[1], finding[0]))
 
 
 def _counts(told: list[tuple[str, Problem]]) -> Iterator[str]:
     for severity in ("error", "warning", "hint"):
-        count = sum(one == severity for one, _ in told)
+        count = sum(level == severity for level, _ in told)
         if count or severity != "hint":
             yield _count(count, severity)
 

@@ -1,16 +1,21 @@
-"""`--list-models`: which models a flow uses, or what the environment's endpoint offers."""
+"""`models`: which models a flow uses, or what the environment's endpoint offers."""
 
 import json as json_format
 import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+import typer
+from rich.text import Text
+
+from commands import options
 from console import model_tables
 from console.problems import print_json
-from console.screen import Screen
+from console.screen import Screen, open_screen
 from grammar.documents.models import ModelConfig, Task
-from grammar.errors import InvalidFlow, Problem
+from grammar.exit_codes import ExitCode
 from grammar.loading import bundle
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.model_list import ModelUse, models_of
@@ -22,46 +27,56 @@ TIMEOUT = 5.0
 MOST_BYTES = 4 * 1024 * 1024
 
 
-def run(flows: Sequence[str], order: LoadOptions, view: Screen, json: bool) -> int:
-    """Tell it. Returns the exit code: 2 where the endpoint cannot be asked. Raises InvalidFlow."""
-    if len(flows) > 1:
-        raise InvalidFlow([Problem("command line", 0, "--list-models", "give one taskflow, or none")])
-    if flows or order.model_config:
-        config, tasks = _flow(flows[0], order) if flows else (bundle.model_config(order), ())
-        found = models_of(config, tasks, os.environ)
-        model_tables.print_models(view.out, found)
-        if json:
-            print_json({"models": [one.model_dump() for one in found]})
-        return 0
-    return _environment(view, json)
+def models(
+    flow: Annotated[str | None, typer.Argument(metavar="FLOW", help="A path, or a dotted name.")] = None,
+    globals_: options.Globals = None,
+    model_config: options.ModelConfigName = None,
+    path: options.Paths = None,
+    strict: options.Strict = False,
+    json: options.Json = False,
+) -> int:
+    """Tell which models FLOW uses; else, which the endpoint offers."""
+    if not flow and not model_config:
+        return _of_environment(open_screen(json), json)
+    config, tasks = _read(options.load_options(flow or "", globals_, model_config, path, strict))
+    found = models_of(config, tasks, os.environ)
+    model_tables.print_models(open_screen(json).out, found)
+    if json:
+        print_json({"models": [use.model_dump() for use in found]})
+    return 0
 
 
-def _flow(flow: str, order: LoadOptions) -> tuple[ModelConfig, Sequence[Task]]:
-    found = bundle.load(bundle.lint_options(order, flow)).bundle
+def _read(asked: LoadOptions) -> tuple[ModelConfig, Sequence[Task]]:
+    """Return the model config and the tasks of the flow; without a flow, those of the model config alone."""
+    if not asked.flow:
+        return bundle.model_config(asked), ()
+    found = bundle.load(bundle.lint_options(asked, asked.flow)).bundle
     return found.config, found.tasks
 
 
-def _environment(view: Screen, json: bool) -> int:
+def _of_environment(screen: Screen, json: bool) -> int:
     default = models_of(ModelConfig(), [Task(user_prompt="")], os.environ)[0]
     chosen = endpoint.choose(ModelSpec(), os.environ)
-    offered = ask(chosen) if chosen.url else Offered()
-    model_tables.print_default(view.out, default, offered.ids, offered.error)
+    offered = ask(chosen) if chosen.url else OfferedModels()
+    model_tables.print_default(screen.out, default, offered.ids)
+    if offered.error:
+        screen.err.print(Text(f"error: {offered.error}", "red"))
     if json:
         told: ModelUse = default
         print_json({**told.model_dump(include={"model", "endpoint", "token", "token_is_set"}), **vars(offered)})
-    return 2 if offered.error else 0
+    return ExitCode.BAD_INPUT if offered.error else ExitCode.DONE
 
 
 @dataclass(frozen=True)
-class Offered:
-    """The ids of the models that an endpoint offers; None, with the reason, where it does not say."""
+class OfferedModels:
+    """The ids of the models that an endpoint offers; None where there is none, or, with `error`, it does not say."""
 
     ids: list[str] | None = None
     error: str | None = None
 
 
-def ask(chosen: Endpoint) -> Offered:
-    """What the endpoint answers to `GET /models`, within a few seconds. The key goes nowhere else."""
+def ask(chosen: Endpoint) -> OfferedModels:
+    """Return what the endpoint answers to `GET /models` within TIMEOUT. Its key goes nowhere else."""
     import httpx2  # slow to load
 
     url = f"{(chosen.url or '').rstrip('/')}/models"
@@ -71,16 +86,16 @@ def ask(chosen: Endpoint) -> Offered:
     try:
         with httpx2.stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=False) as answer:
             if not answer.is_success:
-                return Offered(error=f"{shown} answers {answer.status_code} {answer.reason_phrase}".rstrip())
-            return Offered(_ids(_read(answer.iter_bytes())))
+                return OfferedModels(error=f"{shown} answers {answer.status_code} {answer.reason_phrase}".rstrip())
+            return OfferedModels(_ids(_body(answer.iter_bytes())))
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:  # its text may show a header: the key
         reason = f": {error}" if isinstance(error, httpx2.ConnectError) else ""
-        return Offered(error=f"{shown} cannot be reached: {type(error).__name__}{reason}")
+        return OfferedModels(error=f"{shown} cannot be reached: {type(error).__name__}{reason}")
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Offered(error=f"{shown} does not answer with a list of models")
+        return OfferedModels(error=f"{shown} does not answer with a list of models")
 
 
-def _read(chunks: Iterator[bytes]) -> bytes:
+def _body(chunks: Iterator[bytes]) -> bytes:
     """The answer. Raises ValueError where it is too long, or takes too long."""
     deadline = time.monotonic() + TIMEOUT
     read = bytearray()
@@ -92,4 +107,4 @@ def _read(chunks: Iterator[bytes]) -> bytes:
 
 
 def _ids(answer: bytes) -> list[str]:
-    return sorted(str(one["id"]) for one in json_format.loads(answer)["data"])
+    return sorted(str(model["id"]) for model in json_format.loads(answer)["data"])

@@ -1,53 +1,53 @@
 """The commands with which a person goes on, exactly as they are to be typed."""
 
 import shlex
-import sys
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from grammar.messages.reports import Approval, Parked
+from grammar.program import program
 from runtime.backend import Backend
 
 _DECISIONS = (
-    ("--retry", "run again what failed"),
-    ("--skip", "go on without it"),
-    ("--set-output JSON", "go on with a value in its place"),
-    ("--abort", "end the run as failed"),
+    ("retry", "", "run again what failed"),
+    ("skip", "", "go on without it"),
+    ("set-output", "JSON", "go on with a value in its place"),
+    ("abort", "", "end the run as failed"),
 )
 
 
-def program() -> str:
-    """How this program was called."""
-    return "taskflow" if Path(sys.argv[0]).stem == "taskflow" else "python starter.py"
+def command(name: str, *words: str) -> str:
+    """Return the command line of one of our commands, its words in quotes where a shell needs them."""
+    return shlex.join([*program().split(), name, *words])
 
 
-def signal(here: Backend, run_id: str, name: str) -> str:
-    """Temporal's own command for a signal."""
+def signal(backend: Backend, run_id: str, name: str) -> str:
+    """Return the command line of Temporal's own command for a signal to the run."""
     return (
-        f"temporal workflow signal --address {here.address} --namespace {here.client.namespace} "
+        f"temporal workflow signal --address {backend.address} --namespace {backend.client.namespace} "
         f"--workflow-id {shlex.quote(run_id)} --name {name}"
     )
 
 
-def answer(here: Backend, run_id: str, call: Approval) -> str:
-    """What waits for an answer, and the command that says yes: all to the end of the line."""
+def answer(run_id: str, call: Approval) -> str:
+    """Return what waits for an answer, and the command that says yes: all to the end of the line."""
     if call.kind == "approval":
-        others = "--name reject refuses it, --name approve_always allows all calls of this tool"
-        told, yes = f"{call.tool} waits for approval ({others})", "approve"
+        told = f"{call.tool} waits for approval (`reject` refuses it, `approve --always` allows all calls of this tool)"
     else:
-        told, yes = f"a call of {call.tool} was interrupted (to leave it out: --name skip_call)", "retry_call"
-    argument = shlex.quote(f'"{call.id}"')
-    return f"{told}; answer with: {signal(here, run_id, yes)} --input {argument}"
+        told = f"a call of {call.tool} was interrupted, and is repeated once approved (`reject` leaves it out)"
+    return f"{told}; answer with: {command('approve', run_id, call.id)}"
 
 
-def print_parked(console: Console, here: Backend, run_id: str, parked: Parked) -> None:
-    """What the run waits for, and how to decide."""
+def print_parked(console: Console, backend: Backend, run_id: str, parked: Parked) -> None:
+    """Print what the run waits for, and how to decide."""
     console.print(Text(f"parked: {parked.task} failed; nothing that succeeded is run again. Go on with one of", "bold"))
-    for option, meaning in _DECISIONS:
-        console.print(Text(f"  {program()} --resume {shlex.quote(run_id)} {option:20}{meaning}"), soft_wrap=True)
-    console.print(Text("or, while a worker serves the run (python worker.py), with one of the signals"), soft_wrap=True)
+    lines = {f"{command(name, run_id)} {value}".rstrip(): meaning for name, value, meaning in _DECISIONS}
+    width = max(map(len, lines))
+    for line, meaning in lines.items():
+        console.print(Text(f"  {line:{width}}  {meaning}"), soft_wrap=True)
+    told = f"or, while a worker serves the run ({program()} worker), with one of the signals"
+    console.print(Text(told), soft_wrap=True)
     for name in ("retry", "skip", "abort"):
-        console.print(Text(f"  {signal(here, run_id, name)}"), soft_wrap=True)
-    console.print(Text(f"  {signal(here, run_id, 'set_output')} --input JSON"), soft_wrap=True)
+        console.print(Text(f"  {signal(backend, run_id, name)}"), soft_wrap=True)
+    console.print(Text(f"  {signal(backend, run_id, 'set_output')} --input JSON"), soft_wrap=True)

@@ -12,12 +12,12 @@ from runtime.runs import runs
 
 
 @asynccontextmanager
-async def answering(here: Backend, run_id: str) -> AsyncIterator[None]:
-    """Queries are answered by a worker: bring one that does none of the run's work, where no other is there."""
-    queue = await runs.queue(here.client, run_id)
+async def answering(backend: Backend, run_id: str) -> AsyncIterator[None]:
+    """Bring a worker for the block that does none of the run's work, where no other answers. Raises NotWaiting."""
+    queue = await runs.queue(backend.client, run_id)
     if queue is None:
         raise NotWaiting(f"there is no run {run_id}")
-    if not here.embedded or (queue == TASK_QUEUE and worker_locks.worker_present()):
+    if not backend.embedded or (queue == TASK_QUEUE and worker_locks.worker_present()):
         yield
         return
     worker = WorkerProcess(run_id, queue, queries_only=True)
@@ -26,3 +26,15 @@ async def answering(here: Backend, run_id: str) -> AsyncIterator[None]:
         yield
     finally:
         await worker.stop()
+
+
+async def is_served(backend: Backend, run_id: str) -> bool:
+    """Return whether some worker does the work of the run; of a server that is not embedded, that is assumed."""
+    queue = await runs.queue(backend.client, run_id)
+    if not backend.embedded or queue is None:
+        return True
+    if queue == TASK_QUEUE:
+        return worker_locks.worker_present()
+    if lock := worker_locks.serve_run(queue):
+        lock.release()
+    return lock is None

@@ -1,25 +1,20 @@
-"""`--resume ID`: go on with a run that is parked, or that nobody serves."""
+"""`resume`: go on with a run that is parked or was interrupted, or follow one again."""
 
-from temporalio.client import WorkflowExecutionStatus
+import asyncio
 
-from commands.run import RunOptions, Session
-from console.screen import Screen
-from grammar.errors import NotWaiting
-from grammar.messages.reports import Decision
-from runtime.backend import open_backend
-from runtime.runs import runs
+from commands import options
+from console.screen import open_screen
 
 
-async def run(run_id: str, what: Decision | None, keep: bool, json: bool, debug: bool, view: Screen) -> int:
-    """Go on with the run, and follow it. Returns the exit code. Raises NotWaiting."""
-    async with open_backend() as here:
-        handle = runs.handle(here.client, run_id)
-        bundle = await runs.bundle_of(handle)
-        found = await handle.describe()
-        if found.status != WorkflowExecutionStatus.RUNNING:
-            status = found.status.name.lower() if found.status else "closed"
-            raise NotWaiting(f"run {run_id} has ended ({status}); nothing is left to do for it")
-        if what and (await runs.standing(found)).state != "parked":
-            raise NotWaiting(f"run {run_id} is not parked; --resume {run_id} alone follows it to its end")
-        wish = RunOptions(run_id, keep=keep, json=json, debug=debug, resume=True, decision=what)
-        return await Session(bundle, wish, view).run_at(here)
+def resume(
+    run_id: options.RunId,
+    keep: options.Keep = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Follow a run again, or go on with one that was interrupted."""
+    from commands.continue_run import continue_run  # these load Temporal's client
+    from commands.session import RunOptions
+
+    return asyncio.run(continue_run(run_id, RunOptions(keep=keep, json=json, debug=debug), open_screen(json, quiet)))

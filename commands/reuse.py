@@ -1,9 +1,9 @@
-"""`--from RUN_ID`: a new run of an edited file, which takes over what an earlier run of it gave."""
+"""`run --from ID`: a new run of an edited file, which takes over what an earlier run of it gave."""
 
 from dataclasses import replace
 
 from commands.query_worker import answering
-from commands.run import RunOptions, Session
+from commands.session import RunOptions, Session
 from console.screen import Screen
 from grammar.loading import reuse
 from grammar.messages.activity_results import Usage
@@ -14,29 +14,29 @@ from runtime.backend import Backend, open_backend
 from runtime.runs import runs
 
 
-async def run(flow: Bundle, earlier: str, task: str | None, wish: RunOptions, view: Screen) -> int:
-    """Start the run and follow it. Returns the exit code. Raises NotTakenOver, NotWaiting."""
-    async with open_backend() as here:
-        carried = await _carried(here, flow, earlier, task)
-        names = ", ".join(one.report.name for one in carried.tasks[: carried.index])
-        view.out.print(f"taken over from run {earlier}: {names}")
-        return await Session(flow, replace(wish, carried=carried), view).run_at(here)
+async def run(flow: Bundle, earlier: str, task: str | None, options: RunOptions, screen: Screen) -> int:
+    """Start the run and follow it. Return the exit code. Raises NotTakenOver, NotWaiting."""
+    async with open_backend() as backend:
+        carried = await _carried(backend, flow, earlier, task)
+        names = ", ".join(taken.report.name for taken in carried.tasks[: carried.index])
+        screen.notes.print(f"taken over from run {earlier}: {names}")
+        return await Session(flow, replace(options, carried=carried), screen).run_at(backend)
 
 
-async def _carried(here: Backend, flow: Bundle, earlier: str, task: str | None) -> CarriedRun:
-    """What the new run takes along."""
-    old = await runs.bundle_of(runs.handle(here.client, earlier))
-    async with answering(here, earlier):
-        report = await runs.report(here.client, earlier)
+async def _carried(backend: Backend, flow: Bundle, earlier: str, task: str | None) -> CarriedRun:
+    """Return what the new run takes along."""
+    old = await runs.bundle_of(runs.handle(backend.client, earlier))
+    async with answering(backend, earlier):
+        report = await runs.report(backend.client, earlier)
         begin = reuse.beginning(old, report.tasks, flow, task, earlier)
-        found = await runs.given_before(here.client, earlier, begin)
-    taken = [_taken(one, earlier) for one in found.tasks[:begin]]
-    fresh = [CarriedTask(report=TaskReport(name=one.name or "", id=one.id)) for one in flow.tasks[begin:]]
+        found = await runs.given_before(backend.client, earlier, begin)
+    taken = [_taken(old_task, earlier) for old_task in found.tasks[:begin]]
+    fresh = [CarriedTask(report=TaskReport(name=later.name or "", id=later.id)) for later in flow.tasks[begin:]]
     return found.model_copy(update={"tasks": [*taken, *fresh]})
 
 
 def _taken(task: CarriedTask, earlier: str) -> CarriedTask:
-    """It cost this run nothing."""
+    """Return the task as one that cost this run nothing."""
     report = task.report.model_copy(update={"note": f"taken over from {earlier}", "usage": Usage()})
-    branches = [one.model_copy(update={"lost": Usage()}) for one in task.branches]
+    branches = [branch.model_copy(update={"lost": Usage()}) for branch in task.branches]
     return task.model_copy(update={"report": report, "usage": Usage(), "branches": branches})

@@ -1,274 +1,104 @@
-"""Run a bundle: start or join it, follow it, tell how it ended."""
+"""`run`: a taskflow as a Temporal workflow, followed to its end."""
 
 import asyncio
-import os
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import partial
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from rich.text import Text
+import typer
 
-from commands import dry_run, next_steps
-from commands.approval_questions import ApprovalQuestions
-from commands.complete_report import as_json
-from console import ask
-from console.ask import Answer
-from console.problems import print_json
-from console.run_display import RunDisplay
-from console.run_summary import EXIT_CODES, print_summary
-from console.screen import Screen
-from grammar.messages import endpoint
-from grammar.messages.continue_as_new import CarriedRun
-from grammar.messages.events import RunChanges
-from grammar.messages.names import TASK_QUEUE
-from grammar.messages.reports import Decision, Parked, RunReport
+from commands import dry_run as dry
+from commands import options
+from commands.command_group import IS_MEANT
+from console.problems import print_warnings
+from console.screen import Screen, open_screen
+from grammar.documents.references import SearchPath, is_path
+from grammar.loading import bundle
+from grammar.loading.bundle import Loaded, LoadOptions
 from grammar.messages.run_bundle import Bundle
-from runtime import stopping
-from runtime.backend import Backend, find_backend
-from runtime.local_server import worker_locks
-from runtime.local_server.worker_process import WorkerProcess
-from runtime.runs import following, history_reader, pollers, runs, signals
-from runtime.state import state_dir
+from grammar.program import program
 
-NO_WORKER_AFTER = 5.0
-TICK = 0.25
-TOY_MODEL = (
-    "no model is configured, so a 135M toy model on this machine answers; "
-    "for a real one set AI_API_ENDPOINT and AI_API_TOKEN (or OPENAI_API_KEY)"
-)
+if TYPE_CHECKING:  # it loads Temporal's client
+    from commands.session import RunOptions
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """How the run is to be started and shown. `debug`: with all that went wrong.
+def run(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FLOW", help="A taskflow: a path, or a dotted name. With -p: the prompt."),
+    ] = None,
+    personality: options.Personality = None,
+    globals_: options.Globals = None,
+    model_config: options.ModelConfigName = None,
+    path: options.Paths = None,
+    strict: options.Strict = False,
+    run_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The run's id. An open run of that id is joined.")
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the run, and leave it to a worker.")] = False,
+    keep: options.Keep = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Run it on scripted answers and placeholders: no model, no scripts.")
+    ] = False,
+    rules: Annotated[
+        Path | None,
+        typer.Option("--rules", metavar="FILE", help="What a dry run answers; else FLOW.dry.yaml beside FLOW.yaml."),
+    ] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="ID", help="Take over what an earlier run of the flow gave.")
+    ] = None,
+    from_task: Annotated[
+        str | None, typer.Option("--from-task", metavar="NAME", help="With --from: the task to begin with.")
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> int:
+    """Run a taskflow as a Temporal workflow, and follow it to its end. The word `run` may be left out."""
+    screen = open_screen(json, quiet)
+    dry.check(dry_run, rules)
+    if from_task and not from_:
+        raise options.wrong("--from-task", "goes with --from ID")
+    if words and not personality and context.meta.get(IS_MEANT):
+        _check_first_word(words[0], path or [], context)
+    asked = options.load_options(_word(words, personality), globals_, model_config, path, strict)
+    loaded = load(personality, asked)
+    if dry_run:
+        loaded = dry.as_dry_run(loaded, asked, personality, rules)
+    print_warnings(screen, loaded.warnings)
+    from commands.session import RunOptions  # loads Temporal's client
 
-    `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
-    """
-
-    run_id: str | None = None
-    detach: bool = False
-    keep: bool = False
-    json: bool = False
-    debug: bool = False
-    resume: bool = False
-    decision: Decision | None = None
-    carried: CarriedRun | None = None
+    wanted = RunOptions(run_id, detach, keep, json, debug)
+    return asyncio.run(_run(loaded.bundle, from_, from_task, wanted, screen))
 
 
-class Session:
-    """One run, from its start to what is printed at its end."""
+async def _run(flow: Bundle, earlier: str | None, task: str | None, wanted: "RunOptions", screen: Screen) -> int:
+    from commands import reuse  # loads Temporal's client
+    from commands.session import Session
 
-    def __init__(self, flow: Bundle, wish: RunOptions, view: Screen) -> None:
-        self._bundle = flow
-        self._wish = wish
-        self._view = view
-        self._run_id = wish.run_id or runs.new_id(flow.name)
-        self._told_stuck = False
-        self._approvals: ApprovalQuestions | None = None
-        self._parked: Parked | None = None
-        self._teller = RunDisplay(flow, self._run_id, view, wish.debug)
+    if earlier:
+        return await reuse.run(flow, earlier, task, wanted, screen)
+    return await Session(flow, wanted, screen).run()
 
-    async def run(self) -> int:
-        """Start or join the run, and follow it. Returns the exit code."""
-        if self._bundle.script:
-            self._teller.note(dry_run.notice(self._bundle))
-        async with find_backend() as found:
-            if self._wish.run_id:
-                return await self.run_at(await found.connect())
-            queue = self._new_queue(found.embedded)
-            async with self._served(found.embedded, queue) as served:  # it loads while the server starts
-                here = await found.connect()
-                self._tell_started(here)
-                code = await self._run(here, queue, served)
-            return await self._until_decided(here, code)
 
-    async def run_at(self, here: Backend) -> int:
-        """As run, where Temporal has been met."""
-        self._tell_started(here)
-        return await self._until_decided(here, await self._once(here))
+def _word(words: list[str] | None, personality: str | None) -> str:
+    """Return the one FLOW, or the one prompt, that a run takes. Raises InvalidFlow."""
+    prompt = 'one prompt, in quotes: -p PERSONALITY "prompt"'
+    return options.only(words, prompt if personality else f"one taskflow: {program()} FLOW")
 
-    async def _until_decided(self, here: Backend, code: int) -> int:
-        """Go on with a parked run as often as the person at the terminal decides something."""
-        while self._parked and (decision := self._decided(here, self._parked)):
-            self._wish = replace(self._wish, resume=True, decision=decision)
-            code = await self._once(here)
-        return code
 
-    async def _once(self, here: Backend) -> int:
-        """To the end of the run, or to where it is parked."""
-        queue = await runs.queue_of(here.client, self._run_id) or self._new_queue(here.embedded)
-        async with self._served(here.embedded, queue) as served:
-            return await self._run(here, queue, served)
+def _check_first_word(word: str, paths: list[Path], context: typer.Context) -> None:
+    """Raise InvalidFlow for a word that is no flow, where it looks like a command that was mistyped."""
+    commands = list(getattr(context.find_root().command, "commands", ()))
+    closest = get_close_matches(word, commands, 1)
+    if closest and not is_path(word) and SearchPath(tuple(paths)).find(word) is None:
+        meant = f"did you mean `{program()} {closest[0]} ...`?"
+        if word in commands:
+            raise options.wrong("", f"options go after the command; {meant}")
+        raise options.wrong("", f"there is no command and no taskflow {word!r}; {meant}")
 
-    async def _run(self, here: Backend, task_queue: str, served: WorkerProcess | None) -> int:
-        self._parked = None
-        handle = await self._handle(here, task_queue)
-        if self._wish.detach:
-            if served:  # the server must not end between us and the worker
-                await worker_locks.until_served(task_queue)
-            return self._detached()
-        after = await self._resumed(handle) if self._wish.resume else 0
-        return await self._follow(here, handle, served, task_queue, after)
 
-    async def _handle(self, here: Backend, task_queue: str) -> runs.Handle:
-        if self._wish.resume:
-            return runs.handle(here.client, self._run_id)
-        return await runs.start(here.client, self._bundle, self._run_id, task_queue, self._wish.carried)
-
-    async def _resumed(self, handle: runs.Handle) -> int:
-        """Tell the run what was decided. Returns the number of entries that are old news."""
-        after = await runs.count(handle)
-        if self._wish.decision:
-            await signals.decide(handle, self._wish.decision)
-        return after
-
-    def _decided(self, here: Backend, parked: Parked) -> Decision | None:
-        """What the person at the terminal decides; else the commands that decide. Nothing else goes on meanwhile."""
-        decision = None
-        if self._view.is_attended and not self._wish.json:
-            stopping.as_ever(signal.SIGINT, signal.SIGTERM)
-            decision = ask.about_parked(self._view.questions, parked)
-        if decision is None:
-            next_steps.print_parked(self._view.out, here, self._run_id, parked)
-        return decision
-
-    def _new_queue(self, embedded: bool) -> str:
-        """The queue of a run that is not there yet: the shared one where a worker serves it, or one of its own."""
-        return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
-
-    @asynccontextmanager
-    async def _served(self, embedded: bool, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
-        """A worker process of our own for the block, where the embedded server has no other for this run."""
-        if not embedded or (task_queue == TASK_QUEUE and worker_locks.worker_present()):
-            yield None
-            return
-        asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
-        if asks_model and endpoint.is_embedded(os.environ):
-            self._teller.note(TOY_MODEL)
-        worker = WorkerProcess(self._run_id, task_queue)
-        await worker.start()
-        try:
-            yield worker
-        finally:
-            worker.let_go()
-
-    async def _follow(
-        self, here: Backend, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
-    ) -> int:
-        interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM, leaving=self._teller.close)
-        self._approvals = ApprovalQuestions(
-            self._view, self._teller, handle, partial(next_steps.answer, here, self._run_id)
-        )
-        followed = asyncio.create_task(following.follow(here.client, handle, self._hear, after))
-        watching = asyncio.create_task(self._watch_for_worker(here, task_queue, served))
-        leaving = asyncio.create_task(self._wants_to_leave(interrupted))
-        ticking = asyncio.create_task(self._tick())
-        try:
-            with self._teller.following(here.run_url(self._run_id)):
-                await asyncio.wait({followed, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if not followed.done():
-                    if leaving.result() == "detach":
-                        return self._detached()
-                    self._teller.note("cancelling")
-                    await handle.cancel()
-                await followed
-        finally:
-            for task in (followed, watching, leaving, ticking):
-                task.cancel()
-        return await self._end(here, handle, served, interrupted)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            self._teller.tick()
-
-    async def _wants_to_leave(self, interrupted: asyncio.Event) -> Answer:
-        """`detach` or `cancel`, when the person says so: after Ctrl-C, or where a question offers it."""
-        assert self._approvals
-        answering = asyncio.create_task(self._approvals.answer())
-        while True:
-            asked = asyncio.create_task(interrupted.wait())
-            await asyncio.wait({answering, asked}, return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
-            if answering.done():
-                return answering.result()
-            interrupted.clear()
-            if not self._approvals.asking:
-                answering.cancel()
-                return "detach" if await self._wants_to_detach() else "cancel"
-            self._view.questions.print("\nanswer above: yes, no, detach or cancel")
-
-    async def _end(
-        self, here: Backend, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
-    ) -> int:
-        report = await runs.outcome(handle, self._bundle)
-        took = await runs.took(handle)
-        url = here.run_url(self._run_id)
-        code = 3 if runs.is_bug(report) else EXIT_CODES[report.status]
-        print_summary(self._view.out, report, took, self._run_id, url, self._teller.cost)
-        self._parked = report.parked
-        if code == 3 and self._wish.debug:
-            for text in await history_reader.tracebacks(here.client, self._run_id):
-                self._teller.note(text, "")
-        if code == 3:
-            self._teller.note(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
-        if self._wish.json:
-            print_json(await self._document(here, report, took, code))
-        if self._wish.keep and here.ui_url and not interrupted.is_set():
-            self._teller.note(f"Web UI {here.ui_url}; Ctrl-C to end")
-            await interrupted.wait()
-        if served:
-            await served.stop()
-        return code
-
-    async def _watch_for_worker(self, here: Backend, task_queue: str, served: WorkerProcess | None) -> None:
-        """Say what to start where nobody would do the work."""
-        if served:
-            return
-        await asyncio.sleep(NO_WORKER_AFTER)
-        while await pollers.has_worker(here.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
-            await asyncio.sleep(NO_WORKER_AFTER)
-        self._teller.note(
-            f"no worker serves task queue {task_queue} at {here.address}; the run waits. "
-            f"Start one: TEMPORAL_ADDRESS={here.address} python worker.py"
-        )
-
-    async def _wants_to_detach(self) -> bool:
-        if not self._view.is_attended:
-            return False
-        with self._teller.silent():
-            return await asyncio.to_thread(ask.detach_or_cancel, self._view.questions, self._run_id)
-
-    def _hear(self, update: RunChanges) -> None:
-        if update.stuck and not self._told_stuck:
-            self._told_stuck = True
-            self._teller.note(
-                f"the worker cannot go on with this run; its log says why ({state_dir() / 'worker.log'})",
-                "red",
-            )
-        self._teller.hear(update)
-        if self._approvals:
-            self._approvals.hear(update.approvals)
-
-    def _tell_started(self, here: Backend) -> None:
-        url = here.run_url(self._run_id)
-        self._view.out.print(Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim"))
-
-    def _detached(self) -> int:
-        self._teller.note(f"run {self._run_id} goes on; follow it again with the same command and --id {self._run_id}")
-        if self._wish.json:
-            print_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
-        return 0
-
-    async def _document(self, here: Backend, report: RunReport, took: timedelta, code: int) -> dict[str, object]:
-        return {
-            "run_id": self._run_id,
-            "dry_run": self._bundle.script is not None,
-            **await as_json(here, report, self._view),
-            "seconds": round(took.total_seconds(), 3),
-            "url": here.run_url(self._run_id),
-            "exit_code": code,
-        }
+def load(personality: str | None, asked: LoadOptions) -> Loaded:
+    """Return the bundle of FLOW, or of one agent and its prompt. Raises InvalidFlow."""
+    return bundle.from_personality(personality, asked.flow, asked) if personality else bundle.load(asked)

@@ -1,58 +1,118 @@
-"""`--cron`, `--list-schedules`, `--unschedule`: have runs of a flow start by themselves."""
+"""`schedule`: have runs of a flow start by themselves."""
 
+import asyncio
+from typing import Annotated
+
+import typer
 from rich.text import Text
 
+from commands import options
+from commands.run import load
 from console import run_tables
-from console.problems import print_json
-from console.screen import Screen
+from console.problems import print_json, print_warnings
+from console.screen import Screen, open_screen
+from grammar.messages import schedule
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.run_bundle import Bundle
-from runtime.backend import Backend, open_backend
-from runtime.runs import pollers, schedules
+from grammar.program import program
 
 
-async def make(flow: Bundle, cron: str, schedule_id: str | None, view: Screen, json: bool) -> int:
-    """Make a schedule, named after the flow unless it is given an id. Returns the exit code. Raises UserError."""
-    name = schedule_id or flow.name
-    async with open_backend() as here:
-        first = await schedules.make(here.client, flow, name, cron)
-        url = here.schedule_url(name)
-        view.out.print(Text(f"schedule {name}: the first run of {flow.source} starts {run_tables.moment(first)}"))
-        view.out.print(Text(await _needs(here), "dim"))
-        if url:
-            view.out.print(Text(url, "dim"))
+def add(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FLOW", help="A taskflow: a path, or a dotted name. With -p: the prompt."),
+    ] = None,
+    cron: Annotated[
+        str | None,
+        typer.Option(
+            "--cron",
+            metavar="TIMES",
+            help="When runs start, such as '0 6 * * *'. "
+            "In UTC, unless it begins as in 'CRON_TZ=Europe/Berlin 0 6 * * *'.",
+        ),
+    ] = None,
+    schedule_id: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="The schedule's id; the flow's name unless given.")
+    ] = None,
+    personality: options.Personality = None,
+    globals_: options.Globals = None,
+    model_config: options.ModelConfigName = None,
+    path: options.Paths = None,
+    strict: options.Strict = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Have runs of FLOW start at the times of a cron expression."""
+    flow = options.only(words, f"one taskflow: {program()} schedule add FLOW --cron TIMES")
+    if cron is None:
+        raise options.wrong("--cron", f"when should runs start? {schedule.SHAPE}")
+    schedule.check(cron)
+    loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict))
+    screen = open_screen(json, quiet)
+    print_warnings(screen, loaded.warnings)
+    return asyncio.run(_add(loaded.bundle, cron, schedule_id or loaded.bundle.name, screen, json))
+
+
+async def _add(flow: Bundle, cron: str, schedule_id: str, screen: Screen, json: bool) -> int:
+    from runtime.backend import open_backend  # these load Temporal's client
+    from runtime.runs import pollers, schedules
+
+    async with open_backend() as backend:
+        first = await schedules.make(backend.client, flow, schedule_id, cron)
+        served = not backend.embedded and await pollers.has_worker(backend.client, TASK_QUEUE)
+        url = backend.schedule_url(schedule_id)
+    moment = run_tables.moment(first)
+    screen.out.print(Text(f"schedule {schedule_id}: the first run of {flow.source} starts {moment}"))
+    screen.notes.print(Text(_needs(None if backend.embedded else backend.address, served), "dim"))
+    if url:
+        screen.notes.print(Text(url, "dim"))
     if json:
         print_json({
-            "schedule_id": name, "flow": flow.source, "bundle": flow.hash, "cron": cron,
+            "schedule_id": schedule_id, "flow": flow.source, "bundle": flow.hash, "cron": cron,
             "next_run": first.isoformat(), "url": url, "exit_code": 0,
         })  # fmt: skip
     return 0
 
 
-async def _needs(here: Backend) -> str:
-    """What has to run besides, for the schedule to be of any use."""
-    if here.embedded:
-        return "runs start while `python worker.py` runs: it holds the embedded server, and does the work"
-    served = await pollers.has_worker(here.client, TASK_QUEUE)
-    start = f"{'' if served else '; none does now'}. To start one: TEMPORAL_ADDRESS={here.address} python worker.py"
-    return f"runs wait until a worker serves task queue {TASK_QUEUE} at {here.address}{start}"
+def _needs(address: str | None, served: bool) -> str:
+    """Return what has to run besides, for the schedule to be of any use. `address` None: the embedded server's."""
+    if address is None:
+        return f"runs start while `{program()} worker` runs: it holds the embedded server, and does the work"
+    start = f"{'' if served else '; none does now'}. To start one: TEMPORAL_ADDRESS={address} {program()} worker"
+    return f"runs wait until a worker serves task queue {TASK_QUEUE} at {address}{start}"
 
 
-async def list_schedules(view: Screen, json: bool) -> int:
-    """When each runs next, and how its last run stands. Returns the exit code."""
-    async with open_backend() as here:
-        found = [one async for one in schedules.listed(here.client)]
-    run_tables.print_schedules(view.out, found)
+def list_schedules(json: options.Json = False) -> int:
+    """List schedules: the next run of each, and how its last one stands."""
+    return asyncio.run(_list(open_screen(json), json))
+
+
+async def _list(screen: Screen, json: bool) -> int:
+    from runtime.backend import open_backend  # these load Temporal's client
+    from runtime.runs import schedules
+
+    async with open_backend() as backend:
+        found = [line async for line in schedules.listed(backend.client)]
+    run_tables.print_schedules(screen.out, found)
     if json:
-        print_json({"schedules": [one.model_dump(mode="json") for one in found]})
+        print_json({"schedules": [line.model_dump(mode="json") for line in found]})
     return 0
 
 
-async def remove(schedule_id: str, view: Screen, json: bool) -> int:
-    """No more runs start. Returns the exit code. Raises NotScheduled."""
-    async with open_backend() as here:
-        await schedules.remove(here.client, schedule_id)
-    view.out.print(Text(f"schedule {schedule_id} is removed; a run of it that is open goes on"))
+def remove(
+    schedule_id: Annotated[str, typer.Argument(metavar="ID", help="The schedule's id.")], json: options.Json = False
+) -> int:
+    """Remove a schedule: no more runs start."""
+    return asyncio.run(_remove(schedule_id, open_screen(json), json))
+
+
+async def _remove(schedule_id: str, screen: Screen, json: bool) -> int:
+    from runtime.backend import open_backend  # these load Temporal's client
+    from runtime.runs import schedules
+
+    async with open_backend() as backend:
+        await schedules.remove(backend.client, schedule_id)
+    screen.out.print(Text(f"schedule {schedule_id} is removed; a run of it that is open goes on"))
     if json:
         print_json({"schedule_id": schedule_id, "removed": True, "exit_code": 0})
     return 0

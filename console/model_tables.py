@@ -35,17 +35,15 @@ def _row(model: ModelUse) -> tuple[str, ...]:
     )
 
 
-def print_default(console: Console, default: ModelUse, offered: Sequence[str] | None, error: str | None) -> None:
+def print_default(console: Console, default: ModelUse, offered: Sequence[str] | None) -> None:
     """Print what answers where a flow names no model.
 
-    `offered`: the models that the endpoint lists, None where it was not asked or did not say; `error`: why it did not.
+    `offered`: the models that the endpoint lists, None where it was not asked or did not say.
     """
     console.print(Text(f"endpoint  {default.endpoint or EMBEDDED}"))
     console.print(Text(f"key       {_key(default)}"))
     if default.endpoint:
         console.print(Text(f"model     {default.model}, unless a task names one"))
-    if error:
-        console.print(Text(f"error: {error}", "red"))
     if offered is not None:
         console.print(Text(f"offered   {len(offered)}"))
         for name in offered:

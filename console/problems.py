@@ -9,12 +9,13 @@ from rich.text import Text
 
 from console.screen import Screen
 from grammar.errors import InvalidFlow, Problem, UserError
+from grammar.exit_codes import ExitCode
 
 
 def print_warnings(view: Screen, warnings: list[Problem]) -> None:
     """Print one line for each warning."""
     for warning in warnings:
-        view.err.print(Text(f"warning: {warning}", "yellow"))
+        view.notes.print(Text(f"warning: {warning}", "yellow"))
 
 
 def print_problems(view: Screen, error: UserError, json: bool) -> None:
@@ -26,12 +27,6 @@ def print_problems(view: Screen, error: UserError, json: bool) -> None:
     if json:
         problems = [problem.data for problem in error.problems] if isinstance(error, InvalidFlow) else []
         print_json({"status": "bad_input", "exit_code": error.exit_code, "message": str(error), "problems": problems})
-
-
-def print_usage_error(message: str) -> None:
-    """The JSON of a command line that was not understood; a person has been told."""
-    exit_code = InvalidFlow.exit_code
-    print_json({"status": "bad_input", "exit_code": exit_code, "message": message, "problems": []})
 
 
 def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None, debug: bool = False) -> None:
@@ -47,7 +42,7 @@ def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None = 
     message = f"{type(error).__name__}: {error}".splitlines()[0]
     view.err.print(Text(f"bug: {message}; this is a fault of taskflow, not of your file. Details: {details}", "red"))
     if json:
-        print_json({"status": "bug", "exit_code": 3, "message": message, "details": str(details)})
+        print_json({"status": "bug", "exit_code": ExitCode.BUG, "message": message, "details": str(details)})
 
 
 def print_json(document: object) -> None:

@@ -35,7 +35,7 @@ class RunDisplay:
     def __init__(
         self, flow: Bundle, run_id: str, screen: Screen, debug: bool = False, now: Callable[[], datetime] = _now
     ) -> None:
-        self._console = screen.out
+        self._console = screen.notes
         self._is_live = screen.is_live
         self._now = now
         self._task_names = [task.name or f"task-{number}" for number, task in enumerate(flow.tasks, 1)]

@@ -8,12 +8,16 @@ from rich.text import Text
 
 from console.printable import first_line, printable
 from grammar.documents.durations import spoken
+from grammar.exit_codes import ExitCode
 from grammar.loading.hints import hint
 from grammar.messages.reports import RunReport, TaskReport
 
 MAX_MESSAGE = 500
 MAX_BRANCH_NUMBERS = 10
-EXIT_CODES = {"completed": 0, "completed_with_failures": 4, "failed": 1, "cancelled": 130, "running": 0, "parked": 1}
+EXIT_CODES = {
+    "completed": ExitCode.DONE, "completed_with_failures": ExitCode.OPTIONAL_FAILED, "failed": ExitCode.FAILED,
+    "cancelled": ExitCode.INTERRUPTED, "running": ExitCode.DONE, "parked": ExitCode.FAILED,
+}  # fmt: skip
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
     "running": "blue", "parked": "bold red",
@@ -60,7 +64,7 @@ def print_failures(console: Console, report: RunReport) -> None:
         for what, branches in _branches_by_failure(task).items():
             console.print(Text(f"✗ {task.name}{_branch_numbers(branches)}: {what}", "red"))
         if (more := task.failed - len(task.failures)) > 0 and task.failures:
-            console.print(Text(f"  … and {more:,} more failed: --manifest tells all", "red"))
+            console.print(Text(f"  … and {more:,} more failed: `manifest` tells all", "red"))
         for warning in task.warnings:
             console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
     types = {failure.type for task in report.tasks for failure in task.failures}

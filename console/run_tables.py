@@ -16,24 +16,42 @@ from grammar.messages.schedule import ScheduleLine
 
 # Columns of a terminal that has room for the flow's path.
 WIDE = 120
+# Where Temporal has another word.
+_STATES = {"canceled": "cancelled"}
 
 
 def print_runs(console: Console, found: Sequence[RunLine]) -> None:
-    """A line each, and what those that wait are waiting for."""
+    """Print a line for each, as wide as the terminal; ids are whole, for the next command."""
     if not found:
         console.print("no runs")
         return
-    is_wide = console.width >= WIDE
-    table = _table("run", "status", "task", "took", "started", *(["flow"] if is_wide else []))
-    # Whoever looks needs the id, whole, for the next command.
-    table.columns[0].width = min(max(cell_len(one.id) for one in found), console.width // 2)
-    table.columns[0].overflow = "fold"
-    for one in found:
-        _add(table, *_cells(one)[: len(table.columns)])
+    columns = ("run", "status", "task", "took", "started", *(["flow"] if console.width >= WIDE else []))
+    now = datetime.now().astimezone()
+    rows = [[printable(cell) for cell in _cells(line, now)[: len(columns)]] for line in found]
+    table = _table(*columns)
+    for column, width in zip(table.columns, _widths([columns, *rows], console.width), strict=True):
+        column.width, column.no_wrap, column.overflow = width, True, "ellipsis"
+    table.columns[0].no_wrap, table.columns[0].overflow = False, "fold"
+    for row in rows:
+        table.add_row(*map(Text, row))
     console.print(table)
-    for one in found:
-        for wait in _waits(one):
-            console.print(Text(printable(f"{one.id} waits: {wait}"), "yellow"))
+
+
+def _widths(rows: Sequence[Sequence[str]], available: int) -> list[int]:
+    """Return how wide each column may be: where not all fits, the flow is cut, then the task, then the status."""
+    widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
+    for column in (5, 2, 1, 3, 4):
+        if column < len(widths):
+            excess = sum(widths) + 2 * len(widths) - available
+            widths[column] = max(1, widths[column] - max(0, excess))
+    return widths
+
+
+def print_waits(console: Console, found: Sequence[RunLine]) -> None:
+    """Print what those that wait are waiting for."""
+    for line in found:
+        for wait in _waits(line):
+            console.print(Text(printable(f"{line.id} waits: {wait}"), "yellow"))
 
 
 def print_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
@@ -78,19 +96,20 @@ def print_manifest(console: Console, manifest: Manifest) -> None:
 
 def _state(one: RunLine) -> str:
     # To Temporal, a run that came to its end is completed, also where some of it failed.
-    return one.standing.state if one.status in ("running", "completed") else one.status
+    return one.standing.state if one.status in ("running", "completed") else _STATES.get(one.status, one.status)
 
 
 def _waits(one: RunLine) -> Sequence[str]:
     return one.standing.waits if one.status == "running" else ()
 
 
-def _cells(one: RunLine) -> tuple[str, ...]:
-    place = f"{one.standing.number}/{one.standing.tasks} {one.standing.task}" if one.standing.tasks else ""
-    took = spoken((one.ended or datetime.now(UTC)) - one.started)
-    state = _state(one).replace("_", " ")
-    dry = " (dry run)" if one.dry_run else ""
-    return (one.id, state + dry, place, took, f"{one.started.astimezone():%Y-%m-%d %H:%M}", one.flow)
+def _cells(line: RunLine, now: datetime) -> tuple[str, ...]:
+    place = f"{line.standing.number}/{line.standing.tasks} {line.standing.task}" if line.standing.tasks else ""
+    took = spoken((line.ended or now) - line.started)
+    started = line.started.astimezone()
+    shown = f"{started:%H:%M}" if started.date() == now.date() else f"{started:%Y-%m-%d}"
+    state = _state(line).replace("_", " ") + (" (dry run)" if line.dry_run else "")
+    return (line.id, state, place, took, shown, line.flow)
 
 
 def _branch_cells(branch: BranchReport) -> tuple[str, ...]:

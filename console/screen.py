@@ -13,34 +13,36 @@ UNFOLDED = 10_000
 
 @dataclass(frozen=True)
 class Screen:
-    """`out` for what was asked for, `err` for everything about it."""
+    """`out` takes results, `notes` progress, advice and warnings, `err` errors and questions.
+
+    Results go to stdout, all else to stderr.
+    """
 
     out: Console
+    notes: Console
     err: Console
 
     @property
     def is_live(self) -> bool:
-        """Whether what is told of a run can be drawn anew, in place."""
-        return self.out.is_terminal and not self.out.is_dumb_terminal
-
-    @property
-    def questions(self) -> Console:
-        """Where a person is asked."""
-        return self.err if self.err.is_terminal else self.out
+        """Whether progress can be drawn anew, in place."""
+        return self.notes.is_terminal and not self.notes.is_dumb_terminal and not self.notes.quiet
 
     @property
     def is_attended(self) -> bool:
         """Whether there is a person who can answer."""
-        return sys.stdin.isatty() and self.questions.is_terminal
+        return sys.stdin.isatty() and self.err.is_terminal
 
 
-def screen(json: bool) -> Screen:
-    """With `json`, stdout is kept for the one JSON document, and the story goes to stderr."""
-    err = _console(sys.stderr)
-    return Screen(err if json else _console(sys.stdout), err)
+def open_screen(json: bool = False, quiet: bool = False) -> Screen:
+    """Return the screen of this process.
+
+    `json`: stdout is kept for the one JSON document, and results for people go the way of notes. `quiet`: no notes.
+    """
+    notes = _console(sys.stderr, quiet)
+    return Screen(notes if json else _console(sys.stdout), notes, _console(sys.stderr))
 
 
-def _console(stream: TextIO) -> Console:
+def _console(stream: TextIO, quiet: bool = False) -> Console:
     """Control codes go to a terminal alone, whatever the environment asks for.
 
     What is told holds names and words of flows and models: none of it is markup.
@@ -56,4 +58,5 @@ def _console(stream: TextIO) -> Console:
         markup=False,
         emoji=False,
         soft_wrap=True,
+        quiet=quiet,
     )

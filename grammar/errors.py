@@ -37,17 +37,19 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import ClassVar
 
+from grammar.exit_codes import ExitCode
+
 
 class TaskflowError(Exception):
     """Base of all errors that this project raises on purpose. `exit_code`: what a program ends with that meets it."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: ClassVar[int] = ExitCode.BUG
 
 
 class UserError(TaskflowError):
     """Something that the user can put right; its text says how. Nothing was started."""
 
-    exit_code = 2
+    exit_code = ExitCode.BAD_INPUT
 
 
 @dataclass(frozen=True, order=True)

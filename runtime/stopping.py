@@ -7,6 +7,8 @@ import stat
 import sys
 from collections.abc import Awaitable, Callable
 
+from grammar.exit_codes import ExitCode
+
 
 def on_signals(*numbers: signal.Signals, leaving: Callable[[], object] = lambda: None) -> asyncio.Event:
     """Return an event that any of the signals sets. A second one of them ends the process at once, after `leaving`."""
@@ -16,7 +18,7 @@ def on_signals(*numbers: signal.Signals, leaving: Callable[[], object] = lambda:
     def stop() -> None:
         if event.is_set():
             leaving()
-            os._exit(130)
+            os._exit(ExitCode.INTERRUPTED)
         event.set()
 
     for number in numbers:

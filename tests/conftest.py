@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.s3 import S3, s3, s3_server
-from tests.support.server import DevServer, dev_server, lone_server
+from tests.support.dev_server import DevServer, dev_server, lone_server
+from tests.support.s3_server import S3, s3, s3_server
 
 __all__ = ["S3", "DevServer", "dev_server", "lone_server", "s3", "s3_server"]
 

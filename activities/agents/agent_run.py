@@ -1,4 +1,4 @@
-"""One agent run: its agents are made, talk with the model, and what they gave is told."""
+"""One agent run: its agents are made and run, and their result is put together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from temporalio import activity
 from activities.agents.conversation import Conversation
 from activities.agents.dry_run_answers import DryRunAnswers
 from activities.agents.model_clients import ModelClients, settings
-from activities.agents.output_validation import misfits
+from activities.agents.output_validation import validate
 from activities.agents.recorded_model import RecordedModel
-from activities.agents.scripted_model import rehearsed
-from activities.agents.structured_output import constraint
+from activities.agents.scripted_model import dry_run_model
+from activities.agents.structured_output import output_type
 from activities.process.render import Renderer
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
@@ -33,64 +33,65 @@ set_tracing_disabled(True)
 
 @dataclass(frozen=True)
 class AgentRun:
-    """One agent run, on servers that answer."""
+    """Run the agents of one request, on servers that are ready to be called."""
 
     request: AgentRequest
     secrets: Secrets
     transcript: Transcript
     renderer: Renderer
     models: ModelClients
-    rehearsals: DryRunAnswers
+    dry_run_answers: DryRunAnswers
 
-    async def deployed(
-        self, servers: Mapping[str, ToolboxServer], store: JournalStore, journal_key: str
-    ) -> BranchResult:
-        """Run the agent, from its journal on, to its end or to where it is left off."""
+    async def run(self, servers: Mapping[str, ToolboxServer], store: JournalStore, journal_key: str) -> BranchResult:
+        """Run to the end, or to the end of the leg, from where the journal ends. Raises TaskError.
+
+        `servers`: by the toolbox's reference.
+        """
         journal = Journal(store, journal_key, self.secrets, self.request.outcomes)
         await journal.open()
-        seen = list(views(servers, self.request, journal))
-        agent, model = await self._agent(seen, journal)
-        fits = partial(misfits, self.renderer, self.request.outputs)
-        conversation = Conversation(agent, self.request, self.secrets, self.transcript, fits, journal)
+        server_views = list(views(servers, self.request, journal))
+        agent, model = await self._agent(server_views, journal)
+        validator = partial(validate, self.renderer, self.request.outputs)
+        conversation = Conversation(agent, self.request, self.secrets, self.transcript, validator, journal)
         await conversation.run()
-        return self._told(conversation, model, [text for one in seen for text in one.warnings])
+        return self._result(conversation, model, [warning for view in server_views for warning in view.warnings])
 
     async def _agent(self, servers: Sequence[ServerView], journal: Journal) -> tuple[Agent, str]:
-        """The primary agent, with the others as its handoff targets; and the model's name."""
+        """Make the primary agent, with the others as its handoff targets; return it, and the model's name."""
         request = self.request
         model, name, tools = await self._model(journal)
-        chosen = settings(request.model, with_tools=bool(servers))
+        model_settings = settings(request.model, with_tools=bool(servers))
         hints = [toolbox.server_prompt for toolbox in request.toolboxes.values()]
         several = len(request.agents) > 1
-        made = []
+        agents = []
         for spec in request.agents:
-            text = system_prompt(spec.personality, hints)
-            made.append(
+            instructions = system_prompt(spec.personality, hints)
+            agents.append(
                 Agent(
                     name=spec.name,
-                    instructions=prompt_with_handoff_instructions(text) if several else text,
+                    instructions=prompt_with_handoff_instructions(instructions) if several else instructions,
                     model=model,
-                    model_settings=chosen,
+                    model_settings=model_settings,
                     tools=tools,
                     mcp_servers=list(servers),
-                    output_type=constraint(request),
+                    output_type=output_type(request),
                     tool_use_behavior="stop_on_first_tool" if request.exclude_from_context else "run_llm_again",
                 )
             )
-        made[0].handoffs = list(made[1:])
-        return made[0], name
+        agents[0].handoffs = list(agents[1:])
+        return agents[0], name
 
     async def _model(self, journal: Journal) -> tuple[Model, str, list[Tool]]:
-        """The model, its name for the record, and what tools it brings along."""
+        """Return the model, its name for the record, and the tools that it brings along."""
         if self.request.rehearsal:
-            return await rehearsed(self.request, self.request.rehearsal, self.rehearsals, self.transcript)
+            return await dry_run_model(self.request, self.request.rehearsal, self.dry_run_answers, self.transcript)
         model, name = await self.models.model(self.request.model)
         return RecordedModel(model, journal, activity.is_worker_shutdown), name, []
 
-    def _told(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:
-        """What the run gave; where it was left off, what it takes to go on."""
-        told = BranchResult(
-            said=self.transcript.said,
+    def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:
+        """Return what the run produced, or the leg's end with what the next leg needs."""
+        result = BranchResult(
+            said=self.transcript.entries,
             first=self.transcript.first,
             usage=conversation.usage,
             model=model,
@@ -98,8 +99,8 @@ class AgentRun:
             warnings=warnings,
         )
         if leg := conversation.leg():
-            return told.model_copy(update={"leg": leg})
+            return result.model_copy(update={"leg": leg})
         hide = self.secrets.hide
         produced, value = conversation.value()
-        results = [ToolResult.model_validate(hide(one.model_dump())) for one in conversation.tool_results]
-        return told.model_copy(update={"produced": produced, "value": hide(value), "tool_results": results})
+        tool_results = [ToolResult.model_validate(hide(call.model_dump())) for call in conversation.tool_results]
+        return result.model_copy(update={"produced": produced, "value": hide(value), "tool_results": tool_results})

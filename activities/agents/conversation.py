@@ -18,8 +18,8 @@ from agents.items import ToolApprovalItem
 from pydantic import JsonValue
 
 from activities.agents import model_errors, results, structured_output
-from activities.agents.output_validation import refuse
-from activities.agents.stream_events import narrate
+from activities.agents.output_validation import raise_if_invalid
+from activities.agents.stream_events import record_events
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
 from activities.storage.journal import Journal
@@ -29,12 +29,15 @@ from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import Leg, PendingCall, Usage
 from grammar.messages.reports import ApprovalDecision
 
-Fits = Callable[[JsonValue], Awaitable[list[str]]]
-Input = str | list[TResponseInputItem] | RunState[Any]
+Validator = Callable[[JsonValue], Awaitable[list[str]]]
+RunInput = str | list[TResponseInputItem] | RunState[Any]
 
 
 class Conversation:
-    """One agent run, from its prompt or from where it was left off. `fits` says how a value breaks the schema."""
+    """Run the conversation of one agent run, from its prompt or from its last leg's state.
+
+    `validate`: returns how a value breaks the task's `outputs`.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,7 @@ class Conversation:
         request: AgentRequest,
         secrets: Secrets,
         transcript: Transcript,
-        fits: Fits,
+        validate: Validator,
         journal: Journal,
     ) -> None:
         leg = request.leg
@@ -50,58 +53,58 @@ class Conversation:
         self._request = request
         self._secrets = secrets
         self._transcript = transcript
-        self._fits = fits
+        self._validate = validate
         self._journal = journal
-        self._left: Leg | None = None
+        self._interruption: Leg | None = None
         self._earlier: list[ToolResult] = [*leg.tool_results] if leg else []
         self._used = leg.usage if leg else Usage()
         self._repairs = leg.repairs if leg else 0
         self._result: RunResultStreaming | None = None
 
     async def run(self) -> None:
-        """To its end, or to where it is left off. Raises TaskError."""
+        """Run to the end, or to the end of the leg. Raises TaskError."""
         try:
-            await self._to_the_end()
+            await self._run_with_repairs()
         except TaskError as error:
-            self._left = self._left_off(error)
-            if self._left is None:
+            self._interruption = self._leg_without_failure(error)
+            if self._interruption is None:
                 error.usage = self.usage
                 raise
 
-    async def _to_the_end(self) -> None:
-        await self._turns(await self._beginning())
-        while not self.waits and (wrong := await self._wrong()):
+    async def _run_with_repairs(self) -> None:
+        await self._run_turns(await self._input())
+        while not self.awaits_approval and (problems := await self._problems()):
             if self._repairs >= self._request.outputs_retries or self._request.exclude_from_context:
-                refuse(wrong)
+                raise_if_invalid(problems)
             self._repairs += 1
-            await self._turns(self._repair(wrong))
+            await self._run_turns(self._repair(problems))
 
     @property
-    def waits(self) -> bool:
-        """Whether calls wait for a person's yes."""
-        return self._left is None and bool(self._result and self._result.interruptions)
+    def awaits_approval(self) -> bool:
+        """Return whether tool calls wait for a person's approval."""
+        return self._interruption is None and bool(self._result and self._result.interruptions)
 
     @property
     def tool_results(self) -> list[ToolResult]:
-        """What all tools gave, in the order of the calls."""
+        """Return the results of all tools, of earlier legs and repairs too, in the order of the calls."""
         return [*self._earlier, *(results.tool_results(self._result.new_items) if self._result else [])]
 
     @property
     def usage(self) -> Usage:
-        """Of all legs and repairs."""
-        return self._used + _counted(self._result)
+        """Return the usage of all legs and repairs."""
+        return self._used + _usage_of(self._result)
 
     def value(self) -> tuple[bool, JsonValue]:
-        """Whether there is a value, and which."""
+        """Return whether the run produced a value, and the value."""
         final = self._result.final_output if self._result else None
         return results.value(self._request.capture, self.tool_results, final)
 
     def leg(self) -> Leg | None:
-        """Where the run is left off, fit to be recorded; None where it has come to its end."""
-        return self._for_approval() if self.waits else self._left
+        """Return what the next leg needs, without secrets; None where the run has come to its end."""
+        return self._leg_for_approval() if self.awaits_approval else self._interruption
 
-    def _left_off(self, error: TaskError) -> Leg | None:
-        """What ended the turns, where it is no failure: the next leg goes on from the journal."""
+    def _leg_without_failure(self, error: TaskError) -> Leg | None:
+        """Return the leg where what ended the turns is no failure: the next leg goes on from the journal."""
         turns = self._journal.turns
         if unknown := self._journal.unknown:
             hidden = self._secrets.hide(unknown.model_dump())
@@ -114,88 +117,88 @@ class Conversation:
             )
         return None
 
-    def _for_approval(self) -> Leg:
+    def _leg_for_approval(self) -> Leg:
         assert self._result
         state = self._result.to_state().to_json()
         calls = [_pending(item) for item in self._result.interruptions]
         hide = self._secrets.hide
         return Leg(
             state=hide(state),
-            calls=[one.model_copy(update={"arguments": hide(one.arguments)}) for one in calls],
-            tool_results=[ToolResult.model_validate(hide(one.model_dump())) for one in self._earlier],
+            calls=[call.model_copy(update={"arguments": hide(call.arguments)}) for call in calls],
+            tool_results=[ToolResult.model_validate(hide(result.model_dump())) for result in self._earlier],
             usage=self._used,
             repairs=self._repairs,
         )
 
-    async def _beginning(self) -> Input:
+    async def _input(self) -> RunInput:
         leg = self._request.leg
         if leg is None:
             return self._secrets.reveal(self._request.prompt)
         state = await RunState.from_json(self._agent, self._secrets.reveal(leg.state))
-        _decide(state, self._request.verdicts)
+        _apply_decisions(state, self._request.verdicts)
         return state
 
-    async def _turns(self, start: Input) -> None:
+    async def _run_turns(self, run_input: RunInput) -> None:
         self._result = result = Runner.run_streamed(
-            self._agent, start, max_turns=self._turns_left(), run_config=_config()
+            self._agent, run_input, max_turns=self._turns_left(), run_config=_config()
         )
         try:
             await self._follow(result)
         except BadRequest as error:
-            if not (structured_output.is_refused(error) and structured_output.lift(self._agent)):
+            if not (structured_output.is_refused(error) and structured_output.disable(self._agent)):
                 raise
-            await self._turns(start)
+            await self._run_turns(run_input)
 
     async def _follow(self, result: RunResultStreaming) -> None:
         try:
-            await narrate(result, self._transcript)
+            await record_events(result, self._transcript)
         except MaxTurnsExceeded:
             if not self._request.exclude_from_context:
                 raise model_errors.turn_limit(self._request.max_turns) from None
         except ModelBehaviorError as error:
-            raise model_errors.misbehaved(error) from None
-        except model_errors.OUTSIDE as error:
-            raise model_errors.understood(error) from None
+            raise model_errors.from_behavior(error) from None
+        except model_errors.EXPECTED as error:
+            raise model_errors.from_exception(error) from None
 
     def _turns_left(self) -> int:
         if self._request.exclude_from_context:
             return 1
         return max(1, self._request.max_turns - self._used.requests)
 
-    async def _wrong(self) -> list[str]:
+    async def _problems(self) -> list[str]:
         if self._request.outputs is None:
             return []
         produced, value = self.value()
         if not produced:
             return ["nothing was produced: no tool gave a result" if self._from_tools() else "there is no final text"]
-        return await self._fits(value)
+        return await self._validate(value)
 
-    def _repair(self, wrong: list[str]) -> Input:
+    def _repair(self, problems: list[str]) -> RunInput:
         assert self._result
         self._earlier = self.tool_results
         self._used = self.usage
-        said = self._result.to_input_list()
+        items = self._result.to_input_list()
         self._agent = self._result.last_agent
-        return [*said, {"role": "user", "content": results.repair_prompt(wrong, self._request)}]
+        return [*items, {"role": "user", "content": results.repair_prompt(problems, self._request)}]
 
     def _from_tools(self) -> bool:
         return self._request.capture == "tool_result"
 
 
-def _decide(state: RunState[Any], verdicts: list[ApprovalDecision]) -> None:
-    """Put a person's words into the state. A call without a verdict stays open."""
-    said = {one.id: one for one in verdicts}
+def _apply_decisions(state: RunState[Any], decisions: list[ApprovalDecision]) -> None:
+    """Put a person's decisions into the state. A call without a decision stays open."""
+    by_id = {decision.id: decision for decision in decisions}
     for item in state.get_interruptions():
-        verdict = said.get(item.call_id or "")
-        if verdict is None:
+        decision = by_id.get(item.call_id or "")
+        if decision is None:
             continue
-        if verdict.approved:
+        if decision.approved:
             state.approve(item)
         else:
-            state.reject(item, rejection_message=_no(verdict.reason))
+            state.reject(item, rejection_message=_rejection(decision.reason))
 
 
-def _no(reason: str) -> str:
+def _rejection(reason: str) -> str:
     return "Tool call not allowed." + (f" Reason: {reason}" if reason else "")
 
 
@@ -209,7 +212,7 @@ def _pending(item: ToolApprovalItem) -> PendingCall:
     )
 
 
-def _counted(result: RunResultStreaming | None) -> Usage:
+def _usage_of(result: RunResultStreaming | None) -> Usage:
     if result is None:
         return Usage()
     usage = result.context_wrapper.usage
@@ -217,5 +220,5 @@ def _counted(result: RunResultStreaming | None) -> Usage:
 
 
 def _config() -> RunConfig:
-    # One tool call after the other: their results count in the order in which the model asked (section 5).
+    # One tool call after the other: results count in the order of the calls (specification section 5).
     return RunConfig(tracing_disabled=True, tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1))

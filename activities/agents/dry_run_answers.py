@@ -15,15 +15,16 @@ from grammar.dry_run import placeholder
 from grammar.errors import OutputsInvalid, TemplateFailed
 from grammar.messages.activity_requests import AgentRequest, ShellRequest
 
-NOTHING_READ = "dry run"
-WHOLE = 20_000
-CUT = 120
-RUNS_COUNTED = 1_000
+UNREAD = "dry run"
+"""The text of an answer that no later task reads."""
+FULL_PROMPT = 20_000
+SHORT_PROMPT = 120
+MAX_RUNS = 1_000
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a script that was not run is taken to have written."""
+class ScriptOutput:
+    """What a script that is not run is taken to have written."""
 
     exit_code: int = 0
     stdout: str = ""
@@ -32,7 +33,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Placeholders:
-    """What an agent gives where no rule fits: so many tool results, and a final text."""
+    """What an agent answers where no rule fits: `results` tool results, each `result`, and a final text."""
 
     results: int
     result: str
@@ -40,46 +41,54 @@ class Placeholders:
 
 
 class DryRunAnswers:
-    """Answers for the branches of dry runs. Counts how often a rule answered in a run, on this worker."""
+    """Find the answers for the branches of dry runs. How often a rule has answered in a run is counted per worker."""
 
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
-        self._given: dict[str, Counter[int]] = {}
+        self._used: dict[str, Counter[int]] = {}
 
-    async def rule(self, rehearsal: BranchScript, prompt: str, turn: int = 1) -> Rule | None:
-        """The rule that answers now. Its patterns may search for ever: hence the renderer, with its time limit."""
-        if not rehearsal.rules:
+    async def rule(self, dry_run: BranchScript, prompt: str, turn: int = 1) -> Rule | None:
+        """Return the rule that answers now, and count its use; None where none fits.
+
+        The renderer limits the time: a rule's pattern may search for ever.
+        """
+        if not dry_run.rules:
             return None
         info = activity.info()
-        fitting = await self._renderer(rehearsal.fitting, prompt, turn, info.attempt)
-        given = self._counter(info.workflow_run_id or "")
-        for one in fitting:
-            if one.rule.times is None or given[one.number] < one.rule.times:
-                given[one.number] += 1
-                return one.rule
+        fitting = await self._renderer(dry_run.fitting, prompt, turn, info.attempt)
+        used = self._counter(info.workflow_run_id or "")
+        for numbered in fitting:
+            if numbered.rule.times is None or used[numbered.number] < numbered.rule.times:
+                used[numbered.number] += 1
+                return numbered.rule
         return None
 
-    async def output(self, request: ShellRequest, rehearsal: BranchScript, transcript: Transcript) -> Output | None:
-        """What the script is taken to have written; None: a rule says to run it."""
-        print_prompt(rehearsal, "bash", request.script, transcript)
-        rule = await self.rule(rehearsal, request.script)
+    async def script_output(
+        self, request: ShellRequest, dry_run: BranchScript, transcript: Transcript
+    ) -> ScriptOutput | None:
+        """Return what the script is taken to have written; None where a rule says to run it."""
+        record_prompt(dry_run, "bash", request.script, transcript)
+        rule = await self.rule(dry_run, request.script)
         if rule is None:
-            return Output(stdout=await self._text(request.outputs, rehearsal))
-        return None if rule.run else Output(rule.exit_code or 0, rule.stdout or "", rule.stderr or "")
+            return ScriptOutput(stdout=await self._text(request.outputs, dry_run))
+        return None if rule.run else ScriptOutput(rule.exit_code or 0, rule.stdout or "", rule.stderr or "")
 
-    async def placeholders(self, request: AgentRequest, rehearsal: BranchScript) -> Placeholders:
-        """What later tasks read of the agent, and what its `outputs` ask for."""
-        results = rehearsal.wanted.results if rehearsal.wanted else 0
+    async def placeholders(self, request: AgentRequest, dry_run: BranchScript) -> Placeholders:
+        """Return what later tasks read of the agent, in the form of its `outputs`.
+
+        Raises OutputsInvalid where no placeholder satisfies them.
+        """
+        results = dry_run.wanted.results if dry_run.wanted else 0
         if request.capture == "response":
-            final = NOTHING_READ if request.outputs is None else await self._text(request.outputs, rehearsal)
-            return Placeholders(results, await self._text(None, rehearsal), final)
+            final = UNREAD if request.outputs is None else await self._text(request.outputs, dry_run)
+            return Placeholders(results, await self._text(None, dry_run), final)
         results = max(results, 1) if request.outputs is not None else results
-        return Placeholders(results, await self._text(request.outputs, rehearsal), NOTHING_READ)
+        return Placeholders(results, await self._text(request.outputs, dry_run), UNREAD)
 
-    async def _text(self, schema: Schema | None, rehearsal: BranchScript) -> str:
-        if schema is None and rehearsal.wanted is None:
-            return NOTHING_READ
-        value = rehearsal.wanted.value if rehearsal.wanted else None
+    async def _text(self, schema: Schema | None, dry_run: BranchScript) -> str:
+        if schema is None and dry_run.wanted is None:
+            return UNREAD
+        value = dry_run.wanted.value if dry_run.wanted else None
         if schema is not None:
             value = await self._satisfying(schema, value)
         return json.dumps(value, ensure_ascii=False)
@@ -94,14 +103,14 @@ class DryRunAnswers:
         return found[0]
 
     def _counter(self, run: str) -> Counter[int]:
-        counter = self._given.setdefault(run, Counter())
-        if len(self._given) > RUNS_COUNTED:
-            del self._given[next(iter(self._given))]
+        counter = self._used.setdefault(run, Counter())
+        if len(self._used) > MAX_RUNS:
+            del self._used[next(iter(self._used))]
         return counter
 
 
-def print_prompt(rehearsal: BranchScript, who: str, prompt: str, transcript: Transcript) -> None:
-    """Show what the model would be asked: whole for a task's first branch, cut for the others."""
-    if not rehearsal.first and len(prompt) > CUT:
-        prompt = f"{prompt[:CUT]}…"
-    transcript.say("prompt", who, prompt, shown=WHOLE)
+def record_prompt(dry_run: BranchScript, who: str, prompt: str, transcript: Transcript) -> None:
+    """Add the prompt or script to the transcript: in full for a task's first branch, cut short for the others."""
+    if not dry_run.first and len(prompt) > SHORT_PROMPT:
+        prompt = f"{prompt[:SHORT_PROMPT]}…"
+    transcript.add("prompt", who, prompt, length=FULL_PROMPT)

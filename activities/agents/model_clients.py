@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
 
 class ModelClients:
-    """Hands out models. One per worker."""
+    """Make models on clients that are kept open. One per worker."""
 
     def __init__(self, local: LocalModel) -> None:
         self._local = local
         self._clients: dict[Endpoint, AsyncOpenAI] = {}
 
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
-        """The model of a task, and its name for the record. Raises ModelAccess where its `token` is not set."""
+        """Return the model, and its name for the record.
+
+        Raises ModelAccess where its `token` is not set, or where no model is configured and none is embedded.
+        """
         from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel
 
         if spec.token and not os.environ.get(spec.token):
@@ -38,11 +41,11 @@ class ModelClients:
         return kind(name, client), name
 
     def keys(self) -> dict[str, str]:
-        """The keys in use, to be hidden wherever they show up."""
-        return {f"key {number}": made.key for number, made in enumerate(self._clients) if made.key}
+        """Return the API keys in use, by a name that may be shown in their place."""
+        return {f"key {number}": used.key for number, used in enumerate(self._clients) if used.key}
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all clients, and stop the embedded model."""
         for client in self._clients.values():
             await client.close()
         self._local.close()
@@ -55,7 +58,10 @@ class ModelClients:
 
 
 def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
-    """The settings that go to the model (specification section 6). Raises BadRequest for values the SDK refuses."""
+    """Return the settings that go to the model (specification section 6). Raises BadRequest for values the SDK refuses.
+
+    `with_tools`: whether the agent has tools; some settings go with tools only.
+    """
     from agents import ModelSettings
 
     chosen: dict[str, Any] = dict(spec.settings)
@@ -91,5 +97,5 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
 
 
 async def _without_key(request: Any) -> None:
-    """The client insists on a key; an endpoint that has none of its own gets none."""
+    """Take the key out that the client insists on: an endpoint without a key of its own gets none."""
     request.headers.pop("Authorization", None)

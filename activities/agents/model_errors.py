@@ -1,4 +1,4 @@
-"""What a model endpoint did, as a TaskError (specification section 7)."""
+"""Exceptions of the model endpoint and of the SDK, as TaskErrors (specification section 7)."""
 
 import httpx2
 import openai
@@ -17,7 +17,7 @@ from grammar.errors import (
     UnknownTool,
 )
 
-OUTSIDE = (openai.OpenAIError, httpx2.HTTPError, AgentsException, ConnectionError, TimeoutError)
+EXPECTED = (openai.OpenAIError, httpx2.HTTPError, AgentsException, ConnectionError, TimeoutError)
 
 _TOO_LONG = (
     "context_length_exceeded",
@@ -27,10 +27,10 @@ _TOO_LONG = (
 )
 
 
-def understood(error: Exception) -> TaskError:
-    """The failure that an exception of the SDK, the client or the connection means."""
-    if ours := _ours(error):
-        return ours
+def from_exception(error: Exception) -> TaskError:
+    """Return the TaskError for an exception of the SDK, the client or the connection (EXPECTED)."""
+    if wrapped := _wrapped(error):
+        return wrapped
     if isinstance(error, openai.APIStatusError):
         return _status(error)
     if isinstance(error, UserError):
@@ -40,12 +40,12 @@ def understood(error: Exception) -> TaskError:
     if isinstance(error, openai.APITimeoutError):
         return ModelUnavailable("the model endpoint did not answer in time")
     cause = one_line(str(error.__cause__ or ""))
-    said = one_line(str(error)) or type(error).__name__
-    return ModelUnavailable(f"the model endpoint failed: {said}" + (f" ({cause})" if cause else ""))
+    message = one_line(str(error)) or type(error).__name__
+    return ModelUnavailable(f"the model endpoint failed: {message}" + (f" ({cause})" if cause else ""))
 
 
-def _ours(error: BaseException | None) -> TaskError | None:
-    """The TaskError that the SDK wrapped in errors of its own."""
+def _wrapped(error: BaseException | None) -> TaskError | None:
+    """Return the TaskError that the SDK wrapped in errors of its own, if any."""
     while error:
         if isinstance(error, TaskError):
             return error
@@ -53,35 +53,32 @@ def _ours(error: BaseException | None) -> TaskError | None:
     return None
 
 
-def misbehaved(error: ModelBehaviorError) -> TaskError:
-    """A call of a tool that does not exist is final; any other nonsense may be better the next time."""
-    said = one_line(str(error))
-    return UnknownTool(said) if "not found in agent" in said else ModelUnavailable(said)
+def from_behavior(error: ModelBehaviorError) -> TaskError:
+    """Return UnknownTool for a call of a tool that does not exist; else ModelUnavailable, which is retried."""
+    message = one_line(str(error))
+    return UnknownTool(message) if "not found in agent" in message else ModelUnavailable(message)
 
 
 def turn_limit(turns: int) -> TaskError:
-    """The agent used up its turns."""
+    """Return the TaskError for an agent that used up its turns."""
     return TurnLimit(f"no final result after {turns} turns; raise max_steps, or ask for less")
 
 
 def _status(error: openai.APIStatusError) -> TaskError:
-    said = one_line(f"{error.status_code} {_message(error)}")
+    message = one_line(f"{error.status_code} {_message(error)}")
     code = error.status_code
     if code == 429:
-        return RateLimited(said, retry_after(dict(error.response.headers)))
+        return RateLimited(message, retry_after(dict(error.response.headers)))
     if code in (401, 403, 404):
-        return ModelAccess(said)
+        return ModelAccess(message)
     if code >= 500 or code in (408, 409):
-        return ModelUnavailable(said)
-    return (
-        ContextTooLong(said)
-        if any(mark in said.lower() or mark == error.code for mark in _TOO_LONG)
-        else BadRequest(said)
-    )
+        return ModelUnavailable(message)
+    too_long = any(mark in message.lower() or mark == error.code for mark in _TOO_LONG)
+    return ContextTooLong(message) if too_long else BadRequest(message)
 
 
 def _message(error: openai.APIStatusError) -> str:
-    """The provider's own message, without the client's frame around it."""
+    """Return the provider's own message, without what the client puts around it."""
     if isinstance(error.body, dict) and isinstance(error.body.get("message"), str):
         return str(error.body["message"])
     return error.message

@@ -7,27 +7,30 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from activities.process.render import Renderer
-from activities.storage.documents import size_of
+from activities.storage.documents import file_size
 from grammar.documents.field_types import Schema
 from grammar.documents.values import stored_value
 from grammar.errors import OutputsInvalid, TemplateFailed
 from grammar.preparing import outputs
 
 
-async def misfits(renderer: Renderer, schema: Schema | None, value: JsonValue) -> list[str]:
-    """How the value breaks the schema. A pattern may search for ever: hence the renderer, with its time limit."""
+async def validate(renderer: Renderer, schema: Schema | None, value: JsonValue) -> list[str]:
+    """Return how the value breaks the schema; empty where it fits, or there is no schema.
+
+    Raises OutputsInvalid where that takes too long: a pattern may search for ever, so the renderer limits it.
+    """
     if schema is None:
         return []
-    with _told():
+    with _time_limit():
         return await renderer(outputs.complaints, value, schema)
 
 
-async def stored_misfits(renderer: Renderer, schema: Schema | None, file: Path, form: str) -> list[str]:
-    """The same for the value of a document, which is in that file."""
+async def validate_stored(renderer: Renderer, schema: Schema | None, file: Path, form: str) -> list[str]:
+    """Validate the value of a stored document, which is in `file`, as `validate` does."""
     if schema is None:
         return []
-    with _told():
-        return await renderer.over(size_of(file))(_complaints, file, form, schema)
+    with _time_limit():
+        return await renderer.sized_for(file_size(file))(_complaints, file, form, schema)
 
 
 def _complaints(file: Path, form: str, schema: Schema) -> list[str]:
@@ -35,7 +38,7 @@ def _complaints(file: Path, form: str, schema: Schema) -> list[str]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _time_limit() -> Iterator[None]:
     try:
         yield
     except TemplateFailed:
@@ -44,7 +47,7 @@ def _told() -> Iterator[None]:
         ) from None
 
 
-def refuse(wrong: list[str]) -> None:
-    """Raise OutputsInvalid if anything is wrong."""
-    if wrong:
-        raise OutputsInvalid(f"the value does not fit `outputs`: {'; '.join(wrong)}")
+def raise_if_invalid(problems: list[str]) -> None:
+    """Raise OutputsInvalid with the problems, if there are any."""
+    if problems:
+        raise OutputsInvalid(f"the value does not fit `outputs`: {'; '.join(problems)}")

@@ -1,4 +1,4 @@
-"""A model whose answers are written down, and not asked for again."""
+"""A model whose responses are recorded, and not asked for again."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -11,7 +11,10 @@ from activities.storage.journal import Journal
 
 
 class RecordedModel(Model):
-    """Answers from the journal as far as that goes, then asks `model`. `stopping`: nothing new is to be begun."""
+    """Answer from the journal as far as that goes, then ask `model`, and record its responses.
+
+    `stopping`: returns whether the worker is stopping; then no new turn is begun.
+    """
 
     def __init__(self, model: Model, journal: Journal, stopping: Callable[[], bool]) -> None:
         self._model = model
@@ -19,17 +22,17 @@ class RecordedModel(Model):
         self._stopping = stopping
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        """Raises RuntimeError: runs are streamed, nothing asks like this."""
+        """Raise RuntimeError: all runs are streamed."""
         raise RuntimeError("an agent run asks for streams only")
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
-        """The answer in events; a recorded one is the last event alone."""
-        if recorded := self._journal.next_answer():
+        """Yield the events of the response; of a recorded one, the last event alone. Raises ModelUnavailable."""
+        if recorded := self._journal.next_response():
             yield ResponseCompletedEvent(type="response.completed", response=recorded, sequence_number=0)
             return
         if self._stopping():
             self._journal.stop()
         async for event in self._model.stream_response(*args, **kwargs):
             if isinstance(event, ResponseCompletedEvent):
-                await self._journal.answered(event.response)
+                await self._journal.record_response(event.response)
             yield event

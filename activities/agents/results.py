@@ -12,36 +12,40 @@ from grammar.messages.activity_requests import AgentRequest
 
 
 def tool_results(items: Sequence[RunItem]) -> list[ToolResult]:
-    """The results of all tool calls, in the order in which the model made the calls."""
+    """Return the results of all tool calls, in the order in which the model made the calls."""
     outputs = {item.call_id: item for item in items if isinstance(item, ToolCallOutputItem)}
     calls = [item for item in items if isinstance(item, ToolCallItem) and item.call_id in outputs]
     return [_tool_result(call, outputs[call.call_id]) for call in calls]
 
 
 def value(capture: str, results: list[ToolResult], final_output: object) -> tuple[bool, JsonValue]:
-    """Whether the task produced a value, and which: read as JSON where it is JSON."""
+    """Return whether the task produced a value, and the value: read as JSON where it is JSON.
+
+    `capture`: the task's field. `final_output`: of the SDK; None where there is none.
+    """
     if capture == "response":
         final = ToolResult(tool_name="response", text=str(final_output))
         return (True, read_or_text(final)) if final_output is not None else (False, None)
     return (True, read_or_text(results[-1])) if results else (False, None)
 
 
-def repair_prompt(wrong: Sequence[str], request: AgentRequest) -> str:
-    """What the agent is told when its value breaks the schema."""
-    how = (
+def repair_prompt(problems: Sequence[str], request: AgentRequest) -> str:
+    """Return the prompt for an agent whose value breaks the task's `outputs`."""
+    instruction = (
         "Answer again with the whole corrected JSON value and nothing else: no explanation, no code fence."
         if request.capture == "response"
         else "Call the tool again so that its result fits."
     )
-    problems = "\n".join(f"- {one}" for one in wrong)
+    listed = "\n".join(f"- {problem}" for problem in problems)
     schema = json.dumps(request.outputs, ensure_ascii=False)
     return (
-        f"The result does not fit what is asked for:\n{problems}\n\n{how} It must satisfy this JSON Schema:\n{schema}"
+        f"The result does not fit what is asked for:\n{listed}\n\n"
+        f"{instruction} It must satisfy this JSON Schema:\n{schema}"
     )
 
 
 def text_of(output: object) -> str:
-    """The text parts of a tool's output, joined by newlines."""
+    """Return the text parts of a tool's output, joined by newlines."""
     if isinstance(output, list):
         return "\n".join(text_of(part) for part in output)
     if isinstance(output, dict):
@@ -50,7 +54,10 @@ def text_of(output: object) -> str:
 
 
 def unwrapped(structured: Any, text: str) -> JsonValue:
-    """MCP frameworks wrap a bare value as `{"result": value}`; the text shows the value itself. Text then is enough."""
+    """Return the structured content without the `{"result": value}` that MCP frameworks wrap a bare value in.
+
+    None for a value that is text: `text` says all then.
+    """
     if not isinstance(structured, dict) or set(structured) != {"result"}:
         return structured  # type: ignore[no-any-return]
     try:
@@ -63,7 +70,7 @@ def unwrapped(structured: Any, text: str) -> JsonValue:
 
 
 def _tool_result(call: ToolCallItem, output: ToolCallOutputItem) -> ToolResult:
-    kept = output.custom_data or {}
+    data = output.custom_data or {}
     text = text_of(output.output)
-    name = kept.get("tool_name") or getattr(call.raw_item, "name", None) or "tool"
-    return ToolResult(tool_name=name, text=text, structured=unwrapped(kept.get("structured"), text))
+    name = data.get("tool_name") or getattr(call.raw_item, "name", None) or "tool"
+    return ToolResult(tool_name=name, text=text, structured=unwrapped(data.get("structured"), text))

@@ -13,7 +13,7 @@ from agents import FunctionTool, Model, ModelResponse, Tool, Usage
 from agents.items import TResponseOutputItem, TResponseStreamEvent
 from agents.testing import ModelStep, ScriptedModel, assistant_message, function_call
 
-from activities.agents.dry_run_answers import DryRunAnswers, Placeholders, print_prompt
+from activities.agents.dry_run_answers import DryRunAnswers, Placeholders, record_prompt
 from activities.process.transcript import Transcript
 from grammar.documents.rules import HANDOFF, BranchScript, Rule, ScriptedError
 from grammar.messages.activity_requests import AgentRequest
@@ -22,74 +22,77 @@ TOOL = "dry_run"
 NAME = "dry run"
 
 
-async def rehearsed(
-    request: AgentRequest, rehearsal: BranchScript, rehearsals: DryRunAnswers, transcript: Transcript
+async def dry_run_model(
+    request: AgentRequest, dry_run: BranchScript, answers: DryRunAnswers, transcript: Transcript
 ) -> tuple[Model, str, list[Tool]]:
-    """The model of a dry run, its name for the record, and the tool that gives its placeholders."""
+    """Return the model of a dry run, its name for the record, and the tool that returns its placeholders, if any."""
     if request.leg is None:
-        print_prompt(rehearsal, request.agents[0].name, request.prompt, transcript)
-    placeholders = await rehearsals.placeholders(request, rehearsal)
-    model = RuleModel(rehearsal, rehearsals, placeholders)
-    return model, request.model.name or NAME, [_tool(placeholders)] if _gives_results(rehearsal, placeholders) else []
+        record_prompt(dry_run, request.agents[0].name, request.prompt, transcript)
+    placeholders = await answers.placeholders(request, dry_run)
+    model = RuleModel(dry_run, answers, placeholders)
+    return model, request.model.name or NAME, [_tool(placeholders)] if _gives_results(dry_run, placeholders) else []
 
 
 class RuleModel(Model):
-    """The SDK's own scripted model, with the rule that fits as its next step."""
+    """Answer as the rule that fits says, else with placeholders. Each turn is one of the SDK's own scripted model."""
 
-    def __init__(self, rehearsal: BranchScript, rehearsals: DryRunAnswers, placeholders: Placeholders) -> None:
-        self._rehearsal = rehearsal
-        self._rehearsals = rehearsals
+    def __init__(self, dry_run: BranchScript, answers: DryRunAnswers, placeholders: Placeholders) -> None:
+        self._dry_run = dry_run
+        self._answers = answers
         self._placeholders = placeholders
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        """As the interface says; the second argument is the conversation."""
+        """Return the answer. The second argument is the conversation, as the SDK's interface has it."""
         return await (await self._next(args[1])).get_response(*args, **kwargs)
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
-        """As get_response, in events."""
+        """Yield the events of the answer. The second argument is the conversation."""
         model = await self._next(args[1])
         async for event in model.stream_response(*args, **kwargs):
             yield event
 
     async def _next(self, conversation: str | list[Any]) -> ScriptedModel:
-        said = heard(conversation)
-        rule = await self._rehearsals.rule(self._rehearsal, said.prompt, said.turn)
+        state = conversation_state(conversation)
+        rule = await self._answers.rule(self._dry_run, state.prompt, state.turn)
         if rule and rule.error:
             return ScriptedModel([ModelStep.raise_error(_status_error(rule.error))])
-        return ScriptedModel([self._answer(rule, said)], default_usage=Usage())
+        return ScriptedModel([self._answer(rule, state)], default_usage=Usage())
 
-    def _answer(self, rule: Rule | None, said: "Heard") -> list[TResponseOutputItem]:
+    def _answer(self, rule: Rule | None, state: "ConversationState") -> list[TResponseOutputItem]:
         if rule and rule.tool_calls:
             return [_call(call.name, call.arguments) for call in rule.tool_calls]
         if rule and rule.text is not None:
             return [assistant_message(rule.text)]
-        if rule and not said.has_result:
+        if rule and not state.has_result:
             return [_call(TOOL, {"result": rule.result})]
-        return self._placeholder(said)
+        return self._placeholder(state)
 
-    def _placeholder(self, said: "Heard") -> list[TResponseOutputItem]:
-        if said.has_result or not self._placeholders.results:
+    def _placeholder(self, state: "ConversationState") -> list[TResponseOutputItem]:
+        if state.has_result or not self._placeholders.results:
             return [assistant_message(self._placeholders.text)]
         return [_call(TOOL, {}) for _ in range(self._placeholders.results)]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Where a conversation stands. `turn`: of the model, from 1. `has_result`: a tool answered since the prompt."""
+class ConversationState:
+    """What the model is asked now: the last prompt, and its `turn`, from 1.
+
+    `has_result`: whether a tool, handoffs aside, has answered since the prompt.
+    """
 
     prompt: str
     turn: int
     has_result: bool
 
 
-def heard(conversation: str | list[Any]) -> Heard:
-    """What the model is asked now; `conversation` in the form of the Responses API."""
+def conversation_state(conversation: str | list[Any]) -> ConversationState:
+    """Return the state of a conversation, which is a prompt or items of the Responses API."""
     items = [{"role": "user", "content": conversation}] if isinstance(conversation, str) else conversation
-    # What the model said in one turn stands together: two calls are two items.
+    # The model's items of one turn stand together: two calls are two items.
     turns = sum(by_model for by_model, _ in groupby(items, key=_by_model))
-    users = [place for place, item in enumerate(items) if item.get("role") == "user"]
-    since = items[users[-1] :] if users else items
-    return Heard(_text(items[users[-1]]) if users else "", turns + 1, _has_result(since))
+    prompts = [index for index, item in enumerate(items) if item.get("role") == "user"]
+    since = items[prompts[-1] :] if prompts else items
+    return ConversationState(_text(items[prompts[-1]]) if prompts else "", turns + 1, _has_result(since))
 
 
 def _by_model(item: dict[str, Any]) -> bool:
@@ -110,8 +113,8 @@ def _call(name: str, arguments: dict[str, Any]) -> TResponseOutputItem:
     return function_call(name, arguments, call_id=f"call_{uuid.uuid4().hex[:12]}")
 
 
-def _gives_results(rehearsal: BranchScript, placeholders: Placeholders) -> bool:
-    return placeholders.results > 0 or any(one.rule.result is not None for one in rehearsal.rules)
+def _gives_results(dry_run: BranchScript, placeholders: Placeholders) -> bool:
+    return placeholders.results > 0 or any(numbered.rule.result is not None for numbered in dry_run.rules)
 
 
 def _tool(placeholders: Placeholders) -> Tool:
@@ -124,7 +127,7 @@ def _tool(placeholders: Placeholders) -> Tool:
 
 
 def _status_error(error: ScriptedError) -> openai.APIStatusError:
-    """What the client raises when an endpoint answers so."""
+    """Return what the client raises when an endpoint answers so."""
     headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
     response = httpx2.Response(error.status, headers=headers, request=httpx2.Request("POST", "http://dry-run"))
     return openai.APIStatusError(error.message, response=response, body={"message": error.message})

@@ -1,4 +1,4 @@
-"""The stream of an agent run, told as a transcript."""
+"""The events of an agent run, recorded in its transcript."""
 
 from typing import Any
 
@@ -20,17 +20,17 @@ from grammar.messages.activity_results import Usage
 ASKING = "asking the model"
 
 
-async def narrate(result: RunResultStreaming, transcript: Transcript) -> None:
-    """Follow the run to its end. Raises whatever ends it."""
+async def record_events(result: RunResultStreaming, transcript: Transcript) -> None:
+    """Follow the run to its end, and record its events. Raises whatever ends it."""
     transcript.doing = ASKING
     async for event in result.stream_events():
         if isinstance(event, RawResponsesStreamEvent):
-            _hear(event.data, result, transcript)
+            _record_raw(event.data, result, transcript)
         elif isinstance(event, RunItemStreamEvent):
-            _note(event.item, transcript)
+            _record_item(event.item, transcript)
 
 
-def _hear(data: Any, result: RunResultStreaming, transcript: Transcript) -> None:
+def _record_raw(data: Any, result: RunResultStreaming, transcript: Transcript) -> None:
     if data.type == "response.created":
         transcript.turn = result.current_turn
         transcript.doing = ASKING
@@ -41,17 +41,17 @@ def _hear(data: Any, result: RunResultStreaming, transcript: Transcript) -> None
         transcript.usage += Usage(requests=1, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
 
-def _note(item: RunItem, transcript: Transcript) -> None:
+def _record_item(item: RunItem, transcript: Transcript) -> None:
     who = item.agent.name
     if isinstance(item, MessageOutputItem):
         transcript.end_stream()
-        transcript.say("message", who, ItemHelpers.text_message_output(item))
+        transcript.add("message", who, ItemHelpers.text_message_output(item))
     elif isinstance(item, ToolCallItem):
         name = getattr(item.raw_item, "name", "tool")
         transcript.doing = f"tool {name}"
-        transcript.say("tool_call", who, f"{name}({getattr(item.raw_item, 'arguments', '')})")
+        transcript.add("tool_call", who, f"{name}({getattr(item.raw_item, 'arguments', '')})")
     elif isinstance(item, ToolCallOutputItem):
         transcript.doing = ASKING
-        transcript.say("tool_output", who, text_of(item.output))
+        transcript.add("tool_output", who, text_of(item.output))
     elif isinstance(item, HandoffOutputItem):
-        transcript.say("handoff", who, f"hands over to {item.target_agent.name}")
+        transcript.add("handoff", who, f"hands over to {item.target_agent.name}")

@@ -12,29 +12,37 @@ _REFUSED = ("response_format", "text.format", "json_schema", "structured output"
 
 
 class OutputsSchema(AgentOutputSchemaBase):
-    """The schema as the API is given it. What comes back is checked by us, not by the SDK."""
+    """Give the API the task's `outputs` as they are. What comes back is validated by us, not by the SDK."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self._schema = schema
 
     def is_plain_text(self) -> bool:
+        """Return False: the output is JSON."""
         return False
 
     def name(self) -> str:
+        """Return the name that the API shows."""
         return "outputs"
 
     def json_schema(self) -> dict[str, Any]:
+        """Return the schema."""
         return self._schema
 
     def is_strict_json_schema(self) -> bool:
+        """Return whether each object requires all its properties and allows no others, as strict mode asks."""
         return outputs.is_closed(self._schema)
 
     def validate_json(self, json_str: str) -> Any:
+        """Return the text as it is."""
         return json_str
 
 
-def constraint(request: AgentRequest) -> OutputsSchema | None:
-    """What the final text is held to. The APIs take a schema of an object only; a tool's result is not generated."""
+def output_type(request: AgentRequest) -> OutputsSchema | None:
+    """Return what the final text is held to, the SDK's `output_type`; None where nothing can be.
+
+    The APIs take the schema of an object only, and a tool's result is not generated.
+    """
     schema = request.outputs
     if request.capture != "response" or not isinstance(schema, dict) or schema.get("type") != "object":
         return None
@@ -42,14 +50,14 @@ def constraint(request: AgentRequest) -> OutputsSchema | None:
 
 
 def is_refused(error: TaskError) -> bool:
-    """Whether the endpoint says that it cannot hold a model to a schema, or not to this one."""
+    """Return whether the endpoint says that it cannot hold a model to a schema, or not to this one."""
     return isinstance(error, BadRequest) and any(mark in str(error).lower() for mark in _REFUSED)
 
 
-def lift(agent: Agent) -> bool:
-    """Ask without the constraint from now on. False where there was none."""
-    team = [agent, *(one for one in agent.handoffs if isinstance(one, Agent))]
-    constrained = [one for one in team if one.output_type is not None]
-    for one in constrained:
-        one.output_type = None
+def disable(agent: Agent) -> bool:
+    """Have the agent and its handoff targets answer without a schema from now on. Return False where none had one."""
+    team = [agent, *(target for target in agent.handoffs if isinstance(target, Agent))]
+    constrained = [member for member in team if member.output_type is not None]
+    for member in constrained:
+        member.output_type = None
     return bool(constrained)

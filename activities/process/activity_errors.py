@@ -18,21 +18,23 @@ from grammar.messages.activity_results import FailureDetails, TranscriptEntry, U
 
 log = logging.getLogger(__name__)
 
-# Of what was said before a failure that is final, so many entries are recorded. (Of one that is not, Temporal keeps
-# no more than 4 KB.)
-SAID = 20
+# How many transcript entries a final failure records. (Of a failure that is not final, Temporal keeps 4 KB at most.)
+LAST_ENTRIES = 20
 
 
 @contextmanager
-def reported(redact: Callable[[str], str]) -> Iterator[None]:
-    """The edge of every activity: what goes wrong inside leaves as one ApplicationError, without secrets."""
+def application_errors(redact: Callable[[str], str]) -> Iterator[None]:
+    """Turn whatever the body raises into one ApplicationError without secrets: the edge of every activity.
+
+    `redact`: takes the secrets out of a text.
+    """
     try:
         yield
     except TaskError as error:
         raise as_application_error(error, redact) from None
     except ApplicationError:
         raise
-    except Exception as error:  # the edge: a fault of ours is told as such, with where it happened
+    except Exception as error:  # the edge: a bug of ours is reported as one, with its traceback
         details = redact("".join(traceback.format_exception(error)))
         log.error("unexpected error in activity %s\n%s", activity.info().activity_type, details)
         message = redact(f"{type(error).__name__}: {error}")
@@ -40,26 +42,25 @@ def reported(redact: Callable[[str], str]) -> Iterator[None]:
 
 
 def as_application_error(error: TaskError, redact: Callable[[str], str]) -> ApplicationError:
-    """What Temporal records, and whether and when it tries again."""
-    lost = _lost(error)
+    """Return the error that Temporal records; it says whether and when there is another attempt."""
     attempt = activity.info().attempt
     delay = rate_limit.delay(error.retry_after, attempt) if isinstance(error, RateLimited) else None
     return ApplicationError(
         redact(str(error)),
-        lost,
+        _failure_details(error),
         type=type_name(error),
         non_retryable=not error.retryable,
         next_retry_delay=timedelta(seconds=delay) if delay is not None else None,
     )
 
 
-def _lost(error: TaskError) -> FailureDetails:
+def _failure_details(error: TaskError) -> FailureDetails:
     usage = error.usage if isinstance(error.usage, Usage) else Usage()
-    lost = FailureDetails(usage=usage, attempts=activity.info().attempt)
+    details = FailureDetails(usage=usage, attempts=activity.info().attempt)
     if not (isinstance(error.said, list) and _is_final(error)):
-        return lost
-    kept: list[TranscriptEntry] = error.said[-SAID:]
-    return lost.model_copy(update={"said": kept, "first": len(error.said) - len(kept)})
+        return details
+    entries: list[TranscriptEntry] = error.said[-LAST_ENTRIES:]
+    return details.model_copy(update={"said": entries, "first": len(error.said) - len(entries)})
 
 
 def _is_final(error: TaskError) -> bool:
@@ -72,12 +73,15 @@ def _is_final(error: TaskError) -> bool:
 
 
 def type_name(error: TaskError) -> str:
-    """The error's class as the tree in grammar.errors names it."""
+    """Return the name of the error's class in grammar/errors.py: the type that histories hold."""
     return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "grammar.errors")
 
 
 def retry_after(headers: dict[str, str]) -> float | None:
-    """Seconds that a response asks to wait for: `retry-after-ms`, or `retry-after` as seconds or as a date."""
+    """Return the seconds that a response asks to wait for; None where it asks for none.
+
+    They are in the header `retry-after-ms`, or in `retry-after`, in seconds or as a date.
+    """
     if milliseconds := _number(headers.get("retry-after-ms", "")):
         return milliseconds / 1000
     value = headers.get("retry-after", "")
@@ -89,7 +93,7 @@ def retry_after(headers: dict[str, str]) -> float | None:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """The text on one line, cut to `limit` characters."""
+    """Return the text on one line, cut to `limit` characters."""
     line = re.sub(r"\s+", " ", text).strip()
     return line if len(line) <= limit else line[: limit - 1] + "…"
 

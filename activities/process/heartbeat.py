@@ -1,4 +1,4 @@
-"""Signs of life while an activity works, with its progress for whoever follows the run."""
+"""Heartbeats while an activity works, with its progress for whoever follows the run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -8,44 +8,46 @@ from temporalio import activity
 
 from grammar.messages.activity_results import Progress
 
-# Short activities send none: a heartbeat is a write at the server.
+# Seconds. Short activities send none: a heartbeat is a write at the server.
 FIRST = 0.5
-FRESH = 1.0
+INTERVAL = 1.0
 # A cancellation arrives with the answer to a heartbeat.
-IDLE = 3.0
+IDLE_INTERVAL = 3.0
 
 
 @asynccontextmanager
-async def beating(progress: Callable[[], Progress], carried: Callable[[], list[str]] = list) -> AsyncIterator[None]:
-    """Heartbeat while the body runs: at once where there is news, else often enough to be known alive.
+async def heartbeats(
+    progress: Callable[[], Progress], journal_lines: Callable[[], list[str]] = list
+) -> AsyncIterator[None]:
+    """Heartbeat while the body runs: at once where the progress has changed, else well within the heartbeat timeout.
 
-    `carried`: what the next attempt is told besides.
+    `journal_lines`: what the next attempt gets besides; empty where storage keeps the journal.
     """
-    task = asyncio.create_task(_beat(progress, carried))
+    task = asyncio.create_task(_beat(progress, journal_lines))
     try:
         yield
     finally:
         task.cancel()
 
 
-def carried_over() -> list[str]:
-    """What the attempt before told in its last heartbeat."""
+def lines_of_last_attempt() -> list[str]:
+    """Return the journal lines in the last heartbeat of the attempt before; empty where there are none."""
     details = activity.info().heartbeat_details
     return list(details[1]) if len(details) > 1 else []
 
 
-async def _beat(progress: Callable[[], Progress], carried: Callable[[], list[str]]) -> None:
+async def _beat(progress: Callable[[], Progress], journal_lines: Callable[[], list[str]]) -> None:
     timeout = activity.info().heartbeat_timeout
-    idle = min(IDLE, timeout.total_seconds() / 3) if timeout else IDLE
-    step = min(FRESH, idle)
-    told: Progress | None = None
+    idle = min(IDLE_INTERVAL, timeout.total_seconds() / 3) if timeout else IDLE_INTERVAL
+    step = min(INTERVAL, idle)
+    sent: Progress | None = None
     quiet = 0.0
     await asyncio.sleep(min(FIRST, step))
     while True:
         now = progress()
-        if now != told or quiet >= idle:
-            lines = carried()
+        if now != sent or quiet >= idle:
+            lines = journal_lines()
             activity.heartbeat(now, lines) if lines else activity.heartbeat(now)
-            told, quiet = now, 0.0
+            sent, quiet = now, 0.0
         await asyncio.sleep(step)
         quiet += step

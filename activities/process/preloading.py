@@ -16,22 +16,22 @@ MODULES = (
     "openai.resources.responses.responses",
 )
 _loaded = Event()
-_one_at_a_time = Lock()
+_lock = Lock()
 
 
 def begin() -> None:
-    """Load all of it, beside whatever the caller does meanwhile."""
+    """Start to load MODULES in a thread, and return at once."""
     Thread(target=_load, name="loading", daemon=True).start()
 
 
 async def load() -> None:
-    """Return when all of it is loaded. Raises what loading it raises."""
+    """Load MODULES, or wait until they are loaded. Raises what an import raises."""
     if not _loaded.is_set():
         await asyncio.to_thread(_load)
 
 
 def _load() -> None:
-    with _one_at_a_time:
+    with _lock:
         if _loaded.is_set():
             return
         gc.disable()  # what is loaded stays: nothing to collect, neither now nor later

@@ -1,17 +1,18 @@
-"""A process that leads a group of its own, and how the whole group is ended."""
+"""How a process that leads a group of its own is ended, with its whole group."""
 
 import asyncio
 import os
 import signal
 
-PATIENCE = 2.0
+GRACE_PERIOD = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 async def end_group(process: asyncio.subprocess.Process) -> None:
-    """End the process and what it left behind: ask first, then kill."""
+    """End the process and all that it left behind: by SIGTERM, and after GRACE_PERIOD by SIGKILL."""
     if not _signal_group(process.pid, signal.SIGTERM):
         return
-    for _ in range(int(PATIENCE / 0.05)):
+    for _ in range(int(GRACE_PERIOD / 0.05)):
         if process.returncode is not None and not _signal_group(process.pid, 0):
             return
         await asyncio.sleep(0.05)
@@ -20,7 +21,7 @@ async def end_group(process: asyncio.subprocess.Process) -> None:
 
 
 def _signal_group(group: int, number: int) -> bool:
-    """Whether there was a group to signal."""
+    """Return whether there was a group to signal."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):

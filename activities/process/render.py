@@ -1,4 +1,4 @@
-"""Templates are untrusted: they render in a process of their own, with a limit of computing time and of memory."""
+"""Templates are untrusted: they render in a child process, with a limit of CPU time and of memory."""
 
 import asyncio
 import pickle
@@ -17,46 +17,52 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT = 4.0
-# The limit is of computing time: on a machine that has much else to do, a template is not to blame. This is for a
-# child that does not answer at all, in multiples of the limit.
-PATIENCE = 15
+"""Seconds of CPU time. On a machine that has much else to do, a template is not to blame for the wall clock."""
+WALL_CLOCK_FACTOR = 15
+"""After so many times the limit, a child that does not answer at all is given up."""
 MEMORY = 450 * 1024**2
-# What large values take besides: seconds a byte, and bytes a byte.
-TIME_OF_VALUES = 0.1 / 1024**2
-MEMORY_OF_VALUES = 8
+# What large values take besides.
+SECONDS_PER_BYTE = 0.1 / 1024**2
+MEMORY_PER_BYTE = 8
 _LENGTH = struct.Struct("!Q")
 _READY = b"ready"
 
 
 class Renderer:
-    """Runs pure functions over templates in a child process, one at a time. One renderer per worker."""
+    """Run pure functions over templates in a child process, one at a time. One per worker.
+
+    `timeout`: seconds of CPU time that one call may take.
+    """
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout
         self._child: asyncio.subprocess.Process | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._busy = False
 
     async def warm_up(self) -> None:
-        """Start the process now, so that the first task does not wait for it."""
-        async with self._one_at_a_time:
+        """Start the child now, so that the first task does not wait for it."""
+        async with self._lock:
             self._child = self._child or await _start()
 
-    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work`. Raises TemplateFailed where it takes too long or too much memory."""
-        return await self.over(0)(work, *args, **kwargs)
+    async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `function` returns in the child. Raises TemplateFailed beyond the limits."""
+        return await self.sized_for(0)(function, *args, **kwargs)
 
-    def over(self, size: int) -> "Limited":
-        """The same for work that reads values of so many bytes, which the limits then allow for."""
-        return Limited(self, self._timeout + size * TIME_OF_VALUES, MEMORY + size * MEMORY_OF_VALUES)
+    def sized_for(self, size: int) -> "LimitedRenderer":
+        """Return this renderer with limits for a function that reads values of `size` bytes."""
+        return LimitedRenderer(self, self._timeout + size * SECONDS_PER_BYTE, MEMORY + size * MEMORY_PER_BYTE)
 
-    async def answer(self, seconds: float, memory: int, request: tuple[object, ...]) -> object:
-        """What the child answers."""
-        async with self._one_at_a_time:
+    async def execute(self, seconds: float, memory: int, call: tuple[object, ...]) -> object:
+        """Have the child execute `call` (a function, its args, its kwargs) within the limits, and return its answer.
+
+        `seconds`: of CPU time; `memory`: in bytes. Raises TemplateFailed beyond them.
+        """
+        async with self._lock:
             self._child = self._child or await _start()
             try:
-                async with asyncio.timeout(seconds * PATIENCE):
-                    return await self._ask(pickle.dumps((seconds, memory, *request)))
+                async with asyncio.timeout(seconds * WALL_CLOCK_FACTOR):
+                    return await self._send(pickle.dumps((seconds, memory, *call)))
             except (TimeoutError, asyncio.IncompleteReadError, ConnectionError) as error:
                 raise await self._failed(error, seconds) from None
             finally:
@@ -65,11 +71,11 @@ class Renderer:
                     await self._end()
 
     async def close(self) -> None:
-        """End the process."""
-        async with self._one_at_a_time:
+        """End the child."""
+        async with self._lock:
             await self._end()
 
-    async def _ask(self, request: bytes) -> object:
+    async def _send(self, request: bytes) -> object:
         self._busy = True
         child = self._child
         assert child and child.stdin and child.stdout
@@ -81,14 +87,14 @@ class Renderer:
         return answer
 
     async def _failed(self, error: Exception, seconds: float) -> TemplateFailed:
-        """Why the child does not answer."""
+        """Return the error for a child that does not answer."""
         assert self._child
         if isinstance(error, TimeoutError) or await self._child.wait() == -signal.SIGPROF:
             return TemplateFailed(f"a template took more than {seconds:g} s")
         return TemplateFailed("a template took too much memory")
 
     async def _replace_if_stuck(self) -> None:
-        """A child that did not answer, or whose answer nobody waited for, cannot be asked again."""
+        """End a child that did not answer, or whose answer nobody waited for: it cannot be used again."""
         if self._busy:
             await self._end()
 
@@ -100,23 +106,23 @@ class Renderer:
 
 
 @dataclass(frozen=True)
-class Limited:
-    """The renderer with the limits that the work at hand needs."""
+class LimitedRenderer:
+    """Hold a renderer with the limits of one call: seconds of CPU time, bytes of memory."""
 
     renderer: Renderer
     seconds: float
     memory: int
 
-    async def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work`. Raises TemplateFailed where it takes too long or too much memory."""
-        answer = await self.renderer.answer(self.seconds, self.memory, (work, args, kwargs))
+    async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what `function` returns in the child. Raises TemplateFailed beyond the limits."""
+        answer = await self.renderer.execute(self.seconds, self.memory, (function, args, kwargs))
         if isinstance(answer, Exception):
             raise answer
         return cast(T, answer)
 
 
 async def _start() -> asyncio.subprocess.Process:
-    """A child that has loaded what it needs."""
+    """Start a child, and return it when it has loaded what it needs."""
     child = await _spawn()
     try:
         assert child.stdout
@@ -137,32 +143,32 @@ async def _spawn() -> asyncio.subprocess.Process:
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """The child: ends with its parent, whose end closes the pipe."""
+    """Serve requests in the child, until the parent's end closes the pipe."""
     import grammar.preparing.preparation  # (so that the first request does not wait for them)
     import grammar.preparing.server_params  # noqa: F401
 
     answers.write(_READY)
     answers.flush()
     while header := requests.read(_LENGTH.size):
-        seconds, memory, work, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
+        seconds, memory, function, args, kwargs = pickle.loads(requests.read(_LENGTH.unpack(header)[0]))
         _limit(memory)
         signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal ends the process, in the middle of C code too
-        answer = _answer(work, args, kwargs)
+        answer = _answer(function, args, kwargs)
         signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(_LENGTH.pack(len(answer)) + answer)
         answers.flush()
 
 
-def _answer(work: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
+def _answer(function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
     try:
-        return pickle.dumps(work(*args, **kwargs))
+        return pickle.dumps(function(*args, **kwargs))
     except MemoryError:
         return pickle.dumps(TemplateFailed("a template took too much memory"))
     except RecursionError:
         return pickle.dumps(TemplateFailed("a template gives what is nested too deeply"))
     except TemplateFailed as error:
         return pickle.dumps(TemplateFailed(str(error)))
-    except Exception as error:  # a fault of ours: told, and the child goes on
+    except Exception as error:  # a bug of ours: the parent raises it, and the child goes on
         return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 
 

@@ -13,7 +13,11 @@ T = TypeVar("T", bound=JsonValue)
 
 
 class Secrets:
-    """Variables that `env()` handed out, by name. `private`: values that are never referred to, only hidden."""
+    """Hold the values that `env()` has returned in this run, as far as this activity knows of them.
+
+    `names`: of the variables that `env()` has returned before; those that are not set here are left out.
+    `key`: marks the run's references to variables.
+    """
 
     def __init__(self, names: Iterable[str], key: str) -> None:
         self._key = key
@@ -21,19 +25,22 @@ class Secrets:
 
     @property
     def names(self) -> list[str]:
-        """The names, sorted."""
+        """Return the names of the variables, sorted."""
         return sorted(self._known)
 
     def add(self, used: Mapping[str, str]) -> None:
-        """Take in what `env()` handed out since."""
+        """Add what `env()` has returned since, by variable."""
         self._known.update(used)
 
     def hide(self, value: T) -> T:
-        """The value as it may be recorded."""
+        """Return the value as it may be recorded: with a reference in place of each secret."""
         return hide(value, self._known, self._key)
 
     def reveal(self, value: T) -> T:
-        """The value as it is used. Raises NoValue for a variable that is not set on this worker."""
+        """Return the value as it is used: with the secret in place of each reference.
+
+        Raises NoValue for a variable that is not set on this worker.
+        """
         try:
             return reveal(value, os.environ, self._key)
         except KeyError as error:

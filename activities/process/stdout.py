@@ -1,4 +1,4 @@
-"""What a script writes: as text in a file, however much it is."""
+"""What a script writes to stdout: as text in a file, however much it is."""
 
 import codecs
 import tempfile
@@ -7,21 +7,22 @@ from types import TracebackType
 
 from grammar.errors import ValueTooLarge
 
-IN_MEMORY = 64 * 1024**2
-ON_DISK = 2 * 1024**3
+MAX_IN_MEMORY = 64 * 1024**2
+MAX_ON_DISK = 2 * 1024**3
 
 
 class Stdout:
-    """A file in `folder` that takes in bytes and holds UTF-8. Gone at the end of the block, unless it was moved.
+    """Take in bytes, and hold them as UTF-8 in a file in `folder` (None: in the system's temporary folder).
 
-    `most`: bytes; more raises ValueTooLarge.
+    `limit`: bytes that may be written. The file is gone at the end of the block, unless it was moved.
+    `is_utf8`: False as soon as bytes had to be replaced. `size`: of the text so far, in bytes.
     """
 
-    def __init__(self, folder: Path | None, most: int) -> None:
-        self._most = most
+    def __init__(self, folder: Path | None, limit: int) -> None:
+        self._limit = limit
         self._replacing = codecs.getincrementaldecoder("utf-8")("replace")
         self._strict = codecs.getincrementaldecoder("utf-8")()
-        self.clean = True
+        self.is_utf8 = True
         self.size = 0
         if folder:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,34 +37,34 @@ class Stdout:
         self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> str:
-        """Take in more. Returns it as text."""
-        return self._take(data, final=False)
+        """Add the bytes, and return them as text. Raises ValueTooLarge beyond the limit."""
+        return self._add(data, final=False)
 
-    def end(self) -> None:
-        """There is no more."""
-        self._take(b"", final=True)
+    def finish(self) -> None:
+        """Close the file: there is no more to write."""
+        self._add(b"", final=True)
         self._file.close()
 
-    def text(self, most: int = -1) -> str:
-        """The text, or its beginning: so many characters."""
+    def text(self, characters: int = -1) -> str:
+        """Return the text, or its first `characters`."""
         with self.path.open(encoding="utf-8", newline="") as file:
-            return file.read(most)
+            return file.read(characters)
 
     def rewrite(self, text: str) -> None:
-        """Another text in its place."""
+        """Replace the text."""
         self.path.write_text(text, encoding="utf-8", newline="")
 
-    def _take(self, data: bytes, final: bool) -> str:
+    def _add(self, data: bytes, final: bool) -> str:
         text = self._replacing.decode(data, final)
-        self.clean = self.clean and self._is_clean(data, final)
+        self.is_utf8 = self.is_utf8 and self._decodes(data, final)
         encoded = text.encode()
         self.size += len(encoded)
-        if self.size > self._most:
-            raise ValueTooLarge(f"the script wrote more than {self._most // 1024**2} MB; let it write to a file")
+        if self.size > self._limit:
+            raise ValueTooLarge(f"the script wrote more than {self._limit // 1024**2} MB; let it write to a file")
         self._file.write(encoded)
         return text
 
-    def _is_clean(self, data: bytes, final: bool) -> bool:
+    def _decodes(self, data: bytes, final: bool) -> bool:
         try:
             self._strict.decode(data, final)
         except UnicodeDecodeError:

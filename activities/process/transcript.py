@@ -5,26 +5,28 @@ from typing import Literal
 
 from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
 
-SHOWN = 2_000
-RECENT = 8
-TAIL = 600
-KEPT = 200
+# All in characters, but the numbers of entries.
+ENTRY_LENGTH = 2_000
+MAX_ENTRIES = 200
+PROGRESS_ENTRIES = 8
+PROGRESS_TAIL = 600
 # Of a text that is being written, more is kept than is shown: a secret at the cut is still whole.
-STREAMED = 64_000
+STREAM_LENGTH = 64_000
 
-Kind = Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
+EntryKind = Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
 
 
 class Transcript:
-    """Gathers entries. `redact` goes over every text before it is kept.
+    """Collect the entries of an agent run or a script. `redact` goes over every text before it is kept.
 
-    `last`: so much is shown of what a model says last, be it more than of anything else.
+    `last_length`: characters that the last message keeps, where that is more than ENTRY_LENGTH.
+    `first`: the number of the first entry that is kept, from 0. `doing`: what the activity does now, for people.
     """
 
-    def __init__(self, redact: Callable[[str], str], last: int = SHOWN) -> None:
+    def __init__(self, redact: Callable[[str], str], last_length: int = ENTRY_LENGTH) -> None:
         self.redact = redact
-        self._last = max(SHOWN, last)
-        self._said: list[TranscriptEntry] = []
+        self._last_length = max(ENTRY_LENGTH, last_length)
+        self._entries: list[TranscriptEntry] = []
         self.first = 0
         self.turn = 0
         self.usage = Usage()
@@ -32,49 +34,48 @@ class Transcript:
         self._stream = ""
         self._dropped = 0
 
-    def say(self, kind: Kind, who: str, text: str, shown: int = SHOWN) -> None:
-        """Add an entry, cut to a readable length, `shown`; the oldest go where there are too many to keep."""
-        if self._said and self._said[-1].kind == "message":
-            self._said[-1] = self._said[-1].model_copy(update={"text": _cut(self._said[-1].text, SHOWN)})
-        text = self.redact(text)
-        self._said.append(
-            TranscriptEntry(kind=kind, who=who, text=_cut(text, self._last if kind == "message" else shown))
-        )
-        if len(self._said) > KEPT:
-            del self._said[0]
+    def add(self, kind: EntryKind, who: str, text: str, length: int = ENTRY_LENGTH) -> None:
+        """Add an entry, cut to `length` characters; beyond MAX_ENTRIES the oldest goes."""
+        if self._entries and self._entries[-1].kind == "message":
+            last = self._entries[-1]
+            self._entries[-1] = last.model_copy(update={"text": _cut(last.text, ENTRY_LENGTH)})
+        text = _cut(self.redact(text), self._last_length if kind == "message" else length)
+        self._entries.append(TranscriptEntry(kind=kind, who=who, text=text))
+        if len(self._entries) > MAX_ENTRIES:
+            del self._entries[0]
             self.first += 1
 
     def stream(self, delta: str) -> None:
-        """More of the text that is being written now."""
+        """Add to the text that is being written now."""
         self._stream += delta
-        if len(self._stream) > STREAMED:
-            self._dropped += len(self.redact(self._stream[: -STREAMED // 2]))
-            self._stream = self._stream[-STREAMED // 2 :]
+        if len(self._stream) > STREAM_LENGTH:
+            self._dropped += len(self.redact(self._stream[: -STREAM_LENGTH // 2]))
+            self._stream = self._stream[-STREAM_LENGTH // 2 :]
 
     def end_stream(self) -> None:
-        """That text is complete, and comes as an entry."""
+        """Drop the text that was being written: it is complete, and comes as an entry."""
         self._stream, self._dropped = "", 0
 
     @property
-    def said(self) -> list[TranscriptEntry]:
-        """The entries kept."""
-        return list(self._said)
+    def entries(self) -> list[TranscriptEntry]:
+        """Return the entries that are kept, oldest first."""
+        return list(self._entries)
 
     def progress(self) -> Progress:
-        """The newest entries, and the tail of the text being written."""
-        recent = self._said[-RECENT:]
+        """Return what a heartbeat carries: the newest entries, and the tail of the text that is being written."""
+        recent = self._entries[-PROGRESS_ENTRIES:]
         stream = self.redact(self._stream)
         return Progress(
             turn=self.turn,
             doing=self.doing,
             tokens=self.usage.input_tokens + self.usage.output_tokens,
             usage=self.usage,
-            first=self.first + len(self._said) - len(recent),
+            first=self.first + len(self._entries) - len(recent),
             said=recent,
-            tail=stream[-TAIL:],
+            tail=stream[-PROGRESS_TAIL:],
             written=self._dropped + len(stream),
         )
 
 
-def _cut(text: str, shown: int) -> str:
-    return text if len(text) <= shown else f"{text[:shown]}… ({len(text):,} characters)"
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}… ({len(text):,} characters)"

@@ -1,12 +1,12 @@
-"""What an agent run has paid for: model answers and tool results, written down as they come (docs/decisions/0006).
+"""What an agent run has paid for: model responses and tool results, recorded as they come (docs/decisions/0006).
 
 The next attempt, or the next leg, goes through the conversation again from its start: what the journal holds is not
 asked for again. Each line is JSON, without secrets:
 
     {"by": "x1"}                                           an attempt takes over: what others write from here is void
-    {"by": "x1", "answer": 0, "response": {...}}           what the model said
+    {"by": "x1", "answer": 0, "response": {...}}           the model's response
     {"by": "x1", "call": 0, "tool": "t", "arguments": {}}  a tool is about to be called
-    {"by": "x1", "result": 0, "content": {...}}            what it gave; or "refused": what the agent was told
+    {"by": "x1", "result": 0, "content": {...}}            the call's result; or "refused": its error, for the agent
 """
 
 import json
@@ -28,8 +28,8 @@ SKIPPED = "The call was interrupted, and whether it had any effect is not known.
 
 
 @dataclass
-class _Call:
-    """A tool call of an earlier attempt. Without `content` and `refused`, how it ended is not known."""
+class _RecordedCall:
+    """A tool call of an earlier attempt. Without `content` and `refused`, its outcome is not known."""
 
     tool: str
     arguments: dict[str, Any]
@@ -38,9 +38,11 @@ class _Call:
 
 
 class Journal:
-    """The journal of one agent run. `outcomes`: what a person said about calls whose outcome is not known.
+    """Record the conversation of one agent run, and replay what earlier attempts have recorded.
 
-    `left_off`: why the run cannot go on in this leg, where that is no failure.
+    `outcomes`: a person's decisions on interrupted calls, by number: whether to repeat the call.
+    `unknown`: the interrupted call for which such a decision is needed. `stopping`: the worker is stopping. Where
+    either is set, the leg ends without a failure.
     """
 
     def __init__(
@@ -50,69 +52,74 @@ class Journal:
         self._key = key
         self._secrets = secrets
         self._outcomes = outcomes or {}
-        self._by = uuid.uuid4().hex[:8]
-        self._answers: dict[int, dict[str, Any]] = {}
-        self._calls: dict[int, _Call] = {}
+        self._writer = uuid.uuid4().hex[:8]
+        self._responses: dict[int, dict[str, Any]] = {}
+        self._calls: dict[int, _RecordedCall] = {}
         self._asked = 0
         self._called = 0
         self.unknown: PendingCall | None = None
         self.stopping = False
 
     async def open(self) -> None:
-        """Take over from earlier attempts, and read what they wrote."""
+        """Take over from earlier attempts: void what they still write, and read what they wrote."""
         await self._write()
-        by = None
+        writer = None
         for line in await self._store.read(self._key):
             entry = _parsed(line)
             if set(entry) == {"by"}:
-                by = entry["by"]
-            elif entry.get("by") == by:
-                self._take(self._secrets.reveal(entry))
+                writer = entry["by"]
+            elif entry.get("by") == writer:
+                self._apply(self._secrets.reveal(entry))
 
     @property
     def turns(self) -> int:
-        """How many answers of the model it holds."""
-        return len(self._answers)
+        """Return how many responses of the model are recorded."""
+        return len(self._responses)
 
-    def next_answer(self) -> Response | None:
-        """What the model said at this point, if it has been asked before."""
+    def next_response(self) -> Response | None:
+        """Return the recorded response of this turn, and move on to the next; None where the model has to be asked."""
         self._asked += 1
-        found = self._answers.get(self._asked - 1)
+        found = self._responses.get(self._asked - 1)
         return Response.model_validate(found) if found else None
 
-    async def answered(self, response: Response) -> None:
-        """The model answered."""
-        self._answers[self._asked - 1] = said = response.model_dump(mode="json", exclude_unset=True)
-        await self._write(answer=self._asked - 1, response=said)
+    async def record_response(self, response: Response) -> None:
+        """Record what the model answered in this turn."""
+        self._responses[self._asked - 1] = recorded = response.model_dump(mode="json", exclude_unset=True)
+        await self._write(answer=self._asked - 1, response=recorded)
 
     async def call(
-        self, tool: str, arguments: dict[str, Any] | None, careful: bool, make: Callable[[], Awaitable[CallToolResult]]
+        self,
+        tool: str,
+        arguments: dict[str, Any] | None,
+        ask_to_repeat: bool,
+        make: Callable[[], Awaitable[CallToolResult]],
     ) -> CallToolResult:
-        """The result of a tool call: the recorded one, else that of `make`.
+        """Return the result of a tool call: the recorded one, else that of `make`, which is recorded.
 
-        `careful`: not to be repeated unasked where an earlier attempt ended in its middle. Raises what `make` raises;
-        of that, the calls' own errors (UserError) are recorded as well.
+        `ask_to_repeat`: where an earlier attempt was interrupted in the call, a person decides whether to repeat it.
+        Raises what `make` raises, and records the call's own error (UserError). Raises ToolboxFailed where a person
+        has to decide (`unknown` is set), or where the recorded call is another one.
         """
         number, self._called = self._called, self._called + 1
         given = arguments or {}
-        known = self._calls.get(number)
-        if known and (known.tool, known.arguments) != (tool, given):
+        recorded = self._calls.get(number)
+        if recorded and (recorded.tool, recorded.arguments) != (tool, given):
             raise ToolboxFailed(f"the run took another way than before at its call {number + 1}, of {tool}")
-        if known and known.refused is not None:
-            raise UserError(known.refused)
-        if known and known.content is not None:
-            return CallToolResult.model_validate(known.content)
-        if known and careful and not self._may_repeat(number, known):
+        if recorded and recorded.refused is not None:
+            raise UserError(recorded.refused)
+        if recorded and recorded.content is not None:
+            return CallToolResult.model_validate(recorded.content)
+        if recorded and ask_to_repeat and not self._may_repeat(number, recorded):
             await self._write(result=number, refused=SKIPPED)
             raise UserError(SKIPPED)
-        return await self._make(number, tool, given, make)
+        return await self._record_call(number, tool, given, make)
 
     def stop(self) -> None:
-        """The worker is told to stop: nothing new is begun. Raises ModelUnavailable."""
+        """Set `stopping`, and raise ModelUnavailable, which ends the turn."""
         self.stopping = True
         raise ModelUnavailable("the worker is stopping")
 
-    async def _make(
+    async def _record_call(
         self, number: int, tool: str, arguments: dict[str, Any], make: Callable[[], Awaitable[CallToolResult]]
     ) -> CallToolResult:
         await self._write(call=number, tool=tool, arguments=arguments)
@@ -124,29 +131,29 @@ class Journal:
         await self._write(result=number, content=result.model_dump(mode="json", by_alias=True, exclude_none=True))
         return result
 
-    def _may_repeat(self, number: int, known: _Call) -> bool:
-        """What a person said; where nobody did, the run is left off to ask."""
+    def _may_repeat(self, number: int, call: _RecordedCall) -> bool:
+        """Return a person's decision. Raises ToolboxFailed, which ends the leg, where there is none yet."""
         if number not in self._outcomes:
-            arguments = json.dumps(known.arguments, ensure_ascii=False)
-            self.unknown = PendingCall(id=str(number), tool=known.tool, toolbox="", arguments=arguments)
-            raise ToolboxFailed(f"whether the interrupted call of {known.tool} had any effect is not known")
+            arguments = json.dumps(call.arguments, ensure_ascii=False)
+            self.unknown = PendingCall(id=str(number), tool=call.tool, toolbox="", arguments=arguments)
+            raise ToolboxFailed(f"whether the interrupted call of {call.tool} had any effect is not known")
         return self._outcomes[number]
 
-    def _take(self, entry: dict[str, Any]) -> None:
+    def _apply(self, entry: dict[str, Any]) -> None:
         if "answer" in entry:
-            self._answers[entry["answer"]] = entry["response"]
+            self._responses[entry["answer"]] = entry["response"]
         elif "call" in entry:
-            self._calls[entry["call"]] = _Call(entry["tool"], entry["arguments"])
+            self._calls[entry["call"]] = _RecordedCall(entry["tool"], entry["arguments"])
         elif call := self._calls.get(entry.get("result", -1)):
             call.content, call.refused = entry.get("content"), entry.get("refused")
 
     async def _write(self, **entry: Any) -> None:
-        hidden = self._secrets.hide({"by": self._by, **entry})
+        hidden = self._secrets.hide({"by": self._writer, **entry})
         await self._store.append(self._key, json.dumps(hidden, ensure_ascii=False, separators=(",", ":")))
 
 
 def _parsed(line: str) -> dict[str, Any]:
-    """The entry; an empty one for a line that was cut off as its process died."""
+    """Return the entry; an empty one for a line that was cut off when its process died."""
     try:
         entry = json.loads(line)
     except ValueError:

@@ -10,22 +10,19 @@ from grammar.errors import StorageFailed
 
 
 class JournalFiles:
-    """Keeps the journal `a/b` in `directory`/a/b.jsonl. A line that was added is on the disk.
-
-    A disk that is full, or not there, raises StorageFailed.
-    """
+    """Keep the journal `a/b` in `directory`/a/b.jsonl. Raises StorageFailed where the disk is full, or not there."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     async def read(self, key: str) -> list[str]:
-        """The lines so far; none where there is no such journal."""
-        with _told():
+        """Return the lines so far, a cut or empty one among them; none where there is no such journal."""
+        with _storage_errors():
             return await asyncio.to_thread(_lines, self._path(key))
 
     async def append(self, key: str, line: str) -> None:
-        """Add a line."""
-        with _told():
+        """Add a line: when this returns, it is on the disk."""
+        with _storage_errors():
             await asyncio.to_thread(_append, self._path(key), line)
 
     def _path(self, key: str) -> Path:
@@ -33,7 +30,7 @@ class JournalFiles:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _storage_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -48,7 +45,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _append(path: Path, line: str) -> None:
-    """In front of it goes a line break, too: the last line may have been cut off."""
+    """Write the line after a line break: the last line may have been cut off."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:

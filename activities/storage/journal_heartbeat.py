@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-LARGEST = 1_000_000
-"""Characters: with all else, a heartbeat stays below Temporal's limit of 2 MB."""
+MAX_CHARACTERS = 1_000_000
+"""With all else, a heartbeat stays below Temporal's limit of 2 MB."""
 
 
 class HeartbeatJournal:
-    """Lines in memory. A conversation too large to be carried is not: interrupted, it starts anew."""
+    """Keep the lines of one journal in memory. Beyond MAX_CHARACTERS all are dropped: the next attempt starts anew."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self._lines = list(lines)
@@ -15,14 +15,14 @@ class HeartbeatJournal:
 
     @property
     def lines(self) -> list[str]:
-        """All of them, or none where they are too large."""
-        return list(self._lines) if self._size <= LARGEST else []
+        """Return all lines; none where they are too large for a heartbeat."""
+        return list(self._lines) if self._size <= MAX_CHARACTERS else []
 
     async def read(self, key: str) -> list[str]:
-        """The lines so far."""
+        """Return the lines so far. There is one journal only, whatever the key."""
         return self.lines
 
     async def append(self, key: str, line: str) -> None:
         """Add a line."""
         self._size += len(line)
-        self._lines = [*self._lines, line] if self._size <= LARGEST else []
+        self._lines = [*self._lines, line] if self._size <= MAX_CHARACTERS else []

@@ -2,43 +2,43 @@
 
 import asyncio
 
-from activities.storage.objects import Objects
+from activities.storage.objects import ObjectStore
 
-REMEMBERED = 1000
+MAX_REMEMBERED = 1000
 
 
 class JournalObjects:
-    """Keeps the journal `a/b` in the objects journals/a/b/00000000, ...: one a line, numbered as they were added.
+    """Keep the journal `a/b` in the objects journals/a/b/00000000, ...: one for each line, in the order of the lines.
 
-    A number is taken by writing the object: of two writers, S3 lets one have it, and the other takes the next.
+    A number is taken by creating the object: of two writers, S3 lets one have it, and the other takes the next.
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
         self._next: dict[str, int] = {}
 
     async def read(self, key: str) -> list[str]:
-        """The lines so far; none where there is no such journal."""
+        """Return the lines so far; none where there is no such journal. Raises StorageFailed."""
         keys = await self._objects.keys(_folder(key))
         return [line.decode() for line in await asyncio.gather(*map(self._objects.read, keys))]
 
     async def append(self, key: str, line: str) -> None:
-        """Add a line."""
-        number = self._next[key] if key in self._next else await self._free(key)
+        """Add a line: when this returns, it is stored. Raises StorageFailed."""
+        number = self._next[key] if key in self._next else await self._next_number(key)
         while not await self._objects.create(f"{_folder(key)}/{number:08}", line.encode()):
-            number = await self._free(key)
+            number = await self._next_number(key)
         self._remember(key, number + 1)
 
-    async def _free(self, key: str) -> int:
-        """The number after all that are there."""
+    async def _next_number(self, key: str) -> int:
+        """Return the number after all that are there."""
         keys = await self._objects.keys(_folder(key))
         return int(keys[-1].rpartition("/")[2]) + 1 if keys else 0
 
     def _remember(self, key: str, number: int) -> None:
-        """It only saves looking, so the oldest may be forgotten."""
+        """Remember the next number; the oldest may be forgotten: it only saves a request."""
         self._next.pop(key, None)
         self._next[key] = number
-        while len(self._next) > REMEMBERED:
+        while len(self._next) > MAX_REMEMBERED:
             del self._next[next(iter(self._next))]
 
 

@@ -4,10 +4,10 @@ from typing import Protocol
 
 
 class JournalStore(Protocol):
-    """Journals by their keys, line by line."""
+    """Keep journals by key, line by line. Keys have the form `run/activity`."""
 
     async def read(self, key: str) -> list[str]:
-        """The lines so far."""
+        """Return the lines so far; none where there is no such journal. Raises StorageFailed."""
 
     async def append(self, key: str, line: str) -> None:
-        """Add a line: when this returns, it outlives the process."""
+        """Add a line: when this returns, it outlives the process. Raises StorageFailed."""

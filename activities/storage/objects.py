@@ -3,14 +3,14 @@
 from typing import Protocol
 
 
-class Objects(Protocol):
-    """Written whole or not at all, and on disks when it returns. What is refused or lost raises StorageFailed."""
+class ObjectStore(Protocol):
+    """Keep objects by key, each written whole or not at all. Every method raises StorageFailed."""
 
     async def create(self, key: str, content: bytes) -> bool:
-        """Whether it was written: where there is an object of that key, it is left as it is."""
+        """Write an object, and return True when it is stored; False where there is one of that key, which stays."""
 
     async def read(self, key: str) -> bytes:
-        """What the object holds."""
+        """Return the content of an object."""
 
     async def keys(self, folder: str) -> list[str]:
-        """The keys that begin with `folder/`, in order."""
+        """Return the keys that begin with `folder/`, in order."""

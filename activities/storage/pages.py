@@ -14,9 +14,10 @@ from grammar.preparing.preparation import RenderFailure
 def write(
     request: PrepareRequest, process: Mapping[str, str], files: Mapping[str, Path], folder: Path
 ) -> tuple[Page, list[int]] | RenderFailure:
-    """The first page, and the numbers of each page's first item; where there are several, `folder`/N holds each.
+    """Write each page to `folder`/N, N being the number of its first item; return the first page, and all these N.
 
-    `files`: the documents that the request refers to, by key.
+    `process`: the worker's environment. `files`: the documents that the request refers to, by key. Returns Failed
+    for a TaskError, which would not come through the pipe as it is.
     """
     try:
         return _write(_filled(request, files), process, folder)
@@ -37,8 +38,9 @@ def _write(request: PrepareRequest, process: Mapping[str, str], folder: Path) ->
 
 
 def _filled(request: PrepareRequest, files: Mapping[str, Path]) -> PrepareRequest:
-    """The request with what it refers to. An output of which there is no file is not read by the task."""
-    read = {name: stored_value(files[one.key], one.form) for name, one in request.stored.items() if one.key in files}
+    """Return the request with the documents in it. An output that has no file here is not read by the task."""
+    present = {name: document for name, document in request.stored.items() if document.key in files}
+    read = {name: stored_value(files[document.key], document.form) for name, document in present.items()}
     result = request.result
     if result and result.stored:
         result = stored_result(files[result.stored.key], result.stored.form, result.position)

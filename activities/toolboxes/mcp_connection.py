@@ -19,9 +19,10 @@ from grammar.documents.models import ServerParams
 
 T = TypeVar("T")
 
+# Seconds.
 HTTP_TIMEOUT = 30.0
-FAREWELL = 2.0
-CHECK = 2.0
+CLOSE_TIMEOUT = 2.0
+CHECK_TIMEOUT = 2.0
 # The session's own timeout comes first; this one is for a transport that does not even take the request.
 MARGIN = 5.0
 
@@ -30,49 +31,49 @@ logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
 
 
 class ConnectionLost(Exception):
-    """The server does not answer any more. Its text says how that showed."""
+    """Say that the server does not answer any more. The text: how that showed."""
 
 
 class CallTimedOut(Exception):
-    """A call took longer than one request may. The server may be busy with it still."""
+    """Say that a call took longer than one request may. The server may be busy with it still."""
 
 
 class Connection:
-    """A session in an asyncio task of its own: the MCP SDK wants it closed by the task that opened it."""
+    """Hold one session open, in an asyncio task of its own: the MCP SDK wants it closed by the task that opened it."""
 
     def __init__(self, spec: ServerSpec, log: ServerLog) -> None:
         self._client = Client(_transport(spec, log), cache=None, read_timeout_seconds=spec.request_timeout)
-        self._limit = spec.request_timeout + MARGIN
+        self._call_timeout = spec.request_timeout + MARGIN
         # A stdio transport ends its process in bounded time by itself. Over HTTP, a goodbye may go unanswered.
-        self._farewell = None if spec.params.kind == "stdio" else FAREWELL
+        self._close_timeout = None if spec.params.kind == "stdio" else CLOSE_TIMEOUT
         self._ready = asyncio.Event()
-        self._over = asyncio.Event()
+        self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> list[Tool]:
-        """Connect; what tools the server has. Raises whatever goes wrong in a foreign server or on the way to it."""
-        self._task = asyncio.create_task(self._hold_open())
-        await self._unless_ended(self._ready.wait())
-        return await self._unless_ended(self._list_tools())
+        """Connect, and return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
+        self._task = asyncio.create_task(self._run())
+        await self._while_open(self._ready.wait())
+        return await self._while_open(self._list_tools())
 
     async def call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
-        """The tool's result. Raises ConnectionLost, CallTimedOut; any other exception is the call's own."""
+        """Call the tool, and return its result. Raises ConnectionLost, CallTimedOut, and the call's own error."""
         request = self._client.call_tool(tool, arguments, meta=meta)  # type: ignore[arg-type]
         try:
-            async with asyncio.timeout(self._limit):
-                return await self._unless_ended(request)
+            async with asyncio.timeout(self._call_timeout):
+                return await self._while_open(request)
         except Exception as error:  # of a foreign server: what counts is whether it is still there
-            if isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT and await self.answers():
-                raise CallTimedOut(f"no answer within {self._limit - MARGIN:g} s") from None
-            if _is_loss(error) or not await self.answers():
-                raise ConnectionLost(said(error)) from None
+            if isinstance(error, MCPError) and error.code == REQUEST_TIMEOUT and await self.is_alive():
+                raise CallTimedOut(f"no answer within {self._call_timeout - MARGIN:g} s") from None
+            if _is_loss(error) or not await self.is_alive():
+                raise ConnectionLost(error_text(error)) from None
             raise
 
-    async def answers(self) -> bool:
-        """Whether the server is there; one that is busy counts as there."""
+    async def is_alive(self) -> bool:
+        """Return whether the server answers; a busy one, which takes longer than CHECK_TIMEOUT, counts as alive."""
         try:
-            async with asyncio.timeout(CHECK):
-                await self._unless_ended(self._client.list_tools())
+            async with asyncio.timeout(CHECK_TIMEOUT):
+                await self._while_open(self._client.list_tools())
         except TimeoutError:
             return True
         except Exception:  # whatever it is, this connection is of no use any more
@@ -80,19 +81,19 @@ class Connection:
         return True
 
     async def close(self) -> None:
-        """Close it, and end a stdio server with it: in bounded time, whatever state it is in."""
+        """Close the session, and end a stdio server with it: in bounded time, whatever state it is in."""
         if self._task is None:
             return
-        self._over.set()
+        self._closing.set()
         if self._ready.is_set():
-            await asyncio.wait({self._task}, timeout=self._farewell)
+            await asyncio.wait({self._task}, timeout=self._close_timeout)
         self._task.cancel()
         await asyncio.wait({self._task})
 
-    async def _hold_open(self) -> None:
+    async def _run(self) -> None:
         async with self._client:
             self._ready.set()
-            await self._over.wait()
+            await self._closing.wait()
 
     async def _list_tools(self) -> list[Tool]:
         page = await self._client.list_tools()
@@ -104,24 +105,24 @@ class Connection:
             tools += page.tools
         return tools
 
-    async def _unless_ended(self, request: Coroutine[Any, Any, T]) -> T:
-        """What the request gives, or raises; the end of the connection ends the waiting."""
+    async def _while_open(self, request: Coroutine[Any, Any, T]) -> T:
+        """Return what the request returns, or raise what it raises; ConnectionLost where the session ends first."""
         assert self._task
-        asked = asyncio.create_task(request)
+        pending = asyncio.create_task(request)
         try:
-            await asyncio.wait({asked, self._task}, return_when=asyncio.FIRST_COMPLETED)
-            if asked.done():
-                return asked.result()
+            await asyncio.wait({pending, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            if pending.done():
+                return pending.result()
             if not self._task.cancelled() and (error := self._task.exception()):
-                raise ConnectionLost(said(error))
+                raise ConnectionLost(error_text(error))
             raise ConnectionLost("the connection is closed")
         finally:
-            asked.add_done_callback(_look_at)
-            asked.cancel()
+            pending.add_done_callback(_retrieve_exception)
+            pending.cancel()
 
 
-def said(error: BaseException) -> str:
-    """What an exception of a foreign library says; of a group, its first."""
+def error_text(error: BaseException) -> str:
+    """Return the text of an exception of a foreign library, or its class where it has none; of a group, its first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return str(error) or type(error).__name__
@@ -133,8 +134,8 @@ def _is_loss(error: Exception) -> bool:
     return isinstance(error, ConnectionLost | TimeoutError)
 
 
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """So that asyncio does not complain of an exception that nobody waits for any more."""
+def _retrieve_exception(task: asyncio.Task[Any]) -> None:
+    """Look at the exception, so that asyncio does not complain of one that nobody waits for any more."""
     if not task.cancelled():
         task.exception()
 
@@ -165,7 +166,7 @@ async def _streamable(params: ServerParams) -> AsyncIterator[Any]:
 
 
 def _http_client(params: ServerParams) -> httpx2.AsyncClient:
-    """Redirects are the transport's: it follows them within one origin only, so headers stay with their host."""
+    """Make a client that follows no redirect: the transport does, within one origin only; headers stay with a host."""
     # No limit on reading: a stream of events is silent while nothing happens. Each request has its own limit.
     timeout = httpx2.Timeout(params.timeout or HTTP_TIMEOUT, read=None)
     return httpx2.AsyncClient(headers={**params.headers, **params.optional_headers}, timeout=timeout)

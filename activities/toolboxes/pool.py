@@ -14,6 +14,7 @@ from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
 if TYPE_CHECKING:
     from activities.toolboxes.server import ToolboxServer
 
+# Seconds that a server is kept unused, by its `lifetime`.
 TASK_IDLE = 60.0
 WORKER_IDLE = 300.0
 
@@ -31,79 +32,82 @@ class PoolKey:
     folder: str | None
 
 
-class Pool:
-    """All MCP servers of a worker. Each runs for one agent run, or is kept for the next that may have it."""
+class ServerPool:
+    """Hold all MCP servers of a worker. Each runs for one agent run, or is kept for the next that may have it.
+
+    All arguments are in seconds.
+    """
 
     def __init__(
         self, task_idle: float = TASK_IDLE, worker_idle: float = WORKER_IDLE, start_timeout: float = START_TIMEOUT
     ) -> None:
         self._idle = {"run": 0.0, "task": task_idle, "worker": worker_idle}
         self._start_timeout = start_timeout
-        self._kept: dict[PoolKey, list[_Kept]] = {}
-        self._endings: set[asyncio.Task[None]] = set()
+        self._servers: dict[PoolKey, list[_PooledServer]] = {}
+        self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @asynccontextmanager
     async def servers(self, specs: Sequence[ServerSpec], task: str) -> AsyncIterator[list[ToolboxServer]]:
-        """A server for each, ready to be called; started side by side. `task`: the run and the task that ask.
+        """Yield a server for each spec, ready to be called; they are started side by side.
 
-        Raises ToolboxFailed.
+        `task`: the run and the task that ask. Raises ToolboxFailed.
         """
-        leases = [_Lease(self, spec, task) for spec in specs]
+        checkouts = [_Checkout(self, spec, task) for spec in specs]
         try:
-            yield await _side_by_side([lease.server() for lease in leases])
+            yield await _side_by_side([checkout.server() for checkout in checkouts])
         except asyncio.CancelledError:
-            for lease in leases:
-                lease.interrupted()
+            for checkout in checkouts:
+                checkout.interrupt()
             raise
         finally:
-            if endings := [ending for lease in leases if (ending := lease.end())]:
-                await asyncio.shield(asyncio.wait(endings))
+            if stopping := [stop for checkout in checkouts if (stop := checkout.release())]:
+                await asyncio.shield(asyncio.wait(stopping))
 
     async def close(self) -> None:
-        """Stop all servers. None is kept from now on."""
+        """Stop all unused servers, and wait until all that were told to stop have. None is kept from now on."""
         self._closed = True
-        for kept in [one for several in self._kept.values() for one in several if not one.users]:
-            self._stop(kept)
-        if self._endings:
-            await asyncio.wait(self._endings)
+        for pooled in [pooled for same_key in self._servers.values() for pooled in same_key if not pooled.users]:
+            self._stop(pooled)
+        if self._stopping:
+            await asyncio.wait(self._stopping)
 
-    def take(self, spec: ServerSpec, key: PoolKey) -> _Kept:
-        """One that may be had, or else a new one, which starts now. What they need is loaded."""
+    def acquire(self, spec: ServerSpec, key: PoolKey) -> _PooledServer:
+        """Return a free server for `key`, else a new one, which starts now and is not ready yet."""
         from activities.toolboxes.server import ToolboxServer
 
-        kept = next((one for one in self._kept.get(key, ()) if one.free), None)
-        if kept is None:
-            kept = _Kept(key, ToolboxServer(spec, self._start_timeout), self._idle[spec.params.lifetime])
-            self._kept.setdefault(key, []).append(kept)
-        kept.users += 1
-        kept.rests_until(None)
-        return kept
+        pooled = next((pooled for pooled in self._servers.get(key, ()) if pooled.is_free), None)
+        if pooled is None:
+            pooled = _PooledServer(key, ToolboxServer(spec, self._start_timeout), self._idle[spec.params.lifetime])
+            self._servers.setdefault(key, []).append(pooled)
+        pooled.users += 1
+        pooled.set_idle_timer(None)
+        return pooled
 
-    def give_back(self, kept: _Kept) -> asyncio.Task[None] | None:
-        """Keep it for the next, or end it; the task that does so."""
-        kept.users -= 1
-        if kept.users:
+    def release(self, pooled: _PooledServer) -> asyncio.Task[None] | None:
+        """Count one user less. Keep an unused server for the next user, or stop it, and return the task that does."""
+        pooled.users -= 1
+        if pooled.users:
             return None
-        if kept.idle and not kept.server.lost and not self._closed:
-            kept.server.rest()
-            kept.rests_until(asyncio.get_running_loop().call_later(kept.idle, self._stop, kept))
+        if pooled.idle and not pooled.server.broken and not self._closed:
+            pooled.server.trim_log()
+            pooled.set_idle_timer(asyncio.get_running_loop().call_later(pooled.idle, self._stop, pooled))
             return None
-        return self._stop(kept)
+        return self._stop(pooled)
 
-    def _stop(self, kept: _Kept) -> asyncio.Task[None]:
-        several = self._kept[kept.key]
-        several.remove(kept)
-        if not several:
-            del self._kept[kept.key]
-        ending = asyncio.create_task(kept.stop())
-        self._endings.add(ending)
-        ending.add_done_callback(self._endings.discard)
-        return ending
+    def _stop(self, pooled: _PooledServer) -> asyncio.Task[None]:
+        same_key = self._servers[pooled.key]
+        same_key.remove(pooled)
+        if not same_key:
+            del self._servers[pooled.key]
+        stop = asyncio.create_task(pooled.stop())
+        self._stopping.add(stop)
+        stop.add_done_callback(self._stopping.discard)
+        return stop
 
 
-class _Kept:
-    """A server of the pool. `idle`: seconds that it is kept unused, 0 for one agent run alone."""
+class _PooledServer:
+    """A server of the pool, which starts at once. `idle`: seconds that it is kept unused, 0 for one agent run alone."""
 
     def __init__(self, key: PoolKey, server: ToolboxServer, idle: float) -> None:
         self.key = key
@@ -112,28 +116,28 @@ class _Kept:
         self.users = 0
         self._shared = key.scope == ""
         self._starting = asyncio.create_task(server.start())
-        self._rest: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     @property
-    def free(self) -> bool:
-        """Whether one more may use it."""
-        return not self.server.lost and (self._shared or not self.users)
+    def is_free(self) -> bool:
+        """Return whether one more run may use it."""
+        return not self.server.broken and (self._shared or not self.users)
 
-    async def started(self) -> bool:
-        """Whether it was there before. Raises ToolboxFailed."""
-        before = self._starting.done()
+    async def wait_until_started(self) -> bool:
+        """Wait until it is ready; return whether it was before. Raises ToolboxFailed."""
+        was_ready = self._starting.done()
         await asyncio.shield(self._starting)
-        return before
+        return was_ready
 
-    def rests_until(self, rest: asyncio.TimerHandle | None) -> None:
-        """When its end comes unless somebody uses it."""
-        if self._rest:
-            self._rest.cancel()
-        self._rest = rest
+    def set_idle_timer(self, timer: asyncio.TimerHandle | None) -> None:
+        """Set the timer that stops it while nobody uses it; cancel the one before."""
+        if self._idle_timer:
+            self._idle_timer.cancel()
+        self._idle_timer = timer
 
     async def stop(self) -> None:
-        """End it, even while it starts."""
-        self.rests_until(None)
+        """Stop it, even while it starts."""
+        self.set_idle_timer(None)
         self._starting.cancel()
         await asyncio.wait({self._starting})
         if not self._starting.cancelled():
@@ -141,43 +145,43 @@ class _Kept:
         await self.server.stop()
 
 
-class _Lease:
+class _Checkout:
     """One agent run's use of one server."""
 
-    def __init__(self, pool: Pool, spec: ServerSpec, task: str) -> None:
+    def __init__(self, pool: ServerPool, spec: ServerSpec, task: str) -> None:
         self._pool = pool
         self._spec = spec
         scope = {"run": None, "task": task, "worker": ""}[spec.params.lifetime]
         self._key = PoolKey(spec.params.model_dump_json(), spec.request_timeout, scope, spec.folder)
-        self._kept: _Kept | None = None
+        self._pooled: _PooledServer | None = None
 
     async def server(self) -> ToolboxServer:
-        """A server that answers: one that died while nobody used it is replaced. Raises ToolboxFailed."""
+        """Return a server that answers: one that died while nobody used it is replaced. Raises ToolboxFailed."""
         await load()
         while True:
-            self._kept = kept = self._pool.take(self._spec, self._key)
-            if not await kept.started() or kept.users > 1 or await kept.server.answers():
-                return kept.server
-            kept.server.lost = True
-            if ending := self.end():  # its port must be free for the next
-                await asyncio.shield(ending)
+            self._pooled = pooled = self._pool.acquire(self._spec, self._key)
+            if not await pooled.wait_until_started() or pooled.users > 1 or await pooled.server.is_alive():
+                return pooled.server
+            pooled.server.broken = True
+            if stop := self.release():  # its port must be free for the next
+                await asyncio.shield(stop)
 
-    def interrupted(self) -> None:
-        """The run was broken off: a server that it had for itself may still be busy with its call."""
-        if self._kept and self._key.scope != "":
-            self._kept.server.lost = True
+    def interrupt(self) -> None:
+        """Mark the server as broken, unless others use it: it may still be busy with the cancelled run's call."""
+        if self._pooled and self._key.scope != "":
+            self._pooled.server.broken = True
 
-    def end(self) -> asyncio.Task[None] | None:
-        """Give the server back."""
-        kept, self._kept = self._kept, None
-        return self._pool.give_back(kept) if kept else None
+    def release(self) -> asyncio.Task[None] | None:
+        """Give the server back to the pool; return the task that stops it, if any."""
+        pooled, self._pooled = self._pooled, None
+        return self._pool.release(pooled) if pooled else None
 
 
 async def _side_by_side(starts: Sequence[Coroutine[None, None, ToolboxServer]]) -> list[ToolboxServer]:
-    """The first that fails ends the others' waiting. Raises its ToolboxFailed."""
+    """Start all, and return them; the first that fails cancels the others' waiting. Raises its ToolboxFailed."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(start) for start in starts]
-    except* Exception as failed:
-        raise failed.exceptions[0] from None
+    except* Exception as group_error:
+        raise group_error.exceptions[0] from None
     return [task.result() for task in tasks]

@@ -8,18 +8,21 @@ from typing import Any
 from mcp.types import CallToolResult, Tool
 
 from activities.process.activity_errors import one_line
-from activities.toolboxes.mcp_connection import CallTimedOut, Connection, ConnectionLost, said
+from activities.toolboxes.mcp_connection import CallTimedOut, Connection, ConnectionLost, error_text
 from activities.toolboxes.server_process import ServerLog, ServerProcess
 from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
 from grammar.errors import ToolboxFailed
 
 
 class ToolboxServer:
-    """A server and the way to it. `lost`: it failed at its start or since, and nobody else is to have it."""
+    """Hold a server and its connection. `broken`: it failed, or may be busy for ever: no other run is to get it.
+
+    `tools`: those that it has, once it is started. `start_timeout`: seconds.
+    """
 
     def __init__(self, spec: ServerSpec, start_timeout: float = START_TIMEOUT) -> None:
         self.tools: list[Tool] = []
-        self.lost = False
+        self.broken = False
         self._spec = spec
         self._start_timeout = start_timeout
         self._log = ServerLog()
@@ -27,48 +30,48 @@ class ToolboxServer:
         self._connection: Connection | None = None
 
     async def start(self) -> None:
-        """Ready to be called. Raises ToolboxFailed in bounded time."""
+        """Start the server, connect to it, and list its tools. Raises ToolboxFailed in bounded time."""
         try:
             if self._process:
                 await self._process.start()
             self.tools = await self._connect()
         except (ConnectionLost, OSError, ValueError) as error:
-            raise self._failed("did not start", said(error)) from None
+            raise self._failed("did not start", error_text(error)) from None
 
     async def call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
-        """The tool's result. Raises ToolboxFailed where the server is lost; other exceptions are the call's own."""
+        """Call the tool, and return its result. Raises ToolboxFailed of a lost server, and the call's own errors."""
         try:
             async with self._connected() as connection:
                 return await connection.call(tool, arguments, meta)
         except ConnectionLost as error:
             raise self._failed("was lost", str(error)) from None
         except CallTimedOut:
-            self.lost = True  # it goes on with a call that nobody waits for: no one else is to have it
+            self.broken = True  # it goes on with a call that nobody waits for
             raise
 
-    async def answers(self) -> bool:
-        """Whether it is still there, and can be used again."""
+    async def is_alive(self) -> bool:
+        """Return whether it is still there, and can be used again."""
         if self._process and not self._process.running:
             return False
-        return self._connection is None or await self._connection.answers()
+        return self._connection is None or await self._connection.is_alive()
 
     async def stop(self) -> None:
-        """End it, in bounded time, whatever state it is in."""
+        """Stop the server, in bounded time, whatever state it is in."""
         if self._connection:
             await self._connection.close()
         if self._process:
             await self._process.stop()
         self._log.close()
 
-    def rest(self) -> None:
-        """Nobody uses it for now."""
+    def trim_log(self) -> None:
+        """Trim the log when the server returns to the pool."""
         self._log.trim()
 
     async def _connect(self) -> list[Tool]:
         if self._spec.params.reconnecting:
             async with self._fresh() as (_, tools):
                 return tools
-        self._connection = self._new()
+        self._connection = self._make_connection()
         return await _opened(self._connection, self._start_timeout)
 
     @asynccontextmanager
@@ -81,20 +84,20 @@ class ToolboxServer:
 
     @asynccontextmanager
     async def _fresh(self) -> AsyncIterator[tuple[Connection, list[Tool]]]:
-        """A connection for one use (`reconnecting`)."""
-        connection = self._new()
+        """Connect for one use (`reconnecting`)."""
+        connection = self._make_connection()
         try:
             yield connection, await _opened(connection, self._start_timeout)
         finally:
             await asyncio.shield(asyncio.ensure_future(connection.close()))
 
-    def _new(self) -> Connection:
+    def _make_connection(self) -> Connection:
         return Connection(self._spec, self._log)
 
-    def _failed(self, what: str, reason: str) -> ToolboxFailed:
-        self.lost = True
+    def _failed(self, event: str, reason: str) -> ToolboxFailed:
+        self.broken = True
         tail = self._log.tail()
-        return ToolboxFailed(f"toolbox {self._spec.name} {what}: {one_line(reason)}" + (f"\n{tail}" if tail else ""))
+        return ToolboxFailed(f"toolbox {self._spec.name} {event}: {one_line(reason)}" + (f"\n{tail}" if tail else ""))
 
 
 async def _opened(connection: Connection, seconds: float) -> list[Tool]:
@@ -104,7 +107,7 @@ async def _opened(connection: Connection, seconds: float) -> list[Tool]:
     except TimeoutError:
         raise ConnectionLost(f"no answer within {seconds:g} s") from None
     except Exception as error:  # whatever a foreign server does at its start is its failure
-        raise ConnectionLost(said(error)) from None
+        raise ConnectionLost(error_text(error)) from None
 
 
 def _process(spec: ServerSpec, log: ServerLog) -> ServerProcess | None:

@@ -14,18 +14,20 @@ from urllib.parse import urlsplit
 from activities.process.process_group import end_group
 from grammar.documents.models import ServerParams
 
-PASSED_ON = (
+PASSED_THROUGH = (
     "HOME", "PATH", "LOGNAME", "SHELL", "TERM", "USER",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 )  # fmt: skip
+# Seconds.
 PORT_TIMEOUT = 30.0
-PORT_FREE = 10.0
+PORT_FREE_TIMEOUT = 10.0
+# Bytes.
 TAIL = 1_000
-LARGEST_LOG = 1024 * 1024
+MAX_LOG = 1024 * 1024
 
 
 class ServerLog:
-    """What a server process writes for people; of much, the newest."""
+    """Hold what a server process writes that is no MCP, in a temporary file; of much, the newest."""
 
     def __init__(self) -> None:
         self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (it lives as long as the server)
@@ -33,19 +35,19 @@ class ServerLog:
         fcntl.fcntl(self.file, fcntl.F_SETFL, fcntl.fcntl(self.file, fcntl.F_GETFL) | os.O_APPEND)
 
     def tail(self) -> str:
-        """The last of it, as text."""
+        """Return the last TAIL bytes, as text."""
         self.file.seek(max(0, self._size() - TAIL))
         return self.file.read().decode(errors="replace").strip()
 
     def trim(self) -> None:
-        """Drop all but the tail of a log that has grown large."""
-        if self._size() > LARGEST_LOG:
+        """Drop all but the tail of a log larger than MAX_LOG."""
+        if self._size() > MAX_LOG:
             tail = self.tail()
             self.file.truncate(0)
             self.file.write(tail.encode() + b"\n")
 
     def close(self) -> None:
-        """Forget it."""
+        """Close the file, which is gone then."""
         self.file.close()
 
     def _size(self) -> int:
@@ -53,7 +55,7 @@ class ServerLog:
 
 
 class ServerProcess:
-    """Started before its port is connected to, and ended with its whole process group."""
+    """Run the process of a server that is reached over HTTP, in a process group of its own."""
 
     def __init__(self, params: ServerParams, log: ServerLog, folder: str | None = None) -> None:
         self._params = params
@@ -63,40 +65,46 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
+        """Return whether the process was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self, seconds: float = PORT_TIMEOUT) -> None:
-        """Return when its port accepts connections. Raises OSError, and ValueError for a url that names no port."""
+        """Start the process, and return when its port accepts connections.
+
+        Raises OSError where it does not within `seconds`, or the port is taken; ValueError for a url without a host.
+        """
         address = _address(self._params.url or "")
-        await _free(*address, seconds=PORT_FREE)
+        await _wait_until_free(*address, seconds=PORT_FREE_TIMEOUT)
         self._process = await asyncio.create_subprocess_exec(
             self._params.command or "", *self._params.args,
             stdin=asyncio.subprocess.DEVNULL, stdout=self._log.file, stderr=self._log.file,
             env=environment(os.environ, self._params.env), cwd=self._folder,
-            start_new_session=True, preexec_fn=_ends_with_us(),
+            start_new_session=True, preexec_fn=_die_with_parent(),
         )  # fmt: skip
         try:
             async with asyncio.timeout(seconds):
-                await self._accepting(*address)
+                await self._wait_until_accepting(*address)
         except TimeoutError:
             raise OSError(f"port {address[1]} accepts no connection within {seconds:g} s") from None
 
-    async def _accepting(self, host: str, port: int) -> None:
+    async def _wait_until_accepting(self, host: str, port: int) -> None:
         while not await _accepts(host, port):
             if self._process and self._process.returncode is not None:
                 raise OSError(f"it ended with exit code {self._process.returncode}")
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
-        """End it, if it was started."""
+        """End the process group, if the process was started."""
         if self._process:
             await end_group(self._process)
 
 
 def environment(process: Mapping[str, str], toolbox: Mapping[str, str]) -> dict[str, str]:
-    """What a server process sees: no key of ours. Commands of this installation are found last on PATH."""
-    passed = {name: process[name] for name in PASSED_ON if name in process}
+    """Return the environment of a server process: PASSED_THROUGH of the worker's, and the toolbox's `env`.
+
+    Commands of this installation are found last on PATH.
+    """
+    passed = {name: process[name] for name in PASSED_THROUGH if name in process}
     path = os.pathsep.join(filter(None, [passed.get("PATH"), sysconfig.get_path("scripts")]))
     return {**passed, "PATH": path, **toolbox}
 
@@ -108,7 +116,7 @@ def _address(url: str) -> tuple[str, int]:
     return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
-async def _free(host: str, port: int, seconds: float) -> None:
+async def _wait_until_free(host: str, port: int, seconds: float) -> None:
     """Return when nobody answers there: a server that was killed takes a moment to let go. Raises OSError."""
     deadline = asyncio.get_running_loop().time() + seconds
     while await _accepts(host, port):
@@ -128,16 +136,16 @@ async def _accepts(host: str, port: int) -> bool:
     return True
 
 
-def _ends_with_us() -> Callable[[], None] | None:
-    """Linux: for the child to call, so that it ends with this process. SIGTERM, which launchers pass on."""
+def _die_with_parent() -> Callable[[], None] | None:
+    """Return what a child calls so that it ends with this process, by SIGTERM, which launchers pass on. Linux only."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl
-    us = os.getpid()
+    parent = os.getpid()
 
-    def ask() -> None:
+    def set_death_signal() -> None:
         prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-        if os.getppid() != us:
+        if os.getppid() != parent:
             os._exit(1)
 
-    return ask
+    return set_death_signal

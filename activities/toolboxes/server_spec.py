@@ -1,4 +1,4 @@
-"""Which MCP server is asked for."""
+"""Which MCP server an agent run needs."""
 
 from dataclasses import dataclass, field
 
@@ -9,10 +9,10 @@ START_TIMEOUT = 60.0
 
 @dataclass(frozen=True)
 class ServerSpec:
-    """Which server: a toolbox's name and its parameters, rendered. They may hold secrets: for use only.
+    """The server of a toolbox: the toolbox's name, and its parameters, rendered. They may hold secrets: not for logs.
 
-    `request_timeout`: seconds that one request to the server may take. `folder`: where its process works, if it has
-    one; None: where the worker does.
+    `request_timeout`: seconds that one request to the server may take. `folder`: where its process runs, if it has one;
+    None: where the worker does.
     """
 
     name: str

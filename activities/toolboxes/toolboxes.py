@@ -1,4 +1,4 @@
-"""The toolboxes of one agent run: resolved, their servers had from the pool."""
+"""The toolboxes of one agent run: their parameters rendered, their servers taken from the pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from temporalio import activity
 
 from activities.process.render import Renderer
 from activities.process.working_directory import working_directory
-from activities.toolboxes.pool import Pool
+from activities.toolboxes.pool import ServerPool
 from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import Toolbox
 from grammar.errors import TemplateFailed
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 
 class Toolboxes:
-    """Opens the toolboxes of agent runs. One per worker."""
+    """Open the toolboxes of agent runs. One per worker."""
 
-    def __init__(self, renderer: Renderer, pool: Pool) -> None:
+    def __init__(self, renderer: Renderer, pool: ServerPool) -> None:
         self._renderer = renderer
         self._pool = pool
 
     async def resolve(
-        self, toolboxes: Mapping[str, Toolbox], surroundings: TemplateContext, task_env: Mapping[str, str]
+        self, toolboxes: Mapping[str, Toolbox], context: TemplateContext, task_env: Mapping[str, str]
     ) -> list[ResolvedServer]:
-        """The toolboxes' parameters, rendered. Raises TemplateFailed."""
+        """Render the toolboxes' parameters. `task_env`: the task's `env`, rendered. Raises TemplateFailed."""
         found = []
         for name, toolbox in toolboxes.items():
             environ = Environ(dict(os.environ), task_env)
-            resolved = await self._renderer(resolve, name, toolbox.server_params, surroundings, environ)
+            resolved = await self._renderer(resolve, name, toolbox.server_params, context, environ)
             if isinstance(resolved, TemplateFailed):
                 raise resolved
             found.append(resolved)
         return found
 
     @asynccontextmanager
-    async def serving(
+    async def servers(
         self, resolved: Sequence[ResolvedServer], request: AgentRequest
     ) -> AsyncIterator[dict[str, ToolboxServer]]:
-        """Each toolbox's server, given back afterwards. Raises ToolboxFailed."""
-        folder = working_directory(request.folder).path
+        """Yield each toolbox's server, by the toolbox's reference; at the end they go back. Raises ToolboxFailed."""
         timeouts = {name: toolbox.session_timeout for name, toolbox in request.toolboxes.items()}
+        folder = working_directory(request.folder).path
         specs = [ServerSpec(server.name, server.params, timeouts[server.name], folder) for server in resolved]
         task = f"{activity.info().workflow_run_id}/{request.task}"
         async with self._pool.servers(specs, task) as servers:

@@ -3,20 +3,16 @@
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
-from tests.support.script import Rule
+from tests.support.endpoint_replies import Reply
 
 HERE = Path(__file__).parent
 FLOWS = HERE / "flows"
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Case(_Entry):
-    """One flow. `concurrent`: the order of its requests is open. `peak`: compare the requests in flight, too.
+class FlowCase(BaseModel, extra="forbid"):
+    """One flow, and how it is run. `concurrent`: the order of its requests is open. `peak`: compare requests in flight.
 
     `typed`: what a person at the terminal answers. `env`: $SCRATCH in a value is the engine's scratch directory.
     """
@@ -25,7 +21,7 @@ class Case(_Entry):
     covers: list[str]
     args: list[str] = []
     env: dict[str, str] = {}
-    rules: list[Rule] = []
+    rules: list[Reply] = []
     concurrent: bool = False
     peak: bool = False
     typed: str | None = None
@@ -33,7 +29,7 @@ class Case(_Entry):
     prompt: str | None = None
 
 
-class Everywhere(_Entry):
+class EverywhereDifference(BaseModel, extra="forbid"):
     """A difference in every flow, which `sameness.py` takes out before it compares."""
 
     id: str
@@ -41,7 +37,7 @@ class Everywhere(_Entry):
     why: str
 
 
-class Difference(_Entry):
+class FlowDifference(BaseModel, extra="forbid"):
     """A deliberate difference of one flow. `aspects`: where it shows."""
 
     flow: str
@@ -50,16 +46,18 @@ class Difference(_Entry):
     why: str
 
 
-class Differences(_Entry):
+class Differences(BaseModel, extra="forbid"):
     """The file differences.yaml."""
 
-    everywhere: list[Everywhere]
-    flows: list[Difference]
+    everywhere: list[EverywhereDifference]
+    flows: list[FlowDifference]
 
 
-def cases() -> list[Case]:
-    return TypeAdapter(list[Case]).validate_python(yaml.safe_load((HERE / "cases.yaml").read_text()))
+def cases() -> list[FlowCase]:
+    """Read cases.yaml."""
+    return TypeAdapter(list[FlowCase]).validate_python(yaml.safe_load((HERE / "cases.yaml").read_text()))
 
 
 def differences() -> Differences:
+    """Read differences.yaml."""
     return Differences.model_validate(yaml.safe_load((HERE / "differences.yaml").read_text()))

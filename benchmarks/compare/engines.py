@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.compare import existing
-from benchmarks.compare.cases import FLOWS, Case
-from benchmarks.compare.program import Ended, background, run
-from benchmarks.compare.scripted import Scripted
+from benchmarks.compare.cases import FLOWS, FlowCase
+from benchmarks.compare.program import ProgramResult, background, run
+from benchmarks.compare.scripted import NameMatchingEndpoint
 
 ROOT = existing.ROOT
 SERVER = ROOT / "tests" / "support" / "mcp_server.py"
@@ -22,13 +22,13 @@ HEADER = 'seclab-taskflow-agent:\n  version: "1.0"\n  filetype: {}\n'
 
 
 class Engine(ABC):
-    """An engine, with a scripted endpoint of its own. Use it as a context manager."""
+    """Run cases on an engine, with a scripted endpoint of its own. Use it as a context manager."""
 
     name: str
 
     def __init__(self, scratch: Path) -> None:
         self.scratch = scratch
-        self.endpoint = Scripted()
+        self.endpoint = NameMatchingEndpoint()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -40,13 +40,13 @@ class Engine(ABC):
     def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._stack.close()
 
-    def run(self, case: Case, seconds: float = 90) -> Ended:
-        """Run the case to its end; `endpoint.requests` then says what was asked."""
+    def run(self, case: FlowCase, seconds: float = 90) -> ProgramResult:
+        """Run the case to its end, at most so many `seconds`. Its model requests are then in `endpoint.requests`."""
         self.endpoint.start_anew(case.rules)
         return run(self.command(case), self.variables(case), self.scratch, seconds, case.typed)
 
-    def variables(self, case: Case) -> dict[str, str]:
-        """The environment of the engine's process."""
+    def variables(self, case: FlowCase) -> dict[str, str]:
+        """Return the environment of the engine's process."""
         given = {name: value.replace("$SCRATCH", str(self.scratch)) for name, value in case.env.items()}
         return self.env(case) | given
 
@@ -54,10 +54,12 @@ class Engine(ABC):
         """Start what is to run beside all cases."""
 
     @abstractmethod
-    def command(self, case: Case) -> list[str]: ...
+    def command(self, case: FlowCase) -> list[str]:
+        """Return the command line that runs the case."""
 
     @abstractmethod
-    def env(self, case: Case) -> dict[str, str]: ...
+    def env(self, case: FlowCase) -> dict[str, str]:
+        """Return the environment of the process, without the case's own variables."""
 
     def _env(self, first: Path) -> dict[str, str]:
         path = os.pathsep.join([str(self.scratch / "bin"), str(first), os.environ["PATH"]])
@@ -71,19 +73,21 @@ class Engine(ABC):
         }
 
 
-class Existing(Engine):
+class ExistingEngine(Engine):
+    """Run cases on the engine that these files were written for."""
+
     name = "existing"
 
-    def command(self, case: Case) -> list[str]:
+    def command(self, case: FlowCase) -> list[str]:
         what = ["-p", case.personality, case.prompt or ""] if case.personality else ["-t", f"flows.{case.flow}"]
         return [str(existing.ENGINE.python), "-m", "seclab_taskflow_agent", *what, *case.args]
 
-    def env(self, case: Case) -> dict[str, str]:
+    def env(self, case: FlowCase) -> dict[str, str]:
         return self._env(existing.ENGINE.bin) | {"LOG_DIR": str(self.scratch), "PYTHONWARNINGS": "ignore"}
 
 
-class Ours(Engine):
-    """A worker and its embedded server run beside the cases; a case with variables of its own brings its own."""
+class OurEngine(Engine):
+    """Run cases on ours. A worker and its server run beside them; a case with variables of its own brings its own."""
 
     name = "ours"
 
@@ -91,11 +95,11 @@ class Ours(Engine):
         worker = [sys.executable, str(ROOT / "worker.py")]
         self._stack.enter_context(background(worker, self._state("warm"), self.scratch, until="serving task queue"))
 
-    def command(self, case: Case) -> list[str]:
+    def command(self, case: FlowCase) -> list[str]:
         what = ["-p", case.personality, case.prompt or ""] if case.personality else [f"flows.{case.flow}"]
         return [sys.executable, str(ROOT / "starter.py"), *what, *case.args]
 
-    def env(self, case: Case) -> dict[str, str]:
+    def env(self, case: FlowCase) -> dict[str, str]:
         return self._state(f"cold-{case.flow}" if case.env else "warm")
 
     def _state(self, name: str) -> dict[str, str]:
@@ -104,7 +108,7 @@ class Ours(Engine):
 
 
 def prepare(scratch: Path, stack: ExitStack, url: str) -> None:
-    """The flows, the test server as a command, servers over HTTP, and the documents that name their ports."""
+    """Write the flows, the test server as a command, and the documents of servers over HTTP, which are started."""
     scratch.mkdir()
     (scratch / "flows").symlink_to(FLOWS)
     command = scratch / "bin" / "compare-tools"

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Venv:
+class PinnedVenv:
     """A virtual environment with pinned versions. The flows' packages ask for an older engine: no dependencies."""
 
     folder: Path
@@ -24,13 +24,13 @@ class Venv:
         return self.bin / "python"
 
     def packages(self) -> Path:
-        """Where its packages are installed: the documents of the published flows among them."""
+        """Return where its packages are installed: the documents of the published flows among them."""
         asked = "import sysconfig; print(sysconfig.get_path('purelib'))"
         answer = subprocess.run([str(self.python), "-c", asked], check=True, capture_output=True, text=True)
         return Path(answer.stdout.strip())
 
     def install(self) -> None:
-        """Make it, where it is not there or has other versions than the pinned ones."""
+        """Make it where it is not there, or has other versions than the pinned ones."""
         done = self.folder / "ready"
         if done.exists() and done.read_text() == self.pins.read_text():
             return
@@ -41,12 +41,12 @@ class Venv:
         done.write_text(self.pins.read_text())
 
 
-ENGINE = Venv(ROOT / ".venv" / "peer", ROOT / "benchmarks" / "peer.txt")
-FUZZING = Venv(ROOT / ".venv" / "peer-fuzzing", ROOT / "benchmarks" / "peer-fuzzing.txt")
+ENGINE = PinnedVenv(ROOT / ".venv" / "peer", ROOT / "benchmarks" / "peer.txt")
+FUZZING = PinnedVenv(ROOT / ".venv" / "peer-fuzzing", ROOT / "benchmarks" / "peer-fuzzing.txt")
 
 
 def install() -> None:
-    """Both. The fuzzing flows' one has its own version of the other flows, and takes the rest from the engine's."""
+    """Install both. That of the fuzzing flows has its own version of the other flows, the rest is the engine's."""
     ENGINE.install()
     FUZZING.install()
     (FUZZING.packages() / "engine.pth").write_text(f"{ENGINE.packages()}\n")

@@ -22,13 +22,16 @@ class Sample:
     processes: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
-class Watch:
-    """Looks every 100 ms at the processes in whose environment `variable` is `value`, and at their descendants."""
+class MemoryWatch:
+    """Measure, every 100 ms, the processes in whose environment `variable` is `value`, and their descendants.
+
+    `peak`: the sample with the largest PSS.
+    """
 
     def __init__(self, variable: str, value: str) -> None:
         self._variable, self._value = variable, value
         self._marked: dict[tuple[int, float], bool] = {}
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.peak = Sample()
 
@@ -37,11 +40,11 @@ class Watch:
         return self
 
     def __exit__(self, *raised: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._stop.wait(EVERY):
             sample = _sample(self._processes())
             if sample.pss > self.peak.pss:
                 self.peak = sample
@@ -51,7 +54,7 @@ class Watch:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.pid != os.getpid() and self._is_marked(process):
-                    found |= {one.pid: one for one in (process, *process.children(recursive=True))}
+                    found |= {member.pid: member for member in (process, *process.children(recursive=True))}
         return list(found.values())
 
     def _is_marked(self, process: psutil.Process) -> bool:
@@ -70,7 +73,7 @@ def _sample(processes: list[psutil.Process]) -> Sample:
 
 
 def _memory(pid: int) -> tuple[float, float]:
-    """(PSS, RSS) in MB."""
+    """Return PSS and RSS, in MB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
     return sizes["Pss"], sizes["Rss"]

@@ -16,19 +16,19 @@ TIMED_OUT = -1
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a program ended. `code` is -1 where it had to be stopped."""
+class ProgramResult:
+    """How a program ended, and what it wrote to stdout and stderr. `code`: -1 where it had to be stopped."""
 
     code: int
-    said: str
+    output: str
     seconds: float
 
 
-def run(command: list[str], env: dict[str, str], cwd: Path, seconds: float, typed: str | None = None) -> Ended:
-    """Run it, at most so long. With `typed`, in a terminal into which that line and an empty one are typed."""
+def run(command: list[str], env: dict[str, str], cwd: Path, seconds: float, typed: str | None = None) -> ProgramResult:
+    """Run it, for at most `seconds`. With `typed`, in a terminal into which that line and an empty one are typed."""
     begun = time.monotonic()
-    code, said = _in_terminal(command, env, cwd, seconds, typed) if typed else _run(command, env, cwd, seconds)
-    return Ended(code, said, time.monotonic() - begun)
+    code, output = _in_terminal(command, env, cwd, seconds, typed) if typed else _run(command, env, cwd, seconds)
+    return ProgramResult(code, output, time.monotonic() - begun)
 
 
 def _run(command: list[str], env: dict[str, str], cwd: Path, seconds: float) -> tuple[int, str]:
@@ -47,20 +47,20 @@ def _in_terminal(command: list[str], env: dict[str, str], cwd: Path, seconds: fl
         command, env=env, cwd=cwd, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
     )
     os.close(slave)
-    said: list[bytes] = []
-    listening = threading.Thread(target=_listen, args=(master, said), daemon=True)
-    listening.start()
+    output: list[bytes] = []
+    reader = threading.Thread(target=_read_terminal, args=(master, output), daemon=True)
+    reader.start()
     os.write(master, f"{typed}\n\n".encode())
     code = _wait(program, seconds)
-    listening.join(1)
+    reader.join(1)
     os.close(master)
-    return code, b"".join(said).decode(errors="replace")
+    return code, b"".join(output).decode(errors="replace")
 
 
-def _listen(master: int, said: list[bytes]) -> None:
+def _read_terminal(master: int, output: list[bytes]) -> None:
     with suppress(OSError):  # the terminal is gone with its last program
-        while heard := os.read(master, 65536):
-            said.append(heard)
+        while chunk := os.read(master, 65536):
+            output.append(chunk)
 
 
 def _wait(program: subprocess.Popen[bytes], seconds: float) -> int:
@@ -75,7 +75,7 @@ def _wait(program: subprocess.Popen[bytes], seconds: float) -> int:
 def background(
     command: list[str], env: dict[str, str], cwd: Path, until: str = ""
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A program beside the block; the block begins once it has said `until`."""
+    """Run a program beside the block; the block begins once it has written `until`."""
     with tempfile.TemporaryFile() as out:
         program = subprocess.Popen(command, env=env, cwd=cwd, stdout=out, stderr=out, start_new_session=True)
         try:
@@ -90,7 +90,7 @@ def background(
 
 
 def stop(program: subprocess.Popen[bytes]) -> None:
-    """End it and what it started in its group."""
+    """End the program's process group: by SIGTERM, and after 10 s by SIGKILL."""
     for told in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(program.pid, told)

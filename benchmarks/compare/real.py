@@ -13,22 +13,18 @@ import yaml
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from mcp import Client, StdioServerParameters, stdio_client
 from mcp.types import TextContent
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from benchmarks.compare.cases import HERE
-from benchmarks.compare.existing import ENGINE, FUZZING, ROOT, Venv
+from benchmarks.compare.existing import ENGINE, FUZZING, ROOT, PinnedVenv
 from benchmarks.compare.program import run
-from benchmarks.compare.scripted import Scripted
-from tests.support.script import Asked, Rule
+from benchmarks.compare.scripted import NameMatchingEndpoint
+from tests.support.endpoint_replies import RecordedRequest, Reply
 
 Json = dict[str, Any]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Fault(_Entry):
+class PublishedFault(BaseModel, extra="forbid"):
     """A real fault of a published flow, which lint has to report."""
 
     flow: str
@@ -36,7 +32,7 @@ class Fault(_Entry):
     why: str
 
 
-class ToolCall(_Entry):
+class ToolCall(BaseModel, extra="forbid"):
     """A call of a server's tool."""
 
     server: str
@@ -44,36 +40,39 @@ class ToolCall(_Entry):
     arguments: Json = {}
 
 
-class Literal(_Entry):
+class LiteralItems(BaseModel, extra="forbid"):
+    """Items as they are written."""
+
     literal: list[Any]
 
 
-class RealFlow(_Entry):
+class RealFlow(BaseModel, extra="forbid"):
     """A published flow, and what its servers' databases hold."""
 
     flow: str
     shows: str
     globals: dict[str, str] = {}
     seeds: list[ToolCall] = []
-    items: dict[int, Literal | ToolCall] = {}
-    rules: list[Rule] = []
+    items: dict[int, LiteralItems | ToolCall] = {}
+    rules: list[Reply] = []
     typed: str | None = None
 
     @property
-    def venv(self) -> Venv:
+    def venv(self) -> PinnedVenv:
+        """Return the virtual environment in which its servers run."""
         return FUZZING if self.flow.startswith("seclab_taskflows_fuzzing") else ENGINE
 
 
-class Real(_Entry):
+class RealFlows(BaseModel, extra="forbid"):
     """The file real.yaml."""
 
-    faults: list[Fault]
+    faults: list[PublishedFault]
     flows: list[RealFlow]
 
 
 def compare(scratch: Path) -> list[str]:
-    """Lint all, run some. Returns what is wrong."""
-    real = TypeAdapter(Real).validate_python(yaml.safe_load((HERE / "real.yaml").read_text()))
+    """Lint all published flows, and run some; return what is wrong."""
+    real = TypeAdapter(RealFlows).validate_python(yaml.safe_load((HERE / "real.yaml").read_text()))
     wrong = lint(real.faults)
     print("\npublished flows, run with their own MCP servers")
     for number, flow in enumerate(real.flows):
@@ -84,8 +83,8 @@ def compare(scratch: Path) -> list[str]:
     return wrong
 
 
-def lint(faults: list[Fault]) -> list[str]:
-    """Lint reports the known faults, and nothing else."""
+def lint(faults: list[PublishedFault]) -> list[str]:
+    """Lint all published flows; return errors that are not known, and known ones that are not reported."""
     flows = [
         *published(ENGINE.packages(), "seclab_taskflows"),
         *published(FUZZING.packages(), "seclab_taskflows_fuzzing"),
@@ -100,18 +99,18 @@ def lint(faults: list[Fault]) -> list[str]:
 
 
 def published(packages: Path, package: str) -> list[str]:
-    """The dotted names of a package's taskflows."""
+    """Return the dotted names of a package's taskflows."""
     paths = sorted((packages / package).rglob("*.yaml"))
     found = [path for path in paths if "filetype: taskflow" in path.read_text()]
     return [".".join(path.relative_to(packages).with_suffix("").parts) for path in found]
 
 
-def _lint(venv: Venv, flows: list[str], package: str) -> Iterator[str]:
+def _lint(venv: PinnedVenv, flows: list[str], package: str) -> Iterator[str]:
     command = [
         sys.executable,
         str(ROOT / "starter.py"),
+        "lint",
         "--json",
-        "--lint",
         *(x for x in flows if x.startswith(package)),
     ]
     answer = subprocess.run(
@@ -122,34 +121,34 @@ def _lint(venv: Venv, flows: list[str], package: str) -> Iterator[str]:
             yield f"{problem['file']}:{problem['line']}: {problem['field']}: {problem['message']}"
 
 
-def _is(fault: Fault, error: str) -> bool:
+def _is(fault: PublishedFault, error: str) -> bool:
     return fault.flow.replace(".", "/") + ".yaml" in error and fault.error in error.replace(": : ", ": ")
 
 
-def path(venv: Venv) -> str:
-    """TASKFLOW_PATH: where the flows are, then where the engine's own documents are."""
+def path(venv: PinnedVenv) -> str:
+    """Return TASKFLOW_PATH: where the flows are, then where the engine's own documents are."""
     return os.pathsep.join(dict.fromkeys([str(venv.packages()), str(ENGINE.packages())]))
 
 
 def runs_as_written(flow: RealFlow, scratch: Path) -> tuple[int, list[str]]:
-    """Run the flow: how many prompts reached the endpoint, and where they are not what the templates say."""
+    """Run the flow; return how many prompts reached the endpoint, and where they are not what the templates say."""
     (scratch / "data").mkdir(parents=True)
     given = variables(flow, scratch)
     items = asyncio.run(prepared(flow, given))
     words = [word for name, value in flow.globals.items() for word in ("-g", f"{name}={value}")]
-    with Scripted() as endpoint:
+    with NameMatchingEndpoint() as endpoint:
         endpoint.start_anew(flow.rules)
         command = [sys.executable, str(ROOT / "starter.py"), flow.flow, *words]
         env = given | {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "compare"}
-        ended = run(command, env, scratch, 240, flow.typed)
-        asked = [one for one in endpoint.requests if one.turn == 0]
-    if ended.code:
-        return len(asked), [f"{flow.flow}: exit code {ended.code}: ...{ended.said[-1500:]}"]
+        result = run(command, env, scratch, 240, flow.typed)
+        asked = [request for request in endpoint.requests if request.turn == 0]
+    if result.code:
+        return len(asked), [f"{flow.flow}: exit code {result.code}: ...{result.output[-1500:]}"]
     return len(asked), list(differing(flow, asked, items))
 
 
 def variables(flow: RealFlow, scratch: Path) -> dict[str, str]:
-    """The environment in which the flow runs. `python` is that of the flow's own virtual environment."""
+    """Return the environment in which the flow runs. `python` is that of the flow's own virtual environment."""
     ours = str(Path(sys.executable).parent)
     needed = ("DATA_DIR", "LOG_DIR", "CODEQL_DBS_BASE_PATH", "MEMCACHE_STATE_DIR", "LOGBOOK_STATE_DIR")
     # What a server finds under names that its toolbox maps from DATA_DIR, for the calls that are made directly.
@@ -166,16 +165,16 @@ def variables(flow: RealFlow, scratch: Path) -> dict[str, str]:
 
 
 async def prepared(flow: RealFlow, env: dict[str, str]) -> dict[int, list[Any]]:
-    """Fill the database; then the items of each task that repeats, asked of its server without any engine."""
+    """Fill the database; return the items of each task that repeats, asked of its server without any engine."""
     for call in flow.seeds:
         await called(flow.venv, call, env)
     return {
-        number: given.literal if isinstance(given, Literal) else await called(flow.venv, given, env)
+        number: given.literal if isinstance(given, LiteralItems) else await called(flow.venv, given, env)
         for number, given in flow.items.items()
     }
 
 
-async def called(venv: Venv, call: ToolCall, env: dict[str, str]) -> Any:
+async def called(venv: PinnedVenv, call: ToolCall, env: dict[str, str]) -> Any:
     with Path(os.devnull).open("w") as nowhere:
         server = StdioServerParameters(command=str(venv.python), args=["-m", call.server], env=env)
         async with Client(stdio_client(server, errlog=nowhere)) as client:
@@ -187,10 +186,10 @@ async def called(venv: Venv, call: ToolCall, env: dict[str, str]) -> Any:
         return text
 
 
-def differing(flow: RealFlow, asked: list[Asked], items: dict[int, list[Any]]) -> Iterator[str]:
-    """Task by task; the order within a task is open."""
+def differing(flow: RealFlow, asked: list[RecordedRequest], items: dict[int, list[Any]]) -> Iterator[str]:
+    """Yield what differs, task by task; the order within a task is open."""
     for number, prompts in expected(flow, items):
-        got, asked = sorted(one.prompt for one in asked[: len(prompts)]), asked[len(prompts) :]
+        got, asked = sorted(request.prompt for request in asked[: len(prompts)]), asked[len(prompts) :]
         for prompt, want in zip(got, sorted(prompts), strict=False):
             if prompt != want:
                 yield f"{flow.flow}: task {number}: the prompt is {prompt!r}, not {want!r}"
@@ -201,7 +200,7 @@ def differing(flow: RealFlow, asked: list[Asked], items: dict[int, list[Any]]) -
 
 
 def expected(flow: RealFlow, items: dict[int, list[Any]]) -> Iterator[tuple[int, list[str]]]:
-    """What the templates say, with plain Jinja and none of our code: (task number, its prompts)."""
+    """Yield task numbers and their prompts, rendered by plain Jinja and none of our code."""
     document = read(flow.venv, flow.flow)
     given = {**(document.get("globals") or {}), **flow.globals}
     for number, entry in enumerate(document["taskflow"]):
@@ -213,7 +212,7 @@ def expected(flow: RealFlow, items: dict[int, list[Any]]) -> Iterator[tuple[int,
             yield number, [rendered(flow.venv, task, globals=given, result=item) for item in over]
 
 
-def rendered(venv: Venv, task: Json, **names: Any) -> str:
+def rendered(venv: PinnedVenv, task: Json, **names: Any) -> str:
     templates = Environment(
         trim_blocks=True,
         lstrip_blocks=True,
@@ -223,7 +222,7 @@ def rendered(venv: Venv, task: Json, **names: Any) -> str:
     return templates.from_string(task["user_prompt"]).render(inputs=task.get("inputs") or {}, **names)
 
 
-def read(venv: Venv, name: str) -> Json:
+def read(venv: PinnedVenv, name: str) -> Json:
     file = Path(name.replace(".", "/") + ".yaml")
     found = next(folder / file for folder in map(Path, path(venv).split(os.pathsep)) if (folder / file).exists())
     return dict(yaml.safe_load(found.read_text()))

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.compare.program import TIMED_OUT, Ended
+from benchmarks.compare.program import TIMED_OUT, ProgramResult
 from benchmarks.compare.scripted import HANDOFF
-from tests.support.script import Asked
+from tests.support.endpoint_replies import RecordedRequest
 
 Aspects = dict[str, Any]
 OUTPUTS = "OUTPUTS "
@@ -15,19 +15,19 @@ NOT_PARAMETERS = {"messages", "input", "tools", "instructions"}
 COMPLETED, WITH_FAILURES = 0, 4
 
 
-def observed(requests: list[Asked], ended: Ended, *, in_order: bool, peak: int | None) -> Aspects:
-    """The aspects of one run, one list entry per request."""
+def observed(requests: list[RecordedRequest], result: ProgramResult, *, in_order: bool, peak: int | None) -> Aspects:
+    """Return the aspects of one run, each with one list entry per request."""
     if not in_order:
-        requests = sorted(requests, key=lambda one: (one.prompt, str(one.body.get("model")), one.turn))
-    said = [one.prompt for one in requests]
+        requests = sorted(requests, key=lambda request: (request.prompt, str(request.body.get("model")), request.turn))
+    prompts = [request.prompt for request in requests]
     return {
-        "prompts": [prompt for prompt in said if not prompt.startswith(OUTPUTS)],
-        "outputs": [json.loads(prompt.removeprefix(OUTPUTS)) for prompt in said if prompt.startswith(OUTPUTS)],
-        "system": [one.system for one in requests],
-        "tools": [[_tool(tool) for tool in one.body.get("tools") or []] for one in requests],
-        "results": [one.tool_result for one in requests],
-        "parameters": [_parameters(one) for one in requests],
-        "ending": ended.code,
+        "prompts": [prompt for prompt in prompts if not prompt.startswith(OUTPUTS)],
+        "outputs": [json.loads(prompt.removeprefix(OUTPUTS)) for prompt in prompts if prompt.startswith(OUTPUTS)],
+        "system": [request.system for request in requests],
+        "tools": [[_tool(tool) for tool in request.body.get("tools") or []] for request in requests],
+        "results": [request.tool_result for request in requests],
+        "parameters": [_parameters(request) for request in requests],
+        "ending": result.code,
         "peak": peak,
     }
 
@@ -37,7 +37,7 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     return {key: function.get(key) for key in ("name", "description", "parameters", "strict")}
 
 
-def _parameters(asked: Asked) -> dict[str, Any]:
+def _parameters(asked: RecordedRequest) -> dict[str, Any]:
     given = {key: value for key, value in asked.body.items() if key not in NOT_PARAMETERS}
     return given | {"path": asked.path, "authorization": asked.headers.get("authorization")}
 
@@ -93,7 +93,10 @@ def guidelines(aspects: Aspects) -> Aspects:
 
 def usage(aspects: Aspects) -> Aspects:
     """Ours asks for the token usage of a streamed answer."""
-    kept = [{key: one[key] for key in one if key != "stream_options"} for one in aspects["parameters"]]
+    kept = [
+        {key: value for key, value in parameters.items() if key != "stream_options"}
+        for parameters in aspects["parameters"]
+    ]
     return aspects | {"parameters": kept}
 
 
@@ -114,7 +117,7 @@ EVERYWHERE: dict[str, Callable[[Aspects], Aspects]] = {
 
 
 def compared(ours: Aspects, theirs: Aspects) -> tuple[dict[str, tuple[Any, Any]], set[str]]:
-    """The aspects that still differ (ours, theirs), and which of EVERYWHERE made something equal."""
+    """Return the aspects that still differ (ours, theirs), and which of EVERYWHERE made something equal."""
     needed = set()
     for name, take_out in EVERYWHERE.items():
         before, changed = (ours, theirs), (take_out(ours), take_out(theirs))

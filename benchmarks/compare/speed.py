@@ -4,20 +4,20 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.compare.cases import Case
-from benchmarks.compare.engines import Engine, Existing, Ours
-from benchmarks.compare.memory import Sample, Watch
-from tests.support.script import Call, Rule, When
+from benchmarks.compare.cases import FlowCase
+from benchmarks.compare.engines import Engine, ExistingEngine, OurEngine
+from benchmarks.compare.memory import MemoryWatch, Sample
+from tests.support.endpoint_replies import Call, Match, Reply
 
 FASTER, SMALLER, PROMPTS = 8.0, 0.25, 3
-ANSWERS = [Rule(when=When(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]), Rule()]
+ANSWERS = [Reply(when=Match(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]), Reply()]
 ITEMS, TURNS = 20, 2
 STATE = "TASKFLOW_STATE_DIR"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One run: wall time, and the memory of all its processes at its peak."""
+class EngineRun:
+    """What one run took: seconds, and the memory of all its processes at its peak."""
 
     name: str
     seconds: float
@@ -25,50 +25,50 @@ class Measured:
 
 
 def compare(scratch: Path) -> list[str]:
-    """Print the ratios. Returns the targets that are missed."""
-    with Existing(scratch / "speed-existing") as existing, Ours(scratch / "speed-ours") as ours:
+    """Print the ratios, and return the targets that are missed."""
+    with ExistingEngine(scratch / "speed-existing") as existing, OurEngine(scratch / "speed-ours") as ours:
         theirs = twenty(existing, "existing engine", "HOME", {})
         cold = twenty(ours, "ours, cold", STATE, {STATE: "$SCRATCH/fresh"})
         warm = twenty(ours, "ours, a worker runs", STATE, {})
         single = {
-            "existing engine": one(existing, {}),
-            "ours, cold": one(ours, {STATE: "$SCRATCH/one"}),
-            "ours, a worker runs": one(ours, {}),
+            "existing engine": one_prompt(existing, {}),
+            "ours, cold": one_prompt(ours, {STATE: "$SCRATCH/one"}),
+            "ours, a worker runs": one_prompt(ours, {}),
         }
     return report([theirs, cold, warm], single)
 
 
-def twenty(engine: Engine, name: str, marked_by: str, env: dict[str, str]) -> Measured:
-    """`marked_by`: the variable by whose value the run's processes, daemons too, are known."""
-    case = Case(flow="speed.twenty", covers=[], rules=ANSWERS, env=env)
-    with Watch(marked_by, engine.variables(case)[marked_by]) as watch:
+def twenty(engine: Engine, name: str, marked_by: str, env: dict[str, str]) -> EngineRun:
+    """Run twenty items. `marked_by`: the variable by whose value the run's processes, daemons too, are known."""
+    case = FlowCase(flow="speed.twenty", covers=[], rules=ANSWERS, env=env)
+    with MemoryWatch(marked_by, engine.variables(case)[marked_by]) as watch:
         seconds = timed(engine, case, ITEMS * TURNS)
-    return Measured(name, seconds, watch.peak)
+    return EngineRun(name, seconds, watch.peak)
 
 
-def one(engine: Engine, env: dict[str, str]) -> float:
-    """Seconds, the median of some runs."""
-    case = Case(flow="speed.one", covers=[], rules=ANSWERS, env=env)
+def one_prompt(engine: Engine, env: dict[str, str]) -> float:
+    """Return the seconds that one prompt takes, the median of some runs."""
+    case = FlowCase(flow="speed.one", covers=[], rules=ANSWERS, env=env)
     return statistics.median(timed(engine, case, TURNS) for _ in range(PROMPTS))
 
 
-def timed(engine: Engine, case: Case, requests: int) -> float:
-    ended = engine.run(case, seconds=300)
-    if ended.code or len(engine.endpoint.requests) != requests:
-        raise RuntimeError(f"{engine.name} made {len(engine.endpoint.requests)} requests: {ended.said[-2000:]}")
-    return ended.seconds
+def timed(engine: Engine, case: FlowCase, requests: int) -> float:
+    result = engine.run(case, seconds=300)
+    if result.code or len(engine.endpoint.requests) != requests:
+        raise RuntimeError(f"{engine.name} made {len(engine.endpoint.requests)} requests: {result.output[-2000:]}")
+    return result.seconds
 
 
-def report(measured: list[Measured], single: dict[str, float]) -> list[str]:
+def report(measured: list[EngineRun], single: dict[str, float]) -> list[str]:
     theirs = measured[0]
     print(f"\n{ITEMS} items, 5 at once, echo toolbox")
     print(f"{'':24}{'seconds':>9}{'faster':>8}{'PSS MB':>9}{'part':>7}{'RSS MB':>9}")
-    for each in measured:
-        faster, part = theirs.seconds / each.seconds, each.peak.pss / theirs.peak.pss
-        print(f"{each.name:24}{each.seconds:9.2f}{faster:8.1f}{each.peak.pss:9.0f}{part:7.2f}{each.peak.rss:9.0f}")
-    for each in measured:
-        print(f"\n{each.name}, at its peak: PSS, RSS in MB")
-        for process, (pss, rss) in sorted(each.peak.processes.items(), key=lambda item: -item[1][0]):
+    for run in measured:
+        faster, part = theirs.seconds / run.seconds, run.peak.pss / theirs.peak.pss
+        print(f"{run.name:24}{run.seconds:9.2f}{faster:8.1f}{run.peak.pss:9.0f}{part:7.2f}{run.peak.rss:9.0f}")
+    for run in measured:
+        print(f"\n{run.name}, at its peak: PSS, RSS in MB")
+        for process, (pss, rss) in sorted(run.peak.processes.items(), key=lambda item: -item[1][0]):
             print(f"  {pss:7.1f}{rss:7.1f}  {process}")
     print(f"\none prompt that uses a tool, median of {PROMPTS}")
     for name, seconds in single.items():
@@ -76,7 +76,7 @@ def report(measured: list[Measured], single: dict[str, float]) -> list[str]:
     return missed(measured, single)
 
 
-def missed(measured: list[Measured], single: dict[str, float]) -> list[str]:
+def missed(measured: list[EngineRun], single: dict[str, float]) -> list[str]:
     theirs, cold, _ = measured
     first, second, _ = single.values()
     faster, part = theirs.seconds / cold.seconds, cold.peak.pss / theirs.peak.pss

@@ -61,8 +61,8 @@ def save_screen(terminal: TmuxTerminal, screen: str, title: str) -> None:
 
 
 def state_of(running: Demo, run_id: str) -> str:
-    """Return the state of a run, as `--list` has it; empty where there is no such run."""
-    runs = json.loads(running.starter("--list", "--json"))["runs"]
+    """Return the state of a run, as `list` has it; empty where there is no such run."""
+    runs = json.loads(running.starter("list", "--json"))["runs"]
     return next((str(run["standing"]["state"]) for run in runs if run["id"] == run_id), "")
 
 
@@ -89,8 +89,8 @@ def temporal_run_id(browser: Browser, running: Demo) -> str:
 
 def take_pages(running: Demo, browser: Browser, scratch: Path) -> None:
     """Take a drawing of the flow, and a report of one run of it that has gone on without what failed."""
-    running.starter("--resume", "reviews-2", "--skip", expected=4)
-    for name, width, *arguments in (("flow", 680, "--graph", FLOW), ("report", 1100, "--report", "reviews-2")):
+    running.starter("skip", "reviews-2", expected=4)
+    for name, width, *arguments in (("flow", 680, "graph", FLOW), ("report", 1100, "report", "reviews-2")):
         page = scratch / f"{name}.html"
         running.starter(*arguments, "--html", str(page))
         resize(browser, width, 800)

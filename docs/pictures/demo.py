@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docs.pictures import model_answers
-from tests.support.endpoint import ScriptedEndpoint
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOW = "docs/pictures/reviews.yaml"

@@ -1,6 +1,7 @@
 """What to try after a failure, by its type (grammar/errors.py)."""
 
 from grammar.errors import BUG
+from grammar.program import program
 
 _HINTS = {
     "ModelUnavailable": "see whether the endpoint is up, and whether AI_API_ENDPOINT or `endpoint` names it; "
@@ -17,17 +18,17 @@ _HINTS = {
     "UnknownTool": "name in the prompt only tools that the task's `toolboxes` offer; see `blocked_tools` too",
     "OutputsInvalid": "show the form in the prompt, loosen `outputs`, or raise `outputs_retries`",
     "ValueTooLarge": "give less, or set TASKFLOW_PAYLOAD_DIR or TASKFLOW_PAYLOAD_S3, where large values are kept",
-    "ModelAccess": "see which key and which model are used: starter.py --list-models FLOW",
+    "ModelAccess": "see which key and which model are used: PROGRAM models FLOW",
     "FlowError": "mend the file, and start it with --from: what was done is kept",
     "TemplateFailed": "mend the template, and start the file with --from: what was done is kept",
     "MissingVariable": "set the variable where the worker runs, or write `env(NAME, required=False)`",
     "NotIterable": "have the task before give a list as JSON, or name one with `over`",
     "NoValue": "have a task before give a result, or read one with `outputs.ID`",
     "Timeout": "raise the timeout that it names, or ask for less in one task",
-    BUG: "report it with what --debug shows; --retry may do once it is mended",
+    BUG: "report it with what --debug shows; `retry` may do once it is mended",
 }
 
 
 def hint(kind: str) -> str:
     """Return one thing to try after a failure of that type; empty where nobody knows."""
-    return _HINTS.get(kind, "")
+    return _HINTS.get(kind, "").replace("PROGRAM", program())

@@ -25,6 +25,7 @@ from grammar.messages.events import RunEvents
 from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
 from grammar.messages.reports import Manifest, RunLine, RunOverview, RunReport
 from grammar.messages.run_bundle import Bundle
+from grammar.program import program
 from runtime import this_process
 from runtime.runs import search_attributes
 from runtime.storage.too_large import too_large
@@ -32,7 +33,6 @@ from runtime.storage.too_large import too_large
 POLL = 0.5
 QUERY_TIMEOUT = 5.0
 PATIENCE = 60.0
-LISTED = 50
 LATER = 2**53
 T = TypeVar("T")
 Handle = WorkflowHandle[object, RunReport]
@@ -96,12 +96,6 @@ def handle(client: Client, run_id: str) -> Handle:
     return client.get_workflow_handle(run_id, result_type=RunReport)
 
 
-async def listed(client: Client, most: int = LISTED) -> AsyncIterator[RunLine]:
-    """The newest runs, the newest first."""
-    async for found in client.list_workflows(f'WorkflowType="{WORKFLOW}"', limit=most):
-        yield await line(found)
-
-
 async def line(run: WorkflowExecution) -> RunLine:
     """Return the run's line in a list of runs."""
     return RunLine(
@@ -154,7 +148,7 @@ async def _retried(ask: Callable[[], Awaitable[T]]) -> T:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise NotWaiting("there is no such run") from None
             if asyncio.get_running_loop().time() > deadline:
-                raise NotWaiting("no worker answers for the run; start one: python worker.py") from None
+                raise NotWaiting(f"no worker answers for the run; start one: {program()} worker") from None
             await asyncio.sleep(POLL)
 
 
@@ -194,6 +188,16 @@ async def wait_closed(client: Client, run_id: str) -> None:
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
+
+
+async def is_closed_within(client: Client, run_id: str, seconds: float) -> bool:
+    """Return whether the run is closed, or there is none of that id; it is waited for that long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await wait_closed(client, run_id)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def wait_over(client: Client, run_id: str) -> None:

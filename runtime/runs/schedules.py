@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from shlex import quote
 
 from temporalio.client import (
     Client,
@@ -22,6 +23,7 @@ from grammar.messages.names import TASK_QUEUE, WORKFLOW
 from grammar.messages.reports import RunLine, RunOverview
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.schedule import ScheduleLine, refused
+from grammar.program import program
 from runtime.runs import runs, search_attributes
 from runtime.storage.too_large import too_large
 
@@ -42,9 +44,9 @@ async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> d
     try:
         handle = await client.create_schedule(schedule_id, schedule, memo=memo)
     except ScheduleAlreadyRunningError:
+        removal = f"{program()} schedule remove {quote(schedule_id)}"
         raise NotScheduled(
-            f"schedule {schedule_id} exists already; remove it first (--unschedule {schedule_id}), "
-            "or name the new one (--id)"
+            f"schedule {schedule_id} exists already; remove it first ({removal}), or name the new one (--id)"
         ) from None
     except RPCError as error:
         if refusal := too_large(error):

@@ -8,7 +8,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import NotWaiting
 from grammar.messages.reports import Approval, ApprovalDecision, Decision, Rejection
-from runtime.runs.runs import QUERY_TIMEOUT, Handle
+from runtime.runs.runs import QUERY_TIMEOUT, Handle, queue_of
 
 
 async def pause(client: Client, run_id: str, paused: bool) -> None:
@@ -19,6 +19,13 @@ async def pause(client: Client, run_id: str, paused: bool) -> None:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise
         raise NotWaiting(f"there is no open run {run_id}") from None
+
+
+async def cancel(client: Client, run_id: str) -> None:
+    """Ask the run to end, and all that runs for it. Raises NotWaiting where there is no open run of that id."""
+    if await queue_of(client, run_id) is None:  # the server takes it for done where the run has ended
+        raise NotWaiting(f"there is no open run {run_id}")
+    await client.get_workflow_handle(run_id).cancel()
 
 
 async def answer(handle: Handle, approval: Approval, decision: ApprovalDecision) -> None:

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def serve(arguments: Sequence[str]) -> None:
-    """Import the one server that is asked for, and run it."""
+    """Run the one server that the arguments name; no other is imported. Raises UserError."""
     name, transport, port = _read(arguments)
     gc.disable()  # what is loaded stays: nothing to collect, neither now nor at the end
     server = import_module(f"taskflows.toolboxes.{name}").build_server()

@@ -7,7 +7,7 @@ _PURE = ToolAnnotations(read_only_hint=True, idempotent_hint=True, destructive_h
 
 
 def build_server() -> MCPServer:
-    """The server with its one tool."""
+    """Return the server with its one tool."""
     # structured_output=False here and in the other toolboxes: a tool result is then its text alone,
     # not an object wrapped around it (specification section 5).
     server = MCPServer("echo", log_level="WARNING")

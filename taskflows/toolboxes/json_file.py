@@ -15,7 +15,7 @@ LOCK_SECONDS = 30.0
 
 
 class JsonFile:
-    """The file is replaced whole, so a reader sees the old content or the new, never a half of it."""
+    """Read and write one file. It is replaced whole: a reader sees the old content or the new, never a half of it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,15 +23,18 @@ class JsonFile:
 
     @contextmanager
     def reading(self) -> Iterator[dict[str, JsonValue]]:
-        """The content. Changes to it are not saved."""
-        with _explained(self.path):
+        """Yield the content, empty where there is no file. Changes to it are not saved. Raises ToolError."""
+        with _tool_errors(self.path):
             content = self._load()
         yield content
 
     @contextmanager
     def writing(self) -> Iterator[dict[str, JsonValue]]:
-        """The content, held against other writers, and saved at the end unless an error ends it."""
-        with _explained(self.path), FileLock(self._lock_path, timeout=LOCK_SECONDS):
+        """Yield the content, locked against other writers, and save it at the end unless an error ends the block.
+
+        Raises ToolError.
+        """
+        with _tool_errors(self.path), FileLock(self._lock_path, timeout=LOCK_SECONDS):
             content = self._load()
             yield content
             self._save(content)
@@ -61,8 +64,8 @@ class JsonFile:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """A disk or lock that fails is something for the model to read, not a crash of the tool."""
+def _tool_errors(path: Path) -> Iterator[None]:
+    """Raise ToolError, which the model reads, where the disk or the lock fails."""
     try:
         yield
     except TimeoutError as error:

@@ -18,7 +18,7 @@ _ERASE = ToolAnnotations(read_only_hint=False, idempotent_hint=True, destructive
 
 
 class Logbook:
-    """The tools. Their docstrings are what the model reads."""
+    """Offer the tools. Their docstrings are what the model reads."""
 
     def __init__(self, file: JsonFile) -> None:
         self._file = file
@@ -42,7 +42,7 @@ class Logbook:
 
 
 def build_server() -> MCPServer:
-    """The server with its tools, on the logbook that the environment names."""
+    """Return the server with its tools, on the logbook that the environment names. Raises UserError."""
     logbook = Logbook(JsonFile(state_folder("LOGBOOK_STATE_DIR", "logbook") / "logbook.json"))
     server = MCPServer("logbook", log_level="WARNING")
     server.add_tool(logbook.logbook_write, annotations=_WRITE, structured_output=False)

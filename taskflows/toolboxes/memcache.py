@@ -28,14 +28,17 @@ else:
 
 
 class MemcacheStore(Protocol):
-    """Where the entries are. Each context manager is one transaction."""
+    """Keep the entries. Each context manager is one transaction, and raises ToolError."""
 
-    def reading(self) -> "AbstractContextManager[MutableMapping[str, JsonValue]]": ...
-    def writing(self) -> "AbstractContextManager[MutableMapping[str, JsonValue]]": ...
+    def reading(self) -> "AbstractContextManager[MutableMapping[str, JsonValue]]":
+        """Yield the entries, as they are at one moment. Changes to them are not saved."""
+
+    def writing(self) -> "AbstractContextManager[MutableMapping[str, JsonValue]]":
+        """Yield the entries, locked against other writers, and save them at the end of the block."""
 
 
 def open_store() -> MemcacheStore:
-    """The store that the environment asks for."""
+    """Return the store that the environment asks for. Raises UserError."""
     backend = os.environ.get("MEMCACHE_BACKEND") or "sqlite"
     if backend not in ("sqlite", "dictionary_file"):
         raise UserError(f"MEMCACHE_BACKEND is sqlite or dictionary_file (got {backend})")
@@ -50,7 +53,7 @@ def open_store() -> MemcacheStore:
 
 
 class Memcache:
-    """The tools. Their docstrings are what the model reads."""
+    """Offer the tools. Their docstrings are what the model reads."""
 
     def __init__(self, store: MemcacheStore) -> None:
         self._store = store
@@ -100,7 +103,7 @@ class Memcache:
 
 
 def build_server() -> MCPServer:
-    """The server with its tools, on the store that the environment asks for."""
+    """Return the server with its tools, on the store that the environment asks for. Raises UserError."""
     memcache = Memcache(open_store())
     server = MCPServer("memcache", log_level="WARNING")
     for tool, read_only, idempotent, destructive in (

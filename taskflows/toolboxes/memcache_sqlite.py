@@ -15,7 +15,7 @@ BUSY_SECONDS = 30.0
 
 
 class SqliteStore:
-    """One connection for the whole process. The server runs its tools in threads, hence the lock."""
+    """Keep the entries in a table, over one connection. The server runs its tools in threads, hence the lock."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,13 +24,16 @@ class SqliteStore:
 
     @contextmanager
     def reading(self) -> Iterator[MutableMapping[str, JsonValue]]:
-        """The entries, as they stand at one moment."""
+        """Yield the entries, as they are at one moment. Raises ToolError."""
         with self._transaction("BEGIN") as entries:
             yield entries
 
     @contextmanager
     def writing(self) -> Iterator[MutableMapping[str, JsonValue]]:
-        """The entries, held against other writers, and saved at the end unless an error ends it."""
+        """Yield the entries, locked against other writers, and save them at the end unless an error ends the block.
+
+        Raises ToolError.
+        """
         # IMMEDIATE: a read that turns into a write in mid-transaction fails instead of waiting.
         with self._transaction("BEGIN IMMEDIATE") as entries:
             yield entries
@@ -48,7 +51,7 @@ class SqliteStore:
 
 
 class _Entries(MutableMapping[str, JsonValue]):
-    """The table as a mapping, in the order in which the keys were first set."""
+    """Show the table as a mapping, in the order in which the keys were first set."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -83,7 +86,7 @@ class _Entries(MutableMapping[str, JsonValue]):
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Opened in autocommit mode: transactions begin where we say so."""
+    """Open the database in autocommit mode: transactions begin where we say so."""
     # Two processes that turn on WAL at once fail with "locked" and do not wait for the busy timeout.
     with FileLock(path.with_name(path.name + ".lock"), timeout=BUSY_SECONDS):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)

@@ -7,9 +7,9 @@ from grammar.errors import UserError
 
 
 def state_folder(variable: str, name: str) -> Path:
-    """The folder that the environment `variable` names, else one in the platform's state directory.
+    """Return the folder that the environment `variable` names, else `name` in the platform's state directory.
 
-    It is created if it is not there.
+    It is created if it is not there. Raises UserError where it cannot be.
     """
     configured = os.environ.get(variable)
     folder = Path(configured).expanduser() if configured else _default(name)

@@ -13,68 +13,71 @@ from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import ServerParams, Toolbox
 from tests.activities.conftest import SERVER, Bench
-from tests.support.endpoint import Call, Rule, When
+from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import until
 
 NAME = "tests.box"
 
 
 def box(*args: str, name: str = NAME, session: float = 10, confirm: tuple[str, ...] = (), **params: Any) -> Any:
-    """One toolbox by its name: a stdio server with these arguments, unless `params` say otherwise."""
+    """Return a toolbox by its name: a stdio server with these arguments, unless `params` say otherwise.
+
+    `session`: seconds that one request may take.
+    """
     fields = {"kind": "stdio", "command": sys.executable, "args": (str(SERVER), *args), **params}
     toolbox = Toolbox(server_params=ServerParams(**fields), client_session_timeout=session, confirm=confirm)
     return {name: toolbox}
 
 
 def http_box(kind: str, url: str, **fields: Any) -> Any:
-    """One toolbox whose server is there already."""
+    """Return a toolbox whose server runs already."""
     return box(**{"kind": kind, "url": url, "command": None, "args": (), **fields})
 
 
 def own_http_box(port: int, *args: str, **fields: Any) -> Any:
-    """One toolbox that starts its server and reaches it over HTTP."""
+    """Return a toolbox that starts its server and reaches it over HTTP."""
     url = f"http://127.0.0.1:{port}/mcp"
     return box("--transport", "streamable", "--port", str(port), "--more", *args, kind="streamable", url=url, **fields)
 
 
-def calls(*made: Call, then: str = "done") -> list[Rule]:
-    """The model makes these calls at once, and then says something."""
-    return [Rule(when=When(turn=0), tool_calls=list(made)), Rule(text=then)]
+def calls(*made: Call, then: str = "done") -> list[Reply]:
+    """Return rules by which the model makes these calls at once, and then answers with a text."""
+    return [Reply(when=Match(turn=0), tool_calls=list(made)), Reply(text=then)]
 
 
-def one_by_one(*made: Call) -> list[Rule]:
-    """The model makes one call a turn."""
-    return [*(Rule(when=When(turn=turn), tool_calls=[call]) for turn, call in enumerate(made)), Rule(text="done")]
+def one_by_one(*made: Call) -> list[Reply]:
+    """Return rules by which the model makes one call a turn."""
+    return [*(Reply(when=Match(turn=turn), tool_calls=[call]) for turn, call in enumerate(made)), Reply(text="done")]
 
 
 async def failure(bench: Bench, **fields: Any) -> ApplicationError:
-    """What an agent run fails with."""
+    """Run an agent that fails, and return the error."""
     with pytest.raises(ApplicationError) as caught:
         await bench.agent(**fields)
     return caught.value
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """Return a port that nobody listens on."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
 
 
 def listening(port: int) -> bool:
-    """Whether somebody listens on the port."""
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0
+    """Return whether somebody listens on the port."""
+    with socket.socket() as connecting:
+        return connecting.connect_ex(("127.0.0.1", port)) == 0
 
 
 def started(log: Path) -> list[int]:
-    """The processes that wrote down their start."""
+    """Return the ids of the processes that have written themselves into the log."""
     return [int(line) for line in log.read_text().split()] if log.exists() else []
 
 
 @contextmanager
 def http_server(kind: str, *args: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A server that runs by itself, and its url."""
+    """Run a server over HTTP for the block; yield its URL and its process."""
     port = free_port()
     command = [sys.executable, str(SERVER), "--transport", kind, "--port", str(port), "--more", *args]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.agent import AgentRuns
+from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
 from activities.agents.model_clients import ModelClients
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
-from activities.shell import Shell
+from activities.shell import ShellActivity
 from activities.storage.documents import Documents
 from activities.storage.journal_store import JournalStore
-from activities.toolboxes.pool import Pool
+from activities.toolboxes.pool import ServerPool
 from grammar.documents.field_types import Schema
 from grammar.documents.models import Personality
 from grammar.messages.activity_requests import KEPT_OF_TASK, AgentRequest, AgentSpec, ShellRequest, TemplateContext
 from grammar.messages.activity_results import BranchResult
-from tests.support.endpoint import Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
 KEY = "k1"
 SERVER = Path(__file__).parents[1] / "support/mcp_server.py"
@@ -29,11 +29,11 @@ SERVER = Path(__file__).parents[1] / "support/mcp_server.py"
 
 @dataclass
 class Bench:
-    """Runs one activity at a time."""
+    """Run one activity at a time, with what a worker would give it."""
 
     renderer: Renderer
     models: ModelClients
-    pool: Pool
+    pool: ServerPool
     env: ActivityEnvironment
     journals: JournalStore | None = None
     documents: Documents | None = None
@@ -41,23 +41,27 @@ class Bench:
     async def shell(
         self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, folder: str = "", **env: str
     ) -> BranchResult:
-        surroundings = TemplateContext(env=env, key=KEY)
-        request = ShellRequest(script=script, outputs=outputs, surroundings=surroundings, kept=kept, folder=folder)
-        return await self.env.run(Shell(self.renderer, self.documents).run_shell, request)
+        """Run a script. `env`: the task's."""
+        context = TemplateContext(env=env, key=KEY)
+        request = ShellRequest(script=script, outputs=outputs, surroundings=context, kept=kept, folder=folder)
+        return await self.env.run(ShellActivity(self.renderer, self.documents).run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> BranchResult:
-        surroundings = TemplateContext(env=fields.pop("env", {}), key=KEY)
+        """Run an agent. `fields`: of the request; `env`: the task's."""
+        context = TemplateContext(env=fields.pop("env", {}), key=KEY)
         agents = fields.pop("agents", [AgentSpec(name="brief", personality=Personality(personality="Be brief."))])
         request = AgentRequest(
-            **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": surroundings, **fields}
+            **{"prompt": prompt, "agents": agents, "max_turns": 5, "surroundings": context, **fields}
         )
-        runs = AgentRuns(self.renderer, self.models, CompletionBatching(), self.pool, self.journals, self.documents)
-        return await self.env.run(runs.run_agent, request)
+        agents_activity = AgentActivity(
+            self.renderer, self.models, CompletionBatching(), self.pool, self.journals, self.documents
+        )
+        return await self.env.run(agents_activity.run_agent, request)
 
 
 @pytest.fixture
 async def bench() -> AsyncIterator[Bench]:
-    renderer, models, pool = Renderer(), ModelClients(LocalModel()), Pool()
+    renderer, models, pool = Renderer(), ModelClients(LocalModel()), ServerPool()
     yield Bench(renderer, models, pool, ActivityEnvironment())
     await pool.close()
     await models.close()
@@ -66,7 +70,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEndpoint]:
-    with ScriptedEndpoint([Rule(text="an answer")]) as endpoint:
+    with ScriptedEndpoint([Reply(text="an answer")]) as endpoint:
         monkeypatch.setenv("AI_API_ENDPOINT", endpoint.url)
         monkeypatch.setenv("AI_API_TOKEN", "the-key-of-the-tests")
         yield endpoint

@@ -1,37 +1,21 @@
 """Agent runs against a scripted endpoint, with a real MCP server (specification sections 5 to 7)."""
 
-import sys
 from typing import Any
 
 import psutil
 import pytest
-from temporalio.exceptions import ApplicationError
 
-from grammar.documents.models import Personality, ServerParams, Toolbox
+from grammar.documents.models import Personality
 from grammar.messages.activity_requests import AgentSpec, ModelSpec
+from tests.activities.boxes import box, calls, failure
 from tests.activities.conftest import SERVER, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
-
-
-def box(**fields: Any) -> dict[str, Toolbox]:
-    params = {"kind": "stdio", "command": sys.executable, "args": (str(SERVER),), **fields}
-    return {"tests.box": Toolbox(server_params=ServerParams(**params), client_session_timeout=10)}
-
-
-def calls(*made: Call, then: str = "done") -> list[Rule]:
-    return [Rule(when=When(turn=0), tool_calls=list(made)), Rule(text=then)]
-
-
-async def failure(bench: Bench, **fields: Any) -> ApplicationError:
-    with pytest.raises(ApplicationError) as caught:
-        await bench.agent(**fields)
-    return caught.value
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 
 async def test_response(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    deployed = await bench.agent("hello", capture="response")
-    assert (deployed.value, deployed.produced, deployed.model) == ("an answer", True, "gpt-4.1")
-    assert (deployed.usage.requests, deployed.usage.input_tokens, deployed.usage.output_tokens) == (1, 10, 5)
+    result = await bench.agent("hello", capture="response")
+    assert (result.value, result.produced, result.model) == ("an answer", True, "gpt-4.1")
+    assert (result.usage.requests, result.usage.input_tokens, result.usage.output_tokens) == (1, 10, 5)
     asked = endpoint.requests[0]
     assert (asked.prompt, asked.headers["authorization"]) == ("hello", "Bearer the-key-of-the-tests")
     assert asked.system.startswith("Be brief.\n\n# Important Guidelines")
@@ -39,24 +23,24 @@ async def test_response(bench: Bench, endpoint: ScriptedEndpoint) -> None:
 
 
 async def test_no_tool_result_no_value(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    deployed = await bench.agent()
-    assert (deployed.value, deployed.produced) == (None, False)
+    result = await bench.agent()
+    assert (result.value, result.produced) == (None, False)
 
 
 async def test_tool_results_in_the_order_of_the_calls(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="slow", arguments={"seconds": 0.2}), Call(name="lookup", arguments={"key": "b"}))
-    deployed = await bench.agent(toolboxes=box())
-    assert [one.tool_name for one in deployed.tool_results] == ["slow", "lookup"]
-    assert deployed.value == {"key": "b", "items": [1, 2]}
-    assert [said.kind for said in deployed.said] == ["tool_call", "tool_call", "tool_output", "tool_output", "message"]
+    result = await bench.agent(toolboxes=box())
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["slow", "lookup"]
+    assert result.value == {"key": "b", "items": [1, 2]}
+    assert [entry.kind for entry in result.said] == ["tool_call", "tool_call", "tool_output", "tool_output", "message"]
     first = endpoint.requests[0]
     assert (first.body["tool_choice"], first.body["parallel_tool_calls"]) == ("auto", False)
 
 
 async def test_tool_error_is_an_ordinary_result(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="fail", arguments={"message": "as told"}))
-    deployed = await bench.agent(toolboxes=box())
-    assert "as told" in str(deployed.value)
+    result = await bench.agent(toolboxes=box())
+    assert "as told" in str(result.value)
     assert "as told" in endpoint.requests[1].tool_result
 
 
@@ -67,23 +51,23 @@ async def test_blocked_tools_are_not_offered(bench: Bench, endpoint: ScriptedEnd
 
 async def test_exclude_from_context_asks_the_model_once(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="lookup", arguments={"key": "a"}))
-    deployed = await bench.agent(toolboxes=box(), exclude_from_context=True)
-    assert (deployed.value, len(endpoint.requests)) == ({"key": "a", "items": [1, 2]}, 1)
+    result = await bench.agent(toolboxes=box(), exclude_from_context=True)
+    assert (result.value, len(endpoint.requests)) == ({"key": "a", "items": [1, 2]}, 1)
 
 
 async def test_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [
-        Rule(when=When(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
-        Rule(when=When(system="I am second"), text="from the second"),
+        Reply(when=Match(system="I am first"), tool_calls=[Call(name="transfer_to_second")]),
+        Reply(when=Match(system="I am second"), text="from the second"),
     ]
     agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("first", "second")]
-    deployed = await bench.agent(agents=agents, capture="response")
-    assert deployed.value == "from the second"
-    assert ("handoff", "first") in [(said.kind, said.who) for said in deployed.said]
+    result = await bench.agent(agents=agents, capture="response")
+    assert result.value == "from the second"
+    assert ("handoff", "first") in [(entry.kind, entry.who) for entry in result.said]
 
 
 async def test_turn_limit(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(tool_calls=[Call(name="lookup", arguments={"key": "a"})])]
+    endpoint.rules = [Reply(tool_calls=[Call(name="lookup", arguments={"key": "a"})])]
     error = await failure(bench, toolboxes=box(), max_turns=2)
     assert (error.type, error.non_retryable, len(endpoint.requests)) == ("TurnLimit", True, 2)
 
@@ -97,20 +81,20 @@ async def test_unknown_tool(bench: Bench, endpoint: ScriptedEndpoint) -> None:
 @pytest.mark.parametrize(
     ("rule", "kind", "final"),
     [
-        (Rule(status=400, message="no"), "BadRequest", True),
-        (Rule(status=422, message="no"), "BadRequest", True),
-        (Rule(status=400, message="long", code="context_length_exceeded"), "ContextTooLong", True),
-        (Rule(status=401, message="no"), "ModelAccess", True),
-        (Rule(status=403, message="no"), "ModelAccess", True),
-        (Rule(status=404, message="no"), "ModelAccess", True),
-        (Rule(status=500, message="no"), "ModelUnavailable", False),
-        (Rule(status=503, message="no"), "ModelUnavailable", False),
-        (Rule(drop="before"), "ModelUnavailable", False),
-        (Rule(drop="middle", text="half of it"), "ModelUnavailable", False),
+        (Reply(status=400, message="no"), "BadRequest", True),
+        (Reply(status=422, message="no"), "BadRequest", True),
+        (Reply(status=400, message="long", code="context_length_exceeded"), "ContextTooLong", True),
+        (Reply(status=401, message="no"), "ModelAccess", True),
+        (Reply(status=403, message="no"), "ModelAccess", True),
+        (Reply(status=404, message="no"), "ModelAccess", True),
+        (Reply(status=500, message="no"), "ModelUnavailable", False),
+        (Reply(status=503, message="no"), "ModelUnavailable", False),
+        (Reply(drop="before"), "ModelUnavailable", False),
+        (Reply(drop="middle", text="half of it"), "ModelUnavailable", False),
     ],
 )
 async def test_what_the_endpoint_does(
-    bench: Bench, endpoint: ScriptedEndpoint, rule: Rule, kind: str, final: bool
+    bench: Bench, endpoint: ScriptedEndpoint, rule: Reply, kind: str, final: bool
 ) -> None:
     endpoint.rules = [rule]
     error = await failure(bench)
@@ -125,7 +109,7 @@ async def test_what_the_endpoint_does(
 async def test_a_rate_limit_ends_the_leg(
     bench: Bench, endpoint: ScriptedEndpoint, headers: dict[str, str], seconds: float | None
 ) -> None:
-    endpoint.rules = [Rule(status=429, headers=headers, message="slow down, the-key-of-the-tests")]
+    endpoint.rules = [Reply(status=429, headers=headers, message="slow down, the-key-of-the-tests")]
     leg = (await bench.agent()).leg
     assert leg
     assert (leg.reason, leg.delay, leg.turns) == ("rate_limited", seconds, 0)
@@ -136,12 +120,12 @@ async def test_secrets(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: py
     monkeypatch.setenv("SECRET", "hunter2-long")
     endpoint.rules = calls(Call(name="environ", arguments={"name": "BOX"}), then="I saw $PROMPT")
     toolboxes = box(env={"BOX": "{{ env('SECRET') }}"})
-    deployed = await bench.agent("use ⟦env:SECRET:k1⟧", toolboxes=toolboxes, secrets=["SECRET"])
+    result = await bench.agent("use ⟦env:SECRET:k1⟧", toolboxes=toolboxes, secrets=["SECRET"])
     assert endpoint.requests[0].prompt == "use hunter2-long"
     assert "hunter2-long" in endpoint.requests[1].tool_result
-    assert deployed.value == "⟦env:SECRET:k1⟧"
-    assert "hunter2-long" not in deployed.model_dump_json()
-    endpoint.rules = [Rule(status=401, message="wrong key the-key-of-the-tests for hunter2-long")]
+    assert result.value == "⟦env:SECRET:k1⟧"
+    assert "hunter2-long" not in result.model_dump_json()
+    endpoint.rules = [Reply(status=401, message="wrong key the-key-of-the-tests for hunter2-long")]
     error = await failure(bench, secrets=["SECRET"])
     assert error.message == "401 wrong key ⟦key 0⟧ for ⟦env:SECRET:k1⟧"
 
@@ -155,8 +139,8 @@ async def test_server_sees_no_key_and_is_ended(bench: Bench, endpoint: ScriptedE
 async def test_missing_variable_of_a_toolbox_is_dropped_with_a_warning(
     bench: Bench, endpoint: ScriptedEndpoint
 ) -> None:
-    deployed = await bench.agent(toolboxes=box(env={"X": "{{ env('NOWHERE') }}"}))
-    assert deployed.warnings == ["tests.box: env X left out: NOWHERE is not set on the worker"]
+    result = await bench.agent(toolboxes=box(env={"X": "{{ env('NOWHERE') }}"}))
+    assert result.warnings == ["tests.box: env X left out: NOWHERE is not set on the worker"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +160,7 @@ async def test_server_that_does_not_start(
 
 
 async def test_no_key_goes_to_another_host(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    with ScriptedEndpoint([Rule(text="other")]) as other:
+    with ScriptedEndpoint([Reply(text="other")]) as other:
         await bench.agent(model=ModelSpec(name="m", endpoint=other.url))
         assert "authorization" not in other.requests[0].headers
 
@@ -188,8 +172,8 @@ async def test_one_client_per_endpoint_and_key(bench: Bench, endpoint: ScriptedE
 
 
 async def test_responses_api(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    deployed = await bench.agent(model=ModelSpec(name="m", api_type="responses"), capture="response")
-    assert (deployed.value, endpoint.requests[0].path) == ("an answer", "/v1/responses")
+    result = await bench.agent(model=ModelSpec(name="m", api_type="responses"), capture="response")
+    assert (result.value, endpoint.requests[0].path) == ("an answer", "/v1/responses")
     assert "temperature" not in endpoint.requests[0].body
 
 

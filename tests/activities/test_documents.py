@@ -7,8 +7,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.gather import Gather
-from activities.prepare import Prepare
+from activities.gather import GatherActivity
+from activities.prepare import PrepareActivity
 from grammar.documents.models import Task
 from grammar.documents.values import StoredDocument, ToolResult, Value, stored_result, stored_value
 from grammar.messages.activity_requests import (
@@ -23,7 +23,7 @@ from grammar.messages.activity_results import Page
 from runtime.storage.document_files import FileDocuments
 from tests.activities.boxes import box, calls
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 
 PRINT_LIST = """python3 -c 'import json; print(json.dumps([{"n": n, "code": "x" * 500} for n in range(1000)]))'"""
 
@@ -42,7 +42,7 @@ async def value(documents: FileDocuments, stored: StoredDocument | None) -> Any:
 
 async def prepared(bench: Bench, task: Task, **fields: Any) -> Page:
     request = PrepareRequest(task=task, surroundings=TemplateContext(key=KEY), **fields)
-    return await ActivityEnvironment().run(Prepare(bench.renderer, bench.documents).prepare, request)
+    return await ActivityEnvironment().run(PrepareActivity(bench.renderer, bench.documents).prepare, request)
 
 
 def left_over(documents: FileDocuments) -> list[Path]:
@@ -50,35 +50,35 @@ def left_over(documents: FileDocuments) -> list[Path]:
 
 
 async def test_a_small_result_stays_with_the_run(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell("echo '[1, 2]'")
-    assert (deployed.value, deployed.stored, deployed.tool_results[0].text) == ([1, 2], None, "[1, 2]\n")
+    result = await bench.shell("echo '[1, 2]'")
+    assert (result.value, result.stored, result.tool_results[0].text) == ([1, 2], None, "[1, 2]\n")
     assert not left_over(documents)
 
 
 async def test_a_large_output_of_a_script_is_stored_as_it_is(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell(PRINT_LIST)
-    assert (deployed.value, deployed.tool_results, deployed.produced, deployed.results) == (None, [], True, 1)
-    assert deployed.stored and deployed.stored.form == "text"
-    assert [one["n"] for one in await value(documents, deployed.stored)] == list(range(1000))
-    file = await documents.path(deployed.stored.key)
-    assert file.stat().st_size == deployed.stored.size
+    result = await bench.shell(PRINT_LIST)
+    assert (result.value, result.tool_results, result.produced, result.results) == (None, [], True, 1)
+    assert result.stored and result.stored.form == "text"
+    assert [item["n"] for item in await value(documents, result.stored)] == list(range(1000))
+    file = await documents.path(result.stored.key)
+    assert file.stat().st_size == result.stored.size
     assert stored_result(file, "text", 0) == ToolResult(tool_name="shell", text=file.read_text())
-    assert len(deployed.model_dump_json()) < 10_000  # what is said is cut
+    assert len(result.model_dump_json()) < 10_000  # what is said is cut
     assert not left_over(documents)
 
 
 async def test_a_large_text_is_no_json(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell("printf 'not json %.0s' {1..9999}")
-    assert await value(documents, deployed.stored) == "not json " * 9999
+    result = await bench.shell("printf 'not json %.0s' {1..9999}")
+    assert await value(documents, result.stored) == "not json " * 9999
 
 
 async def test_what_is_stored_holds_no_secret(
     bench: Bench, documents: FileDocuments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET", "the-secret-value")
-    deployed = await bench.shell("for i in {1..9999}; do echo $S; done", S="{{ env('SECRET') }}")
-    assert deployed.stored
-    text = (await documents.path(deployed.stored.key)).read_text()
+    result = await bench.shell("for i in {1..9999}; do echo $S; done", S="{{ env('SECRET') }}")
+    assert result.stored
+    text = (await documents.path(result.stored.key)).read_text()
     assert text == f"⟦env:SECRET:{KEY}⟧\n" * 9999
 
 
@@ -90,9 +90,9 @@ async def test_a_large_output_has_to_fit_its_schema_too(bench: Bench, documents:
 
 
 async def test_a_large_output_that_is_no_utf_8(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell(r"for i in {1..9999}; do printf 'caf\xe9 é'; done")
-    assert await value(documents, deployed.stored) == "caf� é" * 9999
-    assert deployed.warnings == ["stdout was not UTF-8; such bytes were replaced"]
+    result = await bench.shell(r"for i in {1..9999}; do printf 'caf\xe9 é'; done")
+    assert await value(documents, result.stored) == "caf� é" * 9999
+    assert result.warnings == ["stdout was not UTF-8; such bytes were replaced"]
 
 
 async def test_what_an_agent_gives_is_stored_with_all_its_results(
@@ -100,11 +100,11 @@ async def test_what_an_agent_gives_is_stored_with_all_its_results(
 ) -> None:
     many = Call(name="many", arguments={"count": 100, "size": 500})
     endpoint.rules = calls(Call(name="lookup", arguments={"key": "a"}), many)
-    deployed = await bench.agent(toolboxes=box("--more"))
-    assert (deployed.value, deployed.tool_results, deployed.results) == (None, [], 2)
-    assert deployed.stored and deployed.stored.form == "given"
-    assert [one["n"] for one in await value(documents, deployed.stored)] == list(range(100))
-    file = await documents.path(deployed.stored.key)
+    result = await bench.agent(toolboxes=box("--more"))
+    assert (result.value, result.tool_results, result.results) == (None, [], 2)
+    assert result.stored and result.stored.form == "given"
+    assert [item["n"] for item in await value(documents, result.stored)] == list(range(100))
+    file = await documents.path(result.stored.key)
     assert [stored_result(file, "given", position).tool_name for position in (0, 1)] == ["lookup", "many"]
 
 
@@ -112,9 +112,9 @@ async def test_what_an_agent_gives_is_stored_with_all_its_results(
 async def test_of_one_branch_of_many_less_is_kept(
     bench: Bench, documents: FileDocuments, endpoint: ScriptedEndpoint, kept: int, is_stored: bool
 ) -> None:
-    endpoint.rules = [Rule(text="word " * 1000)]
-    deployed = await bench.agent(capture="response", kept=kept)
-    assert (deployed.stored is not None) is is_stored
+    endpoint.rules = [Reply(text="word " * 1000)]
+    result = await bench.agent(capture="response", kept=kept)
+    assert (result.stored is not None) is is_stored
 
 
 def repeat(**fields: Any) -> Task:
@@ -122,20 +122,20 @@ def repeat(**fields: Any) -> Task:
 
 
 async def test_pages_are_rendered_once_and_read_from_storage(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell(PRINT_LIST)
-    assert deployed.stored
-    page = await prepared(bench, repeat(over="outputs.big"), stored={"big": deployed.stored})
+    result = await bench.shell(PRINT_LIST)
+    assert result.stored
+    page = await prepared(bench, repeat(over="outputs.big"), stored={"big": result.stored})
     assert (page.total, page.branches[0].prompt) == (1000, "0")
-    assert [one.first for one in page.pages] == [0, 200, 400, 600, 800]
+    assert [stored.first for stored in page.pages] == [0, 200, 400, 600, 800]
     last = await prepared(bench, repeat(over="outputs.big"), page=page.pages[-1].stored, offset=800)
-    assert [one.prompt for one in last.branches] == [str(n) for n in range(800, 1000)]
+    assert [branch.prompt for branch in last.branches] == [str(n) for n in range(800, 1000)]
     assert last.branches[-1].item == {"n": 999, "code": "x" * 500}
     assert not left_over(documents)
 
 
 async def test_a_stored_result_is_carried_over(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell(PRINT_LIST)
-    top = ToolResult(tool_name="", stored=deployed.stored)
+    result = await bench.shell(PRINT_LIST)
+    top = ToolResult(tool_name="", stored=result.stored)
     page = await prepared(bench, repeat(repeat_prompt=True), result=top)
     assert (page.total, page.branches[-1].prompt) == (1000, "199")
 
@@ -146,11 +146,11 @@ async def test_one_page_is_not_stored(bench: Bench, documents: FileDocuments) ->
 
 
 async def test_an_output_that_the_task_does_not_read_is_not_brought(bench: Bench, documents: FileDocuments) -> None:
-    lost = {"big": StoredDocument(key="0" * 64, size=9, form="value")}
-    page = await prepared(bench, repeat(over="outputs.few"), outputs={"few": [{"n": 1}]}, stored=lost)
+    missing = {"big": StoredDocument(key="0" * 64, size=9, form="value")}
+    page = await prepared(bench, repeat(over="outputs.few"), outputs={"few": [{"n": 1}]}, stored=missing)
     assert page.total == 1
     with pytest.raises(ApplicationError, match="is missing") as caught:
-        await prepared(bench, repeat(over="outputs.big"), stored=lost)
+        await prepared(bench, repeat(over="outputs.big"), stored=missing)
     assert (caught.value.type, caught.value.non_retryable) == ("StorageFailed", False)
 
 
@@ -162,36 +162,36 @@ async def test_a_fault_of_a_later_page_shows_before_any_work(bench: Bench, docum
 
 
 async def gathered(documents: FileDocuments, **fields: Any) -> Value:
-    return await ActivityEnvironment().run(Gather(documents).gather, GatherRequest(**fields))
+    return await ActivityEnvironment().run(GatherActivity(documents).gather, GatherRequest(**fields))
 
 
 async def test_the_list_of_a_fan_out(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell(PRINT_LIST)
-    page = await prepared(bench, repeat(over="outputs.big"), stored={"big": deployed.stored})
+    result = await bench.shell(PRINT_LIST)
+    page = await prepared(bench, repeat(over="outputs.big"), stored={"big": result.stored})
     branches = [GatheredBranch(item=n, model="m", result=Value(value=n)) for n in range(999)]
     branches.append(GatheredBranch(item=999, model="m", error="no"))
     found = await gathered(documents, branches=branches, pages=page.pages)
     entries = await value(documents, found.stored)
-    assert [one["item"]["n"] for one in entries] == list(range(1000))
+    assert [entry["item"]["n"] for entry in entries] == list(range(1000))
     assert entries[7] == {"model": "m", "item": {"n": 7, "code": "x" * 500}, "result": 7}
     assert (entries[999]["result"], entries[999]["error"]) == (None, "no")
     assert not left_over(documents)
 
 
 async def test_a_short_list_stays_with_the_run(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell("echo '{\"a\": 1}'", kept=1)
-    branches = [GatheredBranch(item=4, model="m", result=Value(stored=deployed.stored))]
+    result = await bench.shell("echo '{\"a\": 1}'", kept=1)
+    branches = [GatheredBranch(item=4, model="m", result=Value(stored=result.stored))]
     found = await gathered(documents, branches=branches, items={4: "four"})
     assert found == Value(value=[{"model": "m", "item": "four", "result": {"a": 1}}])
     assert not left_over(documents)
 
 
 async def test_a_damaged_document_is_noticed(bench: Bench, documents: FileDocuments) -> None:
-    deployed = await bench.shell(PRINT_LIST)
-    assert deployed.stored
-    (await documents.path(deployed.stored.key)).write_text("[]")
+    result = await bench.shell(PRINT_LIST)
+    assert result.stored
+    (await documents.path(result.stored.key)).write_text("[]")
     with pytest.raises(ApplicationError, match="is damaged"):
-        await prepared(bench, repeat(over="outputs.big"), stored={"big": deployed.stored})
+        await prepared(bench, repeat(over="outputs.big"), stored={"big": result.stored})
 
 
 async def test_a_worker_without_storage_says_so(bench: Bench, documents: FileDocuments) -> None:

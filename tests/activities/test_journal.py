@@ -15,12 +15,12 @@ from temporalio.exceptions import ApplicationError
 from activities.process.secrets import Secrets
 from activities.storage.journal import SKIPPED, Journal
 from activities.storage.journal_files import JournalFiles
-from activities.storage.journal_heartbeat import LARGEST, HeartbeatJournal
+from activities.storage.journal_heartbeat import MAX_CHARACTERS, HeartbeatJournal
 from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
 from grammar.messages.activity_results import FailureDetails, Leg
 from tests.activities.boxes import box
 from tests.activities.conftest import KEY, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 RESPONSE = Response(
     id="r",
@@ -41,14 +41,14 @@ def kept(bench: Bench, tmp_path: Path) -> Bench:
     return bench
 
 
-def counting(path: Path, turns: int) -> list[Rule]:
+def counting(path: Path, turns: int) -> list[Reply]:
     """The model counts, one call a turn."""
     calls = [Call(name="count", arguments={"path": str(path), "text": str(turn)}) for turn in range(turns)]
-    return [*(Rule(when=When(turn=turn), tool_calls=[call]) for turn, call in enumerate(calls)), Rule(text="done")]
+    return [*(Reply(when=Match(turn=turn), tool_calls=[call]) for turn, call in enumerate(calls)), Reply(text="done")]
 
 
-def failing_at(turn: int, rules: list[Rule]) -> list[Rule]:
-    return [Rule(when=When(turn=turn), times=1, status=500), *rules]
+def failing_at(turn: int, rules: list[Reply]) -> list[Reply]:
+    return [Reply(when=Match(turn=turn), times=1, status=500), *rules]
 
 
 async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
@@ -58,19 +58,19 @@ async def test_the_next_attempt_goes_on_from_the_turn_it_was_in(
     fields: dict[str, Any] = {"toolboxes": box(), "max_turns": 50}
     with pytest.raises(ApplicationError) as failed:
         await kept.agent(**fields)
-    (lost,) = failed.value.details
-    assert isinstance(lost, FailureDetails)
-    assert (lost.usage.requests, lost.usage.input_tokens, lost.attempts) == (30, 300, 1)
-    assert [one.kind for one in lost.said[-2:]] == ["tool_call", "tool_output"]
-    deployed = await kept.agent(**fields)
+    (details,) = failed.value.details
+    assert isinstance(details, FailureDetails)
+    assert (details.usage.requests, details.usage.input_tokens, details.attempts) == (30, 300, 1)
+    assert [entry.kind for entry in details.said[-2:]] == ["tool_call", "tool_output"]
+    result = await kept.agent(**fields)
     assert (tmp_path / "count").read_text().split() == [str(turn) for turn in range(40)]
     assert len(endpoint.requests) == 42  # 41 turns, and the one that failed
-    assert (deployed.usage.requests, deployed.usage.input_tokens, len(deployed.tool_results)) == (41, 410, 40)
-    assert deployed.said[-1].text == "done"
+    assert (result.usage.requests, result.usage.input_tokens, len(result.tool_results)) == (41, 410, 40)
+    assert result.said[-1].text == "done"
 
 
 async def test_a_run_whose_result_got_lost_asks_nothing_again(kept: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(text='{"a": 1}')]
+    endpoint.rules = [Reply(text='{"a": 1}')]
     outputs = {"type": "object", "required": ["b"]}
     first = await kept.agent(capture="response")
     assert await kept.agent(capture="response") == first
@@ -90,9 +90,9 @@ async def test_no_secret_is_in_it(
 ) -> None:
     monkeypatch.setenv("SECRET", "hunter2-long")
     endpoint.rules = [
-        Rule(when=When(turn=0), tool_calls=[Call(name="environ", arguments={"name": "BOX"})]),
-        Rule(when=When(turn=1), times=1, status=500),
-        Rule(when=When(tool_result="hunter2-long"), text="I saw hunter2-long"),
+        Reply(when=Match(turn=0), tool_calls=[Call(name="environ", arguments={"name": "BOX"})]),
+        Reply(when=Match(turn=1), times=1, status=500),
+        Reply(when=Match(tool_result="hunter2-long"), text="I saw hunter2-long"),
     ]
     fields: dict[str, Any] = {"toolboxes": box(env={"BOX": "{{ env('SECRET') }}"}), "secrets": ["SECRET"]}
     with pytest.raises(ApplicationError):
@@ -106,20 +106,20 @@ async def test_no_secret_is_in_it(
 async def test_a_worker_that_stops_begins_no_turn(kept: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
     endpoint.rules = counting(tmp_path / "count", 2)
     kept.env.worker_shutdown()
-    deployed = await kept.agent(toolboxes=box())
-    assert deployed.leg
-    assert (deployed.leg.reason, deployed.leg.turns, endpoint.requests) == ("stopped", 0, [])
+    result = await kept.agent(toolboxes=box())
+    assert result.leg
+    assert (result.leg.reason, result.leg.turns, endpoint.requests) == ("stopped", 0, [])
 
 
 async def test_without_storage_the_leg_carries_it(bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    endpoint.rules = [Rule(when=When(turn=1), times=1, status=429), *counting(tmp_path / "count", 2)]
+    endpoint.rules = [Reply(when=Match(turn=1), times=1, status=429), *counting(tmp_path / "count", 2)]
     leg = (await bench.agent(toolboxes=box())).leg
     assert leg
     assert (leg.reason, leg.turns) == ("rate_limited", 1)
     leg = Leg.model_validate_json(leg.model_dump_json())
-    deployed = await bench.agent(toolboxes=box(), journal="task-1", recorded=leg.recorded)
+    result = await bench.agent(toolboxes=box(), journal="task-1", recorded=leg.recorded)
     assert (tmp_path / "count").read_text().split() == ["0", "1"]
-    assert (deployed.produced, len(endpoint.requests)) == (True, 4)
+    assert (result.produced, len(endpoint.requests)) == (True, 4)
 
 
 # Calls that were interrupted
@@ -131,7 +131,7 @@ def dying(**fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def interrupted(endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Rule(when=When(turn=0), tool_calls=[Call(name="die")]), Rule(text="done")]
+    endpoint.rules = [Reply(when=Match(turn=0), tool_calls=[Call(name="die")]), Reply(text="done")]
 
 
 @pytest.mark.usefixtures("interrupted")
@@ -149,11 +149,11 @@ async def test_one_that_may_do_harm_is_asked_about(kept: Bench, endpoint: Script
         await kept.agent(**fields)
     leg = (await kept.agent(**fields)).leg
     assert leg
-    assert (leg.reason, [(one.id, one.tool) for one in leg.calls]) == ("unknown_outcome", [("0", "die")])
+    assert (leg.reason, [(call.id, call.tool) for call in leg.calls]) == ("unknown_outcome", [("0", "die")])
     with pytest.raises(ApplicationError, match="dying as told"):
         await kept.agent(**fields, outcomes={0: True})
-    deployed = await kept.agent(**fields, outcomes={0: False})
-    assert deployed.tool_results[0].text == SKIPPED
+    result = await kept.agent(**fields, outcomes={0: False})
+    assert result.tool_results[0].text == SKIPPED
     assert endpoint.requests[-1].tool_result == SKIPPED
     assert len(endpoint.requests) == 2
 
@@ -179,12 +179,12 @@ async def call(journal: Journal, text: str, tool: str = "t", careful: bool = Fal
 async def test_what_one_writes_that_was_replaced_is_void() -> None:
     lines = HeartbeatJournal([])
     first = await opened(lines)
-    assert first.next_answer() is None
-    await first.answered(RESPONSE)
+    assert first.next_response() is None
+    await first.record_response(RESPONSE)
     second = await opened(lines)
     await call(first, "of the first")
     third = await opened(lines)
-    assert second.next_answer() == third.next_answer() == RESPONSE
+    assert second.next_response() == third.next_response() == RESPONSE
     assert await call(third, "of the third") == "of the third"
 
 
@@ -229,7 +229,7 @@ async def test_stop() -> None:
 
 async def test_what_is_too_large_is_not_carried() -> None:
     carried = HeartbeatJournal(["a"])
-    await carried.append("k", "b" * (LARGEST - 1))
+    await carried.append("k", "b" * (MAX_CHARACTERS - 1))
     assert len(carried.lines) == 2
     await carried.append("k", "c")
     assert carried.lines == []
@@ -247,13 +247,13 @@ async def test_only_the_last_attempt_tells_what_was_said(
 ) -> None:
     """Temporal keeps no more than 4 KB of the failure of an attempt that another one follows."""
     endpoint.rules = [
-        Rule(when=When(turn=0), text="let me see", tool_calls=[Call(name="lookup", arguments={"key": "k"})]),
-        Rule(status=500),
+        Reply(when=Match(turn=0), text="let me see", tool_calls=[Call(name="lookup", arguments={"key": "k"})]),
+        Reply(status=500),
     ]
     policy = RetryPolicy(maximum_attempts=3)
     bench.env.info = replace(bench.env.info, retry_policy=policy, attempt=attempt)
     with pytest.raises(ApplicationError) as failed:
         await bench.agent(toolboxes=box())
-    (lost,) = failed.value.details
-    assert isinstance(lost, FailureDetails)
-    assert (lost.attempts, bool(lost.said)) == (attempt, told)
+    (details,) = failed.value.details
+    assert isinstance(details, FailureDetails)
+    assert (details.attempts, bool(details.said)) == (attempt, told)

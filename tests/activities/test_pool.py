@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.toolboxes.pool import Pool
+from activities.toolboxes.pool import ServerPool
 from grammar.messages.activity_results import BranchResult
 from tests.activities.boxes import box, calls, failure, free_port, http_box, http_server, own_http_box, started
 from tests.activities.conftest import Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until_async
 
 PID = Call(name="pid")
@@ -32,8 +32,8 @@ def kept(log: Path, lifetime: str, **fields: Any) -> Any:
     return box("--more", "--starts", str(log), lifetime=lifetime, **fields)
 
 
-def texts(*several: BranchResult) -> list[str]:
-    return [result.text for one in several for result in one.tool_results]
+def texts(*results: BranchResult) -> list[str]:
+    return [tool_result.text for result in results for tool_result in result.tool_results]
 
 
 async def at_once(bench: Bench, number: int, **fields: Any) -> list[BranchResult]:
@@ -50,9 +50,9 @@ async def seen_gone(log: Path) -> None:
 async def test_run_shares_nothing(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
     endpoint.rules = calls(Call(name="remember", arguments={"text": "x"}))
     box_ = kept(log, "run")
-    one = await bench.agent(toolboxes=box_, task="t")
+    first = await bench.agent(toolboxes=box_, task="t")
     assert all(map(gone, started(log)))
-    assert texts(one, *await at_once(bench, 2, toolboxes=box_, task="t")) == ["x", "x", "x"]
+    assert texts(first, *await at_once(bench, 2, toolboxes=box_, task="t")) == ["x", "x", "x"]
     assert len(set(started(log))) == 3
 
 
@@ -112,7 +112,7 @@ async def test_other_parameters_are_another_server(
 
 
 async def test_runs_see_a_shared_server_each_in_their_way(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
-    endpoint.rules = [Rule(when=When(prompt="plain", turn=0), tool_calls=[PID]), Rule(text="done")]
+    endpoint.rules = [Reply(when=Match(prompt="plain", turn=0), tool_calls=[PID]), Reply(text="done")]
     endpoint.rules += calls(PID)
     asking, plain, blocked = await asyncio.gather(
         bench.agent("plain", toolboxes=kept(log, "worker", confirm=("pid",))),
@@ -149,11 +149,11 @@ async def test_one_over_http_that_died_unused_is_replaced(bench: Bench, endpoint
 
 
 async def test_one_that_is_lost_leaves_the_pool(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
-    endpoint.rules = [Rule(when=When(prompt="die", turn=0), tool_calls=[Call(name="die")])]
+    endpoint.rules = [Reply(when=Match(prompt="die", turn=0), tool_calls=[Call(name="die")])]
     endpoint.rules += calls(Call(name="slow", arguments={"seconds": 3}))
     both = [bench.agent(prompt, toolboxes=kept(log, "worker")) for prompt in ("live", "die")]
     failed = await asyncio.gather(*both, return_exceptions=True)
-    assert all(isinstance(one, ApplicationError) and one.type == "ToolboxFailed" for one in failed)
+    assert all(isinstance(error, ApplicationError) and error.type == "ToolboxFailed" for error in failed)
     endpoint.rules = calls(PID)
     done = await bench.agent(toolboxes=kept(log, "worker"))
     assert texts(done) == [str(started(log)[1])]
@@ -162,14 +162,14 @@ async def test_one_that_is_lost_leaves_the_pool(bench: Bench, endpoint: Scripted
 
 async def test_all_who_wait_for_a_start_that_fails_fail(bench: Bench, endpoint: ScriptedEndpoint, log: Path) -> None:
     toolboxes = box("--starts", str(log), "--start", "exit", lifetime="worker")
-    several = await asyncio.gather(*(failure(bench, toolboxes=toolboxes) for _ in range(3)))
-    assert all("told to exit" in error.message for error in several)
+    errors = await asyncio.gather(*(failure(bench, toolboxes=toolboxes) for _ in range(3)))
+    assert all("told to exit" in error.message for error in errors)
     assert len(started(log)) == 1
 
 
 @pytest.mark.parametrize("lifetime", ["task", "worker"])
 async def test_idle_ones_are_stopped(bench: Bench, endpoint: ScriptedEndpoint, log: Path, lifetime: str) -> None:
-    bench.pool = Pool(task_idle=0.5, worker_idle=0.5)
+    bench.pool = ServerPool(task_idle=0.5, worker_idle=0.5)
     await bench.agent(toolboxes=kept(log, lifetime))
     assert not gone(started(log)[0])
     await seen_gone(log)
@@ -190,7 +190,7 @@ async def test_nothing_survives_the_worker(bench: Bench, endpoint: ScriptedEndpo
 @pytest.mark.parametrize(("lifetime", "stays"), [("task", False), ("worker", True)])
 async def test_a_cancelled_run(bench: Bench, endpoint: ScriptedEndpoint, log: Path, lifetime: str, stays: bool) -> None:
     """What may still be busy with its call goes; what others use stays."""
-    endpoint.rules = [Rule(hang=True)]
+    endpoint.rules = [Reply(hang=True)]
     running = asyncio.create_task(bench.agent(toolboxes=kept(log, lifetime)))
 
     async def asked() -> bool:

@@ -13,8 +13,8 @@ from grammar.documents.models import ServerParams, Toolbox
 from grammar.errors import TemplateFailed
 from grammar.templating.templates import Environ, Templates
 from tests.activities.conftest import SERVER, Bench
-from tests.support.endpoint import ScriptedEndpoint
 from tests.support.loaded import loaded
+from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.waiting import gone, until
 
 ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

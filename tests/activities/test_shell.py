@@ -12,9 +12,9 @@ from tests.support.waiting import gone, until, until_async
 
 
 async def test_stdout_is_the_result(bench: Bench) -> None:
-    deployed = await bench.shell("echo '[1, 2]'; echo noise >&2")
-    assert (deployed.value, deployed.produced) == ([1, 2], True)
-    assert [(one.tool_name, one.text) for one in deployed.tool_results] == [("shell", "[1, 2]\n")]
+    result = await bench.shell("echo '[1, 2]'; echo noise >&2")
+    assert (result.value, result.produced) == ([1, 2], True)
+    assert [(tool_result.tool_name, tool_result.text) for tool_result in result.tool_results] == [("shell", "[1, 2]\n")]
 
 
 async def test_text_that_is_not_json_stays_text(bench: Bench) -> None:
@@ -39,8 +39,8 @@ async def test_what_no_process_can_be_given_is_told(bench: Bench) -> None:
 
 
 async def test_bytes_that_are_not_utf8_are_replaced_with_a_warning(bench: Bench) -> None:
-    deployed = await bench.shell(r"printf 'a\xffb'")
-    assert (deployed.value, deployed.warnings) == ("a�b", ["stdout was not UTF-8; such bytes were replaced"])
+    result = await bench.shell(r"printf 'a\xffb'")
+    assert (result.value, result.warnings) == ("a�b", ["stdout was not UTF-8; such bytes were replaced"])
 
 
 async def test_environment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,17 +48,17 @@ async def test_environment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("DENIED", "denied")
     monkeypatch.setenv("OPENAI_API_KEY", "a model key")
     monkeypatch.setenv("TASKFLOW_ENV_DENYLIST", "DENIED, OTHER")
-    deployed = await bench.shell("echo $SEEN/$DENIED/$OPENAI_API_KEY/$MINE", MINE="mine of {{ env('SEEN') }}")
-    assert deployed.value == "seen///mine of seen\n"
+    result = await bench.shell("echo $SEEN/$DENIED/$OPENAI_API_KEY/$MINE", MINE="mine of {{ env('SEEN') }}")
+    assert result.value == "seen///mine of seen\n"
     assert "MINE" not in os.environ
 
 
 async def test_secrets_are_hidden_in_results_and_errors(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "hunter2-long")
-    deployed = await bench.shell("echo got $TOKEN", TOKEN="{{ env('SECRET') }}")
-    assert deployed.value == "got ⟦env:SECRET:k1⟧\n"
-    assert deployed.secrets == ["SECRET"]
-    assert "hunter2-long" not in deployed.model_dump_json()
+    result = await bench.shell("echo got $TOKEN", TOKEN="{{ env('SECRET') }}")
+    assert result.value == "got ⟦env:SECRET:k1⟧\n"
+    assert result.secrets == ["SECRET"]
+    assert "hunter2-long" not in result.model_dump_json()
     with pytest.raises(ApplicationError) as caught:
         await bench.shell("echo $TOKEN >&2; exit 1", TOKEN="{{ env('SECRET') }}")
     assert caught.value.message == "exit code 1: ⟦env:SECRET:k1⟧"
@@ -81,6 +81,6 @@ async def test_cancellation_kills_the_whole_group(bench: Bench, tmp_path: Path) 
 
 
 async def test_what_a_script_leaves_behind_is_ended(bench: Bench) -> None:
-    deployed = await bench.shell("sleep 600 > /dev/null 2>&1 & echo $!")
-    assert isinstance(deployed.value, int)
-    until(lambda: gone(int(str(deployed.value))), 5)
+    result = await bench.shell("sleep 600 > /dev/null 2>&1 & echo $!")
+    assert isinstance(result.value, int)
+    until(lambda: gone(int(str(result.value))), 5)

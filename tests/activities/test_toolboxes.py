@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from activities.toolboxes.pool import Pool
-from activities.toolboxes.server_process import LARGEST_LOG, ServerLog
+from activities.toolboxes.pool import ServerPool
+from activities.toolboxes.server_process import MAX_LOG, ServerLog
 from grammar.messages.activity_requests import TemplateContext
 from grammar.messages.reports import ApprovalDecision
 from tests.activities.boxes import (
@@ -29,7 +29,7 @@ from tests.activities.boxes import (
     started,
 )
 from tests.activities.conftest import KEY, SERVER, Bench
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until, until_async
 
 PID = Call(name="pid")
@@ -53,12 +53,12 @@ async def test_headers_arrive(
             optional_headers={"X-Maybe": "{{ globals.maybe }}{{ env('MORE', '!') }}", "X-Not": "{{ env('NOWHERE') }}"},
         )
         monkeypatch.setenv("URL", url)
-        deployed = await bench.agent(toolboxes=toolboxes, surroundings=surroundings(maybe="yes"))
+        result = await bench.agent(toolboxes=toolboxes, surroundings=template_context(maybe="yes"))
     assert "Bearer a-secret-of-mine" in endpoint.requests[1].tool_result
-    assert [one.text for one in deployed.tool_results][:2] == ["yes!", "(none)"]
+    assert [tool_result.text for tool_result in result.tool_results][:2] == ["yes!", "(none)"]
 
 
-def surroundings(**globals_: Any) -> TemplateContext:
+def template_context(**globals_: Any) -> TemplateContext:
     return TemplateContext(globals=globals_, env={}, key=KEY)
 
 
@@ -111,23 +111,23 @@ async def test_a_redirect_takes_no_header_to_another_host(bench: Bench, endpoint
         do_GET = do_POST  # noqa: N815
 
     elsewhere, redirecting = HTTPServer(("127.0.0.1", 0), Elsewhere), HTTPServer(("127.0.0.1", 0), Redirecting)
-    for one in (elsewhere, redirecting):
-        Thread(target=one.serve_forever, daemon=True).start()
+    for server in (elsewhere, redirecting):
+        Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{redirecting.server_port}/mcp"
     error = await failure(bench, toolboxes=http_box(kind, url, headers={"X-Key": "secret"}))
     assert (error.type, asked) == ("ToolboxFailed", [])
-    for one in (elsewhere, redirecting):
-        one.shutdown()
-        one.server_close()
+    for server in (elsewhere, redirecting):
+        server.shutdown()
+        server.server_close()
 
 
 async def test_timeout_is_the_time_to_connect(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
-        for one in (first, second):  # the queue is full: another connection hangs
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
+        for connecting in (first, second):  # the queue is full: another connection hangs
+            connecting.setblocking(False)
+            connecting.connect_ex(full.getsockname())
         url = f"http://127.0.0.1:{full.getsockname()[1]}/mcp"
         begin = time.monotonic()
         error = await failure(bench, toolboxes=http_box("streamable", url, timeout=0.5))
@@ -143,9 +143,9 @@ async def test_a_server_of_its_own_over_http(bench: Bench, endpoint: ScriptedEnd
         Call(name="environ", arguments={"name": "COLOUR"}),
         Call(name="environ", arguments={"name": "AI_API_TOKEN"}),
     )
-    deployed = await bench.agent(toolboxes=toolboxes)
+    result = await bench.agent(toolboxes=toolboxes)
     (pid,) = started(log)
-    assert [one.text for one in deployed.tool_results] == [str(pid), "blue", "(not set)"]
+    assert [tool_result.text for tool_result in result.tool_results] == [str(pid), "blue", "(not set)"]
     assert gone(pid)
     assert not listening(port)
 
@@ -210,8 +210,8 @@ async def test_reconnecting(bench: Bench, endpoint: ScriptedEndpoint, kind: str,
             "streamable": http_box("streamable", url, reconnecting=True),
             "own": own_http_box(free_port(), "--starts", str(log), reconnecting=True),
         }[kind]
-        deployed = await bench.agent(toolboxes=toolboxes)
-    texts = [one.text for one in deployed.tool_results]
+        result = await bench.agent(toolboxes=toolboxes)
+    texts = [tool_result.text for tool_result in result.tool_results]
     assert texts == (["a", "b"] if kind == "stdio" else ["a", "a b"])
     assert len(started(log)) == {"stdio": 3, "streamable": 0, "own": 1}[kind]
     assert all(map(gone, started(log)))
@@ -221,7 +221,7 @@ async def test_reconnecting(bench: Bench, endpoint: ScriptedEndpoint, kind: str,
 
 
 async def test_a_server_that_hangs_at_its_start(endpoint: ScriptedEndpoint, bench: Bench, tmp_path: Path) -> None:
-    bench.pool, log = Pool(start_timeout=2), tmp_path / "starts"
+    bench.pool, log = ServerPool(start_timeout=2), tmp_path / "starts"
     begin = time.monotonic()
     error = await failure(bench, toolboxes=box("--start", "hang", "--starts", str(log)))
     assert error.type == "ToolboxFailed"
@@ -237,8 +237,8 @@ async def test_the_agent_hears_of_a_call_that_takes_too_long(
 ) -> None:
     endpoint.rules = calls(Call(name="slow", arguments={"seconds": 100}))
     begin = time.monotonic()
-    deployed = await bench.agent(toolboxes=box(session=1, reconnecting=reconnecting))
-    assert [one.text for one in deployed.tool_results] == ["no answer within 1 s"]
+    result = await bench.agent(toolboxes=box(session=1, reconnecting=reconnecting))
+    assert [tool_result.text for tool_result in result.tool_results] == ["no answer within 1 s"]
     assert time.monotonic() - begin < 60
 
 
@@ -287,7 +287,7 @@ async def test_cancelling_ends_the_server(
     bench: Bench, endpoint: ScriptedEndpoint, args: tuple[str, ...], tmp_path: Path
 ) -> None:
     log = tmp_path / "starts"
-    endpoint.rules = [Rule(hang=True)]
+    endpoint.rules = [Reply(hang=True)]
     running = asyncio.create_task(bench.agent(toolboxes=box(*args, "--starts", str(log))))
     until_done = (lambda: _true(started(log))) if "hang" in args else (lambda: _true(endpoint.requests))
     await until_async(until_done)
@@ -309,11 +309,11 @@ async def _true(value: object) -> bool:
 async def test_tools_of_the_same_name(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="one_lookup", arguments={"key": "a"}), PID)
     toolboxes = {**box("--more", name="a.one"), **box(name="b.two")}
-    deployed = await bench.agent(toolboxes=toolboxes, blocked_tools=["die", "fail"])
+    result = await bench.agent(toolboxes=toolboxes, blocked_tools=["die", "fail"])
     tools = endpoint.requests[0].tools
     assert {"one_lookup", "two_lookup", "pid", "remember"} < set(tools)
     assert not {"lookup", "one_die", "two_fail", "die"} & set(tools)
-    assert [one.tool_name for one in deployed.tool_results] == ["one_lookup", "pid"]
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["one_lookup", "pid"]
 
 
 @pytest.mark.parametrize("approved", [True, False])
@@ -325,9 +325,9 @@ async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoi
     assert first.leg
     (call,) = first.leg.calls
     assert (call.tool, call.toolbox) == ("one_count", "a.one")
-    verdict = ApprovalDecision(id=call.id, approved=approved)
-    deployed = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[verdict])
-    assert (deployed.tool_results[0].text == "counted") is approved
+    decision = ApprovalDecision(id=call.id, approved=approved)
+    result = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[decision])
+    assert (result.tool_results[0].text == "counted") is approved
 
 
 async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) -> None:
@@ -337,13 +337,13 @@ async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) ->
 
 async def test_an_error_of_the_server_itself_goes_to_the_model(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = one_by_one(Call(name="refuse"), PID)
-    deployed = await bench.agent(toolboxes=box("--more"))
-    assert len(deployed.tool_results) == 2
+    result = await bench.agent(toolboxes=box("--more"))
+    assert len(result.tool_results) == 2
 
 
 def test_a_log_keeps_its_newest_part() -> None:
     log = ServerLog()
-    log.file.write(b"x" * (LARGEST_LOG + 1) + b"the end")
+    log.file.write(b"x" * (MAX_LOG + 1) + b"the end")
     log.trim()
     log.file.write(b"and on")
     assert log.tail().endswith("the end\nand on")

@@ -8,7 +8,7 @@ import pytest
 from activities.process.working_directory import working_directory
 from tests.activities.boxes import box, calls, free_port, own_http_box
 from tests.activities.conftest import Bench
-from tests.support.endpoint import Call, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, ScriptedEndpoint
 
 COUNT = Call(name="count", arguments={"path": "counted", "text": "x"})
 GONE = "the folder /nowhere, in which the run was started, is not on this worker; this ran in the worker's own"

@@ -4,7 +4,7 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from tests.chaos.run import UNDISTURBED, play
+from tests.chaos.seed_run import UNDISTURBED, play
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--seeds", type=int, default=100)
@@ -18,9 +18,9 @@ print(" seed     time   requests     tool calls")
 bad = 0
 with ThreadPoolExecutor(given.at_once) as pool:
     playing = [pool.submit(play, seed, given.faults) for seed in range(given.first, given.first + given.seeds)]
-    for one in as_completed(playing):
-        outcome = one.result()
-        bad += bool(outcome.wrong)
-        print(outcome.line(), flush=True)
+    for future in as_completed(playing):
+        result = future.result()
+        bad += bool(result.wrong)
+        print(result.line(), flush=True)
 print(f"{given.seeds} seeds, {bad} wrong")
 sys.exit(bool(bad))

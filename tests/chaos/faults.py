@@ -4,55 +4,55 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.chaos.house import House, rest
-from tests.support.endpoint import ScriptedEndpoint
-from tests.support.script import Rule
+from tests.chaos.processes import RunProcesses, let_time_pass
+from tests.support.endpoint_replies import Reply
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
-TURNS_OF_ONE = 1
+ONE_AGENT = 1
 ALL_AGENTS = 5
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`requests`: how many model requests it may cost, at the most. `calls`: tool calls without a recorded result."""
+    """What goes wrong. It may cost `requests` model requests and `calls` tool calls, which are made again."""
 
     name: str
-    happen: Callable[[House, ScriptedEndpoint], None]
+    inject: Callable[[RunProcesses, ScriptedEndpoint], None]
     requests: int
     calls: int
 
 
-def _worker_killed(house: House, _: ScriptedEndpoint) -> None:
-    house.kill_worker()
-    house.start_worker()
+def _worker_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.kill_worker()
+    processes.start_worker()
 
 
-def _server_killed(house: House, _: ScriptedEndpoint) -> None:
-    house.kill_server()
-    house.start_server()
+def _server_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.kill_server()
+    processes.start_server()
 
 
-def _both_killed(house: House, _: ScriptedEndpoint) -> None:
-    house.kill_worker()
-    house.kill_server()
-    house.start_server()
-    house.start_worker()
+def _both_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.kill_worker()
+    processes.kill_server()
+    processes.start_server()
+    processes.start_worker()
 
 
-def _worker_stopped(house: House, _: ScriptedEndpoint) -> None:
-    house.stop_worker()
-    house.start_worker()
+def _worker_stopped(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.stop_worker()
+    processes.start_worker()
 
 
-def _mcp_server_killed(house: House, _: ScriptedEndpoint) -> None:
-    house.kill_mcp_server()
+def _mcp_server_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.kill_mcp_server()
 
 
-def _answer(**fields: object) -> Callable[[House, ScriptedEndpoint], None]:
-    def happen(_: House, endpoint: ScriptedEndpoint) -> None:
-        endpoint.interrupt(Rule.model_validate({"times": 1, **fields}))
+def _answer(**fields: object) -> Callable[[RunProcesses, ScriptedEndpoint], None]:
+    def inject(_: RunProcesses, endpoint: ScriptedEndpoint) -> None:
+        endpoint.interrupt(Reply.model_validate({"times": 1, **fields}))
 
-    return happen
+    return inject
 
 
 FAULTS = (
@@ -60,20 +60,21 @@ FAULTS = (
     Fault("server -9", _server_killed, ALL_AGENTS, ALL_AGENTS),
     Fault("both -9", _both_killed, ALL_AGENTS, ALL_AGENTS),
     Fault("worker TERM", _worker_stopped, ALL_AGENTS, ALL_AGENTS),
-    Fault("429", _answer(status=429, headers={"retry-after": "0.3"}), TURNS_OF_ONE, 0),
-    Fault("500", _answer(status=500), TURNS_OF_ONE, 0),
-    Fault("drop", _answer(drop="middle", text="half of it"), TURNS_OF_ONE, 0),
+    Fault("429", _answer(status=429, headers={"retry-after": "0.3"}), ONE_AGENT, 0),
+    Fault("500", _answer(status=500), ONE_AGENT, 0),
+    Fault("drop", _answer(drop="middle", text="half of it"), ONE_AGENT, 0),
     Fault("mcp -9", _mcp_server_killed, 0, ALL_AGENTS),
 )
 
 
 def schedule(seed: int, many: int) -> list[tuple[float, Fault]]:
-    """(seconds to wait, what happens then)."""
+    """Return so many faults, each with the seconds to wait before it."""
     chance = random.Random(seed)
     return [(chance.uniform(0.2, 3.0), chance.choice(FAULTS)) for _ in range(many)]
 
 
-def happen(planned: list[tuple[float, Fault]], house: House, endpoint: ScriptedEndpoint) -> None:
+def inject(planned: list[tuple[float, Fault]], processes: RunProcesses, endpoint: ScriptedEndpoint) -> None:
+    """Let the faults happen, one after the other, each at its time."""
     for seconds, fault in planned:
-        rest(seconds)
-        fault.happen(house, endpoint)
+        let_time_pass(seconds)
+        fault.inject(processes, endpoint)

@@ -1,4 +1,4 @@
-"""`--lint`: what is printed, and the exit code."""
+"""`lint`: what is printed, and the exit code."""
 
 import json
 from collections.abc import Callable
@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 
 from commands import lint
-from console.screen import screen
-from grammar.loading.bundle import LoadOptions
 from tests.commands.conftest import ROOT, Starter
 
 FILES = {
@@ -30,7 +28,7 @@ def told(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
     """The exit code, the lines for people, and the JSON document, if that is asked for."""
 
     def call(*flows: str, json_: bool = False, strict: bool = False) -> Told:
-        code = lint.run(flows, LoadOptions("", strict=strict), screen(json_), json_)
+        code = lint.lint(list(flows), strict=strict, json=json_)
         captured = capsys.readouterr()
         if not json_:
             assert captured.err == ""
@@ -109,16 +107,16 @@ def test_json(told: Callable[..., Told]) -> None:
 
 
 def test_no_file_is_no_success(starter: Starter) -> None:
-    ended = starter("--lint")
+    ended = starter("lint")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "error: command line: --lint: give one or more files: starter.py --lint FLOW...\n"
+    assert ended.stderr == "error: command line: give one or more files: python starter.py lint FLOW...\n"
 
 
 def test_from_the_command_line(here: Path, starter: Starter) -> None:
     (here / "flow.yaml").write_text("taskflow:\n  - task: {agents: [x.who], user_prompt: '{{ globals.a }}'}\n")
     (here / "lib/x").mkdir(parents=True)
     (here / "lib/x/who.yaml").write_text("personality: x\n")
-    ended = starter("--lint", "flow.yaml", "-g", "a=1", "--path", "lib", "--strict", "--json")
+    ended = starter("lint", "flow.yaml", "-g", "a=1", "--path", "lib", "--strict", "--json")
     assert (ended.returncode, json.loads(ended.stdout)["problems"]) == (0, []), ended.stderr
     ended = starter("--lint", "flow.yaml", "gone.yaml")
     assert ended.returncode == 2

@@ -25,7 +25,7 @@ class Clock:
 
 def screen(terminal: bool, width: int = 80, height: int = 24) -> Screen:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height, soft_wrap=True)
-    return Screen(console, console)
+    return Screen(console, console, console)
 
 
 def written(view: Screen) -> str:

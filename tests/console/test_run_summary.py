@@ -37,7 +37,7 @@ def test_what_failed_alike_is_told_once() -> None:
 
 
 def test_of_very_many_the_rest_is_counted() -> None:
-    assert printed(failure(0), failure(1), failed=1300)[1] == "  … and 1,298 more failed: --manifest tells all"
+    assert printed(failure(0), failure(1), failed=1300)[1] == "  … and 1,298 more failed: `manifest` tells all"
 
 
 def test_a_task_without_branches() -> None:

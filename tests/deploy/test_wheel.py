@@ -1,6 +1,7 @@
 """The package, built and installed beside packages that have the names of our rooms, and run in a folder of traps."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tests.deploy.installed import ROOT, Installed, copy_checkout, environment, 
 
 NEIGHBOURS = ("console", "commands")
 # How the command line is asked for these.
-LINT, SAMPLE = ("--lint",), ("--sample",)
+LINT, SAMPLE = ("lint",), ("sample",)
 ENVIRONMENT = "taskflow: [{task: {id: path, run: 'printf %s ${PYTHONPATH-unset}'}}]\n"
 
 
@@ -37,6 +38,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 def test_one_import_name(wheel: Installed) -> None:
     names = {path.name for path in wheel.packages.iterdir() if path.suffix not in (".dist-info", ".pth")}
     assert names == {"temporal_taskflow", *NEIGHBOURS}
+
+
+def test_version(wheel: Installed) -> None:
+    assert re.fullmatch(r"taskflow \d+\.\d+\.\d+\n", wheel.run("taskflow", "--version"))
 
 
 def test_sample_and_lint(wheel: Installed) -> None:

@@ -15,7 +15,11 @@ from pathlib import Path
 import pytest
 import yaml
 from temporalio.envconfig import ClientConfigProfile
+from typer.main import get_group
+from typer.testing import CliRunner
 
+import starter
+from grammar.exit_codes import ExitCode
 from tests.docs.examples import checked, examples
 from tests.docs.pages import (
     DESIGN,
@@ -40,13 +44,10 @@ PROGRAMS = {
     "worker.py": "worker.py",
     "taskflow-worker": "worker.py",
 }
-ROOMS = (
-    "temporal_taskflow",
-    "grammar", "workflows", "activities", "runtime", "console", "pictures", "commands", "taskflows",
-)  # fmt: skip
+ROOMS = ("grammar", "workflows", "activities", "runtime", "console", "pictures", "commands", "taskflows")
 # Options of Temporal's command and of pip, where they stand alone; and the one that every program has.
-THEIRS = {"--address", "--query", "--no-deps", "--help"}
-SYSTEM = {"export", "source", "python3", "docker", "flows/bin/pip", "pip", "uv"}
+THEIRS = {"--address", "--query", "--no-deps", "--help", "-h"}
+SYSTEM = {"export", "source", "python3", "docker", "flows/bin/pip"}
 NAME = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z0-9_]+")
@@ -54,14 +55,44 @@ VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z
 NOT_OURS = {"MODEL_CONFIG", "HOME", "PATH", "TMPDIR", "PYTHONPATH", "TERM"}
 
 
-@cache
-def options(program: str) -> frozenset[str]:
-    """The options that `--help` names."""
+def help_of(program: str, *command: str) -> str:
+    """What `--help` prints."""
+    if program == "starter.py":
+        return CliRunner().invoke(starter.app, [*command, "--help"]).stdout
     printed = subprocess.run(
         [sys.executable, program, "--help"],
         cwd=ROOT, env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True, check=True, timeout=60,
-    ).stdout  # fmt: skip
-    return frozenset(re.findall(r"^  (-{1,2}[a-z][a-z-]*)", printed, re.MULTILINE)) - {"--help"}
+    )  # fmt: skip
+    return printed.stdout
+
+
+@cache
+def options(program: str, *command: str) -> frozenset[str]:
+    """The options that `--help` names."""
+    lines = re.findall(r"^  (-{1,2}[a-z][a-z-]*)(?:, (-{1,2}[a-z][a-z-]*))?", help_of(program, *command), re.MULTILINE)
+    return frozenset(name for line in lines for name in line if name) - {"-h", "--help"}
+
+
+def starter_commands() -> list[tuple[str, ...]]:
+    """Each command of the starter, in the words that call it."""
+    program = get_group(starter.app).commands
+    inner = [("schedule", name) for name in program["schedule"].commands]  # type: ignore[attr-defined]
+    return [*((name,) for name in program if name != "schedule"), *inner]
+
+
+def all_options() -> frozenset[str]:
+    """The options of the starter, without a command and with each."""
+    own = (options("starter.py", *words) for words in starter_commands() if words != ("worker",))
+    return options("starter.py").union(*own)
+
+
+def of_command(program: str, words: list[str]) -> frozenset[str]:
+    """The options that may stand in a command line with these words behind the program."""
+    if program != "starter.py":
+        return options(program)
+    known = starter_commands()
+    found = next((command for command in known if tuple(words[: len(command)]) == command), None)
+    return options(program, *found) if found else options(program) | options(program, "run")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
@@ -71,13 +102,13 @@ def test_options_in_commands_exist(page: Path) -> None:
         for place, word in enumerate(words):
             if program := PROGRAMS.get(word):
                 used = {option for option in words[place + 1 :] if re.fullmatch(r"-{1,2}[a-z][a-z-]*", option)}
-                assert used <= options(program) | {"--help"}, command
+                assert used <= of_command(program, words[place + 1 :]) | {"--help"}, command
                 break
 
 
 def test_options_named_alone_exist() -> None:
     named = {span.split()[0] for page in PAGES for span in spans(page) if re.match(r"-{1,2}[a-z]", span)}
-    assert named <= options("starter.py") | options("worker.py") | THEIRS
+    assert named <= all_options() | options("worker.py") | THEIRS
 
 
 @cache
@@ -101,12 +132,26 @@ def test_commands_of_temporal_exist() -> None:
 def test_nothing_else_is_typed() -> None:
     """Every program that console blocks start is one that another test looks at, or the reader's own system has."""
     typed_programs = {shlex.split(command)[0] for page in PAGES for command in typed(page)}
-    assert typed_programs <= {"python", ".venv/bin/python", "taskflow", "make", "temporal", *SYSTEM}
+    assert typed_programs <= {"python", ".venv/bin/python", "make", "temporal", *SYSTEM}
 
 
-@pytest.mark.parametrize("program", ["starter.py", "worker.py"])
-def test_option_tables_are_complete(program: str) -> None:
-    assert {name.split()[0] for name in names(f"option of `{program}`", REFERENCE)} == options(program)
+def test_option_tables_are_complete() -> None:
+    assert {name.split()[0] for name in names("option of `worker.py`", REFERENCE)} == options("worker.py")
+    listed = {name.split()[0] for heading in ("option of `starter.py`", "said") for name in names(heading, REFERENCE)}
+    assert listed == all_options()
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    listed = {row[0].strip("`"): set(NAME.findall(row[2])) for row in table("command", REFERENCE)}
+    called = {words: listed[text] for words in starter_commands() for text in listed if calls(text, words)}
+    assert len(called) == len(listed) == len(starter_commands())
+    del called["worker",]  # another program
+    assert {words: set(options("starter.py", *words) - {"-q"}) for words in called} == called
+
+
+def calls(text: str, words: tuple[str, ...]) -> bool:
+    """Whether the text, such as `schedule remove ID`, is of the command."""
+    return tuple(text.split()[: len(words)]) == words
 
 
 def documents() -> Iterator[object]:
@@ -272,5 +317,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
     printed = subprocess.run(
         [sys.executable, "starter.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     ).stdout
-    said = " ".join(printed.partition("Exit codes:")[2].partition("Arguments:")[0].split())
-    assert [row[0] for row in table("exit code", REFERENCE)] == re.findall(r"(?:^|; )(\d+) ", said)
+    said = " ".join(printed.partition("Exit codes:")[2].partition("Options:")[0].split()).rstrip(".")
+    told = [(str(code.value), code.meaning) for code in ExitCode]
+    assert said == "; ".join(" ".join(row) for row in told)
+    assert [tuple(row) for row in table("exit code", REFERENCE)] == told

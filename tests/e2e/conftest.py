@@ -14,15 +14,15 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.endpoint import Rule, ScriptedEndpoint
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
 ROOT = Path(__file__).parents[2]
 BRIEF = "personality: You are brief.\n"
 
 
 @dataclass
-class Ended:
+class EndedProcess:
     """A process that has ended."""
 
     code: int
@@ -69,7 +69,7 @@ class Desk:
     def start(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
         return self.popen("starter.py", *arguments, **env)
 
-    def run(self, *arguments: str, timeout: float = 60, **env: str) -> Ended:
+    def run(self, *arguments: str, timeout: float = 60, **env: str) -> EndedProcess:
         return end(self.start(*arguments, **env), timeout)
 
     def worker(self, *arguments: str, **env: str) -> subprocess.Popen[str]:
@@ -112,10 +112,10 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
+def end(process: subprocess.Popen[str], timeout: float = 60) -> EndedProcess:
     """Wait for the process's end."""
     out, err = process.communicate(timeout=timeout)
-    return Ended(process.returncode, out, err)
+    return EndedProcess(process.returncode, out, err)
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def remote(desk: Desk, dev_server: DevServer) -> Desk:
     return desk
 
 
-Scripted = Callable[[list[Rule]], ScriptedEndpoint]
+Scripted = Callable[[list[Reply]], ScriptedEndpoint]
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def scripted(desk: Desk) -> Iterator[Scripted]:
     """A scripted endpoint, configured at the desk."""
     with contextlib.ExitStack() as stack:
 
-        def start(rules: list[Rule]) -> ScriptedEndpoint:
+        def start(rules: list[Reply]) -> ScriptedEndpoint:
             endpoint = stack.enter_context(ScriptedEndpoint(rules))
             desk.env |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "key-of-the-tests"}
             return endpoint

@@ -12,27 +12,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
 
-from tests.e2e.conftest import ROOT, Desk, Ended
+from tests.e2e.conftest import ROOT, Desk, EndedProcess
 from tests.support.waiting import until
 
 _CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
-class Terminal:
-    """One terminal, so many cells wide and high."""
+class ProgramTerminal:
+    """One terminal, so many cells wide and high. `out`: a file that stdout goes to instead."""
 
-    def __init__(self, desk: Desk, *arguments: str, width: int = 80, height: int = 24, **env: str) -> None:
+    def __init__(
+        self, desk: Desk, *arguments: str, width: int = 80, height: int = 24, out: str | None = None, **env: str
+    ) -> None:
         self.said = ""
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         known = {name: value for name, value in desk.env.items() if name != "COLUMNS"}
+        stdout = os.open(desk.folder / out, os.O_WRONLY | os.O_CREAT) if out else os.dup(slave)
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "starter.py"), *arguments],
-            cwd=desk.folder, env={"TERM": "xterm"} | known | env, stdin=slave, stdout=slave, stderr=slave, text=True,
+            cwd=desk.folder, env={"TERM": "xterm"} | known | env, stdin=slave, stdout=stdout, stderr=slave, text=True,
             start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )  # fmt: skip
         desk.running.append(self._process)
         os.close(slave)
+        os.close(stdout)
         self._listening = Thread(target=self._listen, daemon=True)
         self._listening.start()
         self._answered = 0
@@ -57,10 +61,10 @@ class Terminal:
         self._answered = self.said.index(question, self._answered) + len(question)
         os.write(self._master, f"{words}\n".encode())
 
-    def ended(self) -> Ended:
+    def ended(self) -> EndedProcess:
         code = self._process.wait(60)
         self._listening.join(5)
-        return Ended(code, self.text, "")
+        return EndedProcess(code, self.text, "")
 
     def type(self, words: str) -> None:
         """Whatever is there."""
@@ -76,8 +80,8 @@ class Terminal:
 
 
 @contextmanager
-def terminal(desk: Desk, *arguments: str, **options: object) -> Iterator[Terminal]:
-    opened = Terminal(desk, *arguments, **options)  # type: ignore[arg-type]
+def terminal(desk: Desk, *arguments: str, **options: object) -> Iterator[ProgramTerminal]:
+    opened = ProgramTerminal(desk, *arguments, **options)  # type: ignore[arg-type]
     try:
         yield opened
     finally:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Desk, Scripted, end
 from tests.e2e.terminal import terminal
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until
 
 SERVER = ROOT / "tests/support/mcp_server.py"
@@ -41,10 +41,12 @@ def endpoint(desk: Desk, scripted: Scripted) -> ScriptedEndpoint:
     desk.write("box.yaml", json.dumps({"server_params": box, "confirm": ["count"]}))
     desk.write("flow.yaml", FLOW % "")
     counting = [
-        Rule(when=When(turn=turn), tool_calls=[Call(name="count", arguments={"path": str(tally(desk)), "text": text})])
+        Reply(
+            when=Match(turn=turn), tool_calls=[Call(name="count", arguments={"path": str(tally(desk)), "text": text})]
+        )
         for turn, text in enumerate(("one", "two"))
     ]
-    return scripted([*counting, Rule(text="counted")])
+    return scripted([*counting, Reply(text="counted")])
 
 
 def tally(desk: Desk) -> Path:
@@ -67,12 +69,13 @@ def command_told(starter: "subprocess.Popen[str]", call: str) -> str:
             return line.partition("answer with: ")[2].strip()
 
 
-def shell(command: str) -> str:
-    """What the printed command says, typed where the project is installed."""
+def shell(desk: Desk, command: str) -> str:
+    """What the printed command says, typed where the project is."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
-        command, shell=True, check=True, capture_output=True, text=True, timeout=30, env=os.environ | {"PATH": path}
-    )
+        command, shell=True, check=True, cwd=ROOT, capture_output=True, text=True, timeout=60,
+        env=desk.env | {"PATH": path},
+    )  # fmt: skip
     return done.stdout
 
 
@@ -93,9 +96,10 @@ def test_the_printed_command_answers(desk: Desk, endpoint: ScriptedEndpoint) -> 
     starter = desk.start("flow.yaml", "--id", "it's mine", "--json")
     for number, call in enumerate((FIRST, SECOND), 1):
         command = command_told(starter, call)
-        assert command.startswith("temporal workflow signal --address ")
+        assert command == f"python starter.py approve 'it'\"'\"'s mine' {call}"
         assert len(counted(desk)) == number - 1
-        shell(command)
+        told = shell(desk, command)
+        assert told == f"run it's mine: {call}, a call of count, is approved\n"
     ended = end(starter)
     assert (ended.code, ended.json["outputs"]) == (0, {"careful": "counted"}), ended.err
     assert counted(desk) == ["one", "two"]
@@ -105,8 +109,7 @@ def test_the_printed_command_answers(desk: Desk, endpoint: ScriptedEndpoint) -> 
 def test_a_tool_is_approved_from_elsewhere_and_nobody_is_asked_again(desk: Desk, endpoint: ScriptedEndpoint) -> None:
     starter = desk.start("flow.yaml", "--id", "night", "--json")
     command = command_told(starter, FIRST)
-    assert command.count(" --name approve ") == 1
-    shell(command.replace(" --name approve ", " --name approve_always "))
+    shell(desk, f"{command} --always")
     ended = end(starter)
     assert (ended.code, ended.json["outputs"]) == (0, {"careful": "counted"}), ended.err
     assert "answer with: " not in ended.err
@@ -117,15 +120,19 @@ def test_a_tool_is_approved_from_elsewhere_and_nobody_is_asked_again(desk: Desk,
 def test_a_no_with_its_reason_reaches_the_agent(desk: Desk, endpoint: ScriptedEndpoint) -> None:
     starter = desk.start("flow.yaml", "--id", "night", "--json")
     command_told(starter, FIRST)
-    said = json.dumps({"id": FIRST, "reason": "not on a Sunday"})
-    update = ("workflow", "update", "execute", "-w", "night", "--name")
-    desk.temporal(*update, "reject", "--input", said, address=address(desk))
+    rejected = desk.run("reject", "night", "--reason", "not on a Sunday", "--json")
+    assert rejected.json == {"run_id": "night", "call": FIRST, "answer": "rejected", "exit_code": 0}
     command_told(starter, SECOND)
+    again = desk.run("approve", "night", FIRST)
+    assert (again.code, again.out) == (2, "")
+    assert again.err == f"error: no call {FIRST} of run night waits for an answer; open: {SECOND} (count)\n"
+    update = ("workflow", "update", "execute", "-w", "night", "--name")
     with pytest.raises(subprocess.CalledProcessError) as refused:
         desk.temporal(*update, "approve", "--input", json.dumps(FIRST), address=address(desk))
     assert f"no call '{FIRST}' waits for approval (open: {SECOND})" in refused.value.stderr
     desk.temporal(*update, "approve", "--input", json.dumps(SECOND), address=address(desk))
     ended = end(starter)
+    assert desk.run("approve", "night").err == "error: no call of run night waits for an answer\n"
     assert (ended.code, ended.json["status"]) == (0, "completed"), ended.err
     assert endpoint.requests[1].tool_result == "Tool call not allowed. Reason: not on a Sunday"
     assert counted(desk) == ["two"]
@@ -139,11 +146,11 @@ def test_the_wait_holds_no_process_and_no_activity(desk: Desk, endpoint: Scripte
     until(lambda: gone(server))
     described = json.loads(desk.temporal("workflow", "describe", "-w", "night", "-o", "json", address=address(desk)))
     assert described.get("pendingActivities", []) == []
-    standing = desk.run("--list", "--json").json["runs"][0]["standing"]
+    standing = desk.run("list", "--json").json["runs"][0]["standing"]
     assert standing["state"] == "waiting_approval"
-    assert FIRST in desk.run("--status", "night").out
-    shell(command)
-    shell(command_told(starter, SECOND))
+    assert FIRST in desk.run("status", "night").out
+    shell(desk, command)
+    shell(desk, command_told(starter, SECOND))
     assert end(starter).code == 0
     assert len((desk.folder / "starts").read_text().split()) == 3
 
@@ -154,13 +161,14 @@ def test_the_wait_outlives_everything(desk: Desk, endpoint: ScriptedEndpoint) ->
     command_told(desk.start(*starting), FIRST)
     desk.kill_all()
     starter = desk.start(*starting)
-    shell(command_told(starter, FIRST))
+    shell(desk, command_told(starter, FIRST))
     command_told(starter, SECOND)
     desk.kill_all()
     assert (counted(desk), len(endpoint.requests)) == (["one"], 2)
-    starter = desk.start(*starting)
-    shell(command_told(starter, SECOND))
-    ended = end(starter)
+    answered = desk.run("approve", "night")
+    assert (answered.code, answered.out) == (0, f"run night: {SECOND}, a call of count, is approved\n")
+    assert answered.err == "no worker serves the run; to go on with it: python starter.py resume night\n"
+    ended = desk.run("resume", "night", "--json")
     assert (ended.code, ended.json["outputs"]) == (0, {"careful": "counted"}), ended.err
     assert counted(desk) == ["one", "two"]
     assert told_the_agent(endpoint) == WHOLE

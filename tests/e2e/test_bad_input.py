@@ -78,11 +78,11 @@ def test_a_server_that_does_not_answer(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("megabytes", [3, 6])
-@pytest.mark.parametrize("how", [[], ["--cron", "@daily"]])
+@pytest.mark.parametrize("how", [["run", "flow.yaml"], ["schedule", "add", "flow.yaml", "--cron", "@daily"]])
 def test_a_flow_that_is_too_large_for_the_server(remote: Desk, megabytes: int, how: list[str]) -> None:
     """The server's limit for a payload, and gRPC's for a message."""
     remote.write("flow.yaml", f"globals: {{large: {'x' * megabytes * 1_000_000}}}\ntaskflow:\n  - task: {{run: ls}}\n")
-    ended = remote.run("flow.yaml", "--json", *how)
+    ended = remote.run(*how, "--json")
     assert (ended.code, ended.json["exit_code"]) == (2, 2)
     told = "error: the flow, with all it refers to, is too large for the server; say where to keep what is large"
     assert told in ended.err

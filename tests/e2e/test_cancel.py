@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import ROOT, Desk, Scripted, end
-from tests.support.endpoint import Call, Rule, When
+from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import gone, until
 
 FLOW = """
@@ -35,7 +35,7 @@ server_params:
 def test_agents_and_their_servers_stop(desk: Desk, scripted: Scripted, by: str) -> None:
     desk.write("flow.yaml", FLOW)
     desk.write("box.yaml", BOX.format(python=sys.executable, root=ROOT, starts=desk.folder / "starts"))
-    endpoint = scripted([Rule(when=When(turn=0), tool_calls=[Call(name="slow", arguments={"seconds": 300})])])
+    endpoint = scripted([Reply(when=Match(turn=0), tool_calls=[Call(name="slow", arguments={"seconds": 300})])])
     starter = desk.start("flow.yaml", "--id", "run", "--json")
     until(lambda: len(endpoint.requests) == 3, 40)
     begin = time.monotonic()

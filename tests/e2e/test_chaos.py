@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.run import play
+from tests.chaos.seed_run import play
 
 
 @pytest.mark.timeout(300)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from tests.e2e.conftest import Desk, Scripted, end
-from tests.support.endpoint import Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Match, Reply, ScriptedEndpoint
 from tests.support.waiting import until
 
 FLOW = """
@@ -26,7 +26,7 @@ taskflow:
 """
 
 # Items 1 and 2 are answered at once; item 3 hangs until its worker is killed.
-RULES = [Rule(when=When(prompt="item 3"), times=1, hang=True), Rule(text="$PROMPT")]
+RULES = [Reply(when=Match(prompt="item 3"), times=1, hang=True), Reply(text="$PROMPT")]
 
 
 def asked(endpoint: ScriptedEndpoint) -> list[str]:

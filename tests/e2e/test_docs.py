@@ -20,40 +20,40 @@ def words(page_command: str) -> list[str]:
 
 
 def test_a_mistake_is_told_as_the_page_says(desk: Desk) -> None:
-    sample = desk.run("--sample").out
+    sample = desk.run("sample").out
     wrong = sample.replace("over: outputs.animals", "over: outputs.animal").replace("repeat_prompt:", "repeat_promt:")
     desk.write("my.yaml", wrong)
-    (shown,) = [text for text in blocks(FIVE_MINUTES, "console") if "--lint" in text]
-    assert shown.endswith(desk.run(*words("python starter.py --lint")).out)
+    (shown,) = [text for text in blocks(FIVE_MINUTES, "console") if "starter.py lint" in text]
+    assert shown.endswith(desk.run(*words("python starter.py lint")).out)
     desk.write("my.yaml", sample)
-    assert "0 errors, 0 warnings" in desk.run(*words("python starter.py --lint")).out
+    assert "0 errors, 0 warnings" in desk.run(*words("python starter.py lint")).out
 
 
 def test_a_failure_is_rehearsed_and_mended(desk: Desk) -> None:
     desk.worker()
-    desk.write("my.yaml", desk.run("--sample").out)
+    desk.write("my.yaml", desk.run("sample").out)
     desk.write("my.dry.yaml", files(FIVE_MINUTES)["my.dry.yaml"])
     failed = desk.run(*words("python starter.py my.yaml --dry-run"))
     (shown,) = [text for text in blocks(FIVE_MINUTES, "console") if "--id first" in text]
+    told = (failed.err + failed.out).splitlines()
     assert failed.code == 1
-    assert [line for line in shown.splitlines()[1:] if line not in failed.out.splitlines()] == []
-    mended = desk.run(*words("python starter.py --resume first"))
-    assert (mended.code, mended.out.count("✓ item")) == (0, 1), mended.out
-    assert "first" in desk.run("--list").out
-    assert desk.run(*words("python starter.py --report")).code == 0
+    assert [line for line in shown.splitlines()[1:] if line not in told] == []
+    mended = desk.run(*words("python starter.py retry first"))
+    assert (mended.code, mended.err.count("✓ item")) == (0, 1), mended.err
+    assert "first" in desk.run("list").out
+    assert desk.run(*words("python starter.py report")).code == 0
     assert "fact about the bee" in (desk.folder / "first.html").read_text(encoding="utf-8")
 
 
 def test_a_question_is_answered_from_elsewhere(desk: Desk) -> None:
     desk.env["TMPDIR"] = str(desk.folder)
     desk.worker()
-    address = served(desk)
     asking = desk.start(str(ROOT / words("python starter.py taskflows")[0]), *words("python starter.py taskflows")[1:])
-    until(lambda: "waiting_approval" in desk.run("--list", "--json").out, 40)
-    desk.temporal(*words("temporal workflow signal"), address=address)
+    until(lambda: "waiting_approval" in desk.run("list", "--json").out, 40)
+    assert desk.run(*words("python starter.py approve")).code == 0
     ended = end(asking)
     assert ended.code == 0
-    assert "Deleted all keys." in ended.out
+    assert "Deleted all keys." in ended.err
 
 
 def test_the_toolbox_of_the_page_works(desk: Desk) -> None:
@@ -63,16 +63,16 @@ def test_the_toolbox_of_the_page_works(desk: Desk) -> None:
     for name, text in files(TOOLBOXES).items():
         desk.write(name, text)
     assert set(files(TOOLBOXES)) == {"dice.py", "dice.yaml", "game.yaml", "game.dry.yaml"}
-    assert "0 errors, 0 warnings" in desk.run("--lint", "game.yaml").out
+    assert "0 errors, 0 warnings" in desk.run("lint", "game.yaml").out
     playing = desk.start("game.yaml", "--dry-run", "--id", "game")
-    until(lambda: "waiting_approval" in desk.run("--list", "--json").out, 40)
+    until(lambda: "waiting_approval" in desk.run("list", "--json").out, 40)
     desk.temporal(
         "workflow", "signal", "-w", "game", "--name", "approve", "--input", '"task-1-call-1"', address=address
     )
     ended = end(playing)
     assert ended.code == 0
-    assert "→ roll(" in ended.out
-    assert "← Forgotten." in ended.out
+    assert "→ roll(" in ended.err
+    assert "← Forgotten." in ended.err
 
 
 def served(desk: Desk) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import ROOT, Desk
-from tests.support.endpoint import ScriptedEndpoint
+from tests.support.scripted_endpoint import ScriptedEndpoint
 
 FLOW = """
 taskflow:
@@ -53,9 +53,9 @@ def test_the_wiring_is_seen_at_no_cost(desk: Desk, flow: Path) -> None:
         ended = desk.run(str(flow), "--dry-run", AI_API_ENDPOINT=endpoint.url)
         assert endpoint.requests == []
     assert ended.code == 0, ended.out + ended.err
-    assert "dry run: no model is asked" in ended.out
-    assert "toy model" not in ended.out
-    told = " ".join(line[9:].strip() if line[2:3] == ":" else line for line in ended.out.splitlines())
+    assert "dry run: no model is asked" in ended.err
+    assert "toy model" not in ended.err
+    told = " ".join(line[9:].strip() if line[2:3] == ":" else line for line in (ended.err + ended.out).splitlines())
     for line in (
         "brief: ▷ Find functions in example.",
         "✓ item 1 of 2 brief: ▷ Judge name 1 of path 1 with ⟦",
@@ -108,17 +108,17 @@ rules:
 def test_the_example_calls_its_tool(desk: Desk) -> None:
     ended = desk.run(str(ROOT / "taskflows/examples/echo.yaml"), "--dry-run")
     assert ended.code == 0, ended.out + ended.err
-    assert '→ echo_tool({"message":"Hello World"})' in ended.out
-    assert "← Echo: Hello World" in ended.out
-    assert "assistant: It answered: Echo: Hello World" in ended.out
+    assert '→ echo_tool({"message":"Hello World"})' in ended.err
+    assert "← Echo: Hello World" in ended.err
+    assert "assistant: It answered: Echo: Hello World" in ended.err
 
 
 def test_a_personality(desk: Desk) -> None:
     desk.write("rules.yaml", "rules:\n  - text: Good morning.\n")
     ended = desk.run("-p", "./brief.yaml", "Say hello.", "--dry-run", "--rules", "rules.yaml")
     assert ended.code == 0, ended.out + ended.err
-    assert "brief: ▷ Say hello." in ended.out
-    assert "brief: Good morning." in ended.out
+    assert "brief: ▷ Say hello." in ended.err
+    assert "brief: Good morning." in ended.err
 
 
 def test_a_wrong_rules_file_starts_nothing(desk: Desk, flow: Path) -> None:

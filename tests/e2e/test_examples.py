@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -22,9 +23,9 @@ from grammar.dry_run import dry_run_bundle
 from grammar.loading import bundle, lint
 from grammar.loading.bundle import LoadOptions
 from runtime.local_server.supervisor import free_port
-from tests.e2e.conftest import ROOT, Desk, Ended, end
-from tests.support.endpoint import Asked, Call, Rule, ScriptedEndpoint, When
-from tests.support.server import DevServer
+from tests.e2e.conftest import ROOT, Desk, EndedProcess, end
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Call, Match, RecordedRequest, Reply, ScriptedEndpoint
 from tests.support.waiting import until
 
 DOCUMENTS = sorted(path for path in (ROOT / "taskflows").glob("*/*.yaml") if not path.name.endswith(".dry.yaml"))
@@ -34,33 +35,33 @@ KEY = "key-of-the-tests"
 
 
 @dataclass
-class Stage:
+class ExampleStage:
     """A desk whose worker serves already, with its endpoint: one for all tests here, as its start takes longest."""
 
     desk: Desk
     endpoint: ScriptedEndpoint
 
     @property
-    def requests(self) -> list[Asked]:
+    def requests(self) -> list[RecordedRequest]:
         return self.endpoint.requests
 
     @property
     def prompts(self) -> list[str]:
         return [one.prompt for one in self.requests]
 
-    def answer(self, rules: Sequence[Rule]) -> None:
+    def answer(self, rules: Sequence[Reply]) -> None:
         """From now on; what was asked before is forgotten."""
         self._control("_reset", None)
         self._control("_rules", [rule.model_dump() for rule in rules])
 
-    def run(self, name: str, *arguments: str, rules: Sequence[Rule] = (), code: int = 0) -> Ended:
+    def run(self, name: str, *arguments: str, rules: Sequence[Reply] = (), code: int = 0) -> EndedProcess:
         """Run an example to its end."""
         self.answer(rules)
         ended = self.desk.run(str(EXAMPLES / f"{name}.yaml"), *arguments)
         assert ended.code == code, ended.out + ended.err
         return ended
 
-    def json(self, name: str, *arguments: str, rules: Sequence[Rule] = (), code: int = 0) -> dict[str, Any]:
+    def json(self, name: str, *arguments: str, rules: Sequence[Reply] = (), code: int = 0) -> dict[str, Any]:
         """Run an example; what `--json` tells."""
         return self.run(name, "--json", *arguments, rules=rules, code=code).json
 
@@ -75,7 +76,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(dev_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(dev_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleStage]:
     folder = tmp_path_factory.mktemp("stage")
     with ScriptedEndpoint() as endpoint, contextlib.ExitStack() as stack:
         env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "USER", "TERM") if name in os.environ}
@@ -89,7 +90,7 @@ def stage(dev_server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> It
         desk = Desk(folder, env)
         stack.callback(close, desk)
         worker = desk.worker()
-        yield Stage(desk, endpoint)
+        yield ExampleStage(desk, endpoint)
         assert worker.poll() is None
 
 
@@ -111,57 +112,57 @@ def statuses(told: dict[str, Any]) -> list[str]:
 def test_hello_on_the_embedded_model(desk: Desk) -> None:
     ended = desk.run(str(EXAMPLES / "hello.yaml"), timeout=110)
     assert ended.code == 0, ended.err
-    assert "135M toy model" in ended.out
+    assert "135M toy model" in ended.err
     assert "describe each  done    4/4" in ended.out
-    assert all(f"✓ item {number} of 4" in ended.out for number in (1, 2, 3, 4))
+    assert all(f"✓ item {number} of 4" in ended.err for number in (1, 2, 3, 4))
 
 
-def test_echo_shows_the_tool_call_and_its_result(stage: Stage) -> None:
+def test_echo_shows_the_tool_call_and_its_result(stage: ExampleStage) -> None:
     rules = [
-        Rule(when=When(turn=0), tool_calls=calls("echo_tool", message="Hello World")),
-        Rule(when=When(tool_result="Hello World"), text="It answered."),
+        Reply(when=Match(turn=0), tool_calls=calls("echo_tool", message="Hello World")),
+        Reply(when=Match(tool_result="Hello World"), text="It answered."),
     ]
     ended = stage.run("echo", rules=rules)
-    assert '→ echo_tool({"message": "Hello World"})' in ended.out
-    assert "Echo: Hello World" in ended.out.split("←")[1]
-    assert "assistant: It answered." in ended.out
+    assert '→ echo_tool({"message": "Hello World"})' in ended.err
+    assert "Echo: Hello World" in ended.err.split("←")[1]
+    assert "assistant: It answered." in ended.err
     assert stage.requests[0].tools == ["echo_tool"]
 
 
-def test_personality_mode(stage: Stage) -> None:
-    stage.answer([Rule(text="An answer.")])
+def test_personality_mode(stage: ExampleStage) -> None:
+    stage.answer([Reply(text="An answer.")])
     ended = stage.desk.run("-p", "seclab_taskflow_agent.personalities.assistant", "What is {{ 1 }}?")
     assert ended.code == 0, ended.err
-    assert "assistant: An answer." in ended.out
+    assert "assistant: An answer." in ended.err
     assert stage.prompts == ["What is {{ 1 }}?"]
 
 
-def test_memcache(stage: Stage) -> None:
+def test_memcache(stage: ExampleStage) -> None:
     set_colors = calls("memcache_set_state", key="colors", value=["red", "green", "blue"])
     get_colors = calls("memcache_get_state", key="colors")
     rules = [
-        Rule(when=When(turn=0, prompt="Store"), tool_calls=set_colors),
-        Rule(when=When(turn=0, prompt="Get"), tool_calls=get_colors),
+        Reply(when=Match(turn=0, prompt="Store"), tool_calls=set_colors),
+        Reply(when=Match(turn=0, prompt="Get"), tool_calls=get_colors),
     ]
     ended = stage.run("memcache", rules=rules)
-    assert '["red", "green", "blue"]' in ended.out.rpartition("←")[2]
+    assert '["red", "green", "blue"]' in ended.err.rpartition("←")[2]
 
 
-def test_globals(stage: Stage) -> None:
+def test_globals(stage: ExampleStage) -> None:
     stage.run("globals")
     assert "ripe banana?" in stage.prompts[0]
     stage.run("globals", "-g", "fruit=cherry")
     assert "ripe cherry?" in stage.prompts[0]
 
 
-def test_reusable_prompt(stage: Stage) -> None:
+def test_reusable_prompt(stage: ExampleStage) -> None:
     stage.run("reusable_prompt")
     shared = "\nAnswer in one short sentence of plain words."
     assert stage.prompts == [f"Why does it rain?{shared}", f"Why does the wind blow?{shared}"]
 
 
-def test_conditions(stage: Stage) -> None:
-    told = stage.json("conditions", rules=[Rule(text="a pie")])
+def test_conditions(stage: ExampleStage) -> None:
+    told = stage.json("conditions", rules=[Reply(text="a pie")])
     assert statuses(told) == ["done", "skipped", "done", "skipped", "done"]
     assert told["outputs"] == {"count": 3, "few": "a pie"}
     assert stage.prompts == [
@@ -170,12 +171,12 @@ def test_conditions(stage: Stage) -> None:
     ]
 
 
-def test_schema(stage: Stage) -> None:
+def test_schema(stage: ExampleStage) -> None:
     review = {"language": "Python", "bugs": [{"line": 2, "what": "number is not defined"}]}
     rules = [
-        Rule(when=When(turn=0, prompt="Find"), text='{"language": "Python", "bugs": [{"line": "two"}]}'),
-        Rule(when=When(turn=1), text="No bugs."),
-        Rule(when=When(turn=2), text=json.dumps(review)),
+        Reply(when=Match(turn=0, prompt="Find"), text='{"language": "Python", "bugs": [{"line": "two"}]}'),
+        Reply(when=Match(turn=1), text="No bugs."),
+        Reply(when=Match(turn=2), text=json.dumps(review)),
     ]
     told = stage.json("schema", rules=rules)
     assert told["outputs"] == {"review": review}
@@ -187,15 +188,15 @@ def test_schema(stage: Stage) -> None:
     assert "response_format" not in mend.body
 
 
-def test_models(stage: Stage) -> None:
+def test_models(stage: ExampleStage) -> None:
     """The third model is asked elsewhere: here that is a second endpoint, in place of OpenAI's."""
     config = (ROOT / "taskflows/model_configs/several.yaml").read_text()
     rules = [
-        Rule(when=When(model="gpt-4.1-mini", prompt="ants"), status=400, message="no ants"),
-        Rule(when=When(model="gpt-4.1-mini"), text="mini", delay=0.2),
-        Rule(when=When(model="gpt-4.1"), text="full", delay=0.2),
+        Reply(when=Match(model="gpt-4.1-mini", prompt="ants"), status=400, message="no ants"),
+        Reply(when=Match(model="gpt-4.1-mini"), text="mini", delay=0.2),
+        Reply(when=Match(model="gpt-4.1"), text="full", delay=0.2),
     ]
-    with ScriptedEndpoint([Rule(text="reasoned")]) as other:
+    with ScriptedEndpoint([Reply(text="reasoned")]) as other:
         stage.desk.write("several.yaml", config.replace("https://api.openai.com/v1", other.url))
         told = stage.json("models", "-m", "./several.yaml", rules=rules)
     answers = told["outputs"]["answers"]
@@ -226,12 +227,12 @@ def paths_and_keys(endpoint: ScriptedEndpoint) -> set[tuple[str, str]]:
     return {(one.path, one.headers["authorization"]) for one in endpoint.requests}
 
 
-def test_handoff(stage: Stage) -> None:
+def test_handoff(stage: ExampleStage) -> None:
     note = calls("logbook_write", key="plants", entry="Why red? A pigment.")
     rules = [
-        Rule(when=When(system="front desk"), tool_calls=calls("transfer_to_botanist")),
-        Rule(when=When(system="botanist", turn=1), tool_calls=note),
-        Rule(when=When(system="botanist"), text="A pigment."),
+        Reply(when=Match(system="front desk"), tool_calls=calls("transfer_to_botanist")),
+        Reply(when=Match(system="botanist", turn=1), tool_calls=note),
+        Reply(when=Match(system="botanist"), text="A pigment."),
     ]
     told = stage.json("handoff", rules=rules)
     assert told["outputs"] == {"answer": "A pigment."}
@@ -242,8 +243,8 @@ def test_handoff(stage: Stage) -> None:
     assert "A pigment." in (stage.desk.folder / "logbook.json").read_text()
 
 
-def test_uses(stage: Stage) -> None:
-    told = stage.json("uses", rules=[Rule(when=When(prompt="French"), text="bonjour"), Rule(text="sawasdee")])
+def test_uses(stage: ExampleStage) -> None:
+    told = stage.json("uses", rules=[Reply(when=Match(prompt="French"), text="bonjour"), Reply(text="sawasdee")])
     assert [task["name"] for task in told["tasks"]] == ["translate", "translate into Thai", "compare"]
     assert told["outputs"] == {"french": "bonjour", "thai": "sawasdee"}
     assert stage.prompts[0].startswith('Translate "good morning" into French.\n')
@@ -251,24 +252,22 @@ def test_uses(stage: Stage) -> None:
     assert stage.prompts[2].endswith("bonjour\nsawasdee")
 
 
-def test_translate(stage: Stage) -> None:
+def test_translate(stage: ExampleStage) -> None:
     stage.run("translate")
     assert stage.prompts == ['Translate "good morning" into French.\nAnswer in one short sentence of plain words.']
 
 
-def test_confirm(stage: Stage) -> None:
+def test_confirm(stage: ExampleStage) -> None:
     """The command that is printed answers; here the answer is no."""
     clear = calls("memcache_clear_cache")
-    stage.answer([Rule(when=When(turn=0, prompt="Clear"), tool_calls=clear), Rule(text="done")])
+    stage.answer([Reply(when=Match(turn=0, prompt="Clear"), tool_calls=clear), Reply(text="done")])
     process = stage.desk.start(str(EXAMPLES / "confirm.yaml"), COLUMNS="1000")
-    assert process.stdout
-    told = next(line for line in process.stdout if "answer with: " in line)
+    assert process.stderr
+    told = next(line for line in process.stderr if "answer with: " in line)
     assert len(stage.requests) == 1
-    command = (
-        told.partition("answer with: ")[2].replace("--name approve", "--name reject").removesuffix("(or reject)\n")
-    )
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(command, shell=True, check=True, capture_output=True, env=os.environ | {"PATH": path}, timeout=30)
+    command = shlex.split(told.partition("answer with: ")[2])
+    assert command[:3] == ["python", "starter.py", "approve"]
+    assert stage.desk.run("reject", *command[3:]).code == 0
     ended = end(process)
     assert ended.code == 0, ended.out + ended.err
     asking, refused, unasked, cleared, cannot = stage.requests
@@ -278,11 +277,11 @@ def test_confirm(stage: Stage) -> None:
     assert set(asking.tools) - set(cannot.tools) == {"memcache_clear_cache"}
 
 
-def test_exclude(stage: Stage) -> None:
+def test_exclude(stage: ExampleStage) -> None:
     cities = [{"city": "Lima"}, {"city": "Oslo"}]
     rules = [
-        Rule(when=When(turn=0, prompt="Store"), tool_calls=calls("memcache_set_state", key="cities", value=cities)),
-        Rule(when=When(turn=0, prompt="Get"), tool_calls=calls("memcache_get_state", key="cities")),
+        Reply(when=Match(turn=0, prompt="Store"), tool_calls=calls("memcache_set_state", key="cities", value=cities)),
+        Reply(when=Match(turn=0, prompt="Get"), tool_calls=calls("memcache_get_state", key="cities")),
     ]
     told = stage.json("exclude", rules=rules)
     assert [prompt.split()[0] for prompt in stage.prompts] == ["Store", "Store", "Get", "What", "What"]
@@ -290,11 +289,11 @@ def test_exclude(stage: Stage) -> None:
     assert told["usage"]["requests"] == 5
 
 
-def test_fan_out(stage: Stage) -> None:
+def test_fan_out(stage: ExampleStage) -> None:
     rules = [
-        Rule(when=When(prompt="What is Lima"), text="$PROMPT", delay=0.5),
-        Rule(when=When(prompt="What is Oslo"), status=400, message="no"),
-        Rule(text="$PROMPT", delay=0.1),
+        Reply(when=Match(prompt="What is Lima"), text="$PROMPT", delay=0.5),
+        Reply(when=Match(prompt="What is Oslo"), status=400, message="no"),
+        Reply(text="$PROMPT", delay=0.1),
     ]
     told = stage.json("fan_out", rules=rules, code=4)
     assert told["status"] == "completed_with_failures"
@@ -311,9 +310,9 @@ def test_fan_out(stage: Stage) -> None:
     assert stage.endpoint.max_in_flight == 2
 
 
-def test_env(stage: Stage) -> None:
+def test_env(stage: ExampleStage) -> None:
     store = calls("memcache_set_state", key="chess", value="invited")
-    rules = [Rule(when=When(turn=0, prompt="Store"), tool_calls=store)]
+    rules = [Reply(when=Match(turn=0, prompt="Store"), tool_calls=store)]
     told = stage.json("env", "-g", "club=chess", rules=rules)
     assert told["outputs"]["forgotten"] == "The club is unknown.\n"
     reply = stage.prompts[0]
@@ -330,8 +329,8 @@ def readable(history: str) -> str:
     return re.sub(r'"data": "([^"]*)"', lambda found: b64decode(found[1]).decode(errors="replace"), history)
 
 
-def test_retries(stage: Stage) -> None:
-    rules = [Rule(times=2, status=503, message="overloaded"), Rule(text="an answer")]
+def test_retries(stage: ExampleStage) -> None:
+    rules = [Reply(times=2, status=503, message="overloaded"), Reply(text="an answer")]
     told = stage.json("retries", rules=rules, code=4)
     assert told["status"] == "completed_with_failures"
     assert statuses(told) == ["done", "done", "failed", "done"]
@@ -347,7 +346,7 @@ def test_retries(stage: Stage) -> None:
     assert [agent[limit] for limit in limits] == ["600s", "3600s", "30s"]
 
 
-def test_retries_of_what_never_works(stage: Stage) -> None:
+def test_retries_of_what_never_works(stage: ExampleStage) -> None:
     """`on_failure: fail`: the run ends instead of being parked."""
     mark = stage.desk.folder / "taskflow-retries-mark"
     mark.symlink_to(stage.desk.folder / "nowhere" / "mark")
@@ -386,9 +385,9 @@ def accepts(port: int) -> bool:
     return False
 
 
-def test_transports(stage: Stage) -> None:
+def test_transports(stage: ExampleStage) -> None:
     names = ["echo_sse_echo_tool", "echo_http_echo_tool", "echo_own_echo_tool"]
-    rules = [Rule(when=When(turn=turn), tool_calls=calls(name, message=name)) for turn, name in enumerate(names)]
+    rules = [Reply(when=Match(turn=turn), tool_calls=calls(name, message=name)) for turn, name in enumerate(names)]
     env = stage.desk.env
     with serving("sse", env["ECHO_SSE_PORT"]), serving("streamable", env["ECHO_HTTP_PORT"]):
         stage.run("transports", rules=rules)
@@ -397,8 +396,8 @@ def test_transports(stage: Stage) -> None:
     assert "The echo tools give a message back." in stage.requests[0].system
 
 
-def test_sample(stage: Stage) -> None:
-    rules = [Rule(when=When(prompt="bee"), times=1, status=503), Rule(text="$PROMPT")]
+def test_sample(stage: ExampleStage) -> None:
+    rules = [Reply(when=Match(prompt="bee"), times=1, status=503), Reply(text="$PROMPT")]
     told = stage.json("sample", "-g", "audience=judges", rules=rules)
     assert statuses(told) == ["done"] * 3
     facts = told["outputs"]["facts"]
@@ -407,18 +406,18 @@ def test_sample(stage: Stage) -> None:
     assert told["outputs"]["pick"].count("\n- ") == 4
 
 
-def test_the_sample_that_is_printed_lints_and_dry_runs_anywhere(stage: Stage) -> None:
+def test_the_sample_that_is_printed_lints_and_dry_runs_anywhere(stage: ExampleStage) -> None:
     """From a directory that has nothing to do with the project."""
-    printed = stage.desk.run("--sample")
+    printed = stage.desk.run("sample")
     assert (printed.code, printed.err) == (0, "")
     assert printed.out in (EXAMPLES / "sample.yaml").read_text(encoding="utf-8")
     stage.desk.write("my.yaml", printed.out)
-    linted = stage.desk.run("--lint", "--strict", "my.yaml")
+    linted = stage.desk.run("lint", "--strict", "my.yaml")
     assert (linted.code, linted.out) == (0, "1 file, 0 errors, 0 warnings\n"), linted.out
     stage.answer([])
     rehearsed = stage.desk.run("--dry-run", "my.yaml")
     assert rehearsed.code == 0, rehearsed.out + rehearsed.err
-    assert "assistant: ▷ Tell children a fact about the item 1." in rehearsed.out
+    assert "assistant: ▷ Tell children a fact about the item 1." in rehearsed.err
     assert stage.requests == []
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.e2e.conftest import Desk, Scripted
-from tests.support.endpoint import Rule, When
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Match, Reply
 
 FLOW = """
 taskflow:
@@ -24,20 +24,20 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
     remote.write("flow.yaml", FLOW)
     endpoint = scripted(
         [
-            Rule(times=1, status=429, headers={"retry-after": "0.2"}, message="slow down"),
-            Rule(times=1, status=500, message="overloaded"),
-            Rule(times=1, drop="before"),
-            Rule(times=1, drop="middle"),
-            Rule(times=1, hang=True),
-            Rule(text="at last"),
+            Reply(times=1, status=429, headers={"retry-after": "0.2"}, message="slow down"),
+            Reply(times=1, status=500, message="overloaded"),
+            Reply(times=1, drop="before"),
+            Reply(times=1, drop="middle"),
+            Reply(times=1, hang=True),
+            Reply(text="at last"),
         ]
     )
     remote.worker()
     run_id = str(remote.folder)
     ended = remote.run("flow.yaml", "--id", run_id)
     assert ended.code == 0, ended.err
-    assert "at last" in ended.out
-    told = " ".join(line[9:].strip() for line in ended.out.splitlines())
+    assert "at last" in ended.err
+    told = " ".join(line[9:].strip() for line in ended.err.splitlines())
     assert "⏸ ask: RateLimited 429 slow down waits for the endpoint until " in told
     assert "↻ ask: ModelUnavailable 500 overloaded attempt 1 of 6 failed; attempt 2 " in told
     assert "try: see whether the endpoint is up" in told
@@ -52,7 +52,7 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
 )
 def test_final_faults_fail_at_once(desk: Desk, scripted: Scripted, status: int, kind: str) -> None:
     desk.write("flow.yaml", FLOW)
-    endpoint = scripted([Rule(status=status, message="the provider says why: key-of-the-tests")])
+    endpoint = scripted([Reply(status=status, message="the provider says why: key-of-the-tests")])
     ended = desk.run("flow.yaml", "--json")
     assert (ended.code, ended.json["status"]) == (1, "failed")
     assert len(endpoint.requests) == 1
@@ -71,10 +71,10 @@ taskflow:
 
 def test_a_failed_optional_task_is_not_called_a_success(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", OPTIONAL)
-    scripted([Rule(status=400, message="no")])
+    scripted([Reply(status=400, message="no")])
     ended = desk.run("flow.yaml")
     assert ended.code == 4
-    assert "✓ after done" in ended.out
+    assert "✓ after done" in ended.err
     assert "completed with failures" in ended.out
 
 
@@ -86,14 +86,14 @@ def test_what_looks_like_markup_is_told_as_it_is(desk: Desk) -> None:
     assert ended.code == 4, ended.err
     assert f"✗ {name}: ShellFailed: exit code 3" in ended.out
     assert "/workflows/i%5B%2Fd%5D%20%25\n" in ended.out
-    for looking in (["--list"], ["--status", run_id], ["--manifest", run_id]):
+    for looking in (["list"], ["status", run_id], ["manifest", run_id]):
         told = desk.run(*looking)
         assert (told.code, name in told.out) == (0, True), (looking, told.out, told.err)
 
 
 def test_a_wrong_key_ends_the_run_even_in_an_optional_task(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", OPTIONAL)
-    scripted([Rule(status=401, message="wrong key")])
+    scripted([Reply(status=401, message="wrong key")])
     ended = desk.run("flow.yaml")
     assert ended.code == 1
     assert "after" not in ended.out.split("task ")[0]
@@ -108,7 +108,7 @@ taskflow:
   - task: {repeat_prompt: true, agents: [./brief.yaml], user_prompt: "{{ result.name }}"}
 """,
     )
-    endpoint = scripted([Rule(when=When())])
+    endpoint = scripted([Reply(when=Match())])
     ended = desk.run("flow.yaml")
     assert ended.code == 1
     assert "TemplateFailed: user_prompt: undefined name" in ended.out

@@ -4,8 +4,8 @@ import json
 from collections import Counter
 
 from tests.e2e.conftest import Desk, Scripted
-from tests.support.endpoint import Rule
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Reply
 
 FLOW = """
 taskflow:
@@ -25,7 +25,7 @@ def test_the_limit_is_kept_and_used(remote: Desk, dev_server: DevServer, scripte
     """50 items, 5 at once, replies of 2 s: never more than 5 in flight, 4.5 on average, results in item order."""
     numbers = list(range(50))
     flow = remote.write("flow.yaml", FLOW % json.dumps(numbers))
-    endpoint = scripted([Rule(text="$PROMPT", delay=2)])
+    endpoint = scripted([Reply(text="$PROMPT", delay=2)])
     remote.worker()
     ended = remote.run(str(flow), "--json", "--id", str(remote.folder))
     assert ended.code == 0, ended.err

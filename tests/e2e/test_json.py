@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Desk, Ended, Scripted, end
-from tests.support.endpoint import Rule
+from tests.e2e.conftest import Desk, EndedProcess, Scripted, end
+from tests.support.scripted_endpoint import Reply
 from tests.support.waiting import until
 
 AGENT = "{name: ask, id: ask, agents: [./brief.yaml], user_prompt: hi, capture: response%s}"
@@ -44,7 +44,7 @@ BAD_INPUT = ("bad_input", 2)
 FORCED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"}
 
 
-def run(desk: Desk, outcome: str) -> Ended:
+def run(desk: Desk, outcome: str) -> EndedProcess:
     desk.write("flow.yaml", f"taskflow:\n  - task: {FLOWS[outcome]}\n")
     env = FORCED | ({"TEMPORAL_ADDRESS": "127.0.0.1:1"} if outcome == "no server" else {})
     starter = desk.start("flow.yaml", "--json", *WORDS.get(outcome, ()), **env)
@@ -57,7 +57,7 @@ def run(desk: Desk, outcome: str) -> Ended:
 @pytest.mark.parametrize("outcome", FLOWS)
 def test_one_document(desk: Desk, scripted: Scripted, outcome: str) -> None:
     bad = outcome in ("failures", "parked", "failed")
-    scripted([Rule(status=400, message="\x1b[31mno")] if bad else [Rule(text="\x1b[31mred\x1b[0m")])
+    scripted([Reply(status=400, message="\x1b[31mno")] if bad else [Reply(text="\x1b[31mred\x1b[0m")])
     ended = run(desk, outcome)
     told: dict[str, Any] = json.loads(ended.out)
     expected = STATUS.get(outcome, BAD_INPUT)
@@ -71,9 +71,9 @@ def test_one_document(desk: Desk, scripted: Scripted, outcome: str) -> None:
 @pytest.mark.parametrize("outcome", ["ok", "failures", "parked", "dry run", "bad input"])
 def test_lines_for_people_have_no_control_codes_either(desk: Desk, scripted: Scripted, outcome: str) -> None:
     status = 200 if outcome == "ok" else 400
-    scripted([Rule(status=status, message="\x1b[31mno", text="\x1b[31mred\x1b[0m")])
+    scripted([Reply(status=status, message="\x1b[31mno", text="\x1b[31mred\x1b[0m")])
     desk.write("flow.yaml", f"taskflow:\n  - task: {FLOWS[outcome]}\n")
     ended = end(desk.start("flow.yaml", *WORDS.get(outcome, ()), **FORCED))
     assert ended.code == STATUS.get(outcome, BAD_INPUT)[1]
     assert "\x1b" not in ended.out + ended.err
-    assert ("red" in ended.out) is (outcome == "ok")
+    assert ("red" in ended.err) is (outcome == "ok")

@@ -3,7 +3,7 @@
 import json
 
 from tests.e2e.conftest import Desk, Scripted
-from tests.support.endpoint import Rule
+from tests.support.scripted_endpoint import Reply
 
 FLOW = """
 taskflow:
@@ -31,7 +31,7 @@ taskflow:
 
 def test_a_large_result_is_read_by_later_tasks_and_told_at_the_end(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", FLOW)
-    endpoint = scripted([Rule(text="$PROMPT " + "." * 2000)])
+    endpoint = scripted([Reply(text="$PROMPT " + "." * 2000)])
     ended = desk.run("flow.yaml", "--id", "large", "--json", timeout=110)
     assert ended.code == 0, ended.err
     assert len(endpoint.requests) == 452

@@ -10,7 +10,7 @@ import worker
 from runtime.local_server import worker_locks
 from runtime.sandbox import workflow_runner
 from tests.e2e.conftest import Desk, end
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until
 from workflows.taskflow import TaskflowWorkflow
 
@@ -38,7 +38,7 @@ def test_first_starter_ends_first(desk: Desk) -> None:
     assert end(first).code == 0
     (desk.folder / "go").touch()
     ended = end(second)
-    assert (ended.code, "went on" in ended.out) == (0, True)
+    assert (ended.code, "went on" in ended.err) == (0, True)
 
 
 def test_nothing_is_left_behind(desk: Desk) -> None:
@@ -80,8 +80,8 @@ def test_detached_run_goes_on(desk: Desk) -> None:
 def test_keep_holds_the_server_until_interrupted(desk: Desk) -> None:
     desk.write("quick.yaml", QUICK)
     starter = desk.start("quick.yaml", "--keep")
-    assert starter.stdout
-    while "Ctrl-C to end" not in (line := starter.stdout.readline()):
+    assert starter.stderr
+    while "Ctrl-C to end" not in (line := starter.stderr.readline()):
         assert line
     assert any("runtime.local_server.supervisor" in one.cmdline() for one in desk.processes())
     starter.send_signal(signal.SIGINT)
@@ -93,10 +93,10 @@ def test_no_worker_is_told(desk: Desk, lone_server: DevServer) -> None:
     desk.env["TEMPORAL_ADDRESS"] = lone_server.address
     desk.write("quick.yaml", QUICK)
     starter = desk.start("quick.yaml")
-    assert starter.stdout
-    while "no worker serves" not in (line := starter.stdout.readline()):
+    assert starter.stderr
+    while "no worker serves" not in (line := starter.stderr.readline()):
         assert line
-    assert f"TEMPORAL_ADDRESS={lone_server.address} python worker.py" in line
+    assert f"TEMPORAL_ADDRESS={lone_server.address} python starter.py worker" in line
     desk.worker()
     assert end(starter).code == 0
 
@@ -114,7 +114,7 @@ def test_worker_stops_gracefully(remote: Desk) -> None:
     assert serving.wait(timeout=40) == 0
     remote.worker()
     ended = end(starter)
-    assert (ended.code, ended.out.count("went on")) == (0, 1)
+    assert (ended.code, ended.err.count("went on")) == (0, 1)
 
 
 @pytest.mark.parametrize("program", ["starter.py", "worker.py"])
@@ -125,13 +125,13 @@ def test_help(desk: Desk, program: str) -> None:
 
 
 async def test_a_busy_workflow_is_not_taken_for_one_that_hangs(dev_server: DevServer) -> None:
-    """worker.be_patient sets what the SDK has no option for: here it shows if that has moved."""
+    """worker.set_deadlock_timeout sets what the SDK has no option for: here it shows if that has moved."""
     client = await Client.connect(dev_server.address)
     made = Worker(client, task_queue="busy", workflows=[TaskflowWorkflow], workflow_runner=workflow_runner())
     assert made._workflow_worker
     assert made._workflow_worker._deadlock_timeout_seconds == 2
-    worker.be_patient(made)
-    assert made._workflow_worker._deadlock_timeout_seconds == worker.HANGS_AFTER
+    worker.set_deadlock_timeout(made)
+    assert made._workflow_worker._deadlock_timeout_seconds == worker.DEADLOCK_TIMEOUT
 
 
 def test_a_worker_whose_run_another_one_serves_ends_with_its_starter(

@@ -4,7 +4,7 @@ import re
 from html import unescape
 
 from tests.e2e.conftest import Desk, Scripted, end
-from tests.support.endpoint import Call, Rule, When
+from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import until
 
 FLOW = """
@@ -24,9 +24,9 @@ taskflow:
 """
 HARM = "<script>alert('b')</script>"
 RULES = [
-    Rule(when=When(prompt="Say c"), status=400, message=f"no such letter {HARM}"),
-    Rule(when=When(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": HARM})]),
-    Rule(text=f"I said it. {HARM}"),
+    Reply(when=Match(prompt="Say c"), status=400, message=f"no such letter {HARM}"),
+    Reply(when=Match(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": HARM})]),
+    Reply(text=f"I said it. {HARM}"),
 ]
 SECRET = "the-password-of-the-tests"
 PRICES = "prices: {gpt-4.1: {input: 1000, output: 0}}\n"
@@ -45,7 +45,7 @@ def test_a_report_of_a_parked_run(desk: Desk, scripted: Scripted) -> None:
     endpoint = scripted(RULES)
     ended = desk.run("flow.yaml", "--id", "night/1")
     assert ended.code == 1, ended.err
-    ended = desk.run("--report", "night/1", "-m", "prices.yaml", "--json")
+    ended = desk.run("report", "night/1", "-m", "prices.yaml", "--json")
     assert ended.code == 0, ended.err
     assert ended.json == {"run_id": "night/1", "status": "parked", "page": "night-1.html"}
     page = (desk.folder / "night-1.html").read_text()
@@ -60,9 +60,9 @@ def test_a_report_of_a_parked_run(desk: Desk, scripted: Scripted) -> None:
     assert HARM not in page
     assert SECRET not in page
     assert "key-of-the-tests" not in page
-    endpoint.rules = [Rule(text="done")]
-    assert desk.run("--resume", "night/1", "--retry").code == 0
-    ended = desk.run("--report", "night/1", "--html", "ended.html")
+    endpoint.rules = [Reply(text="done")]
+    assert desk.run("retry", "night/1").code == 0
+    ended = desk.run("report", "night/1", "--html", "ended.html")
     assert (ended.code, ended.out) == (0, "wrote ended.html\n"), ended.err
     text = words((desk.folder / "ended.html").read_text())
     assert "completed" in text
@@ -75,7 +75,7 @@ def test_a_report_of_a_run_that_is_open(desk: Desk) -> None:
     desk.write("held.yaml", 'taskflow:\n  - task: {run: "touch held; while [ ! -e go ]; do sleep 0.05; done"}\n')
     starter = desk.start("held.yaml", "--id", "held")
     until(lambda: (desk.folder / "held").exists())
-    assert desk.run("--report", "held").code == 0
+    assert desk.run("report", "held").code == 0
     text = words((desk.folder / "held.html").read_text())
     assert "held running" in text
     assert "open for" in text
@@ -85,11 +85,11 @@ def test_a_report_of_a_run_that_is_open(desk: Desk) -> None:
 
 def test_a_drawing(desk: Desk) -> None:
     desk.write("flow.yaml", FLOW)
-    ended = desk.run("--graph", "flow.yaml")
+    ended = desk.run("graph", "flow.yaml")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith("flowchart TB\n")
     assert 't1 -->|"outputs.letters"| t2' in ended.out
-    ended = desk.run("--graph", "flow.yaml", "--html", "flow.html", "--json")
+    ended = desk.run("graph", "flow.yaml", "--html", "flow.html", "--json")
     assert [one["name"] for one in ended.json["tasks"]] == ["list", "ask each", "after"]
     assert "for each of outputs.letters, 5 at a time" in words((desk.folder / "flow.html").read_text())
 
@@ -97,12 +97,9 @@ def test_a_drawing(desk: Desk) -> None:
 def test_words_that_do_not_fit(desk: Desk) -> None:
     desk.write("flow.yaml", FLOW)
     cases = {
-        ("--graph",): "--graph: give one taskflow",
-        ("--graph", "gone.yaml"): "gone.yaml: no such file",
-        ("flow.yaml", "--html", "x.html"): "--html: goes with --graph FLOW or --report ID",
-        ("--graph", "flow.yaml", "--html", "no/x.html"): "--html: no/x.html cannot be written",
-        ("--graph", "flow.yaml", "--report", "x"): "give one of --graph and --report, not both",
-        ("--report", "x"): "there is no run x",
+        ("graph", "gone.yaml"): "gone.yaml: no such file",
+        ("graph", "flow.yaml", "--html", "no/x.html"): "--html: no/x.html cannot be written",
+        ("report", "x"): "there is no run x",
     }
     for arguments, says in cases.items():
         ended = desk.run(*arguments)

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from tests.e2e.conftest import ROOT, Desk, Scripted, end
-from tests.support.endpoint import Call, Rule, When
-from tests.support.s3 import S3
+from tests.support.s3_server import S3
+from tests.support.scripted_endpoint import Call, Match, Reply
 
 SECRET = "hunter2-in-the-dark"
 SIZE = 400_000
@@ -49,8 +49,8 @@ def test_payloads_and_journals_are_in_the_bucket(clustered: Desk, s3: S3, script
     desk.write("box.yaml", BOX)
     endpoint = scripted(
         [
-            Rule(when=When(turn=0), tool_calls=[Call(name="environ", arguments={"name": "BOX_SECRET"})]),
-            Rule(text="I was told $PROMPT"),
+            Reply(when=Match(turn=0), tool_calls=[Call(name="environ", arguments={"name": "BOX_SECRET"})]),
+            Reply(text="I was told $PROMPT"),
         ]
     )
     worker = desk.worker("--task-queue", "taskflow", THE_SECRET=SECRET)
@@ -58,7 +58,7 @@ def test_payloads_and_journals_are_in_the_bucket(clustered: Desk, s3: S3, script
     assert ended.code == 0, ended.err
     assert endpoint.requests[0].prompt.startswith(f"log in with {SECRET}; there are 40")
     assert SECRET in endpoint.requests[1].tool_result
-    again = desk.run("--status", ended.json["run_id"])
+    again = desk.run("status", ended.json["run_id"])
     worker.send_signal(signal.SIGTERM)
     stopped = end(worker)
     assert (again.code, stopped.code) == (0, 0)

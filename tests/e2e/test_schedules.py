@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Desk, Ended, Scripted
-from tests.support.endpoint import Rule
-from tests.support.server import DevServer
+from tests.e2e.conftest import Desk, EndedProcess, Scripted
+from tests.support.dev_server import DevServer
+from tests.support.scripted_endpoint import Reply
 from tests.support.waiting import until
 
 FLOW = """
@@ -34,7 +34,7 @@ def trigger(desk: Desk, schedule_id: str) -> None:
 
 
 def schedules(desk: Desk) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = desk.run("--list-schedules", "--json").json["schedules"]
+    found: list[dict[str, Any]] = desk.run("schedule", "list", "--json").json["schedules"]
     return found
 
 
@@ -50,98 +50,95 @@ def last(desk: Desk, state: str) -> str:
 
 def test_a_schedule_from_its_beginning_to_its_end(desk: Desk, scripted: Scripted) -> None:
     file = desk.write("night.yaml", FLOW)
-    endpoint = scripted([Rule(text="said $PROMPT")])
-    made = desk.run("night.yaml", "--cron", YEARLY, "-g", "word=number", "--json")
+    endpoint = scripted([Reply(text="said $PROMPT")])
+    made = desk.run("schedule", "add", "night.yaml", "--cron", YEARLY, "-g", "word=number", "--json")
     assert made.code == 0, made.err
     assert (made.json["schedule_id"], made.json["cron"]) == ("night", YEARLY)
     assert made.json["next_run"].endswith("-01-01T05:00:00+00:00")
     assert "schedule night: the first run of night.yaml starts " in made.err
-    assert "runs start while `python worker.py` runs" in made.err
+    assert "runs start while `python starter.py worker` runs" in made.err
     file.unlink()  # the schedule has it all
     worker = desk.worker()
     trigger(desk, "night")
     run_id = last(desk, "completed")
     assert run_id.startswith("night-20")
     assert [one.prompt for one in endpoint.requests] == ["number 1", "number 2"]
-    assert [one["id"] for one in desk.run("--list", "--json").json["runs"]] == [run_id]
-    assert desk.run("--status", run_id, "--json").json["outputs"]["each"][1]["result"] == "said number 2"
-    row = desk.run("--list-schedules").out.splitlines()[1]
+    assert [one["id"] for one in desk.run("list", "--json").json["runs"]] == [run_id]
+    assert desk.run("status", run_id, "--json").json["outputs"]["each"][1]["result"] == "said number 2"
+    row = desk.run("schedule", "list").out.splitlines()[1]
     assert all(part in row for part in ("night.yaml", YEARLY, run_id, "completed"))
-    removed = desk.run("--unschedule", "night", "--json")
+    removed = desk.run("schedule", "remove", "night", "--json")
     assert (removed.code, removed.json) == (0, {"schedule_id": "night", "removed": True, "exit_code": 0})
-    assert desk.run("--list-schedules").out == "no schedules\n"
-    assert desk.run("--list", "--json").json["runs"][0]["status"] == "completed"
+    assert desk.run("schedule", "list").out == "no schedules\n"
+    assert desk.run("list", "--json").json["runs"][0]["status"] == "completed"
     worker.terminate()
 
 
 def test_a_parked_run_holds_up_the_next_ones(desk: Desk) -> None:
     desk.write("broken.yaml", BROKEN)
-    assert desk.run("broken.yaml", "--cron", "@yearly", "--id", "mine").code == 0
+    assert desk.run("schedule", "add", "broken.yaml", "--cron", "@yearly", "--id", "mine").code == 0
     worker = desk.worker()
     trigger(desk, "mine")
     run_id = last(desk, "parked")
     trigger(desk, "mine")
     until(lambda: schedules(desk)[0]["skipped"] == 1)
-    told = desk.run("--list-schedules").out
+    told = desk.run("schedule", "list").out
     assert (run_id in told, "parked" in told, "waits: broken failed: exit code 3" in told) == (True, True, True)
-    assert desk.run("--resume", run_id, "--abort").code == 1
-    assert [one["id"] for one in desk.run("--list", "--json").json["runs"]] == [run_id]
+    assert desk.run("abort", run_id).code == 1
+    assert [one["id"] for one in desk.run("list", "--json").json["runs"]] == [run_id]
     worker.terminate()
 
 
 def test_one_that_is_there_already(desk: Desk) -> None:
     desk.write("quick.yaml", QUICK)
-    assert desk.run("quick.yaml", "--cron", "@daily").code == 0
-    again = desk.run("quick.yaml", "--cron", "@hourly")
+    assert desk.run("schedule", "add", "quick.yaml", "--cron", "@daily").code == 0
+    again = desk.run("schedule", "add", "quick.yaml", "--cron", "@hourly")
     assert one_line(again) == (
-        "error: schedule quick exists already; remove it first (--unschedule quick), or name the new one (--id)"
+        "error: schedule quick exists already; remove it first (python starter.py schedule remove quick), "
+        "or name the new one (--id)"
     )
-    assert desk.run("quick.yaml", "--cron", "@hourly", "--id", "other").code == 0
+    assert desk.run("schedule", "add", "quick.yaml", "--cron", "@hourly", "--id", "other").code == 0
     until(lambda: {one["id"]: one["cron"] for one in schedules(desk)} == {"quick": "@daily", "other": "@hourly"})
 
 
 def test_on_a_server_of_ones_own(remote: Desk, dev_server: DevServer) -> None:
     remote.write("quick.yaml", QUICK)
-    made = remote.run("quick.yaml", "--cron", "@yearly", "--id", str(remote.folder))
+    made = remote.run("schedule", "add", "quick.yaml", "--cron", "@yearly", "--id", str(remote.folder))
     assert made.code == 0, made.err
-    assert f"runs wait until a worker serves task queue taskflow at {dev_server.address}" in made.out
-    assert remote.run("--unschedule", str(remote.folder)).code == 0
+    assert f"runs wait until a worker serves task queue taskflow at {dev_server.address}" in made.err
+    assert remote.run("schedule", "remove", str(remote.folder)).code == 0
     assert not remote.state.exists()
 
 
 def test_what_the_server_refuses(desk: Desk) -> None:
     desk.write("quick.yaml", QUICK)
     for cron, why in {"61 6 * * *": "Minute is not in range [0-59]", "0 0 31 2 *": "there is no such time"}.items():
-        assert one_line(desk.run("quick.yaml", "--cron", cron)) == f"error: command line: --cron: '{cron}': {why}"
-    assert one_line(desk.run("--unschedule", "nope")) == "error: there is no schedule nope"
+        assert (
+            one_line(desk.run("schedule", "add", "quick.yaml", "--cron", cron))
+            == f"error: command line: --cron: '{cron}': {why}"
+        )
+    assert one_line(desk.run("schedule", "remove", "nope")) == "error: there is no schedule nope"
     assert schedules(desk) == []
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["quick.yaml", "--cron", "0", "6"], "--cron: '0': in one pair of quotes, write minute, hour, day,"),
-        (["quick.yaml", "--cron", ""], "--cron: '': in one pair of quotes, write minute, hour, day,"),
-        (["quick.yaml", "--cron", "@daily", "--detach"], "starts no run: --detach cannot go with it"),
-        (["quick.yaml", "--cron", "@daily", "--dry-run"], "starts no run: --dry-run cannot go with it"),
-        (["quick.yaml", "--cron", "@daily", "--from", "x"], "starts no run: --from cannot go with it"),
-        (["--cron", "@daily", "--resume", "x"], "give one of --resume and --cron, not both"),
-        (["--cron", "@daily", "--unschedule", "x"], "give one of --unschedule and --cron, not both"),
-        (["quick.yaml", "--cron", "@daily", "--lint"], "give one of --lint and --cron, not both"),
-        (["quick.yaml", "--cron", "@daily", "--retry"], "--retry: goes with --resume ID"),
-        (["nope.yaml", "--cron", "@daily"], "nope.yaml: no such file"),
-        (["--cron", "@daily"], "give one taskflow: starter.py FLOW"),
+        (["add", "quick.yaml", "--cron", "0", "6"], "give one taskflow: python starter.py schedule add FLOW"),
+        (["add", "quick.yaml", "--cron", ""], "--cron: '': in one pair of quotes, write minute, hour, day,"),
+        (["add", "quick.yaml", "--cron", "@daily", "--detach"], "no such option: --detach"),
+        (["add", "nope.yaml", "--cron", "@daily"], "nope.yaml: no such file"),
     ],
 )
 def test_words_that_do_not_fit(desk: Desk, words: list[str], says: str) -> None:
     desk.write("quick.yaml", QUICK)
-    ended = desk.run(*words, "--json")
+    ended = desk.run("schedule", *words, "--json")
     assert ended.json["exit_code"] == 2
     assert says in one_line(ended)
     assert not Path(desk.state).exists()
 
 
-def one_line(ended: Ended) -> str:
+def one_line(ended: EndedProcess) -> str:
     """What is said of a mistake."""
     assert ended.code == 2
     (line,) = ended.err.splitlines()

@@ -3,7 +3,7 @@
 import sys
 
 from tests.e2e.conftest import ROOT, Desk, Scripted
-from tests.support.endpoint import Call, Rule, When
+from tests.support.scripted_endpoint import Call, Match, Reply
 
 SECRET = "hunter2-in-the-dark"
 
@@ -40,11 +40,11 @@ def test_a_secret_is_used_and_never_recorded(desk: Desk, scripted: Scripted) -> 
     desk.write("box.yaml", BOX)
     endpoint = scripted(
         [
-            Rule(
-                when=When(turn=0, prompt="log in"),
+            Reply(
+                when=Match(turn=0, prompt="log in"),
                 tool_calls=[Call(name="environ", arguments={"name": "BOX_SECRET"})],
             ),
-            Rule(text="I was told $PROMPT"),
+            Reply(text="I was told $PROMPT"),
         ]
     )
     ended = desk.run("flow.yaml", "--json", "--id", "secret", THE_SECRET=SECRET)
@@ -53,7 +53,7 @@ def test_a_secret_is_used_and_never_recorded(desk: Desk, scripted: Scripted) -> 
     assert first.prompt == f"log in with {SECRET} Bearer {SECRET}"
     assert SECRET in second.tool_result
     assert third.prompt == f"it was {SECRET}"
-    assert "⟦env:THE_SECRET:" in ended.out
+    assert "⟦env:THE_SECRET:" in ended.err
     told = (ended.out + ended.err).encode()
     written = [path.read_bytes() for path in desk.state.rglob("*") if path.is_file()]
     assert len(written) > 3

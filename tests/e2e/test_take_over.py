@@ -1,7 +1,7 @@
 """A new run of an edited file does not pay for what an earlier run gave."""
 
 from tests.e2e.conftest import Desk, Scripted
-from tests.support.endpoint import Rule
+from tests.support.scripted_endpoint import Reply
 
 FLOW = """
 taskflow:
@@ -22,7 +22,7 @@ taskflow:
 
 def test_the_last_task_was_edited(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", FLOW.replace("PROMPT", "first"))
-    endpoint = scripted([Rule(text="said $PROMPT")])
+    endpoint = scripted([Reply(text="said $PROMPT")])
     desk.env["WORD"] = "secret-word"
     first = desk.run("flow.yaml", "--id", "one", "--json")
     assert first.code == 0, first.err

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.conftest import Desk, Scripted
 from tests.e2e.terminal import terminal
-from tests.support.endpoint import Rule, When
+from tests.support.scripted_endpoint import Match, Reply
 
 PRICES = "models: {fast: gpt-x}\nprices: {fast: {input: 1000, output: 1000}}\n"
 FAN_OUT = """
@@ -38,9 +38,9 @@ def fan_out(desk: Desk, scripted: Scripted) -> Desk:
     slow = {"status": 429, "headers": {"retry-after": "8"}, "message": "slow down"}
     scripted(
         [
-            Rule(when=When(prompt=r"number 2\."), status=400, message="no such thing"),
-            Rule(when=When(prompt=r"number 3\."), times=1, **slow),
-            Rule(delay=1, text="It is $PROMPT\nIndeed."),
+            Reply(when=Match(prompt=r"number 2\."), status=400, message="no such thing"),
+            Reply(when=Match(prompt=r"number 3\."), times=1, **slow),
+            Reply(delay=1, text="It is $PROMPT\nIndeed."),
         ]
     )
     return desk
@@ -64,6 +64,25 @@ def test_a_fan_out_with_a_failure_and_a_rate_limit(fan_out: Desk, width: int, he
     assert "✓ item 4 of 6 brief: It is number 4. Indeed." in blocks
     assert "completed with failures" in told.rpartition("── night ─")[2], "the summary stays"
     assert max(len(line) for line in told.rpartition("── night ─")[0].splitlines()) <= width
+
+
+def test_the_summary_goes_to_a_file_and_the_questions_stay(desk: Desk, scripted: Scripted) -> None:
+    desk.write("flow.yaml", PARKED)
+    scripted([Reply(status=400, message="no")])
+    with terminal(desk, "flow.yaml", "--id", "night", out="summary") as screen:
+        screen.answer("what now?", "skip")
+        ended = screen.ended()
+    assert ended.code == 4, ended.out
+    assert "── night ─" in ended.out
+    assert "✗ ask failed" in ended.out
+    summary = (desk.folder / "summary").read_text()
+    assert "\x1b" not in summary
+    assert [line.split()[:2] for line in summary.splitlines() if line.startswith(("ask", "after"))][-2:] == [
+        ["ask", "failed"],
+        ["after", "done"],
+    ]
+    assert "completed with failures in " in summary
+    assert "completed with failures in " not in ended.out
 
 
 def test_without_colour(fan_out: Desk) -> None:
@@ -90,23 +109,23 @@ def test_one_that_cannot_be_drawn_on_gets_lines(fan_out: Desk) -> None:
 
 def test_a_parked_run_is_retried_at_the_prompt(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", PARKED)
-    endpoint = scripted([Rule(status=401, message="wrong key")])
+    endpoint = scripted([Reply(status=401, message="wrong key")])
     with terminal(desk, "flow.yaml", "--id", "night") as screen:
         screen.shows("what now?")
-        endpoint.rules = [Rule(text="hello")]
+        endpoint.rules = [Reply(text="hello")]
         screen.answer("what now?", "r")
         ended = screen.ended()
     assert ended.code == 0, ended.out
     assert "✗ ask: ModelAccess" in ended.out
-    assert "starter.py --list-models" in ended.out
+    assert "python starter.py models FLOW" in ended.out
     assert "ask: retry, by a person" in ended.out
     assert "it is over" in ended.out
-    assert "--resume night" not in ended.out
+    assert "retry night" not in ended.out
 
 
 def test_a_parked_run_goes_on_with_a_value(desk: Desk, scripted: Scripted) -> None:
     desk.write("flow.yaml", PARKED)
-    scripted([Rule(status=400, message="no")])
+    scripted([Reply(status=400, message="no")])
     with terminal(desk, "flow.yaml") as screen:
         screen.answer("what now?", "perhaps")
         screen.answer("what now?", "set output")
@@ -120,9 +139,9 @@ def test_a_parked_run_goes_on_with_a_value(desk: Desk, scripted: Scripted) -> No
 @pytest.mark.parametrize("words", ["leave\n", "\x03", "\x04"])
 def test_a_parked_run_is_left(desk: Desk, scripted: Scripted, words: str) -> None:
     desk.write("flow.yaml", PARKED)
-    scripted([Rule(status=400, message="no")])
+    scripted([Reply(status=400, message="no")])
     with terminal(desk, "flow.yaml", "--id", "night") as screen:
         screen.answer("what now?", words.rstrip())
         ended = screen.ended()
     assert ended.code == 1, ended.out
-    assert "python starter.py --resume night --retry" in " ".join(ended.out.split())
+    assert "python starter.py retry night" in " ".join(ended.out.split())

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.e2e.conftest import ROOT, Desk, Scripted, end
-from tests.support.endpoint import Call, Rule, When
+from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import until
 
 TURNS, KILLED = 40, 30
@@ -30,14 +30,14 @@ def test_an_agent_killed_at_turn_30_of_40_pays_for_one_turn_again(desk: Desk, sc
     desk.write("flow.yaml", FLOW)
     desk.write("box.yaml", BOX)
     calls = [
-        Rule(
-            when=When(turn=turn),
+        Reply(
+            when=Match(turn=turn),
             tool_calls=[Call(name="count", arguments={"path": str(log), "text": f"call {turn + 1}"})],
         )
         for turn in range(TURNS - 1)
     ]
-    hanging = Rule(when=When(turn=KILLED - 1), times=1, hang=True)
-    endpoint = scripted([hanging, *calls, Rule(text="the end")])
+    hanging = Reply(when=Match(turn=KILLED - 1), times=1, hang=True)
+    endpoint = scripted([hanging, *calls, Reply(text="the end")])
     starter = desk.start("flow.yaml", "--id", "run", "--json")
     until(lambda: len(endpoint.requests) == KILLED, 60)
     if dies == "worker":

@@ -15,7 +15,7 @@ from grammar.messages.history import (
 )
 from grammar.messages.names import activity_id
 from grammar.messages.reports import BranchReport
-from tests.support.stories import at, many
+from tests.support.run_histories import at, many
 
 
 @pytest.mark.parametrize("item", [None, 0, 11])

@@ -731,10 +731,10 @@ sys.exit(code)
 
 
 def command_line(folder: Path, *words: str | bytes) -> Any:
-    """What `starter.py --lint --json` says, within the limits."""
+    """What `starter.py lint --json` says, within the limits."""
     TRIED["command lines"] += 1
     used = folder / "used"
-    starter = [sys.executable, str(ROOT / "starter.py"), "--lint", "--json", *words]
+    starter = [sys.executable, str(ROOT / "starter.py"), "lint", "--json", *words]
     command = [sys.executable, "-c", MEASURE, used, *starter]
     done = subprocess.run(command, cwd=folder, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
     seconds, megabytes = map(float, used.read_text().split())

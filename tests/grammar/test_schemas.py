@@ -26,7 +26,7 @@ def complaints(kind: str, document: Any) -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_published_as_printed(kind: str) -> None:
-    """To write them anew: python starter.py --schema KIND > docs/schemas/KIND.json."""
+    """To write them anew: python starter.py schema KIND > docs/schemas/KIND.json."""
     assert (ROOT / "docs/schemas" / f"{kind}.json").read_text(encoding="utf-8") == schema.text(kind)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from commands.options import overrides
 from grammar import errors
 from grammar.documents.models import ModelChoice, ModelConfig, Personality, Retry, ServerParams, Task, Toolbox
 from grammar.documents.references import SearchPath
@@ -20,7 +21,6 @@ from grammar.messages.model_choice import choose as choose_model
 from grammar.preparing import system_prompt
 from grammar.preparing.preparation import environment
 from grammar.templating.templates import MAX_CHARACTERS, Environ, Templates
-from starter import overrides
 from tests.grammar.test_bundle import HEADER, flow, here, problems, write
 from tests.grammar.test_preparation import ENV, fault, prepare, prompts
 
@@ -113,7 +113,7 @@ def test_a_dot_env_file_in_the_working_directory_is_read(here: Path) -> None:
     write(here, "elsewhere/found.yaml", "taskflow:\n  - task: {run: ls}\n")
     write(here, ".env", "TASKFLOW_PATH=elsewhere\n")
     ran = subprocess.run(
-        [sys.executable, str(ROOT / "starter.py"), "--lint", "found"],
+        [sys.executable, str(ROOT / "starter.py"), "lint", "found"],
         check=False, cwd=here, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout + ran.stderr

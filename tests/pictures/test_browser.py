@@ -8,7 +8,7 @@ import pytest
 from pictures import flow_page, run_page
 from tests.pictures.test_pages import mean_flow
 from tests.support.browser import Browser
-from tests.support.stories import PRICES, TALK, many
+from tests.support.run_histories import PRICES, TALK, many
 
 # Two animation frames after the load: the page has been laid out and painted.
 PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now()))))"

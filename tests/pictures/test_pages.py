@@ -10,7 +10,7 @@ from grammar.loading.graph import Graph, Link, TaskNode
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.reports import Approval, Failure, Parked
 from pictures import flow_page, mermaid, run_page
-from tests.support.stories import PRICES, TALK, at, many
+from tests.support.run_histories import PRICES, TALK, at, many
 
 MEAN = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }} ⟦env:TOKEN:0123456789ab⟧ \udcff"
 LOADS = {"img", "iframe", "object", "embed", "link", "base", "form", "audio", "video", "source", "image", "use"}

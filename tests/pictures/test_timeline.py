@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from pictures.timeline import PlacedSpan, TimeScale, place_spans
-from tests.support.stories import at
+from tests.support.run_histories import at
 
 NIGHT = 8 * 3600.0
 

@@ -23,7 +23,7 @@ from runtime.exit import leave
 from runtime.runs import runs
 from runtime.storage.converter import data_converter
 from runtime.storage.document_files import FileDocuments
-from tests.support.endpoint import Call, Rule, ScriptedEndpoint, When
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import until_async
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -126,12 +126,15 @@ STEERED: dict[str, tuple[str, str, list[Any]]] = {
 LONG = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=120"]
 
 RULES = [
-    Rule(when=When(prompt="broken"), status=400, message="broken"),
-    Rule(when=When(prompt="flaky"), times=2, status=500, message="flaky"),
-    Rule(when=When(prompt="limited"), times=2, status=429, headers={"retry-after": "0.1"}, message="slow down"),
-    *(Rule(when=When(prompt=f"breaks {decision} 2"), times=1, status=400, message="broken") for decision in DECISIONS),
-    Rule(when=When(turn=0, prompt="echo_tool"), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]),
-    Rule(text="$PROMPT"),
+    Reply(when=Match(prompt="broken"), status=400, message="broken"),
+    Reply(when=Match(prompt="flaky"), times=2, status=500, message="flaky"),
+    Reply(when=Match(prompt="limited"), times=2, status=429, headers={"retry-after": "0.1"}, message="slow down"),
+    *(
+        Reply(when=Match(prompt=f"breaks {decision} 2"), times=1, status=400, message="broken")
+        for decision in DECISIONS
+    ),
+    Reply(when=Match(turn=0, prompt="echo_tool"), tool_calls=[Call(name="echo_tool", arguments={"message": "hi"})]),
+    Reply(text="$PROMPT"),
 ]
 
 
@@ -151,7 +154,7 @@ async def record() -> None:
                 dev_server_extra_args=LONG,
                 data_converter=data_converter(None),
             ) as env,
-            worker.serving(here(env, Path(folder)), TASK_QUEUE),
+            worker.running_worker(here(env, Path(folder)), TASK_QUEUE),
         ):
             for name, path in _cases(Path(folder)).items():
                 if not (HISTORIES / f"{name}.json").exists():

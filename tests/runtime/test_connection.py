@@ -16,7 +16,7 @@ from temporalio.envconfig import ClientConnectConfig
 from grammar.errors import ConnectionFailed
 from runtime.connection import configured, connect
 from runtime.storage.converter import data_converter
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 
 CONVERTER = data_converter(None)
 

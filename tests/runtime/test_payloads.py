@@ -21,7 +21,7 @@ from runtime.connection import connect
 from runtime.sandbox import workflow_runner
 from runtime.storage.converter import data_converter, shared_folder
 from runtime.storage.payloads import FileStorageDriver
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until_async
 
 SIZE = 3_000_000

@@ -24,7 +24,7 @@ from runtime.storage.converter import data_converter
 from runtime.storage.document_files import FileDocuments
 from runtime.storage.payloads import is_kept
 from runtime.storage.stored_files import YOUNG, list_files, remove
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until_async
 
 LARGE = 300_000

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from grammar.errors import UserError
 from runtime.backend import open_backend
 from runtime.local_server import retention
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 
 DAY = timedelta(days=1)
 

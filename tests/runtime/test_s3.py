@@ -20,8 +20,8 @@ from runtime.storage.converter import data_converter
 from runtime.storage.s3 import Bucket, opened
 from runtime.storage.s3_url import BucketUrl
 from tests.runtime.test_payloads import Measure, worker
-from tests.support.s3 import PAGE, ROOT, S3
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
+from tests.support.s3_server import PAGE, ROOT, S3
 from tests.support.waiting import until_async
 
 MB = 2**20

@@ -27,9 +27,10 @@ from grammar.messages.names import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, TASK_QUEUE
 from grammar.messages.reports import RunLine, RunOverview
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.schedule import ScheduleLine
-from runtime.runs import runs, schedules
+from runtime.runs import run_list, runs, schedules
+from runtime.runs.run_list import RunFilter
 from runtime.storage.converter import data_converter
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until_async
 
 FLOW = Bundle(name="night", source="flows/night.yaml", tasks=[Task(name="one", run="true")], hash="abc")
@@ -96,7 +97,7 @@ async def test_a_run_is_as_one_that_is_started_by_hand(client: Client, name: str
     assert await runs.bundle_of(runs.handle(client, run.id)) == FLOW
 
     async def listed() -> list[RunLine]:
-        return [one async for one in runs.listed(client) if one.id == run.id]
+        return [one for one in await run_list.listed(client, RunFilter()) if one.id == run.id]
 
     assert [(one.flow, one.standing) for one in await until_async(listed)] == [("flows/night.yaml", RunOverview())]
     await run.terminate()
@@ -134,7 +135,9 @@ async def test_one_that_is_paused_elsewhere(client: Client, name: str) -> None:
 
 async def test_an_id_is_for_one(client: Client, name: str) -> None:
     await schedules.make(client, FLOW, name, "@yearly")
-    with pytest.raises(NotScheduled, match=rf"schedule {name} exists already; remove it first \(--unschedule {name}\)"):
+    with pytest.raises(
+        NotScheduled, match=rf"schedule {name} exists already; remove it first \(.+ schedule remove {name}\)"
+    ):
         await schedules.make(client, FLOW, name, "@monthly")
     assert (await line(client, name)).cron == "@yearly"
     await schedules.remove(client, name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from temporalio import activity
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
@@ -16,7 +17,7 @@ from grammar.messages.process_setup import WorkerIdentity
 from grammar.messages.run_bundle import Bundle
 from runtime import this_process
 from runtime.runs import pollers, runs, serving
-from tests.support.server import DevServer
+from tests.support.dev_server import DevServer
 from tests.support.waiting import until_async
 
 FLOW = Bundle(name="flow", source="flow.yaml", tasks=[Task(agents=("who",), user_prompt="x")], hash="h")
@@ -46,7 +47,7 @@ async def test_workers_tell_what_they_run_with(
     ):
 
         async def found() -> list[WorkerIdentity]:
-            request = await pollers._pollers(client, queue, pollers.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+            request = await pollers._pollers(client, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
             return await pollers.workers(client, queue) if len({poller.identity for poller in request}) == 3 else []
 
         assert await until_async(found) == [mine]

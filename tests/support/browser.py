@@ -18,13 +18,13 @@ QUIET = (
 
 
 def program() -> str:
-    """The browser on this machine; the test is skipped where there is none."""
+    """Return the browser on this machine; skip the test where there is none."""
     found = next(filter(None, map(shutil.which, PROGRAMS)), None)
     return found or pytest.skip(f"none of {', '.join(PROGRAMS)} is on PATH")
 
 
 class Browser:
-    """One page at a time. `complaints`: what the console says."""
+    """Show one page at a time. `complaints`: the messages of the page's console."""
 
     def __init__(self, profile: Path) -> None:
         self._profile = profile
@@ -46,7 +46,8 @@ class Browser:
         )  # fmt: skip
         os.close(their_in)
         os.close(their_out)
-        (target,) = [one for one in self._ask("Target.getTargets")["targetInfos"] if one["type"] == "page"]
+        targets = self._ask("Target.getTargets")["targetInfos"]
+        (target,) = [target for target in targets if target["type"] == "page"]
         attached = self._ask("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime"):
@@ -60,59 +61,59 @@ class Browser:
         os.close(self._out)
 
     def open(self, page: Path | str, fragment: str = "") -> None:
-        """A file, or an address. Returns when the page is loaded."""
+        """Open a file or an address; return when the page is loaded."""
         address = page if isinstance(page, str) else page.as_uri()
         self._requests.clear()
         self.complaints.clear()
         loaded = self._loaded
         self.ask("Page.navigate", url=address + fragment)
         while self._loaded == loaded:
-            self._hear(self._read())
+            self._handle(self._read())
 
     @property
     def requested(self) -> list[str]:
-        """What the page asked for, from anywhere."""
+        """Return the addresses that the page has requested, from anywhere."""
         return list(self._requests.values())
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; of a promise, what it gives."""
+        """Return the value of a JavaScript expression; of a promise, its result."""
         found = self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """A command to the page."""
+        """Send a command of the DevTools protocol to the page, and return its result."""
         return self._ask(method, self._session, **parameters)
 
     def _ask(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
         os.write(self._out, json.dumps(message).encode() + b"\0")
-        while (told := self._read()).get("id") != number:
-            self._hear(told)
-        assert "error" not in told, told
-        found: dict[str, Any] = told["result"]
-        return found
+        while (answer := self._read()).get("id") != number:
+            self._handle(answer)
+        assert "error" not in answer, answer
+        result: dict[str, Any] = answer["result"]
+        return result
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
             new = os.read(self._in, 1 << 20)
             assert new, "the browser ended"
             self._unread += new
-        message, _, self._unread = self._unread.partition(b"\0")
-        told: dict[str, Any] = json.loads(message)
-        return told
+        text, _, self._unread = self._unread.partition(b"\0")
+        message: dict[str, Any] = json.loads(text)
+        return message
 
-    def _hear(self, told: dict[str, Any]) -> None:
-        told_of = told.get("params", {})
-        match told.get("method"):
+    def _handle(self, event: dict[str, Any]) -> None:
+        parameters = event.get("params", {})
+        match event.get("method"):
             case "Page.loadEventFired":
                 self._loaded += 1
             case "Network.requestWillBeSent":
-                self._requests[told_of["requestId"]] = told_of["request"]["url"]
-            case "Network.loadingFailed" if told_of.get("blockedReason"):  # it was never sent
-                self._requests.pop(told_of["requestId"])
+                self._requests[parameters["requestId"]] = parameters["request"]["url"]
+            case "Network.loadingFailed" if parameters.get("blockedReason"):  # it was never sent
+                self._requests.pop(parameters["requestId"])
             case "Log.entryAdded":
-                self.complaints.append(told_of["entry"]["text"])
+                self.complaints.append(parameters["entry"]["text"])
             case "Runtime.exceptionThrown":
-                self.complaints.append(str(told_of["exceptionDetails"]))
+                self.complaints.append(str(parameters["exceptionDetails"]))

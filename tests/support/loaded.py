@@ -4,5 +4,5 @@ import sys
 
 
 def loaded() -> set[str]:
-    """The packages. A module of its own, so that asking loads nothing."""
+    """Return the names of the packages. A module of its own, so that asking loads nothing."""
     return {name.partition(".")[0] for name in sys.modules}

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def gone(pid: int) -> bool:
-    """Whether the process has ended; a zombie has."""
+    """Return whether the process has ended; a zombie has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -18,7 +18,7 @@ def gone(pid: int) -> bool:
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Returns when `condition()` is true; fails the test when it is not in time."""
+    """Return when `condition()` is true; fail the test where it is not within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
@@ -26,7 +26,7 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
 
 
 async def until_async(condition: Callable[[], Awaitable[T | None]], seconds: float = 20) -> T:
-    """The same, for a condition that is awaited. Returns what it gave."""
+    """Return the first true result of `condition()`, which is awaited; fail the test where there is none in time."""
     async with asyncio.timeout(seconds):
         while not (found := await condition()):
             await asyncio.sleep(0.02)

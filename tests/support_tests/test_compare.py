@@ -36,10 +36,10 @@ def test_each_flow_has_a_case_and_each_case_a_flow() -> None:
 
 
 def test_each_difference_names_a_flow_and_aspects_once() -> None:
-    listed = [(one.flow, aspect) for one in differences().flows for aspect in one.aspects]
+    listed = [(difference.flow, aspect) for difference in differences().flows for aspect in difference.aspects]
     assert len(listed) == len(set(listed))
     assert {flow for flow, _ in listed} <= {case.flow for case in cases()}
-    assert {one.id for one in differences().everywhere} == set(EVERYWHERE)
+    assert {difference.id for difference in differences().everywhere} == set(EVERYWHERE)
 
 
 def test_the_flows_use_every_field_of_the_existing_grammar() -> None:

@@ -12,7 +12,7 @@ from mcp.client.sse import sse_client
 
 from runtime.local_server.supervisor import free_port
 from tests.support.waiting import until_async
-from tests.toolboxes.server_process import REPOSITORY, environment, text_of, toolbox
+from tests.toolboxes.toolbox_client import REPOSITORY, environment, text_of, toolbox
 
 
 def run(*arguments: str, **env: str) -> "subprocess.CompletedProcess[str]":

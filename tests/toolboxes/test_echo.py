@@ -1,4 +1,4 @@
-from tests.toolboxes.server_process import toolbox
+from tests.toolboxes.toolbox_client import toolbox
 
 
 async def test_gives_the_message_back() -> None:

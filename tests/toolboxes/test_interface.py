@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toolboxes.server_process import toolbox
+from tests.toolboxes.toolbox_client import toolbox
 
 ARGUMENTS: dict[str, dict[str, set[str]]] = {
     "echo": {"echo_tool": {"message"}},

@@ -2,7 +2,7 @@ import asyncio
 import json
 from pathlib import Path
 
-from tests.toolboxes.server_process import toolbox
+from tests.toolboxes.toolbox_client import toolbox
 
 
 async def test_write_read_erase(tmp_path: Path) -> None:
@@ -20,13 +20,13 @@ async def test_write_read_erase(tmp_path: Path) -> None:
 async def test_two_processes_lose_nothing(tmp_path: Path) -> None:
     folder = str(tmp_path)
     async with (
-        toolbox("logbook", LOGBOOK_STATE_DIR=folder) as one,
-        toolbox("logbook", LOGBOOK_STATE_DIR=folder) as two,
+        toolbox("logbook", LOGBOOK_STATE_DIR=folder) as first,
+        toolbox("logbook", LOGBOOK_STATE_DIR=folder) as second,
     ):
         await asyncio.gather(
-            *(box.call("logbook_write", key="k", entry=str(i)) for i in range(20) for box in (one, two))
+            *(box.call("logbook_write", key="k", entry=str(i)) for i in range(20) for box in (first, second))
         )
-        assert len(json.loads(await two.call("logbook_read", key="k"))) == 40
+        assert len(json.loads(await second.call("logbook_read", key="k"))) == 40
 
 
 async def test_a_damaged_book_is_reported_and_left_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from tests.toolboxes.server_process import toolbox
+from tests.toolboxes.toolbox_client import toolbox
 
 FILES = {"sqlite": "memcache.db", "dictionary_file": "memory.json"}
 WRITES = 40
@@ -86,16 +86,16 @@ async def test_the_memory_outlives_the_server(env: dict[str, str]) -> None:
 
 
 async def test_two_processes_lose_nothing(env: dict[str, str]) -> None:
-    async with toolbox("memcache", **env) as one, toolbox("memcache", **env) as other:
+    async with toolbox("memcache", **env) as first, toolbox("memcache", **env) as second:
         await asyncio.gather(
             *(
                 box.call("memcache_add_state", key="k", value=[f"{who}{i}"])
                 for i in range(WRITES)
-                for who, box in (("one", one), ("other", other))
+                for who, box in (("first", first), ("second", second))
             )
         )
-        kept = json.loads(await one.call("memcache_get_state", key="k"))
-    assert sorted(kept) == sorted(f"{who}{i}" for who in ("one", "other") for i in range(WRITES))
+        kept = json.loads(await first.call("memcache_get_state", key="k"))
+    assert sorted(kept) == sorted(f"{who}{i}" for who in ("first", "second") for i in range(WRITES))
 
 
 async def test_a_damaged_file_is_reported_and_left_alone(backend: str, env: dict[str, str], tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Options that several commands have, declared once, and what they mean."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grammar.errors import InvalidFlow, Problem
+from grammar.loading.bundle import LoadOptions
+
+RUNS = "Runs"
+DECISIONS = "Go on with a run, or end it"
+FLOWS = "Flows, without a run"
+SERVICES = "Schedules and workers"
+
+Flow = Annotated[str, typer.Argument(metavar="FLOW", help="A taskflow: a path, or a dotted name.")]
+RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.")]
+Personality = Annotated[
+    str | None, typer.Option("-p", metavar="PERSONALITY", help="Run one agent of this personality on a prompt.")
+]
+Globals = Annotated[
+    list[str] | None, typer.Option("-g", metavar="KEY=VALUE", help="Set a global; over those of the file.")
+]
+ModelConfigName = Annotated[
+    str | None, typer.Option("-m", metavar="MODEL_CONFIG", help="A model config; over that of the file.")
+]
+Paths = Annotated[list[Path] | None, typer.Option("--path", metavar="DIR", help="Look references up here too.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has an unknown field.")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The page to write.")]
+TaskName = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Decide only if this task is parked.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Do not follow the run: leave it to a worker.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Hold the embedded server and its Web UI open until Ctrl-C.")]
+Json = Annotated[bool, typer.Option("--json", help="Print nothing but one JSON result on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only: no progress, no advice.")]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Tell everything: each failure in full, every attempt, tracebacks.")
+]
+
+
+def wrong(option: str, message: str) -> InvalidFlow:
+    """Return the error of a command line; `option` is what it is about, empty for all of it."""
+    return InvalidFlow([Problem("command line", 0, option, message)])
+
+
+def load_options(
+    flow: str,
+    globals_: list[str] | None = None,
+    model_config: str | None = None,
+    paths: list[Path] | None = None,
+    strict: bool = False,
+) -> LoadOptions:
+    """Return what the command line says of the files to load. Raises InvalidFlow."""
+    return LoadOptions(flow, overrides(globals_ or []), model_config, tuple(paths or []), strict)
+
+
+def only(words: list[str] | None, what: str) -> str:
+    """Return the one word that is given. Raises InvalidFlow, which says `what` to give."""
+    if words is None or len(words) != 1:
+        raise wrong("", f"give {what}")
+    return words[0]
+
+
+def overrides(given: list[str]) -> dict[str, str]:
+    """Split each KEY=VALUE at the first `=`, trim both sides; values are text (specification section 4).
+
+    Raises InvalidFlow.
+    """
+    pairs = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise wrong("-g", f"{text!r}: write KEY=VALUE")
+        pairs[key.strip()] = value.strip()
+    return pairs

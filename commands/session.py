@@ -1,0 +1,294 @@
+"""One run at the terminal: start or join it, follow it, tell how it ended."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from rich.text import Text
+
+from commands import dry_run, next_steps
+from commands.approval_questions import ApprovalQuestions
+from commands.complete_report import as_json
+from console import ask
+from console.ask import Answer
+from console.problems import print_json
+from console.run_display import RunDisplay
+from console.run_summary import EXIT_CODES, print_summary
+from console.screen import Screen
+from grammar.exit_codes import ExitCode
+from grammar.messages import endpoint
+from grammar.messages.continue_as_new import CarriedRun
+from grammar.messages.events import RunChanges
+from grammar.messages.names import TASK_QUEUE
+from grammar.messages.reports import Decision, Parked, RunReport
+from grammar.messages.run_bundle import Bundle
+from grammar.program import program
+from runtime import stopping
+from runtime.backend import Backend, find_backend
+from runtime.local_server import worker_locks
+from runtime.local_server.worker_process import WorkerProcess
+from runtime.runs import following, history_reader, pollers, runs, signals
+from runtime.state import state_dir
+
+NO_WORKER_AFTER = 5.0
+TICK = 0.25
+TOY_MODEL = (
+    "no model is configured, so a 135M toy model on this machine answers; "
+    "for a real one set AI_API_ENDPOINT and AI_API_TOKEN (or OPENAI_API_KEY)"
+)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is to be started and shown. `debug`: with all that went wrong.
+
+    `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
+    """
+
+    run_id: str | None = None
+    detach: bool = False
+    keep: bool = False
+    json: bool = False
+    debug: bool = False
+    resume: bool = False
+    decision: Decision | None = None
+    carried: CarriedRun | None = None
+
+
+class Session:
+    """One run, from its start to what is printed at its end."""
+
+    def __init__(self, flow: Bundle, options: RunOptions, screen: Screen) -> None:
+        self._bundle = flow
+        self._options = options
+        self._screen = screen
+        self._run_id = options.run_id or runs.new_id(flow.name)
+        self._told_stuck = False
+        self._approvals: ApprovalQuestions | None = None
+        self._parked: Parked | None = None
+        self._display = RunDisplay(flow, self._run_id, screen, options.debug)
+
+    async def run(self) -> int:
+        """Start or join the run, and follow it. Return the exit code."""
+        if self._bundle.script:
+            self._display.note(dry_run.notice(self._bundle))
+        async with find_backend() as found:
+            if self._options.run_id:
+                return await self.run_at(await found.connect())
+            queue = self._new_queue(found.embedded)
+            async with self._served(found.embedded, queue) as served:  # it loads while the server starts
+                backend = await found.connect()
+                self._tell_started(backend)
+                code = await self._run(backend, queue, served)
+            return await self._until_decided(backend, code)
+
+    async def run_at(self, backend: Backend) -> int:
+        """Do as `run`, where Temporal has been met. Return the exit code."""
+        self._tell_started(backend)
+        return await self._until_decided(backend, await self._once(backend))
+
+    async def _until_decided(self, backend: Backend, code: int) -> int:
+        """Go on with a parked run as often as the person at the terminal decides something."""
+        while self._parked and (decision := self._decided(backend, self._parked)):
+            self._options = replace(self._options, resume=True, decision=decision)
+            code = await self._once(backend)
+        return code
+
+    async def _once(self, backend: Backend) -> int:
+        """Follow the run to its end, or to where it is parked. Return the exit code."""
+        queue = await runs.queue_of(backend.client, self._run_id) or self._new_queue(backend.embedded)
+        async with self._served(backend.embedded, queue) as served:
+            return await self._run(backend, queue, served)
+
+    async def _run(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> int:
+        self._parked = None
+        handle = await self._handle(backend, task_queue)
+        if self._options.detach:
+            return await self._detach(backend, handle, served, task_queue)
+        after = await self._resumed(handle) if self._options.resume else 0
+        return await self._follow(backend, handle, served, task_queue, after)
+
+    async def _detach(
+        self, backend: Backend, handle: runs.Handle, served: WorkerProcess | None, task_queue: str
+    ) -> int:
+        """Leave the run to a worker, once it knows what was decided. Return the exit code."""
+        if served:  # the server must not end between us and the worker
+            await worker_locks.until_served(task_queue)
+        if served and self._options.decision:  # who serves a run that is still parked has nothing to do, and ends
+            await runs.count(handle)
+        if self._options.decision:
+            await signals.decide(handle, self._options.decision)
+        self._screen.out.print(self._where(backend))
+        return self._detached()
+
+    async def _handle(self, backend: Backend, task_queue: str) -> runs.Handle:
+        if self._options.resume:
+            return runs.handle(backend.client, self._run_id)
+        return await runs.start(backend.client, self._bundle, self._run_id, task_queue, self._options.carried)
+
+    async def _resumed(self, handle: runs.Handle) -> int:
+        """Tell the run what was decided. Return the number of entries that are old news."""
+        after = await runs.count(handle)
+        if self._options.decision:
+            await signals.decide(handle, self._options.decision)
+        return after
+
+    def _decided(self, backend: Backend, parked: Parked) -> Decision | None:
+        """Return what the person at the terminal decides; where nobody does, print how to, and return None."""
+        decision = None
+        if self._screen.is_attended and not self._options.json:
+            stopping.as_ever(signal.SIGINT, signal.SIGTERM)
+            decision = ask.about_parked(self._screen.err, parked)
+        if decision is None:
+            next_steps.print_parked(self._screen.notes, backend, self._run_id, parked)
+        return decision
+
+    def _new_queue(self, embedded: bool) -> str:
+        """Return the queue of a new run: the shared one where a worker serves it, or one of its own."""
+        return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
+
+    @asynccontextmanager
+    async def _served(self, embedded: bool, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
+        """Bring a worker process for the block, where the embedded server has no other for this run."""
+        if not embedded or (task_queue == TASK_QUEUE and worker_locks.worker_present()):
+            yield None
+            return
+        asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
+        if asks_model and endpoint.is_embedded(os.environ):
+            self._display.note(TOY_MODEL)
+        worker = WorkerProcess(self._run_id, task_queue)
+        await worker.start()
+        try:
+            yield worker
+        finally:
+            worker.let_go()
+
+    async def _follow(
+        self, backend: Backend, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
+    ) -> int:
+        interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM, leaving=self._display.close)
+        self._approvals = ApprovalQuestions(
+            self._screen, self._display, handle, partial(next_steps.answer, self._run_id)
+        )
+        followed = asyncio.create_task(following.follow(backend.client, handle, self._hear, after))
+        watching = asyncio.create_task(self._watch_for_worker(backend, task_queue, served))
+        leaving = asyncio.create_task(self._wants_to_leave(interrupted))
+        ticking = asyncio.create_task(self._tick())
+        try:
+            with self._display.following(backend.run_url(self._run_id)):
+                await asyncio.wait({followed, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                if not followed.done():
+                    if leaving.result() == "detach":
+                        return self._detached()
+                    self._display.note("cancelling")
+                    await handle.cancel()
+                await followed
+        finally:
+            for task in (followed, watching, leaving, ticking):
+                task.cancel()
+        return await self._end(backend, handle, served, interrupted)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            self._display.tick()
+
+    async def _wants_to_leave(self, interrupted: asyncio.Event) -> Answer:
+        """Return `detach` or `cancel` once the person says so: after Ctrl-C, or where a question offers it."""
+        assert self._approvals
+        answering = asyncio.create_task(self._approvals.answer())
+        while True:
+            asked = asyncio.create_task(interrupted.wait())
+            await asyncio.wait({answering, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if answering.done():
+                return answering.result()
+            interrupted.clear()
+            if not self._approvals.asking:
+                answering.cancel()
+                return "detach" if await self._wants_to_detach() else "cancel"
+            self._screen.err.print("\nanswer above: yes, no, detach or cancel")
+
+    async def _end(
+        self, backend: Backend, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
+    ) -> int:
+        report = await runs.outcome(handle, self._bundle)
+        took = await runs.took(handle)
+        url = backend.run_url(self._run_id)
+        code = ExitCode.BUG if runs.is_bug(report) else EXIT_CODES[report.status]
+        print_summary(self._screen.out, report, took, self._run_id, url, self._display.cost)
+        self._parked = report.parked
+        if code == ExitCode.BUG and self._options.debug:
+            for text in await history_reader.tracebacks(backend.client, self._run_id):
+                self._display.note(text, "")
+        if code == ExitCode.BUG:
+            self._tell_error(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
+        if self._options.json:
+            print_json(await self._document(backend, report, took, code))
+        if self._options.keep and backend.ui_url and not interrupted.is_set():
+            self._display.note(f"Web UI {backend.ui_url}; Ctrl-C to end")
+            await interrupted.wait()
+        if served:
+            await served.stop()
+        return code
+
+    async def _watch_for_worker(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> None:
+        """Say what to start where nobody would do the work."""
+        if served:
+            return
+        await asyncio.sleep(NO_WORKER_AFTER)
+        while await pollers.has_worker(backend.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
+            await asyncio.sleep(NO_WORKER_AFTER)
+        self._display.note(
+            f"no worker serves task queue {task_queue} at {backend.address}; the run waits. "
+            f"Start one: TEMPORAL_ADDRESS={backend.address} {program()} worker"
+        )
+
+    async def _wants_to_detach(self) -> bool:
+        if not self._screen.is_attended:
+            return False
+        with self._display.silent():
+            return await asyncio.to_thread(ask.detach_or_cancel, self._screen.err, self._run_id)
+
+    def _hear(self, update: RunChanges) -> None:
+        if update.stuck and not self._told_stuck:
+            self._told_stuck = True
+            self._tell_error(f"the worker cannot go on with this run; its log says why ({state_dir() / 'worker.log'})")
+        self._display.hear(update)
+        if self._approvals:
+            self._approvals.hear(update.approvals)
+
+    def _tell_error(self, text: str) -> None:
+        """With `--quiet` too; else in the midst of the story, which may be drawn on."""
+        if self._screen.notes.quiet:
+            self._screen.err.print(Text(text, "red"))
+        else:
+            self._display.note(text, "red")
+
+    def _tell_started(self, backend: Backend) -> None:
+        self._screen.notes.print(self._where(backend))
+
+    def _where(self, backend: Backend) -> Text:
+        url = backend.run_url(self._run_id)
+        return Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim")
+
+    def _detached(self) -> int:
+        self._display.note(f"run {self._run_id} goes on; follow it again: {next_steps.command('resume', self._run_id)}")
+        if self._options.json:
+            print_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
+        return 0
+
+    async def _document(self, backend: Backend, report: RunReport, took: timedelta, code: int) -> dict[str, object]:
+        return {
+            "run_id": self._run_id,
+            "dry_run": self._bundle.script is not None,
+            **await as_json(backend, report, self._screen),
+            "seconds": round(took.total_seconds(), 3),
+            "url": backend.run_url(self._run_id),
+            "exit_code": code,
+        }

@@ -1,0 +1,121 @@
+"""The processes of one run: server, worker, starter. Any of them can be killed and comes back, but the starter."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from runtime.local_server.supervisor import free_port
+from tests.support.dev_server import DevServer, start
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parents[2]
+
+
+class RunProcesses:
+    """Run a server with its database, and a worker, in a folder of their own. Use it as a context manager."""
+
+    def __init__(self, folder: Path, endpoint: str) -> None:
+        self.folder = folder
+        self._ports = free_port(0), free_port(0)
+        self.server = DevServer(
+            f"127.0.0.1:{self._ports[0]}", f"http://localhost:{self._ports[1]}", folder / "temporal.db"
+        )
+        names = ("PATH", "HOME", "LANG")
+        self.env = {name: os.environ[name] for name in names if name in os.environ} | {
+            "TEMPORAL_ADDRESS": self.server.address,
+            "TASKFLOW_STATE_DIR": str(folder / "state"),
+            "TASKFLOW_PAYLOAD_DIR": str(folder / "payloads"),
+            "AI_API_ENDPOINT": endpoint,
+            "AI_API_TOKEN": "key-of-the-tests",
+        }
+        self._log = (folder / "worker.log").open("ab")
+        self._server: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "RunProcesses":
+        self.start_server()
+        self.start_worker()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._worker, self._server):
+            if process:
+                process.kill()
+                process.communicate()
+        self._log.close()
+
+    def start_server(self) -> None:
+        self._server = start(self.server, *self._ports)
+
+    def start_worker(self) -> None:
+        command = [sys.executable, str(ROOT / "worker.py"), "--graceful-shutdown-timeout", "5"]
+        self._worker = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=self._log, stderr=self._log)
+
+    def starter(self, flow: str, run_id: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(ROOT / "starter.py"), flow, "--id", run_id, "--json"]
+        with (self.folder / "result.json").open("wb") as out, (self.folder / "starter.log").open("wb") as err:
+            return subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=out, stderr=err)
+
+    def temporal(self, *arguments: str) -> list[str]:
+        """Return a command line of Temporal's own CLI, for this server."""
+        binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
+        return [binary, *arguments, "--address", self.server.address]
+
+    def has_run(self, run_id: str) -> bool:
+        """Return whether the run has been started."""
+        command = self.temporal("workflow", "describe", "-w", run_id)
+        return subprocess.run(command, env=self.env, capture_output=True, timeout=30, check=False).returncode == 0
+
+    def result(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "result.json").read_text())
+        return found
+
+    def kill_server(self) -> None:
+        assert self._server
+        self._server.kill()
+        self._server.communicate()
+
+    def kill_worker(self) -> None:
+        assert self._worker
+        self._worker.kill()
+        self._worker.communicate()
+
+    def stop_worker(self) -> None:
+        """Stop the worker by SIGTERM, as an orchestrator does."""
+        assert self._worker
+        self._worker.send_signal(signal.SIGTERM)
+        self._worker.communicate(timeout=60)
+
+    def kill_mcp_server(self) -> bool:
+        """Kill one of the MCP servers that the worker started; return whether there was one."""
+        with contextlib.suppress(psutil.Error):
+            assert self._worker
+            for child in psutil.Process(self._worker.pid).children(recursive=True):
+                if "mcp_server.py" in " ".join(child.cmdline()):
+                    child.kill()
+                    return True
+        return False
+
+    def wait_for_server(self) -> None:
+        until(lambda: _listens(self._ports[0]), 30)
+
+
+def _listens(port: int) -> bool:
+    import socket
+
+    with socket.socket() as connecting:
+        return connecting.connect_ex(("127.0.0.1", port)) == 0
+
+
+def let_time_pass(seconds: float) -> None:
+    """Sleep: a schedule of faults is about nothing else."""
+    time.sleep(seconds)
