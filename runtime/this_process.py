@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from grammar.messages.process_setup import ProcessSetup, WorkerIdentity
+from grammar.messages.process_setup import ProcessSetup, WorkerIdentity, short_folder
 from runtime.version import version
 
 
@@ -22,9 +22,14 @@ def worker_identity() -> str:
     return str(WorkerIdentity(os.getpid(), setup()))
 
 
-def described(worker: WorkerIdentity) -> str:
-    """Return a worker as the person at this machine reads it."""
-    return worker.described(str(Path.home()), socket.gethostname())
+def described(worker: WorkerIdentity, with_model: bool = True) -> str:
+    """Return a worker as the person at this machine reads it; `with_model`: with the model that answers by default."""
+    return worker.described(_home(), socket.gethostname(), with_model)
+
+
+def short(folder: str) -> str:
+    """Return the folder as the person at this machine reads it: with `~` for the home directory."""
+    return short_folder(folder, _home())
 
 
 def is_gone(worker: WorkerIdentity) -> bool:
@@ -38,3 +43,10 @@ def is_gone(worker: WorkerIdentity) -> bool:
     except OSError:
         return False
     return False
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # no HOME, and no entry for this user
+        return ""

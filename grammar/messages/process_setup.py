@@ -70,14 +70,14 @@ class WorkerIdentity(NamedTuple):
         told = None if url == _EMBEDDED else url
         return cls(int(pid), ProcessSetup(folder=folder, endpoint=told, model=model, version=version, host=host))
 
-    def described(self, home: str, host: str) -> str:
+    def described(self, home: str, host: str, with_model: bool = True) -> str:
         """Return the worker as people read it: `worker 4711 in ~/x, model gpt-4.1 at api.example.com`.
 
-        `home`, `host`: the reader's home directory and machine.
+        `home`, `host`: the reader's home directory and machine. `with_model`: whether to tell which model answers.
         """
         there = "" if self.setup.host == host else f" on {self.setup.host}"
         where = f" in {short_folder(self.setup.folder, home)}" if self.setup.folder else ""
-        return f"worker {self.pid}{there}{where}, {self.setup.answers}"
+        return f"worker {self.pid}{there}{where}" + (f", {self.setup.answers}" if with_model else "")
 
 
 class Difference(NamedTuple):
@@ -111,6 +111,11 @@ def differences(bundle: Bundle, started: ProcessSetup, serving: ProcessSetup) ->
         told = f"the run was started by version {started.version}, and the worker is of version {serving.version}"
         found.append(Difference("version", told))
     return found
+
+
+def asks_models(bundle: Bundle) -> bool:
+    """Return whether a run of the bundle asks any model: not where it has only scripts, or is a dry run."""
+    return bool(_specs(bundle))
 
 
 def short_folder(folder: str, home: str) -> str:

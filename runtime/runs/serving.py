@@ -13,6 +13,11 @@ async def started_with(run: WorkflowExecution) -> ProcessSetup | None:
     return ProcessSetup.model_validate(recorded) if recorded else None
 
 
+async def recorded(client: Client, run_id: str) -> ProcessSetup | None:
+    """Return what the starter of the run of that id ran with; None where that is not recorded. Raises RPCError."""
+    return await started_with(await client.get_workflow_handle(run_id).describe())
+
+
 async def differences_of(client: Client, run_id: str, serving: ProcessSetup) -> list[Difference]:
     """Return in what a process with this setup is not as who started the run; nothing where that is not recorded.
 
@@ -20,5 +25,5 @@ async def differences_of(client: Client, run_id: str, serving: ProcessSetup) -> 
     """
     handle = runs.handle(client, run_id)
     bundle = await runs.bundle_of(handle)
-    started = await started_with(await handle.describe())
+    started = await recorded(client, run_id)
     return differences(bundle, started, serving) if started else []
