@@ -46,7 +46,7 @@ async def _give(run_id: str, call: str | None, answer: CallAnswer) -> tuple[Appr
             report = await runs.report(backend.client, run_id)
             approval = chosen(run_id, call, report.approvals)
             check(approval, answer)
-            await _tell(runs.handle(backend.client, run_id), approval, answer)
+            await tell(runs.handle(backend.client, run_id), approval, answer)
     return approval, served
 
 
@@ -70,7 +70,8 @@ def check(approval: Approval, answer: CallAnswer) -> None:
         raise wrong(option, f"{approval.id} was interrupted: it is repeated or left out, once and without a reason")
 
 
-async def _tell(handle: runs.Handle, approval: Approval, answer: CallAnswer) -> None:
+async def tell(handle: runs.Handle, approval: Approval, answer: CallAnswer) -> None:
+    """Tell the run, by the update that fits the kind of call. Raises NotWaiting."""
     if answer.always:
         await signals.grant(handle, approval.id)
     else:

@@ -13,7 +13,9 @@ from grammar.messages.reports import Decision
 
 def set_output(
     run_id: options.RunId,
-    value: Annotated[str, typer.Argument(metavar="JSON", help="What the parked task is to have given.")],
+    value: Annotated[
+        str, typer.Argument(metavar="JSON", help="What the task is to have given; a negative number goes after --.")
+    ],
     task: options.TaskName = None,
     detach: options.Detach = False,
     keep: options.Keep = False,

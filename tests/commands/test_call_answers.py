@@ -1,13 +1,16 @@
 """`approve` and `reject`: which call is meant."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from commands import call_answers
 from commands.call_answers import CallAnswer
 from grammar.errors import InvalidFlow, NotWaiting
-from grammar.messages.reports import Approval
+from grammar.messages.reports import Approval, Rejection
+from runtime.runs.runs import Handle
 
 
 def call(number: int, **changes: object) -> Approval:
@@ -48,3 +51,24 @@ def test_a_call_that_was_interrupted_takes_no_reason(answer: CallAnswer) -> None
     call_answers.check(call(1), answer)
     with pytest.raises(InvalidFlow, match="task-1-call-1 was interrupted: it is repeated or left out"):
         call_answers.check(call(1, kind="unknown_outcome"), answer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "update", "said"),
+    [
+        ("approval", CallAnswer(True), "approve", "task-1-call-1"),
+        ("approval", CallAnswer(True, always=True), "approve_always", "task-1-call-1"),
+        ("approval", CallAnswer(False, reason="no"), "reject", Rejection(id="task-1-call-1", reason="no")),
+        ("unknown_outcome", CallAnswer(True), "retry_call", "task-1-call-1"),
+        ("unknown_outcome", CallAnswer(False), "skip_call", "task-1-call-1"),
+    ],
+)
+async def test_the_update_fits_the_kind_of_call(kind: str, answer: CallAnswer, update: str, said: object) -> None:
+    told = []
+
+    async def execute_update(name: str, args: list[object]) -> None:
+        told.append((name, args))
+
+    handle = cast(Handle, SimpleNamespace(execute_update=execute_update))
+    await call_answers.tell(handle, call(1, kind=kind), answer)
+    assert told == [(update, [said])]

@@ -44,10 +44,13 @@ PROGRAMS = {
     "worker.py": "worker.py",
     "taskflow-worker": "worker.py",
 }
-ROOMS = ("grammar", "workflows", "activities", "runtime", "console", "pictures", "commands", "taskflows")
+ROOMS = (
+    "temporal_taskflow",
+    "grammar", "workflows", "activities", "runtime", "console", "pictures", "commands", "taskflows",
+)  # fmt: skip
 # Options of Temporal's command and of pip, where they stand alone; and the one that every program has.
 THEIRS = {"--address", "--query", "--no-deps", "--help", "-h"}
-SYSTEM = {"export", "source", "python3", "docker", "flows/bin/pip"}
+SYSTEM = {"export", "source", "python3", "docker", "flows/bin/pip", "pip", "uv"}
 NAME = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z0-9_]+")
@@ -132,7 +135,7 @@ def test_commands_of_temporal_exist() -> None:
 def test_nothing_else_is_typed() -> None:
     """Every program that console blocks start is one that another test looks at, or the reader's own system has."""
     typed_programs = {shlex.split(command)[0] for page in PAGES for command in typed(page)}
-    assert typed_programs <= {"python", ".venv/bin/python", "make", "temporal", *SYSTEM}
+    assert typed_programs <= {"python", ".venv/bin/python", "taskflow", "make", "temporal", *SYSTEM}
 
 
 def test_option_tables_are_complete() -> None:
