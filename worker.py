@@ -214,9 +214,10 @@ async def serve_adopted(
 
 
 def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, and the Web UI where it is known, to stderr."""
+    """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
     ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
-    print(f"serving task queue {task_queue} at {backend.address}{ui}", file=sys.stderr, flush=True)
+    model = this_process.setup().answers
+    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

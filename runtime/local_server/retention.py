@@ -43,6 +43,14 @@ async def of(client: Client) -> timedelta:
     return described.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
+async def told(client: Client) -> timedelta | None:
+    """Return the same; None where the server does not tell: some keys may run workflows, but not describe."""
+    try:
+        return await of(client)
+    except RPCError:
+        return None
+
+
 async def ensure(client: Client) -> None:
     """Have the namespace keep ended runs as long as TASKFLOW_RETENTION says, else for 90 days. Raises UserError.
 

@@ -30,10 +30,9 @@ class Prunable:
     settled: frozenset[str] = frozenset()
     """The ids of the other runs that have ended: what they refer to is known for good."""
 
-    @property
-    def size(self) -> int:
-        """Return the bytes of all files."""
-        return sum(file.size for file in [*self.files, *self.left_over])
+    def files_to_remove(self, all_files: bool) -> list[StoredFile]:
+        """Return the files to remove: all, or the removed runs' journals alone, which no other run can share."""
+        return [*self.files, *self.left_over] if all_files else [file for file in self.files if file.kind == "journal"]
 
 
 async def find(client: Client, folder: Path | None, older: timedelta) -> Prunable:
@@ -50,21 +49,16 @@ async def find(client: Client, folder: Path | None, older: timedelta) -> Prunabl
     return await _sorted_out(client, files, old, runs)
 
 
-async def prune(client: Client, found: Prunable, folder: Path | None, with_left_over: bool) -> int:
+async def prune(client: Client, found: Prunable, folder: Path | None, all_files: bool) -> int:
     """Remove what was found: first the runs, then the files. Returns how many bytes of files are gone.
 
-    `with_left_over`: whether also what belongs to no run of this namespace. Without it, of files only the removed
-    runs' journals go: payloads and documents may be shared with a run that is elsewhere. Raises RPCError, OSError.
+    `all_files`: False where a run that is elsewhere may share payloads and documents. Raises RPCError, OSError.
     """
     for run in found.runs:
         await executions.delete(client, run)
-    journals = [file for file in found.files if file.kind == "journal"]
-    freed = sum([await asyncio.to_thread(remove_journal, file) for file in journals])
-    if not with_left_over or folder is None:
-        return freed
-    others = [file for file in [*found.files, *found.left_over] if file not in journals]
-    in_use = await _in_use_since(client, found, others)
-    return freed + sum([await asyncio.to_thread(_remove, file) for file in others if file not in in_use])
+    files = found.files_to_remove(all_files)
+    in_use = await _in_use_since(client, found, files) if all_files and files else set[StoredFile]()
+    return sum([await asyncio.to_thread(_remove, file) for file in files if file not in in_use])
 
 
 async def _sorted_out(

@@ -49,7 +49,6 @@ def test_a_run_is_not_gone_on_with_on_another_model_unasked(desk: Desk, scripted
     scripted([Reply(status=401, times=1), Reply(text="meant")])
     parked = desk.run("flow.yaml", "--id", "one")
     assert parked.code == 1, parked.err
-    elsewhere = {"AI_API_ENDPOINT": "http://127.0.0.1:9/v1"}
-    refused = desk.run("retry", "one", **elsewhere)
+    refused = desk.run("retry", "one", AI_API_ENDPOINT="http://127.0.0.1:9/v1")
     assert (refused.code, "was meant to answer" in refused.err) == (2, True)
     assert desk.run("retry", "one").code == 0

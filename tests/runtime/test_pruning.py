@@ -69,9 +69,9 @@ class Storage:
     def keys(self, kind: str | None = None) -> set[str]:
         return {file.key for file in list_files(self.folder) if kind in (None, file.kind)}
 
-    async def prune(self, older: timedelta = AT_ONCE, with_left_over: bool = True) -> pruning.Prunable:
+    async def prune(self, older: timedelta = AT_ONCE, all_files: bool = True) -> pruning.Prunable:
         found = await pruning.find(self.client, self.folder, older)
-        await pruning.prune(self.client, found, self.folder, with_left_over)
+        await pruning.prune(self.client, found, self.folder, all_files)
         return found
 
 
@@ -151,7 +151,7 @@ async def test_what_is_not_ours_alone_stays_but_for_journals(storage: Storage) -
     storage.journal("old")
     storage.journal("elsewhere")
     storage.age()
-    await storage.prune(with_left_over=False)
+    await storage.prune(all_files=False)
     assert len(storage.keys("payload")) == 1
     assert storage.keys("journal") == {journal_folder("elsewhere", KEY)}
 
@@ -169,7 +169,7 @@ async def test_what_a_new_run_needs_by_now_stays(storage: Storage) -> None:
         return "new" in await ids(storage.client)
 
     await until_async(listed)
-    assert await pruning.prune(storage.client, found, storage.folder, with_left_over=True) == 0
+    assert await pruning.prune(storage.client, found, storage.folder, all_files=True) == 0
     assert storage.keys() == {mine}
 
 
@@ -178,7 +178,7 @@ async def test_who_finds_a_payload_in_place_makes_it_new(storage: Storage) -> No
     storage.age()
     found = await pruning.find(storage.client, storage.folder, AT_ONCE)
     await storage.client.data_converter.encode(["x" * LARGE])
-    assert await pruning.prune(storage.client, found, storage.folder, with_left_over=True) == 0
+    assert await pruning.prune(storage.client, found, storage.folder, all_files=True) == 0
     assert len(storage.keys("payload")) == 1
 
 
