@@ -26,7 +26,7 @@ def prune(
     ] = "30d",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be removed; remove nothing.")] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="No other server uses TASKFLOW_PAYLOAD_DIR: remove from there, too.")
+        bool, typer.Option("--yes", help="No other server uses TASKFLOW_PAYLOAD_DIR: remove from there, too.")
     ] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,

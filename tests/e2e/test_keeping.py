@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 from runtime.storage.stored_files import YOUNG, list_files
 from tests.e2e.conftest import Desk, Scripted, end
@@ -28,7 +30,10 @@ def test_runs_are_kept_found_and_removed(desk: Desk, scripted: Scripted) -> None
     exports = desk.run("env").out
     assert exports.splitlines()[1] == "export TEMPORAL_NAMESPACE=default"
     script = f"{exports}\ntemporal workflow describe -w one"
-    shell = subprocess.run(["bash", "-ec", script], check=True, env=desk.env, capture_output=True, text=True)
+    path = f"{Path(sys.executable).parent}:{desk.env['PATH']}"
+    shell = subprocess.run(
+        ["bash", "-ec", script], check=True, env=desk.env | {"PATH": path}, capture_output=True, text=True
+    )
     assert "COMPLETED" in shell.stdout.upper()
 
     would = desk.run("prune", "--older", "1ms", "--dry-run")
