@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rich.text import Text
 
 from console.printable import first_line, printable
-from grammar.errors import is_retried
+from grammar.failure_policy import is_retried
 from grammar.loading.hints import hint
 
 MAX_LINES = 8

@@ -18,12 +18,17 @@ TaskflowError
     ├── StorageFailed            retried: what keeps journals and big values did not take or give one
     ├── ShellFailed              retried where the task has a `retry`: non-zero exit
     ├── BadRequest               final: 400, 422
-    │   └── ContextTooLong       final
+    │   ├── ContextTooLong       final
+    │   └── ContentFiltered      final: the provider's filter refused the prompt
+    ├── AnswerCut                final: the model stopped before it had said all
+    ├── EmptyAnswer              final: the model said nothing where a value is asked for, twice
+    ├── ModelRefused             final: the model declined, in its own words
     ├── TurnLimit                final
     ├── UnknownTool              final: the model called a tool that does not exist
     ├── OutputsInvalid           final: what a task produced breaks its `outputs`
     ├── ValueTooLarge            final: what a task produced does not fit into the history
     ├── ModelAccess              final, ends the run: 401, 403, 404
+    │   └── QuotaExhausted       final, ends the run: there is no money left, and waiting brings none
     └── FlowError                final, ends the run: the file itself is wrong
         ├── TemplateFailed
         │   └── MissingVariable
@@ -33,7 +38,7 @@ TaskflowError
 What is retried, and what a failure ends, is specification section 7; each class says its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import ClassVar
@@ -202,6 +207,28 @@ class ContextTooLong(BadRequest):
     """The conversation does not fit into the model's context."""
 
 
+class ContentFiltered(BadRequest):
+    """The provider's content filter refused the prompt."""
+
+
+class AnswerCut(TaskError):
+    """The model stopped before it had said all, at a limit of tokens or by a filter, and its answer is the value."""
+
+    spent = True
+
+
+class EmptyAnswer(TaskError):
+    """The model said nothing where its answer is the value, and nothing again when asked once more."""
+
+    spent = True
+
+
+class ModelRefused(TaskError):
+    """The model declined to answer. Its text is the model's own."""
+
+    spent = True
+
+
 class TurnLimit(TaskError):
     """The agent used up its `max_steps` turns."""
 
@@ -230,6 +257,10 @@ class ModelAccess(TaskError):
     """401, 403, 404: the key or the model name is wrong, for every branch alike."""
 
     ends_run = True
+
+
+class QuotaExhausted(ModelAccess):
+    """The account has no money or quota left: not a rate limit, and waiting brings none."""
 
 
 class FlowError(TaskError):
@@ -261,33 +292,3 @@ class NoValue(FlowError):
 # Types of failures that no class above stands for: a fault of ours, and one of Temporal's timeouts.
 BUG = "Bug"
 TIMEOUT = "Timeout"
-
-
-def _tree(root: type[TaskError]) -> Iterator[type[TaskError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)
-
-
-def ends_run(name: str) -> bool:
-    """Return whether a failure of that type (the class name, as Temporal's history has it) ends the whole run."""
-    return name == BUG or _kind(name).ends_run
-
-
-def is_mendable(name: str) -> bool:
-    """Return whether a person can mend a failure of that type while the run waits: the file cannot change."""
-    return name != BUG and not issubclass(_kind(name), FlowError)
-
-
-def is_retried(name: str) -> bool:
-    """Return whether a failure of that type is tried again by itself, as long as the task's `retry` allows it."""
-    return name == TIMEOUT or _kind(name).retryable
-
-
-def is_spent(name: str) -> bool:
-    """Return whether an agent that failed by that type has to start anew, not from its journal."""
-    return _kind(name).spent
-
-
-def _kind(name: str) -> type[TaskError]:
-    return next((kind for kind in _tree(TaskError) if kind.__name__ == name), TaskError)

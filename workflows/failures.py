@@ -9,7 +9,7 @@ from temporalio.exceptions import (
 )
 
 from grammar.documents.models import Task
-from grammar.errors import ends_run, is_mendable
+from grammar.failure_policy import ends_run, is_mendable
 from grammar.messages.activity_results import FailureDetails
 from grammar.messages.reports import Failure
 from workflows.records.task_record import TaskRecord

@@ -50,16 +50,18 @@ class AgentRun:
         journal = Journal(store, journal_key, self.secrets, self.request.outcomes)
         await journal.open()
         server_views = list(views(servers, self.request, journal))
-        agent, model = await self._agent(server_views, journal)
+        warnings: list[str] = []
+        agent, model = await self._agent(server_views, journal, warnings)
         validator = partial(validate, self.renderer, self.request.outputs)
         conversation = Conversation(agent, self.request, self.secrets, self.transcript, validator, journal)
         await conversation.run()
-        return self._result(conversation, model, [warning for view in server_views for warning in view.warnings])
+        warnings += (warning for view in server_views for warning in view.warnings)
+        return self._result(conversation, model, warnings)
 
-    async def _agent(self, servers: Sequence[ServerView], journal: Journal) -> tuple[Agent, str]:
+    async def _agent(self, servers: Sequence[ServerView], journal: Journal, warnings: list[str]) -> tuple[Agent, str]:
         """Make the primary agent, with the others as its handoff targets; return it, and the model's name."""
         request = self.request
-        model, name, tools = await self._model(journal)
+        model, name, tools = await self._model(journal, warnings)
         model_settings = settings(request.model, with_tools=bool(servers))
         hints = [toolbox.server_prompt for toolbox in request.toolboxes.values()]
         several = len(request.agents) > 1
@@ -81,12 +83,13 @@ class AgentRun:
         agents[0].handoffs = list(agents[1:])
         return agents[0], name
 
-    async def _model(self, journal: Journal) -> tuple[Model, str, list[Tool]]:
-        """Return the model, its name for the record, and the tools that it brings along."""
+    async def _model(self, journal: Journal, warnings: list[str]) -> tuple[Model, str, list[Tool]]:
+        """Return the model, its name for the record, and the tools that it brings along. `warnings`: are added to."""
         if self.request.rehearsal:
             return await dry_run_model(self.request, self.request.rehearsal, self.dry_run_answers, self.transcript)
         model, name = await self.models.model(self.request.model)
-        return RecordedModel(model, journal, activity.is_worker_shutdown), name, []
+        is_value = self.request.capture == "response"
+        return RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings), name, []
 
     def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:
         """Return what the run produced, or the leg's end with what the next leg needs."""

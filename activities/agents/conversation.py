@@ -92,7 +92,7 @@ class Conversation:
     @property
     def usage(self) -> Usage:
         """Return the usage of all legs and repairs."""
-        return self._used + _usage_of(self._result)
+        return self._used + _usage_of(self._result) + self._journal.unusable
 
     def value(self) -> tuple[bool, JsonValue]:
         """Return whether the run produced a value, and the value."""
@@ -126,7 +126,7 @@ class Conversation:
             state=hide(state),
             calls=[call.model_copy(update={"arguments": hide(call.arguments)}) for call in calls],
             tool_results=[ToolResult.model_validate(hide(result.model_dump())) for result in self._earlier],
-            usage=self._used,
+            usage=self._used + self._journal.unusable,
             repairs=self._repairs,
         )
 
@@ -156,6 +156,7 @@ class Conversation:
             if not self._request.exclude_from_context:
                 raise model_errors.turn_limit(self._request.max_turns) from None
         except ModelBehaviorError as error:
+            await self._journal.discard_last(type(error).__name__)
             raise model_errors.from_behavior(error) from None
         except model_errors.EXPECTED as error:
             raise model_errors.from_exception(error) from None
@@ -176,7 +177,7 @@ class Conversation:
     def _repair(self, problems: list[str]) -> RunInput:
         assert self._result
         self._earlier = self.tool_results
-        self._used = self.usage
+        self._used += _usage_of(self._result)
         items = self._result.to_input_list()
         self._agent = self._result.last_agent
         return [*items, {"role": "user", "content": results.repair_prompt(problems, self._request)}]

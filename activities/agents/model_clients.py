@@ -76,7 +76,9 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
     try:
         # What the SDK has no field for goes to the endpoint as it is.
         body = {**extra, **(known.pop("extra_body", None) or {})}
-        return ModelSettings(include_usage=True, extra_body=body or None, **known)
+        # False leaves `stream_options` out: there are endpoints that refuse it, whatever it holds.
+        usage = None if known.pop("include_usage", True) is False else True
+        return ModelSettings(extra_body=body or None, include_usage=usage, **known)
     except (TypeError, ValueError) as error:
         raise BadRequest(f"model_settings: {error}".splitlines()[0]) from None
 
@@ -84,8 +86,10 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
 def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
     from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
 
+    from activities.model_endpoint.checked_response import check
+
     headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
-    hooks = {} if chosen.key else {"request": [_without_key]}
+    hooks = {"request": [] if chosen.key else [_without_key], "response": [check]}
     # Retries are Temporal's: one layer of them, which people can see.
     return AsyncOpenAI(
         base_url=url,

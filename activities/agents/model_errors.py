@@ -4,13 +4,11 @@ import httpx2
 import openai
 from agents import AgentsException, ModelBehaviorError, UserError
 
+from activities.model_endpoint.provider_errors import ProviderError
 from activities.process.activity_errors import one_line, retry_after
 from grammar.errors import (
     BadRequest,
-    ContextTooLong,
-    ModelAccess,
     ModelUnavailable,
-    RateLimited,
     TaskError,
     ToolboxFailed,
     TurnLimit,
@@ -18,13 +16,6 @@ from grammar.errors import (
 )
 
 EXPECTED = (openai.OpenAIError, httpx2.HTTPError, AgentsException, ConnectionError, TimeoutError)
-
-_TOO_LONG = (
-    "context_length_exceeded",
-    "maximum context length",
-    "context window",
-    "exceeds the available context",
-)
 
 
 def from_exception(error: Exception) -> TaskError:
@@ -65,20 +56,5 @@ def turn_limit(turns: int) -> TaskError:
 
 
 def _status(error: openai.APIStatusError) -> TaskError:
-    message = one_line(f"{error.status_code} {_message(error)}")
-    code = error.status_code
-    if code == 429:
-        return RateLimited(message, retry_after(dict(error.response.headers)))
-    if code in (401, 403, 404):
-        return ModelAccess(message)
-    if code >= 500 or code in (408, 409):
-        return ModelUnavailable(message)
-    too_long = any(mark in message.lower() or mark == error.code for mark in _TOO_LONG)
-    return ContextTooLong(message) if too_long else BadRequest(message)
-
-
-def _message(error: openai.APIStatusError) -> str:
-    """Return the provider's own message, without what the client puts around it."""
-    if isinstance(error.body, dict) and isinstance(error.body.get("message"), str):
-        return str(error.body["message"])
-    return error.message
+    told = ProviderError.of(error.body or error.message, error.status_code)
+    return told.raised(retry_after(dict(error.response.headers)))

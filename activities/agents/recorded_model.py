@@ -1,38 +1,127 @@
-"""A model whose responses are recorded, and not asked for again."""
+"""A model whose answers are written down, and not asked for again; and of which only a usable answer counts."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from agents import Model, ModelResponse
+from agents import Model, ModelResponse, ModelSettings
 from agents.items import TResponseStreamEvent
-from openai.types.responses import ResponseCompletedEvent
+from openai.types.responses import Response, ResponseCompletedEvent
 
+from activities.model_endpoint.answer import Answer, awaiting
 from activities.storage.journal import Journal
+from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused, TaskError
+
+CUT = {
+    "max_tokens": "the model's answer was cut off at its limit of tokens: raise `max_tokens` in `model_settings` "
+    "(`max_output_tokens`, for some endpoints), or ask for less",
+    "content_filter": "the model's answer was cut off by the provider's content filter",
+}
 
 
 class RecordedModel(Model):
     """Answer from the journal as far as that goes, then ask `model`, and record its responses.
 
-    `stopping`: returns whether the worker is stopping; then no new turn is begun.
+    `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
+    task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
     """
 
-    def __init__(self, model: Model, journal: Journal, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, model: Model, journal: Journal, stopping: Callable[[], bool], is_value: bool, warnings: list[str]
+    ) -> None:
         self._model = model
         self._journal = journal
         self._stopping = stopping
+        self._is_value = is_value
+        self._warnings = warnings
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Raise RuntimeError: all runs are streamed."""
         raise RuntimeError("an agent run asks for streams only")
 
-    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
-        """Yield the events of the response; of a recorded one, the last event alone. Raises ModelUnavailable."""
+    async def stream_response(  # type: ignore[override]
+        self, instructions: str | None, given: Any, settings: ModelSettings, tools: Any, schema: Any, handoffs: Any,
+        *args: Any, **kwargs: Any,
+    ) -> AsyncIterator[TResponseStreamEvent]:  # fmt: skip
+        """Yield the answer in events; a recorded one is the last event alone. Raises TaskError for one of no use."""
         if recorded := self._journal.next_response():
             yield ResponseCompletedEvent(type="response.completed", response=recorded, sequence_number=0)
             return
         if self._stopping():
             self._journal.stop()
-        async for event in self._model.stream_response(*args, **kwargs):
-            if isinstance(event, ResponseCompletedEvent):
-                await self._journal.record_response(event.response)
-            yield event
+        if not tools and not handoffs:  # endpoints refuse settings about tools where there are none
+            settings = replace(settings, tool_choice=None, parallel_tool_calls=None)
+        request = (instructions, with_plain_outputs(given), settings, tools, schema, handoffs, *args)
+        try:
+            async for event in self._ask(_call_ids(given), request, kwargs):
+                yield event
+        except EmptyAnswer:
+            async for event in self._ask(_call_ids(given), request, kwargs):
+                yield event
+
+    async def _ask(
+        self, call_ids: Sequence[str], request: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> AsyncIterator[TResponseStreamEvent]:
+        """Yield an answer of the model, once it is written down. Raises TaskError for one of no use, which is noted."""
+        with awaiting(call_ids) as answer:
+            async for event in self._model.stream_response(*request, **kwargs):
+                if isinstance(event, ResponseCompletedEvent):
+                    await self._take(event.response, answer)
+                yield event
+
+    async def _take(self, response: Response, answer: Answer) -> None:
+        if unusable := self._unusable(response, answer):
+            await self._journal.record_unusable(response, type(unusable).__name__)
+            raise unusable
+        await self._journal.record_response(response)
+
+    def _unusable(self, response: Response, answer: Answer) -> TaskError | None:
+        """Return why nothing can come of an answer; None where it can be used."""
+        if refusal := _refusal(response):
+            return ModelRefused(f"the model refused: {refusal}")
+        is_final = not any(item.type == "function_call" for item in response.output)
+        if answer.cut:
+            why = CUT.get(answer.cut, f"the model's answer was cut off: {answer.cut}")
+            if self._is_value and is_final:
+                return AnswerCut(why)
+            self._warn(why)
+        if self._is_value and is_final and not response.output_text.strip():
+            return EmptyAnswer("the model answered with nothing, and with nothing again when it was asked once more")
+        for repair in answer.repairs:
+            self._warn(f"the model endpoint sent {repair}, and was understood")
+        return None
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self._warnings:
+            self._warnings.append(warning)
+
+
+def with_plain_outputs(given: Any) -> Any:
+    """Return a request's input with tools' outputs as one text, where they are text: not all endpoints take parts."""
+    if not isinstance(given, list):
+        return given
+    return [_with_plain_output(item) for item in given]
+
+
+def _with_plain_output(item: Any) -> Any:
+    parts = item.get("output") if isinstance(item, dict) and item.get("type") == "function_call_output" else None
+    if not isinstance(parts, list) or not all(_is_text(part) for part in parts):
+        return item
+    return {**item, "output": "\n".join(part["text"] for part in parts)}
+
+
+def _is_text(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "input_text" and isinstance(part.get("text"), str)
+
+
+def _call_ids(given: Any) -> Sequence[str]:
+    """Return the ids of the conversation's tool calls so far."""
+    items = given if isinstance(given, list) else ()
+    return [
+        str(item.get("call_id")) for item in items if isinstance(item, dict) and item.get("type") == "function_call"
+    ]
+
+
+def _refusal(response: Response) -> str:
+    parts = [part for item in response.output if item.type == "message" for part in item.content]
+    return "\n".join(part.refusal for part in parts if part.type == "refusal")

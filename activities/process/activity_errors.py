@@ -2,6 +2,7 @@
 
 import email.utils
 import logging
+import math
 import re
 import time
 import traceback
@@ -12,6 +13,7 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from grammar.documents.values import encodable
 from grammar.errors import BUG, RateLimited, TaskError
 from grammar.messages import rate_limit
 from grammar.messages.activity_results import FailureDetails, TranscriptEntry, Usage
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # How many transcript entries a final failure records. (Of a failure that is not final, Temporal keeps 4 KB at most.)
 LAST_ENTRIES = 20
+# Seconds. What an endpoint asks for beyond is a slip of its pen, and more than a timer takes.
+LONGEST_WAIT = 86_400.0
 
 
 @contextmanager
@@ -78,28 +82,37 @@ def type_name(error: TaskError) -> str:
 
 
 def retry_after(headers: dict[str, str]) -> float | None:
-    """Return the seconds that a response asks to wait for; None where it asks for none.
+    """Return the seconds that a response asks to wait for, at most a day; None where it asks for none.
 
     They are in the header `retry-after-ms`, or in `retry-after`, in seconds or as a date.
     """
     if milliseconds := _number(headers.get("retry-after-ms", "")):
-        return milliseconds / 1000
+        return min(milliseconds / 1000, LONGEST_WAIT)
     value = headers.get("retry-after", "")
     if (seconds := _number(value)) is not None:
-        return seconds
-    if date := email.utils.parsedate_tz(value):
-        return max(0.0, email.utils.mktime_tz(date) - time.time())
+        return min(seconds, LONGEST_WAIT)
+    if (date := _date(value)) is not None:
+        return min(max(0.0, date - time.time()), LONGEST_WAIT)
     return None
 
 
 def one_line(text: str, limit: int = 500) -> str:
     """Return the text on one line, cut to `limit` characters."""
-    line = re.sub(r"\s+", " ", text).strip()
+    line = encodable(re.sub(r"\s+", " ", text).strip())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def _number(text: str) -> float | None:
     try:
-        return max(0.0, float(text))
+        number = float(text)
     except ValueError:
+        return None
+    return None if math.isnan(number) else max(0.0, number)
+
+
+def _date(text: str) -> float | None:
+    parts = email.utils.parsedate_tz(text)
+    try:
+        return email.utils.mktime_tz(parts) if parts else None
+    except (ValueError, OverflowError):
         return None

@@ -5,6 +5,7 @@ asked for again. Each line is JSON, without secrets:
 
     {"by": "x1"}                                           an attempt takes over: what others write from here is void
     {"by": "x1", "answer": 0, "response": {...}}           the model's response
+    {"by": "x1", "unusable": 0, "why": "...", "usage": {}} that answer is of no use, and is asked for anew
     {"by": "x1", "call": 0, "tool": "t", "arguments": {}}  a tool is about to be called
     {"by": "x1", "result": 0, "content": {...}}            the call's result; or "refused": its error, for the agent
 """
@@ -22,7 +23,7 @@ from openai.types.responses import Response
 from activities.process.secrets import Secrets
 from activities.storage.journal_store import JournalStore
 from grammar.errors import ModelUnavailable, ToolboxFailed
-from grammar.messages.activity_results import PendingCall
+from grammar.messages.activity_results import PendingCall, Usage
 
 SKIPPED = "The call was interrupted, and whether it had any effect is not known. A person decided not to repeat it."
 
@@ -57,6 +58,7 @@ class Journal:
         self._calls: dict[int, _RecordedCall] = {}
         self._asked = 0
         self._called = 0
+        self.unusable = Usage()
         self.unknown: PendingCall | None = None
         self.stopping = False
 
@@ -80,12 +82,26 @@ class Journal:
         """Return the recorded response of this turn, and move on to the next; None where the model has to be asked."""
         self._asked += 1
         found = self._responses.get(self._asked - 1)
-        return Response.model_validate(found) if found else None
+        return _response(found) if found else None
 
     async def record_response(self, response: Response) -> None:
         """Record what the model answered in this turn."""
         self._responses[self._asked - 1] = recorded = response.model_dump(mode="json", exclude_unset=True)
         await self._write(answer=self._asked - 1, response=recorded)
+
+    async def record_unusable(self, response: Response, why: str) -> None:
+        """Record that a response is of no use: it is paid for, and whoever goes on asks anew."""
+        used = response.usage
+        usage = Usage(
+            requests=1, input_tokens=used.input_tokens if used else 0, output_tokens=used.output_tokens if used else 0
+        )
+        self.unusable += usage
+        await self._write(unusable=self._asked - 1, why=why, usage=usage.model_dump())
+
+    async def discard_last(self, why: str) -> None:
+        """Record that the last response turned out to be of no use."""
+        if recorded := self._responses.pop(self._asked - 1, None):
+            await self.record_unusable(_response(recorded), why)
 
     async def call(
         self,
@@ -142,6 +158,9 @@ class Journal:
     def _apply(self, entry: dict[str, Any]) -> None:
         if "answer" in entry:
             self._responses[entry["answer"]] = entry["response"]
+        elif "unusable" in entry:
+            self._responses.pop(entry["unusable"], None)
+            self.unusable += Usage.model_validate(entry.get("usage", {}))
         elif "call" in entry:
             self._calls[entry["call"]] = _RecordedCall(entry["tool"], entry["arguments"])
         elif call := self._calls.get(entry.get("result", -1)):
@@ -150,6 +169,11 @@ class Journal:
     async def _write(self, **entry: Any) -> None:
         hidden = self._secrets.hide({"by": self._writer, **entry})
         await self._store.append(self._key, json.dumps(hidden, ensure_ascii=False, separators=(",", ":")))
+
+
+def _response(found: dict[str, Any]) -> Response:
+    """What was written down, as it was taken from the endpoint: what it left out is left out here."""
+    return Response.construct(**found)
 
 
 def _parsed(line: str) -> dict[str, Any]:

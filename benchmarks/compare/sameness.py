@@ -43,7 +43,10 @@ def _parameters(asked: RecordedRequest) -> dict[str, Any]:
 
 
 def tool_names(aspects: Aspects) -> Aspects:
-    """Theirs: ns and a hash before every name. Ours: the toolbox's short name, where two toolboxes have the name."""
+    """Take the prefixes off tool names.
+
+    Theirs: ns and a hash before every name. Ours: the toolbox's short name, where two toolboxes have the name.
+    """
 
     def plain(name: str) -> str:
         return re.sub(r"^(ns[0-9a-f]{12}|tests_|twin_)", "", name)
@@ -52,7 +55,7 @@ def tool_names(aspects: Aspects) -> Aspects:
 
 
 def handoff_names(aspects: Aspects) -> Aspects:
-    """Theirs: a hash of the agent's name. Ours: the name."""
+    """Number the handoff targets. Theirs: a hash of the agent's name. Ours: the name."""
     names = list(dict.fromkeys(tool["name"] for some in aspects["tools"] for tool in some if _is_handoff(tool)))
     agents = {name.removeprefix(HANDOFF): f"agent-{number}" for number, name in enumerate(names, 1)}
 
@@ -77,7 +80,7 @@ def _renamed(result: str, agents: dict[str, str]) -> str:
 
 
 def guidelines(aspects: Aspects) -> Aspects:
-    """The same parts in the same order; the words of the guidelines, the last head and the blank lines differ.
+    """Keep the order of the parts; the words of the guidelines, the last head and the blank lines differ.
 
     Theirs has the head of the additional guidelines even where no toolbox has any.
     """
@@ -92,7 +95,7 @@ def guidelines(aspects: Aspects) -> Aspects:
 
 
 def usage(aspects: Aspects) -> Aspects:
-    """Ours asks for the token usage of a streamed answer."""
+    """Drop the parameter by which ours asks for the token usage of a streamed answer."""
     kept = [
         {key: value for key, value in parameters.items() if key != "stream_options"}
         for parameters in aspects["parameters"]
@@ -101,7 +104,7 @@ def usage(aspects: Aspects) -> Aspects:
 
 
 def exit_code(aspects: Aspects) -> Aspects:
-    """To the end of the flow, or not: ours exits with 4 where an optional task failed, theirs with 0."""
+    """Keep whether the flow was run to its end: ours exits with 4 where an optional task failed, theirs with 0."""
     if aspects["ending"] == TIMED_OUT:
         return aspects
     return aspects | {"ending": "end" if aspects["ending"] in {COMPLETED, WITH_FAILURES} else "stopped"}

@@ -12,7 +12,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import ServerParams, Toolbox
-from tests.activities.conftest import SERVER, Bench
+from tests.activities.conftest import FAILING_SERVER, SERVER, Bench
 from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import until
 
@@ -24,7 +24,8 @@ def box(*args: str, name: str = NAME, session: float = 10, confirm: tuple[str, .
 
     `session`: seconds that one request may take.
     """
-    fields = {"kind": "stdio", "command": sys.executable, "args": (str(SERVER), *args), **params}
+    server = FAILING_SERVER if "--start" in args else SERVER
+    fields = {"kind": "stdio", "command": sys.executable, "args": (str(server), *args), **params}
     toolbox = Toolbox(server_params=ServerParams(**fields), client_session_timeout=session, confirm=confirm)
     return {name: toolbox}
 

@@ -25,6 +25,7 @@ from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 
 KEY = "k1"
 SERVER = Path(__file__).parents[1] / "support/mcp_server.py"
+FAILING_SERVER = SERVER.with_name("failing_server.py")
 
 
 @dataclass

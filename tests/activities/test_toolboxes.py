@@ -2,8 +2,6 @@
 
 import asyncio
 import socket
-import subprocess
-import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,9 +11,7 @@ from typing import Any
 import pytest
 
 from activities.toolboxes.pool import ServerPool
-from activities.toolboxes.server_process import MAX_LOG, ServerLog
 from grammar.messages.activity_requests import TemplateContext
-from grammar.messages.reports import ApprovalDecision
 from tests.activities.boxes import (
     box,
     calls,
@@ -23,14 +19,13 @@ from tests.activities.boxes import (
     free_port,
     http_box,
     http_server,
-    listening,
     one_by_one,
     own_http_box,
     started,
 )
-from tests.activities.conftest import KEY, SERVER, Bench
+from tests.activities.conftest import KEY, Bench
 from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
-from tests.support.waiting import gone, until, until_async
+from tests.support.waiting import gone, until_async
 
 PID = Call(name="pid")
 KINDS = ["sse", "streamable"]
@@ -135,71 +130,6 @@ async def test_timeout_is_the_time_to_connect(bench: Bench, endpoint: ScriptedEn
     assert time.monotonic() - begin < 60
 
 
-async def test_a_server_of_its_own_over_http(bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path) -> None:
-    log, port = tmp_path / "starts", free_port()
-    toolboxes = own_http_box(port, "--starts", str(log), "--delay", "0.5", env={"COLOUR": "{{ env('HUE', 'blue') }}"})
-    endpoint.rules = calls(
-        PID,
-        Call(name="environ", arguments={"name": "COLOUR"}),
-        Call(name="environ", arguments={"name": "AI_API_TOKEN"}),
-    )
-    result = await bench.agent(toolboxes=toolboxes)
-    (pid,) = started(log)
-    assert [tool_result.text for tool_result in result.tool_results] == [str(pid), "blue", "(not set)"]
-    assert gone(pid)
-    assert not listening(port)
-
-
-@pytest.mark.parametrize(
-    ("start", "says", "limit"), [("exit", "ended with exit code 3", 30.0), ("hang", "accepts no connection", 4.0)]
-)
-async def test_a_server_of_its_own_that_does_not_start(
-    bench: Bench,
-    endpoint: ScriptedEndpoint,
-    start: str,
-    says: str,
-    limit: float,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("activities.toolboxes.server_process.ServerProcess.start.__defaults__", (limit,))
-    log = tmp_path / "starts"
-    error = await failure(bench, toolboxes=own_http_box(free_port(), "--start", start, "--starts", str(log)))
-    assert error.type == "ToolboxFailed"
-    assert says in error.message
-    assert f"told to {start}" in error.message
-    assert all(map(gone, started(log)))
-
-
-async def test_a_port_that_is_taken(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    with http_server("streamable") as (url, _):
-        error = await failure(bench, toolboxes=own_http_box(int(url.split(":")[2].split("/")[0])))
-    assert "is taken: another process answers there" in error.message
-
-
-async def test_a_server_of_its_own_ends_with_a_killed_worker(tmp_path: Path) -> None:
-    log, port = tmp_path / "starts", free_port()
-    script = (
-        "import asyncio\n"
-        "from activities.toolboxes.server import ServerSpec, ToolboxServer\n"
-        "from tests.activities.boxes import box, own_http_box\n"
-        "async def main():\n"
-        f"    for boxes in (own_http_box({port}, '--starts', {str(log)!r}), box('--starts', {str(log)!r})):\n"
-        "        await ToolboxServer(ServerSpec('x', boxes['tests.box'].server_params, 10)).start()\n"
-        "    print('up', flush=True)\n"
-        "    await asyncio.sleep(60)\n"
-        "asyncio.run(main())\n"
-    )
-    worker = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=SERVER.parents[2])
-    assert worker.stdout
-    assert await asyncio.to_thread(worker.stdout.readline) == b"up\n"
-    worker.kill()
-    worker.wait()
-    worker.stdout.close()
-    assert len(started(log)) == 2
-    until(lambda: all(map(gone, started(log))))
-
-
 @pytest.mark.parametrize("kind", ["stdio", "streamable", "own"])
 async def test_reconnecting(bench: Bench, endpoint: ScriptedEndpoint, kind: str, tmp_path: Path) -> None:
     log = tmp_path / "starts"
@@ -263,13 +193,6 @@ async def test_an_http_server_that_dies_in_a_call(bench: Bench, endpoint: Script
     assert time.monotonic() - begin < 30
 
 
-async def test_a_server_of_its_own_that_dies_in_a_call(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = calls(Call(name="die"))
-    error = await failure(bench, toolboxes=own_http_box(free_port()))
-    assert error.message.startswith("toolbox tests.box was lost: ")
-    assert "dying as told" in error.message
-
-
 async def test_servers_start_side_by_side_and_fail_together(
     bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path
 ) -> None:
@@ -301,51 +224,3 @@ async def test_cancelling_ends_the_server(
 
 async def _true(value: object) -> bool:
     return bool(value)
-
-
-# Names, approval
-
-
-async def test_tools_of_the_same_name(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = calls(Call(name="one_lookup", arguments={"key": "a"}), PID)
-    toolboxes = {**box("--more", name="a.one"), **box(name="b.two")}
-    result = await bench.agent(toolboxes=toolboxes, blocked_tools=["die", "fail"])
-    tools = endpoint.requests[0].tools
-    assert {"one_lookup", "two_lookup", "pid", "remember"} < set(tools)
-    assert not {"lookup", "one_die", "two_fail", "die"} & set(tools)
-    assert [tool_result.tool_name for tool_result in result.tool_results] == ["one_lookup", "pid"]
-
-
-@pytest.mark.parametrize("approved", [True, False])
-async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoint, approved: bool) -> None:
-    made = Call(name="one_count", arguments={"path": "/dev/null", "text": "x"})
-    endpoint.rules = calls(made)
-    toolboxes = {**box(name="a.one", confirm=("count",)), **box(name="b.two")}
-    first = await bench.agent(toolboxes=toolboxes)
-    assert first.leg
-    (call,) = first.leg.calls
-    assert (call.tool, call.toolbox) == ("one_count", "a.one")
-    decision = ApprovalDecision(id=call.id, approved=approved)
-    result = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[decision])
-    assert (result.tool_results[0].text == "counted") is approved
-
-
-async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = calls(Call(name="count", arguments={"path": "/dev/null", "text": "x"}))
-    assert (await bench.agent(toolboxes=box(confirm=("count",)), headless=True)).leg is None
-
-
-async def test_an_error_of_the_server_itself_goes_to_the_model(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = one_by_one(Call(name="refuse"), PID)
-    result = await bench.agent(toolboxes=box("--more"))
-    assert len(result.tool_results) == 2
-
-
-def test_a_log_keeps_its_newest_part() -> None:
-    log = ServerLog()
-    log.file.write(b"x" * (MAX_LOG + 1) + b"the end")
-    log.trim()
-    log.file.write(b"and on")
-    assert log.tail().endswith("the end\nand on")
-    assert log.file.seek(0, 2) < 2_000
-    log.close()

@@ -5,11 +5,12 @@ import re
 
 import pytest
 
-from grammar import errors
-from grammar.errors import BUG, TIMEOUT, TaskError, is_retried
+from grammar import errors, failure_policy
+from grammar.errors import BUG, TIMEOUT, TaskError
+from grammar.failure_policy import is_retried
 from grammar.loading.hints import hint
 
-KINDS = [kind.__name__ for kind in errors._tree(TaskError) if kind is not TaskError]
+KINDS = [kind.__name__ for kind in failure_policy._tree(TaskError) if kind is not TaskError]
 
 
 @pytest.mark.parametrize("kind", [*KINDS, TIMEOUT, BUG])

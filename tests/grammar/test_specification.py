@@ -12,7 +12,8 @@ from commands.options import overrides
 from grammar import errors
 from grammar.documents.models import ModelChoice, ModelConfig, Personality, Retry, ServerParams, Task, Toolbox
 from grammar.documents.references import SearchPath
-from grammar.errors import InvalidFlow, TemplateFailed, ends_run
+from grammar.errors import InvalidFlow, TemplateFailed
+from grammar.failure_policy import ends_run
 from grammar.loading.bundle import LoadOptions, load
 from grammar.loading.lint import lint
 from grammar.messages import endpoint
@@ -362,6 +363,11 @@ def test_the_guidelines_say_what_the_grammar_says() -> None:
         ("StorageFailed", True, False),
         ("BadRequest", False, False),
         ("ContextTooLong", False, False),
+        ("ContentFiltered", False, False),
+        ("AnswerCut", False, False),
+        ("EmptyAnswer", False, False),
+        ("ModelRefused", False, False),
+        ("QuotaExhausted", False, True),
         ("TurnLimit", False, False),
         ("UnknownTool", False, False),
         ("OutputsInvalid", False, False),

@@ -3,7 +3,6 @@
 Arguments:
 `--transport sse|streamable --port N`   over HTTP, once `--delay` seconds have passed
 `--starts FILE`                         append this process's id to the file at the start
-`--start hang|exit`                     do so instead of serving
 `--more`                                offer tools that tell servers apart, too
 `--deaf`                                ignore that stdin closes, and SIGTERM
 """
@@ -100,16 +99,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0)
     parser.add_argument("--starts", type=Path)
-    parser.add_argument("--start", choices=["hang", "exit"])
     parser.add_argument("--more", action="store_true")
     parser.add_argument("--deaf", action="store_true")
     given = parser.parse_args()
     if given.starts:
         with given.starts.open("a") as file:
             file.write(f"{os.getpid()}\n")
-    if given.start:
-        print(f"told to {given.start}", file=sys.stderr, flush=True)
-        _misbehave(given.start)
     time.sleep(given.delay)
     for tool in (pid, remember, header, many, refuse) if given.more else ():
         server.tool(structured_output=False)(tool)
@@ -118,12 +113,10 @@ def main() -> None:
     else:
         server.run("sse" if given.transport == "sse" else "streamable-http", port=given.port)
     if given.deaf:
-        _misbehave("hang")
+        _hang()
 
 
-def _misbehave(how: str) -> None:
-    if how == "exit":
-        sys.exit(3)
+def _hang() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         time.sleep(60)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from grammar.errors import is_spent
+from grammar.failure_policy import is_spent
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, Usage
 from grammar.messages.continue_as_new import CarriedBranch, FinishedBranch, WaitingBranch
 from grammar.messages.reports import Approval, ApprovalDecision, BranchStatus, Failure

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from grammar.documents.models import Task
-from grammar.errors import ends_run
+from grammar.failure_policy import ends_run
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.names import activity_id

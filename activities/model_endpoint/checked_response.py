@@ -1,0 +1,141 @@
+"""Every response of a model endpoint, checked as it comes: between the socket and the SDK, and nowhere else.
+
+A hook of the HTTP client. What is no answer is raised here as the TaskError that it is; what is one goes on as the
+SDK's types have it, so that nothing behind it meets foreign data.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import httpx2
+
+from activities.model_endpoint.answer import Answer, awaited
+from activities.model_endpoint.chat_chunks import ChatChunks
+from activities.model_endpoint.event_stream import EventStream, ServerSentEvent
+from activities.model_endpoint.foreign_json import excerpt, parsed
+from activities.model_endpoint.provider_errors import ProviderError
+from activities.model_endpoint.response_events import ResponseEvents
+from grammar.errors import ModelUnavailable, TaskError
+
+MOST_OF_ERROR = 256 * 1024
+_BEGINS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_DONE = b"data: [DONE]\n\n"
+
+
+class Cleaner(Protocol):
+    """Makes events of an API what they should be."""
+
+    def clean(self, name: str, data: dict[str, object]) -> dict[str, object] | None:
+        """Return the event to hand on; None: it is left out. Raises TaskError."""
+
+    def end(self) -> None:
+        """Raise ModelUnavailable where the answer has not come to its end."""
+
+
+async def check(response: httpx2.Response) -> None:
+    """Check a response: for `event_hooks={"response": [check]}` of a client."""
+    received = httpx2.Response(
+        response.status_code, headers=response.headers, stream=response.stream, request=response.request
+    )
+    for header in ("content-encoding", "content-length"):
+        response.headers.pop(header, None)
+    answer = awaited()
+    if response.status_code != 200 or answer is None:
+        response.stream = _Body(received, _beginning(received))
+        return
+    response.headers["content-type"] = "text/event-stream"
+    response.stream = _Body(received, _events(received, _cleaner(response, answer)))
+
+
+class _Body(httpx2.AsyncByteStream):
+    """What is handed on of a response that has been received."""
+
+    def __init__(self, received: httpx2.Response, content: AsyncIterator[bytes]) -> None:
+        self._received = received
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._content:
+            yield part
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        await self._received.aclose()
+
+
+def _cleaner(response: httpx2.Response, answer: Answer) -> Cleaner:
+    return ResponseEvents(answer) if response.request.url.path.endswith("/responses") else ChatChunks(answer)
+
+
+async def _beginning(received: httpx2.Response) -> AsyncIterator[bytes]:
+    """Yield as much of an error as a person reads."""
+    left = MOST_OF_ERROR
+    async for part in received.aiter_bytes():
+        yield part[:left]
+        left -= len(part)
+        if left <= 0:
+            return
+
+
+async def _events(received: httpx2.Response, cleaner: Cleaner) -> AsyncIterator[bytes]:
+    """Yield the cleaned events of an answer. Raises TaskError for what is none."""
+    stream, parts = EventStream(), received.aiter_bytes()
+    try:
+        begin = await _begin(parts)
+        if not _is_stream(received, begin):
+            raise await _no_stream(received, begin, parts)
+        for event in stream.feed(begin):
+            yield _cleaned(event, cleaner)
+        async for part in parts:
+            for event in stream.feed(part):
+                yield _cleaned(event, cleaner)
+        for event in stream.end():
+            yield _cleaned(event, cleaner)
+    except httpx2.DecodingError as error:
+        raise ModelUnavailable(f"the model endpoint sent what cannot be decompressed: {excerpt(str(error))}") from None
+    cleaner.end()
+    yield _DONE
+
+
+def _cleaned(event: ServerSentEvent, cleaner: Cleaner) -> bytes:
+    if event.data.startswith("[DONE]"):
+        cleaner.end()
+        return _DONE
+    found = cleaner.clean(event.name, parsed(event.data))
+    return b"" if found is None else b"data: " + json.dumps(found).encode() + b"\n\n"
+
+
+async def _begin(parts: AsyncIterator[bytes]) -> bytes:
+    """Return as much as it takes to tell whether it is a stream of events."""
+    begin = b""
+    async for part in parts:
+        begin += part
+        if len(begin.lstrip()) >= len(max(_BEGINS, key=len)):
+            break
+    return begin
+
+
+def _is_stream(received: httpx2.Response, begin: bytes) -> bool:
+    """Whether events follow: some servers send them under another type, or something else under theirs."""
+    text = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
+    told = received.headers.get("content-type", "").startswith("text/event-stream")
+    return text.startswith(_BEGINS) or (told and not text.startswith((b"{", b"<")))
+
+
+async def _no_stream(received: httpx2.Response, begin: bytes, parts: AsyncIterator[bytes]) -> TaskError:
+    """Return what a response means that is none: a login page, an error, or a whole answer that nobody asked for."""
+    text = begin
+    async for part in parts:
+        text += part
+        if len(text) > MOST_OF_ERROR:
+            break
+    said = text.decode(errors="replace")
+    try:
+        body = json.loads(said)
+    except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict) and body.get("error"):
+        return ProviderError.of(body).raised()
+    kind = received.headers.get("content-type") or "no type"
+    return ModelUnavailable(f"the model endpoint sent no stream of events, but {excerpt(kind)}: {excerpt(said)}")
