@@ -1,7 +1,8 @@
 """Runs as the server stores them: each with all of its histories, and what they take up."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -61,6 +62,16 @@ class RunExecutions(NamedTuple):
         return sum(execution.size for execution in self.executions)
 
 
+@contextmanager
+def unless_forgotten() -> Iterator[None]:
+    """Leave the block where the server does not know the history any more: of a long run, the first ones go early."""
+    try:
+        yield
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+
+
 async def list_all(client: Client, run_id: str | None = None) -> list[RunExecutions]:
     """Return all runs that the server has, or the one of that id, in no order. Raises RPCError."""
     query = f'WorkflowType = "{WORKFLOW}"'
@@ -79,11 +90,8 @@ async def delete(client: Client, run: RunExecutions) -> None:
             namespace=client.namespace,
             workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=execution.run_id),
         )
-        try:
+        with unless_forgotten():
             await client.workflow_service.delete_workflow_execution(request)
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:
-                raise
 
 
 async def _infos(client: Client, query: str) -> AsyncIterator[WorkflowExecutionInfo]:

@@ -17,10 +17,9 @@ from temporalio.api.workflowservice.v1 import (
     ListSchedulesRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.messages.names import journal_folder
-from runtime.runs.executions import RunExecutions
+from runtime.runs.executions import RunExecutions, unless_forgotten
 from runtime.storage.stored_files import StoredFile, words_in, words_in_file
 
 
@@ -38,9 +37,11 @@ class References:
         """Return the files of the run: those that its histories refer to, and its journals. Raises RPCError."""
         words: set[str] = set()
         for execution in run.executions:
-            words |= await self._words_of_history(run.id, execution.run_id)
+            with unless_forgotten():
+                words |= await self._words_of_history(run.id, execution.run_id)
         if run.ended is None:
-            words |= await self._words_of_description(run.id)
+            with unless_forgotten():
+                words |= await self._words_of_description(run.id)
         return await self._reached(words, run.id)
 
     async def of_schedules(self) -> set[StoredFile]:
@@ -59,12 +60,8 @@ class References:
 
     async def _words_of_history(self, run_id: str, history: str) -> set[str]:
         words: set[str] = set()
-        try:
-            async for event in self._client.get_workflow_handle(run_id, run_id=history).fetch_history_events():
-                words |= await self._words_of(event)
-        except RPCError as error:
-            if error.status != RPCStatusCode.NOT_FOUND:  # the server has just forgotten it
-                raise
+        async for event in self._client.get_workflow_handle(run_id, run_id=history).fetch_history_events():
+            words |= await self._words_of(event)
         return words
 
     async def _words_of_description(self, run_id: str) -> set[str]:

@@ -28,6 +28,7 @@ from grammar.messages.run_bundle import Bundle
 from grammar.program import program
 from runtime import this_process
 from runtime.runs import search_attributes
+from runtime.runs.executions import unless_forgotten
 from runtime.storage.too_large import too_large
 
 POLL = 0.5
@@ -247,11 +248,13 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
 
 
 async def began(handle: Handle, description: WorkflowExecutionDescription) -> datetime:
-    """Return when the run was started: where it has several histories, when the first of them was."""
+    """Return when the run was started: where it has several histories, when the first that is still known was."""
     first = description.raw_description.workflow_execution_info.first_run_id
     if first in ("", description.run_id):
         return description.start_time
-    return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+    with unless_forgotten():
+        return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+    return description.start_time
 
 
 async def took(handle: Handle) -> timedelta:
