@@ -9,7 +9,14 @@ from console import ask
 from console.screen import Screen
 from grammar.errors import WorkerDiffers
 from grammar.messages.names import TASK_QUEUE
-from grammar.messages.process_setup import Difference, ProcessSetup, WorkerIdentity, asks_models, differences
+from grammar.messages.process_setup import (
+    Difference,
+    ProcessSetup,
+    WorkerIdentity,
+    asks_models,
+    differences,
+    runs_processes,
+)
 from grammar.messages.run_bundle import Bundle
 from grammar.program import program
 from runtime import this_process
@@ -102,8 +109,10 @@ class WhoServes:
         told = "; ".join(this_process.described(worker, has_model) for worker in workers[:SHOWN])
         more = f"; and {len(workers) - SHOWN} more" if len(workers) > SHOWN else ""
         folder = self._started.folder if self._started else ""
-        elsewhere = folder and any(worker.setup.folder != folder for worker in workers)
-        where = f". Scripts run in {this_process.short(folder)}, where the run was started" if elsewhere else ""
+        elsewhere = folder and runs_processes(self._bundle) and any(worker.setup.folder != folder for worker in workers)
+        where = (
+            f". Scripts and servers run in {this_process.short(folder)}, where the run was started" if elsewhere else ""
+        )
         self._note(f"served by {told}{more}{where}")
 
     def _agree(self, found: list[Difference]) -> None:

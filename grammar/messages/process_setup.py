@@ -118,6 +118,12 @@ def asks_models(bundle: Bundle) -> bool:
     return bool(_specs(bundle))
 
 
+def runs_processes(bundle: Bundle) -> bool:
+    """Return whether a run of the bundle starts processes, which work in a folder: scripts, servers of toolboxes."""
+    has_scripts = any(task.run is not None for task in bundle.tasks)
+    return has_scripts or any(toolbox.server_params.command for toolbox in bundle.toolboxes.values())
+
+
 def short_folder(folder: str, home: str) -> str:
     """Return the folder with `~` for the home directory."""
     inside = home not in ("", "/") and (folder == home or folder.startswith(f"{home}/"))

@@ -33,7 +33,7 @@ def test_who_answers_is_told_and_asked_about(desk: Desk, scripted: Scripted, tmp
         assert went_on.code == 0, went_on.err
         assert went_on.json["outputs"] == {"where": "the starter's\n", "answer": "other"}
         assert f"served by worker {worker.pid} in {elsewhere}, model gpt-4.1 at 127.0.0.1" in went_on.err
-        assert f"Scripts run in {desk.folder}, where the run was started" in went_on.err
+        assert f"Scripts and servers run in {desk.folder}, where the run was started" in went_on.err
         assert told in went_on.err.replace("/ ", " ")
 
         same = desk.run("flow.yaml", "--json", AI_API_ENDPOINT=other.url)

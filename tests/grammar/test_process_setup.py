@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from grammar.documents.models import ModelConfig, Task
+from grammar.documents.models import ModelConfig, ServerParams, Task, Toolbox
 from grammar.documents.rules import DryRunScript
-from grammar.messages.process_setup import ProcessSetup, WorkerIdentity, differences
+from grammar.messages.process_setup import ProcessSetup, WorkerIdentity, asks_models, differences, runs_processes
 from grammar.messages.run_bundle import Bundle
 
 KEYS = {"AI_API_TOKEN": "sk-secret"}
@@ -90,3 +90,21 @@ def test_a_difference_names_both() -> None:
     (difference,) = differences(bundle(agent()), MEANT, MEANT.model_copy(update={"endpoint": None}))
     assert difference.text == "https://a.example/v1 was meant to answer, and it is the embedded toy model"
     assert difference.changes_answers
+
+
+SERVER = Toolbox(server_params=ServerParams(kind="stdio", command="python"))
+REMOTE = Toolbox(server_params=ServerParams(kind="sse", url="http://a.example"))
+
+
+@pytest.mark.parametrize(
+    ("flow", "models", "processes"),
+    [
+        (bundle(agent()), True, False),
+        (bundle(agent(), toolboxes={"box": SERVER}), True, True),
+        (bundle(agent(), toolboxes={"box": REMOTE}), True, False),
+        (bundle(Task(run="true")), False, True),
+        (bundle(agent(), script=DryRunScript()), False, False),
+    ],
+)
+def test_what_a_bundle_needs_of_a_worker(flow: Bundle, models: bool, processes: bool) -> None:
+    assert (asks_models(flow), runs_processes(flow)) == (models, processes)
