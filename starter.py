@@ -21,6 +21,7 @@ from commands import (
     abort,
     approve,
     cancel,
+    env,
     graph,
     lint,
     list_runs,
@@ -29,6 +30,7 @@ from commands import (
     models,
     options,
     pause,
+    prune,
     reject,
     report,
     resume,
@@ -74,7 +76,7 @@ schedules = typer.Typer(
 COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
     options.RUNS: {
         "run": run.run, "list": list_runs.list_runs, "status": status.status, "manifest": manifest.manifest,
-        "report": report.report, "logs": logs.logs,
+        "report": report.report, "logs": logs.logs, "prune": prune.prune,
     },
     options.DECISIONS: {
         "resume": resume.resume, "retry": retry.retry, "skip": skip.skip, "set-output": set_output.set_output,
@@ -98,6 +100,7 @@ for _panel, _commands in COMMANDS.items():
     for _name, _command in _commands.items():
         _add(app, _name, _command, _panel)
 app.add_typer(schedules, name="schedule", rich_help_panel=options.SERVICES)
+_add(app, "env", env.env, options.SERVICES)
 _add(schedules, "add", schedule.add)
 _add(schedules, "list", schedule.list_schedules)
 _add(schedules, "remove", schedule.remove)

@@ -40,11 +40,11 @@ from console.screen import open_screen
 from grammar.errors import UserError
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
-from runtime import stopping
+from runtime import stopping, this_process
 from runtime.backend import Backend, open_backend
 from runtime.exit import leave
 from runtime.local_server import worker_locks
-from runtime.runs import runs
+from runtime.runs import runs, serving
 from runtime.sandbox import workflow_runner
 from runtime.state import state_dir
 from runtime.storage.document_files import FileDocuments
@@ -100,6 +100,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
             GatherActivity(documents).gather,
         ],
         workflow_runner=workflow_runner(),
+        identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
         graceful_shutdown_timeout=timedelta(seconds=limits.grace),
@@ -202,8 +203,10 @@ async def adopt_runs(backend: Backend, limits: Limits) -> None:
 async def serve_adopted(
     backend: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
 ) -> None:
-    """Serve the run until it is closed, and release its lock."""
+    """Serve the run until it is closed, and release its lock. What is not as its starter had it is logged."""
     try:
+        for difference in await serving.differences_of(backend.client, run_id, this_process.setup()):
+            log.warning("run %s: %s", run_id, difference.text)
         async with running_worker(backend, task_queue, limits):
             await runs.wait_closed(backend.client, run_id)
     finally:
@@ -211,9 +214,10 @@ async def serve_adopted(
 
 
 def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, and the Web UI where it is known, to stderr."""
+    """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
     ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
-    print(f"serving task queue {task_queue} at {backend.address}{ui}", file=sys.stderr, flush=True)
+    model = this_process.setup().answers
+    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -18,6 +18,7 @@ from activities.process.render import Renderer
 from activities.process.secrets import Secrets
 from activities.process.stdout import MAX_IN_MEMORY, MAX_ON_DISK, Stdout
 from activities.process.transcript import Transcript
+from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, store_file, store_if_large
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
@@ -52,8 +53,9 @@ class ShellActivity:
             secrets.add(used)
             transcript = Transcript(secrets.hide)
             async with heartbeats(transcript.progress):
+                directory = working_directory(request.folder)
                 process_env = environment(os.environ, rendered, request.withheld)
-                _raise_if_failed(await self._run(request, process_env, stdout, transcript))
+                _raise_if_failed(await self._run(request, process_env, directory.path, stdout, transcript))
                 transcript.add("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
                 result = await self._result(request, stdout, secrets)
             return result.model_copy(
@@ -63,7 +65,7 @@ class ShellActivity:
                     "said": transcript.entries,
                     "first": transcript.first,
                     "secrets": secrets.names,
-                    "warnings": [] if stdout.is_utf8 else ["stdout was not UTF-8; such bytes were replaced"],
+                    "warnings": directory.warnings + _warnings(stdout),
                 }
             )
 
@@ -71,7 +73,7 @@ class ShellActivity:
         return Stdout(self._documents.folder, MAX_ON_DISK) if self._documents else Stdout(None, MAX_IN_MEMORY)
 
     async def _run(
-        self, request: ShellRequest, env: Mapping[str, str], stdout: Stdout, transcript: Transcript
+        self, request: ShellRequest, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
     ) -> "ShellResult":
         """Run the script. In a dry run it is not run, unless a rule says so."""
         dry_run = request.rehearsal
@@ -79,7 +81,7 @@ class ShellActivity:
             stdout.write(answer.stdout.encode())
             stdout.finish()
             return ShellResult(answer.exit_code, answer.stderr)
-        return await _run(request.script, env, stdout, transcript)
+        return await _run(request.script, env, folder, stdout, transcript)
 
     async def _result(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> BranchResult:
         """Return the value and the tool result, stored where they are large. Raises OutputsInvalid."""
@@ -106,8 +108,10 @@ def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: S
     return {**{name: value for name, value in process.items() if name not in denied}, **task}
 
 
-async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: Transcript) -> ShellResult:
-    process = await _start(script, env)
+async def _run(
+    script: str, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
+) -> ShellResult:
+    process = await _start(script, env, folder)
     stderr = OutputTail(STDERR_TAIL * 4)
     try:
         await asyncio.gather(
@@ -120,13 +124,13 @@ async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: 
         await end_group(process)
 
 
-async def _start(script: str, env: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def _start(script: str, env: Mapping[str, str], folder: str | None) -> asyncio.subprocess.Process:
     """Start the script. Raises ShellFailed."""
     try:
         return await asyncio.create_subprocess_exec(
             "bash", "-c", script,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=env, start_new_session=True,
+            env=env, cwd=folder, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
         # Linux takes 128 KiB for each argument and each variable.
@@ -170,6 +174,10 @@ def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:
     value: JsonValue = secrets.hide(read_or_text(result))
     hidden = result.model_copy(update={"text": secrets.hide(result.text)})
     return BranchResult(value=value, produced=True, tool_results=[hidden])
+
+
+def _warnings(stdout: Stdout) -> list[str]:
+    return [] if stdout.is_utf8 else ["stdout was not UTF-8; such bytes were replaced"]
 
 
 def _hide(stdout: Stdout, secrets: Secrets) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from commands import options
 from console import run_tables
@@ -27,23 +28,30 @@ def list_runs(
     quiet: options.Quiet = False,
 ) -> int:
     """List runs, the newest first: what each does, or waits for."""
-    found = asyncio.run(_found(status, name, moment(since, datetime.now(UTC)) if since else None, limit))
+    found, kept = asyncio.run(_found(status, name, moment(since, datetime.now(UTC)) if since else None, limit))
     screen = open_screen(json, quiet)
     run_tables.print_runs(screen.out, found)
     run_tables.print_waits(screen.notes, found)
+    if kept:
+        screen.notes.print(Text(f"runs that have ended are kept for {kept.days} days", "dim"))
     if json:
         print_json({"runs": [line.model_dump(mode="json") for line in found]})
     return 0
 
 
-async def _found(status: str | None, name: str | None, since: datetime | None, limit: int) -> list[RunLine]:
+async def _found(
+    status: str | None, name: str | None, since: datetime | None, limit: int
+) -> tuple[list[RunLine], timedelta | None]:
+    """Return the runs, and how long the server keeps those that have ended; None where it does not say."""
     from runtime.backend import open_backend  # these load Temporal's client
+    from runtime.local_server import retention
     from runtime.runs import run_list
 
     if status and status not in run_list.STATUSES:
         raise options.wrong("--status", f"{status!r}: give one of {', '.join(run_list.STATUSES)}")
     async with open_backend() as backend:
-        return await run_list.listed(backend.client, run_list.RunFilter(status, name, since, limit))
+        wanted = run_list.RunFilter(status, name, since, limit)
+        return await run_list.listed(backend.client, wanted), await retention.told(backend.client)
 
 
 def moment(text: str, now: datetime) -> datetime:

@@ -14,6 +14,7 @@ from rich.text import Text
 from commands import dry_run, next_steps
 from commands.approval_questions import ApprovalQuestions
 from commands.complete_report import as_json
+from commands.who_serves import WhoServes
 from console import ask
 from console.ask import Answer
 from console.problems import print_json
@@ -27,15 +28,13 @@ from grammar.messages.events import RunChanges
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
 from grammar.messages.run_bundle import Bundle
-from grammar.program import program
 from runtime import stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
-from runtime.runs import following, history_reader, pollers, runs, signals
+from runtime.runs import following, history_reader, runs, signals
 from runtime.state import state_dir
 
-NO_WORKER_AFTER = 5.0
 TICK = 0.25
 TOY_MODEL = (
     "no model is configured, so a 135M toy model on this machine answers; "
@@ -48,6 +47,7 @@ class RunOptions:
     """How a run is to be started and shown. `debug`: with all that went wrong.
 
     `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
+    `yes`: whatever its worker is set up with is right.
     """
 
     run_id: str | None = None
@@ -58,6 +58,7 @@ class RunOptions:
     resume: bool = False
     decision: Decision | None = None
     carried: CarriedRun | None = None
+    yes: bool = False
 
 
 class Session:
@@ -68,10 +69,13 @@ class Session:
         self._options = options
         self._screen = screen
         self._run_id = options.run_id or runs.new_id(flow.name)
+        self._is_announced = False
         self._told_stuck = False
         self._approvals: ApprovalQuestions | None = None
         self._parked: Parked | None = None
         self._display = RunDisplay(flow, self._run_id, screen, options.debug)
+        is_attended = screen.is_attended and not options.json
+        self._who = WhoServes(flow, screen, self._display.note, yes=options.yes, is_attended=is_attended)
 
     async def run(self) -> int:
         """Start or join the run, and follow it. Return the exit code."""
@@ -83,13 +87,11 @@ class Session:
             queue = self._new_queue(found.embedded)
             async with self._served(found.embedded, queue) as served:  # it loads while the server starts
                 backend = await found.connect()
-                self._tell_started(backend)
-                code = await self._run(backend, queue, served)
+                code = await self._run(backend, queue, served, is_new=True)
             return await self._until_decided(backend, code)
 
     async def run_at(self, backend: Backend) -> int:
         """Do as `run`, where Temporal has been met. Return the exit code."""
-        self._tell_started(backend)
         return await self._until_decided(backend, await self._once(backend))
 
     async def _until_decided(self, backend: Backend, code: int) -> int:
@@ -101,12 +103,18 @@ class Session:
 
     async def _once(self, backend: Backend) -> int:
         """Follow the run to its end, or to where it is parked. Return the exit code."""
-        queue = await runs.queue_of(backend.client, self._run_id) or self._new_queue(backend.embedded)
+        present = await runs.queue_of(backend.client, self._run_id)
+        queue = present or self._new_queue(backend.embedded)
         async with self._served(backend.embedded, queue) as served:
-            return await self._run(backend, queue, served)
+            return await self._run(backend, queue, served, is_new=present is None)
 
-    async def _run(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> int:
+    async def _run(self, backend: Backend, task_queue: str, served: WorkerProcess | None, is_new: bool) -> int:
         self._parked = None
+        if not is_new:
+            await self._who.before_going_on(backend, self._run_id, task_queue, served is not None)
+        elif served is None:
+            await self._who.before_start(backend, task_queue)
+        self._tell_started(backend)
         handle = await self._handle(backend, task_queue)
         if self._options.detach:
             return await self._detach(backend, handle, served, task_queue)
@@ -176,7 +184,7 @@ class Session:
             self._screen, self._display, handle, partial(next_steps.answer, self._run_id)
         )
         followed = asyncio.create_task(following.follow(backend.client, handle, self._hear, after))
-        watching = asyncio.create_task(self._watch_for_worker(backend, task_queue, served))
+        watching = asyncio.create_task(self._who.watch(backend, task_queue, served is not None))
         leaving = asyncio.create_task(self._wants_to_leave(interrupted))
         ticking = asyncio.create_task(self._tick())
         try:
@@ -237,18 +245,6 @@ class Session:
             await served.stop()
         return code
 
-    async def _watch_for_worker(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> None:
-        """Say what to start where nobody would do the work."""
-        if served:
-            return
-        await asyncio.sleep(NO_WORKER_AFTER)
-        while await pollers.has_worker(backend.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
-            await asyncio.sleep(NO_WORKER_AFTER)
-        self._display.note(
-            f"no worker serves task queue {task_queue} at {backend.address}; the run waits. "
-            f"Start one: TEMPORAL_ADDRESS={backend.address} {program()} worker"
-        )
-
     async def _wants_to_detach(self) -> bool:
         if not self._screen.is_attended:
             return False
@@ -271,7 +267,9 @@ class Session:
             self._display.note(text, "red")
 
     def _tell_started(self, backend: Backend) -> None:
-        self._screen.notes.print(self._where(backend))
+        if not self._is_announced:
+            self._screen.notes.print(self._where(backend))
+        self._is_announced = True
 
     def _where(self, backend: Backend) -> Text:
         url = backend.run_url(self._run_id)

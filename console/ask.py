@@ -80,6 +80,29 @@ def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
     return cast(Answer, answer), reason.strip()
 
 
+def about_workers(console: Console, differences: list[str]) -> bool:
+    """Ask whether to go on where a worker is not set up as the person meant. End of input and Ctrl-C are a no."""
+    _start_question(console)
+    console.print(Text("the worker is not set up as the run is started here", "bold yellow"))
+    for difference in differences:
+        console.print(Text(printable(f"  {difference}")))
+    try:
+        return _PrefixPrompt.ask("go on all the same?", choices=["yes", "no"], console=console) == "yes"
+    except (EOFError, KeyboardInterrupt):
+        return False
+
+
+def about_shared_folder(console: Console, folder: str) -> bool:
+    """Ask whether the folder is used by no other server. End of input and Ctrl-C are a no."""
+    _start_question(console)
+    console.print(Text(f"what no run of this server and namespace needs is removed from {folder}", "bold yellow"))
+    try:
+        answer = _PrefixPrompt.ask("does no other one use it?", choices=["yes", "no"], console=console)
+    except (EOFError, KeyboardInterrupt):
+        return False
+    return answer == "yes"
+
+
 def about_parked(console: Console, parked: Parked) -> Decision | None:
     """Ask what is to become of a parked run; None leaves it parked, and so do Ctrl-C and the end of input."""
     _start_question(console)

@@ -86,6 +86,35 @@ def print_report(console: Console, run_id: str, report: RunReport) -> None:
         console.print(Text(printable(f"  waits: {asked}")))
 
 
+def print_place(console: Console, address: str, sizes: dict[str, int], elsewhere: str) -> None:
+    """Print the server of a run, and what the run takes up, in bytes. `elsewhere`: what is not counted, or empty."""
+    shown = ", ".join(f"{in_bytes(size)} of {what}" for what, size in sizes.items())
+    more = f"; what it has in {elsewhere} is not counted" if elsewhere else ""
+    console.print(Text(f"at {address}; on disk: {shown}{more}", "dim"))
+
+
+def print_removed(console: Console, run_id: str, ended: datetime | None, dry_run: bool) -> None:
+    """Print that a run is removed, or would be."""
+    console.print(Text(printable(f"{'would remove' if dry_run else 'removed'} {run_id}, ended {moment(ended)}")))
+
+
+def print_removed_in_all(console: Console, runs: int, files: int, size: int, dry_run: bool) -> None:
+    """Print how much is removed, or would be."""
+    what = f"{runs} run{'s' * (runs != 1)} and {files} file{'s' * (files != 1)}"
+    console.print(Text(f"{'would remove' if dry_run else 'removed'} {what}: {in_bytes(size)}", "bold"))
+
+
+def in_bytes(size: int) -> str:
+    """Return a number of bytes as people read it: `12 B`, `3.4 kB`, `120 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    number, units = size / 1000, ["kB", "MB", "GB", "TB"]
+    while number >= 999.5 and len(units) > 1:
+        number /= 1000
+        del units[0]
+    return f"{number:.1f} {units[0]}" if number < 9.95 else f"{number:.0f} {units[0]}"
+
+
 def print_manifest(console: Console, manifest: Manifest) -> None:
     """Print a line for each branch of a run."""
     table = _table("task", "branch", "status", "model", "took", "attempts", "legs", "requests", "tokens", "error")

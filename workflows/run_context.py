@@ -9,7 +9,7 @@ from grammar.documents.models import Task
 from grammar.documents.values import ToolResult
 from grammar.messages.activity_requests import TemplateContext
 from grammar.messages.continue_as_new import CarriedRun, RunInput
-from grammar.messages.names import OVERVIEW_MEMO, STATUS_ATTRIBUTE
+from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, STATUS_ATTRIBUTE
 from grammar.messages.reports import RunOverview
 from workflows import summary
 from workflows.records import carry_over, task_report
@@ -22,7 +22,8 @@ _STATUS = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
 class RunContext:
     """Hold what the tasks of a run share: its bundle, its record, the results that are carried over, and secrets.
 
-    `secrets`: the names of the variables that `env()` has handed out so far. They grow.
+    `secrets`: the names of the variables that `env()` has handed out so far. They grow. `folder`: the one that the run
+    was started in; empty: not known.
     """
 
     def __init__(self, run_input: RunInput) -> None:
@@ -33,6 +34,8 @@ class RunContext:
         self.carry_over = CarryOver(carried.stack if carried else (), room)
         self.secrets = set(carried.secrets) if carried else set()
         self._overview = carried.standing if carried else RunOverview()
+        # Runs of before do not record it. The memo goes along into each new history.
+        self.folder: str = workflow.memo_value(SETUP_MEMO, {}).get("folder", "")
         self._key = carried.key if carried else workflow.uuid4().hex[:12]
 
     def template_context(self, task: Task) -> TemplateContext:

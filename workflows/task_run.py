@@ -148,6 +148,7 @@ class TaskRun:
         legs = Legs(self._context, self._record, branch_record)
         context, secrets = self._context.template_context(self._task), sorted(self._context.secrets)
         request = deployment.branch_request(self._task, self._index, branch, self._context.bundle, context, secrets)
+        request = request.model_copy(update={"folder": self._context.folder})
         if isinstance(request, AgentRequest):
             request = request.model_copy(update={"journal": branch_record.journal})
         try:

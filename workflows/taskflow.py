@@ -54,22 +54,22 @@ class TaskflowWorkflow(Steering):
         if workflow.cancellation_reason() is not None and workflow.patched("cancelled-status"):
             self._context.publish_overview()
 
-    @workflow.query
+    @workflow.query(description="How the run stands: each task, what failed, what it waits for")
     def status(self) -> RunReport:
         """Return how the run stands."""
         return self._record.report()
 
-    @workflow.query
+    @workflow.query(description="The report, and each branch with its status, model, tokens and error")
     def manifest(self) -> Manifest:
         """Return the report, and for each branch its status, model, tokens and error."""
         return Manifest(report=self._record.report(), branches=self._record.branches())
 
-    @workflow.query
+    @workflow.query(description="What happened since, for a follower. Input: the number of the first event to tell")
     def journal(self, after: int = 0) -> RunEvents:
         """Return what happened since, for a follower: the events numbered from `after` on, the newest 500 at most."""
         return self._record.events(after)
 
-    @workflow.query
+    @workflow.query(description="What the tasks before one gave. Input: that task's index, from 0")
     def given_before(self, task: int) -> CarriedRun:
         """Return what the tasks before the one of that index gave: what a run of an edited file takes over."""
         return self._context.carried_before(task)

@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool
 
 from activities.toolboxes.server_process import ServerLog, environment
+from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import ServerParams
 
 T = TypeVar("T")
@@ -38,16 +39,13 @@ class CallTimedOut(Exception):
 
 
 class Connection:
-    """Hold one session open, in an asyncio task of its own: the MCP SDK wants it closed by the task that opened it.
+    """Hold one session open, in an asyncio task of its own: the MCP SDK wants it closed by the task that opened it."""
 
-    `request_timeout`: seconds.
-    """
-
-    def __init__(self, params: ServerParams, request_timeout: float, log: ServerLog) -> None:
-        self._client = Client(_transport(params, log), cache=None, read_timeout_seconds=request_timeout)
-        self._call_timeout = request_timeout + MARGIN
+    def __init__(self, spec: ServerSpec, log: ServerLog) -> None:
+        self._client = Client(_transport(spec, log), cache=None, read_timeout_seconds=spec.request_timeout)
+        self._call_timeout = spec.request_timeout + MARGIN
         # A stdio transport ends its process in bounded time by itself. Over HTTP, a goodbye may go unanswered.
-        self._close_timeout = None if params.kind == "stdio" else CLOSE_TIMEOUT
+        self._close_timeout = None if spec.params.kind == "stdio" else CLOSE_TIMEOUT
         self._ready = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -142,12 +140,14 @@ def _retrieve_exception(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _transport(params: ServerParams, log: ServerLog) -> AbstractAsyncContextManager[Any]:
+def _transport(spec: ServerSpec, log: ServerLog) -> AbstractAsyncContextManager[Any]:
+    params = spec.params
     if params.kind == "stdio":
         process = StdioServerParameters(
             command=params.command or "",
             args=list(params.args),
             env=environment(os.environ, params.env),
+            cwd=spec.folder,
             encoding_error_handler="replace",
         )
         return stdio_client(process, errlog=log.file)  # type: ignore[arg-type]

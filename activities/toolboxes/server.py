@@ -11,7 +11,6 @@ from activities.process.activity_errors import one_line
 from activities.toolboxes.mcp_connection import CallTimedOut, Connection, ConnectionLost, error_text
 from activities.toolboxes.server_process import ServerLog, ServerProcess
 from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
-from grammar.documents.models import ServerParams
 from grammar.errors import ToolboxFailed
 
 
@@ -27,7 +26,7 @@ class ToolboxServer:
         self._spec = spec
         self._start_timeout = start_timeout
         self._log = ServerLog()
-        self._process = _process(spec.params, self._log)
+        self._process = _process(spec, self._log)
         self._connection: Connection | None = None
 
     async def start(self) -> None:
@@ -93,7 +92,7 @@ class ToolboxServer:
             await asyncio.shield(asyncio.ensure_future(connection.close()))
 
     def _make_connection(self) -> Connection:
-        return Connection(self._spec.params, self._spec.request_timeout, self._log)
+        return Connection(self._spec, self._log)
 
     def _failed(self, event: str, reason: str) -> ToolboxFailed:
         self.broken = True
@@ -111,5 +110,5 @@ async def _opened(connection: Connection, seconds: float) -> list[Tool]:
         raise ConnectionLost(error_text(error)) from None
 
 
-def _process(params: ServerParams, log: ServerLog) -> ServerProcess | None:
-    return ServerProcess(params, log) if params.command and params.kind != "stdio" else None
+def _process(spec: ServerSpec, log: ServerLog) -> ServerProcess | None:
+    return ServerProcess(spec.params, log, spec.folder) if spec.params.command and spec.params.kind != "stdio" else None

@@ -127,6 +127,12 @@ def is_ours(address: str) -> bool:
     return record is None or (host in ("127.0.0.1", "localhost") and port == str(record.port))
 
 
+def is_in_use() -> bool:
+    """Return whether any process holds the embedded server: only then does it stay."""
+    files = ServerFiles(state_dir())
+    return files.lease.exists() and is_held(files.lease, shared=True)
+
+
 def join(files: ServerFiles) -> EmbeddedServer:
     """Return the running server, started if there is none. The caller holds a lease. Raises EmbeddedServerFailed."""
     deadline = time.monotonic() + START_SECONDS

@@ -26,6 +26,7 @@ from grammar.messages.history import (
 )
 from grammar.messages.names import PREPARE
 from runtime.runs import following, runs
+from runtime.runs.executions import unless_forgotten
 
 T = TypeVar("T")
 _ENDS = {
@@ -68,13 +69,14 @@ async def tracebacks(client: Client, run_id: str) -> list[str]:
 
 
 async def _histories(client: Client, run_id: str, newest: str) -> tuple[DeploymentHistory, datetime | None]:
-    """Return all histories of the run, read from the newest one back; and when the first one began."""
+    """Return all histories of the run that are still known, read from the newest one back; and when the first began."""
     read, history_id = list[_Reader](), newest
     while history_id:
         reader = _Reader(client.data_converter)
-        async for event in client.get_workflow_handle(run_id, run_id=history_id).fetch_history_events():
-            await reader.take(event)
-        read.append(reader)
+        with unless_forgotten():
+            async for event in client.get_workflow_handle(run_id, run_id=history_id).fetch_history_events():
+                await reader.take(event)
+            read.append(reader)
         history_id = reader.before
     read.reverse()
     items: dict[int, dict[int, JsonValue]] = {}
@@ -82,7 +84,9 @@ async def _histories(client: Client, run_id: str, newest: str) -> tuple[Deployme
         for task, items_of_task in reader.items.items():
             items.setdefault(task, {}).update(items_of_task)
     deployments = [deployment for reader in read for deployment in reader.deployments.values()]
-    return DeploymentHistory(deployments=deployments, items=items, histories=len(read)), read[0].started
+    return DeploymentHistory(deployments=deployments, items=items, histories=len(read)), read[
+        0
+    ].started if read else None
 
 
 def _with_live(

@@ -22,11 +22,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from grammar.errors import BUG, NotWaiting, RunConflict
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
-from grammar.messages.names import OVERVIEW_MEMO, WORKFLOW
+from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
 from grammar.messages.reports import Manifest, RunLine, RunOverview, RunReport
 from grammar.messages.run_bundle import Bundle
 from grammar.program import program
+from runtime import this_process
 from runtime.runs import search_attributes
+from runtime.runs.executions import unless_forgotten
 from runtime.storage.too_large import too_large
 
 POLL = 0.5
@@ -70,8 +72,12 @@ async def start(
 
 
 def memo(bundle: Bundle) -> dict[str, object]:
-    """Return what can be read of a run without a worker. The workflow keeps its RunOverview there."""
+    """Return what can be read of a run without a worker. The workflow keeps its RunOverview there.
+
+    What this process runs with goes along: the run's scripts run in its folder.
+    """
     fields: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, OVERVIEW_MEMO: RunOverview()}
+    fields[SETUP_MEMO] = this_process.setup()
     return fields | ({"dry_run": True} if bundle.script else {})
 
 
@@ -242,11 +248,13 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
 
 
 async def began(handle: Handle, description: WorkflowExecutionDescription) -> datetime:
-    """Return when the run was started: where it has several histories, when the first of them was."""
+    """Return when the run was started: where it has several histories, when the first that is still known was."""
     first = description.raw_description.workflow_execution_info.first_run_id
     if first in ("", description.run_id):
         return description.start_time
-    return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+    with unless_forgotten():
+        return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+    return description.start_time
 
 
 async def took(handle: Handle) -> timedelta:

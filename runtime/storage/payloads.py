@@ -48,7 +48,7 @@ class FileStorageDriver(StorageDriver):
     def _store(self, payload: Payload) -> StorageDriverClaim:
         content = payload.SerializeToString(deterministic=True)
         digest = hashlib.sha256(content).hexdigest()
-        if not (path := self._path(digest)).exists():
+        if not is_kept(path := self._path(digest)):
             _write(path, content)
         return StorageDriverClaim({"sha256": digest})
 
@@ -65,6 +65,17 @@ class FileStorageDriver(StorageDriver):
                 f"the payload file {path} is damaged: its content does not have the hash it is named by"
             )
         return Payload.FromString(content)
+
+
+def is_kept(path: Path) -> bool:
+    """Return whether the file is there; if so, it counts as new from now on, and is not removed as left over."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # somebody else's, on a shared disk
+        return path.exists()
+    return True
 
 
 def _write(path: Path, content: bytes) -> None:

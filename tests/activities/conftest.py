@@ -40,11 +40,11 @@ class Bench:
     documents: Documents | None = None
 
     async def shell(
-        self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, **env: str
+        self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, folder: str = "", **env: str
     ) -> BranchResult:
         """Run a script. `env`: the task's."""
         context = TemplateContext(env=env, key=KEY)
-        request = ShellRequest(script=script, outputs=outputs, surroundings=context, kept=kept)
+        request = ShellRequest(script=script, outputs=outputs, surroundings=context, kept=kept, folder=folder)
         return await self.env.run(ShellActivity(self.renderer, self.documents).run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> BranchResult:
