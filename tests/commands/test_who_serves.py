@@ -25,7 +25,7 @@ def agree(found: list[Difference], *, yes: bool = False, is_attended: bool = Fal
 def test_unattended_another_model_is_refused_and_another_version_is_not() -> None:
     assert agree([]) == []
     assert agree([VERSION]) == ["warning: another version"]
-    with pytest.raises(WorkerDiffers, match="another model; another version. Nothing was started"):
+    with pytest.raises(WorkerDiffers, match=r"another model; another version\. Nothing was started"):
         agree([MODEL, VERSION])
 
 
