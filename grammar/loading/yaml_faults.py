@@ -65,9 +65,9 @@ def problem(error: yaml.YAMLError, text: str, label: str) -> Problem:
     begun = getattr(error, "context_mark", None)
     start = _Place(lines, begun.line, begun.column) if begun else place
     place, advice = _advice(said, place, start)
-    return Problem(
-        label, place.line + 1, "", f"not YAML: {said}" + (f"; {advice}" if advice else ""), excerpt=place.excerpt()
-    )
+    message = f"not YAML: {said}" + (f"; {advice}" if advice else "")
+    shown = place if place.text.strip() else start  # at the end of the text there is nothing to see
+    return Problem(label, place.line + 1, "", message, excerpt=shown.excerpt())
 
 
 def _advice(said: str, place: _Place, start: _Place) -> _Advice:

@@ -1,4 +1,4 @@
-"""Bad input: one line each with file:line and what to do, exit 2, quickly, and no server started."""
+"""Bad input: one line each, and that of the file where it is no YAML; exit 2, quickly, and no server started."""
 
 import subprocess
 import sys
@@ -35,7 +35,8 @@ def test_one_line_and_exit_2(desk: Desk, name: str, says: str) -> None:
     assert time.monotonic() - start < 10  # 0.4 s on an idle machine; this only guards against a server start
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(says)
-    assert len(ended.err.splitlines()) == 1
+    shown = ["  2 |   - task: [1", "    |           ^"] if name == "yaml.yaml" else []
+    assert ended.err.splitlines()[1:] == shown
     assert not desk.state.exists()
 
 
