@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -37,13 +38,15 @@ def list_runs(
 
 
 async def _found(status: str | None, name: str | None, since: datetime | None, limit: int) -> list[RunLine]:
-    from runtime.backend import open_backend  # these load Temporal's client
+    from commands.query_worker import is_queue_served  # these load Temporal's client
+    from runtime.backend import open_backend
     from runtime.runs import run_list
 
     if status and status not in run_list.STATUSES:
         raise options.wrong("--status", f"{status!r}: give one of {', '.join(run_list.STATUSES)}")
     async with open_backend() as backend:
-        return await run_list.listed(backend.client, run_list.RunFilter(status, name, since, limit))
+        wanted = run_list.RunFilter(status, name, since, limit)
+        return await run_list.listed(backend.client, wanted, partial(is_queue_served, backend))
 
 
 def moment(text: str, now: datetime) -> datetime:
