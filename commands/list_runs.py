@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -43,7 +44,8 @@ async def _found(
     status: str | None, name: str | None, since: datetime | None, limit: int
 ) -> tuple[list[RunLine], timedelta | None]:
     """Return the runs, and how long the server keeps those that have ended; None where it does not say."""
-    from runtime.backend import open_backend  # these load Temporal's client
+    from commands.query_worker import is_queue_served  # these load Temporal's client
+    from runtime.backend import open_backend
     from runtime.local_server import retention
     from runtime.runs import run_list
 
@@ -51,7 +53,8 @@ async def _found(
         raise options.wrong("--status", f"{status!r}: give one of {', '.join(run_list.STATUSES)}")
     async with open_backend() as backend:
         wanted = run_list.RunFilter(status, name, since, limit)
-        return await run_list.listed(backend.client, wanted), await retention.told(backend.client)
+        runs = await run_list.listed(backend.client, wanted, partial(is_queue_served, backend))
+        return runs, await retention.told(backend.client)
 
 
 def moment(text: str, now: datetime) -> datetime:

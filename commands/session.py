@@ -14,6 +14,7 @@ from rich.text import Text
 from commands import dry_run, next_steps
 from commands.approval_questions import ApprovalQuestions
 from commands.complete_report import as_json
+from commands.query_worker import is_queue_served
 from commands.who_serves import WhoServes
 from console import ask
 from console.ask import Answer
@@ -183,7 +184,8 @@ class Session:
         self._approvals = ApprovalQuestions(
             self._screen, self._display, handle, partial(next_steps.answer, self._run_id)
         )
-        followed = asyncio.create_task(following.follow(backend.client, handle, self._hear, after))
+        is_served = None if served else partial(is_queue_served, backend)
+        followed = asyncio.create_task(following.follow(backend.client, handle, self._hear, after, is_served))
         watching = asyncio.create_task(self._who.watch(backend, task_queue, served is not None))
         leaving = asyncio.create_task(self._wants_to_leave(interrupted))
         ticking = asyncio.create_task(self._tick())

@@ -20,8 +20,8 @@ async def _status(run_id: str, screen: Screen, json: bool) -> int:
     from runtime.backend import open_backend
     from runtime.runs import pruning, runs
 
-    async with open_backend() as backend, answering(backend, run_id):
-        report = await runs.report(backend.client, run_id)
+    async with open_backend() as backend, answering(backend, run_id) as is_served:
+        report = await runs.report(backend.client, run_id, is_served)
         document = await as_json(backend, report, screen) if json else {}
         size = await pruning.size_of(backend.client, backend.folder, run_id)
     run_tables.print_report(screen.out, run_id, report)

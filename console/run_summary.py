@@ -11,16 +11,20 @@ from grammar.documents.durations import spoken
 from grammar.exit_codes import ExitCode
 from grammar.loading.hints import hint
 from grammar.messages.reports import RunReport, TaskReport
+from grammar.messages.run_status import spelled
 
 MAX_MESSAGE = 500
 MAX_BRANCH_NUMBERS = 10
 EXIT_CODES = {
     "completed": ExitCode.DONE, "completed_with_failures": ExitCode.OPTIONAL_FAILED, "failed": ExitCode.FAILED,
-    "cancelled": ExitCode.INTERRUPTED, "running": ExitCode.DONE, "parked": ExitCode.FAILED,
+    "cancelled": ExitCode.INTERRUPTED, "terminated": ExitCode.INTERRUPTED, "timed_out": ExitCode.FAILED,
+    "parked": ExitCode.FAILED, **dict.fromkeys(("running", "rate_limited", "waiting_approval", "paused", "interrupted"),
+    ExitCode.DONE),
 }  # fmt: skip
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
-    "running": "blue", "parked": "bold red",
+    "terminated": "red", "timed_out": "red", "running": "blue", "parked": "bold red", "interrupted": "bold red",
+    "rate_limited": "yellow", "waiting_approval": "bold yellow", "paused": "yellow",
     "done": "green", "skipped": "yellow", "waiting": "dim",
 }  # fmt: skip
 
@@ -35,7 +39,7 @@ def print_summary(
     console.print()
     console.print(summary_table(report))
     print_failures(console, report)
-    status = Text(report.status.replace("_", " "), _STYLES[report.status])
+    status = Text(spelled(report.status), _STYLES[report.status])
     tokens = report.usage.input_tokens + report.usage.output_tokens
     console.print(
         Text.assemble(

@@ -10,15 +10,18 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.messages.activity_results import Progress
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, RunEvents
+from runtime.runs import standing
+from runtime.runs.execution_status import is_open
 from runtime.runs.runs import POLL, QUERY_TIMEOUT, Handle, began
+from runtime.runs.standing import IsServed, remembered
 
 # Each poll takes time from the run: a server or a worker that is slow to answer is polled less often.
 PAUSES = 10
@@ -26,14 +29,22 @@ LONGEST_PAUSE = 3.0
 STUCK_AFTER = 3
 
 
-async def follow(client: Client, handle: Handle, on_changes: Callable[[RunChanges], None], after: int = 0) -> None:
+async def follow(
+    client: Client,
+    handle: Handle,
+    on_changes: Callable[[RunChanges], None],
+    after: int = 0,
+    is_served: IsServed | None = None,
+) -> None:
     """Call `on_changes` every 0.5 to 3 s, until the run is closed or parked.
 
-    `after`: how many events of the run are known already. A server that is away for a while is waited for.
+    `after`: how many events of the run are known already. `is_served` None: somebody serves the run. A server that is
+    away for a while is waited for.
     """
+    is_served = remembered(is_served) if is_served else None
     ending = asyncio.create_task(_ended(handle))
     try:
-        await _follow(client, handle, on_changes, after, ending)
+        await _follow(client, handle, on_changes, after, ending, is_served)
     finally:
         ending.cancel()
 
@@ -52,7 +63,12 @@ async def _ended(handle: Handle) -> None:
 
 
 async def _follow(
-    client: Client, handle: Handle, on_changes: Callable[[RunChanges], None], after: int, ending: asyncio.Task[None]
+    client: Client,
+    handle: Handle,
+    on_changes: Callable[[RunChanges], None],
+    after: int,
+    ending: asyncio.Task[None],
+    is_served: IsServed | None,
 ) -> None:
     clock = asyncio.get_running_loop().time
     started: datetime | None = None
@@ -62,14 +78,15 @@ async def _follow(
             description = await handle.describe()
             started = started or await began(handle, description)
             journal = await _journal(handle, after)
+            status = await standing.status(description, is_served)
         except RPCError:
             await asyncio.sleep(POLL)
             continue
         after = journal.next
-        closed = description.status != WorkflowExecutionStatus.RUNNING
+        closed = not is_open(description.status)
         live = _without_ended(await live_of(client, description), journal.entries)
         recorded = (journal.entries, journal.tasks, journal.approvals, journal.parked)
-        on_changes(RunChanges(*recorded, live, _is_stuck(description), started))
+        on_changes(RunChanges(*recorded, live, _is_stuck(description), started, status, journal.rate_limits))
         if closed or journal.parked:
             return
         await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - polled)), LONGEST_PAUSE))
@@ -81,7 +98,7 @@ async def _journal(handle: Handle, after: int) -> RunEvents:
         async with asyncio.timeout(QUERY_TIMEOUT):
             events: RunEvents = await handle.query("journal", after, result_type=RunEvents)
             return events
-    except (TimeoutError, WorkflowQueryFailedError):
+    except (TimeoutError, WorkflowQueryFailedError, WorkflowQueryRejectedError):  # rejected: paused by Temporal
         return RunEvents(next=after)
     except RPCError as error:
         if error.status in (

@@ -12,7 +12,7 @@ from grammar.messages.activity_results import BranchResult, Leg, LegReason, Pend
 from grammar.messages.events import RunEvents
 from grammar.messages.names import OVERVIEW_MEMO
 from grammar.messages.reports import Manifest, RunOverview, RunReport
-from runtime.runs import runs
+from runtime.runs import standing
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, said
 
@@ -115,7 +115,7 @@ async def test_a_person_decides_about_an_interrupted_call(runner: FlowRunner, si
 
 async def is_told(handle: WorkflowHandle[Any, RunReport], state: str) -> bool:
     """Whether the run's overview says so."""
-    return (await runs.standing(await handle.describe())).state == state
+    return (await standing.overview(await handle.describe())).state == state
 
 
 async def test_the_runs_state_says_that_it_is_rate_limited(runner: FlowRunner) -> None:

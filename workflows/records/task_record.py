@@ -8,6 +8,7 @@ from grammar.documents.models import Task
 from grammar.failure_policy import ends_run
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
+from grammar.messages.events import RateLimitWait
 from grammar.messages.names import activity_id
 from grammar.messages.reports import Failure, TaskStatus
 from grammar.messages.run_bundle import Meaning
@@ -164,6 +165,9 @@ class TaskRecord:
 
     def rate_limit(self, branch: BranchRecord, until: datetime, message: str) -> None:
         """Emit `rate_limited`: the branch waits for the endpoint until then. `message`: the endpoint's."""
+        branch.rate_limit = RateLimitWait(
+            activity=self.activity_id(branch.index, branch.leg - 1), until=until, note=message
+        )
         self._emit_branch("rate_limited", branch, branch.leg, until=until, note=message)
 
     def next_item(self, first: int = 0) -> int | None:
@@ -202,6 +206,11 @@ class TaskRecord:
         """Return whether the task runs, and all its branches that have begun and not ended wait for the endpoint."""
         running = [branch.status for branch in self.branches.values() if not branch.failure]
         return self.status == "running" and bool(running) and set(running) == {"rate_limited"}
+
+    @property
+    def rate_limits(self) -> list[RateLimitWait]:
+        """Return the waits of the branches that wait for the endpoint."""
+        return [branch.rate_limit for branch in self.branches.values() if branch.rate_limit]
 
     @property
     def progress(self) -> int:
