@@ -51,7 +51,7 @@ STATES: list[tuple[int, str, bool, RunStatus]] = [
 
 
 @dataclass
-class Execution:
+class ToldExecution:
     """A run as the server tells of it."""
 
     code: int
@@ -130,7 +130,7 @@ async def test_every_view_says_the_same(
     async def served(task_queue: str) -> bool:
         return is_served
 
-    run = cast(WorkflowExecution, Execution(code, told))
+    run = cast(WorkflowExecution, ToldExecution(code, told))
     line = await standing.line(cast(Client, None), run, served)
     assert dict(views(line)) == dict.fromkeys(dict(views(line)), spelled(expected))
     told_of = manifest(expected)
