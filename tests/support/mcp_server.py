@@ -92,6 +92,14 @@ def refuse() -> str:
     raise RuntimeError("an accident")
 
 
+def named() -> str:
+    """Have a name that model APIs refuse, or that something else has."""
+    return "done"
+
+
+NAMES = ("notes.weigh", "notes/paint", "notes.hide", "transfer_to_b_x")
+
+
 def main() -> None:
     """Serve as the arguments say."""
     parser = argparse.ArgumentParser()
@@ -108,6 +116,8 @@ def main() -> None:
     time.sleep(given.delay)
     for tool in (pid, remember, header, many, refuse) if given.more else ():
         server.tool(structured_output=False)(tool)
+    for name in NAMES if given.more else ():
+        server.tool(name=name, structured_output=False)(named)
     if given.transport == "stdio":
         server.run("stdio")
     else:
