@@ -15,6 +15,7 @@ from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool
 
 from activities.toolboxes.server_process import ServerLog, environment
 from grammar.documents.models import ServerParams
+from grammar.messages.endpoint import PAST_PROXIES
 
 T = TypeVar("T")
 
@@ -169,4 +170,5 @@ def _http_client(params: ServerParams) -> httpx2.AsyncClient:
     """Make a client that follows no redirect: the transport does, within one origin only; headers stay with a host."""
     # No limit on reading: a stream of events is silent while nothing happens. Each request has its own limit.
     timeout = httpx2.Timeout(params.timeout or HTTP_TIMEOUT, read=None)
-    return httpx2.AsyncClient(headers={**params.headers, **params.optional_headers}, timeout=timeout)
+    headers = {**params.headers, **params.optional_headers}
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, mounts=PAST_PROXIES)

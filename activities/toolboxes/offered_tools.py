@@ -46,7 +46,7 @@ class OfferedTools:
 
     def _follow(self) -> None:
         """Give names to what servers have listed since."""
-        listed = {name: server.tools for name, server in self._servers.items()}
+        listed: dict[str, Sequence[Tool]] = {name: server.tools for name, server in self._servers.items()}
         if listed.keys() == self._listed.keys() and all(listed[name] is self._listed[name] for name in listed):
             return
         self._listed = listed
