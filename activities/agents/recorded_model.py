@@ -9,6 +9,7 @@ from agents.items import TResponseStreamEvent
 from openai.types.responses import Response, ResponseCompletedEvent
 
 from activities.model_endpoint.answer import Answer, awaiting
+from activities.model_endpoint.foreign_json import plain_arguments
 from activities.storage.journal import Journal
 from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused, TaskError
 
@@ -70,6 +71,10 @@ class RecordedModel(Model):
                 yield event
 
     async def _take(self, response: Response, answer: Answer) -> None:
+        for item in response.output:
+            if item.type == "function_call" and (arguments := plain_arguments(item.arguments)) != item.arguments:
+                item.arguments = arguments
+                answer.repaired("halves of characters")
         if unusable := self._unusable(response, answer):
             await self._journal.record_unusable(response, type(unusable).__name__)
             raise unusable

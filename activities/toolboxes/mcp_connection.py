@@ -8,11 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx2
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp import Client, ClientSession, MCPError, StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool
 
+from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, environment
 from grammar.documents.models import ServerParams
 from grammar.messages.endpoint import PAST_PROXIES
@@ -25,6 +26,9 @@ CLOSE_TIMEOUT = 2.0
 CHECK_TIMEOUT = 2.0
 # The session's own timeout comes first; this one is for a transport that does not even take the request.
 MARGIN = 5.0
+
+MISFIT = "temporal-taskflow/misfit"
+"""Marks, in the `meta` of a result, that its structured content did not fit the tool's own `outputSchema`."""
 
 # What it would log reaches us as errors; its texts may hold a url with a key, and go by no redaction.
 logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
@@ -45,7 +49,8 @@ class Connection:
     """
 
     def __init__(self, params: ServerParams, request_timeout: float, log: ServerLog) -> None:
-        self._client = Client(_transport(params, log), cache=None, read_timeout_seconds=request_timeout)
+        transport = repairing(_transport(params, log))
+        self._client = Client(transport, cache=None, read_timeout_seconds=request_timeout)
         self._call_timeout = request_timeout + MARGIN
         # A stdio transport ends its process in bounded time by itself. Over HTTP, a goodbye may go unanswered.
         self._close_timeout = None if params.kind == "stdio" else CLOSE_TIMEOUT
@@ -95,6 +100,7 @@ class Connection:
 
     async def _run(self) -> None:
         async with self._client:
+            _keep_misfits(self._client.session)
             self._ready.set()
             await self._closing.wait()
 
@@ -122,6 +128,20 @@ class Connection:
         finally:
             pending.add_done_callback(_retrieve_exception)
             pending.cancel()
+
+
+def _keep_misfits(session: ClientSession) -> None:
+    """Have a result that does not fit the tool's own `outputSchema` count as its text: the tool has run."""
+    fits = session.validate_tool_result
+
+    async def check(name: str, result: CallToolResult) -> None:
+        try:
+            await fits(name, result)
+        except RuntimeError:
+            result.structured_content = None
+            result.meta = {**(result.meta or {}), MISFIT: True}
+
+    session.validate_tool_result = check  # type: ignore[method-assign]
 
 
 def error_text(error: BaseException) -> str:

@@ -10,8 +10,10 @@ from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, Tool
 
 from activities.process.activity_errors import one_line
 from activities.storage.journal import Journal
+from activities.toolboxes.mcp_connection import MISFIT
 from activities.toolboxes.offered_tools import OfferedTools
 from activities.toolboxes.server import ToolboxServer
+from grammar.documents.values import encodable
 from grammar.errors import StorageFailed, TaskError, ToolboxFailed
 from grammar.messages.activity_requests import AgentRequest
 
@@ -75,6 +77,10 @@ class ServerView(MCPServer):
         """
         own = self._offered.own_name(self._name, tool_name)
         try:
+            arguments = encodable(arguments)
+        except (ValueError, RecursionError):
+            raise UserError("the arguments are not JSON") from None
+        try:
             return await self._journal.call(
                 own, arguments, self._may_do_harm(own), lambda: self._call(own, arguments, meta)
             )
@@ -100,17 +106,22 @@ class ServerView(MCPServer):
     async def _call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
         try:
             result = await self._server.call(tool, arguments, meta)
-            self._warn_of_replaced_bytes(tool, result)
+            self._warn_of_repairs(tool, result)
             return result
         except ToolboxFailed:
             raise
         except Exception as error:  # the call's own: the server still answers, and the model is told
             raise UserError(one_line(str(error) or type(error).__name__)) from None
 
-    def _warn_of_replaced_bytes(self, tool: str, result: CallToolResult) -> None:
-        """Warn where bytes that are not UTF-8 have been replaced on the way (specification section 7)."""
-        warning = f"{self._name}: what {tool} gave was not UTF-8; such bytes were replaced"
-        if warning not in self.warnings and any("\ufffd" in getattr(part, "text", "") for part in result.content):
+    def _warn_of_repairs(self, tool: str, result: CallToolResult) -> None:
+        """Warn of what was replaced or left out in a result (specification section 7)."""
+        if any("\ufffd" in getattr(part, "text", "") for part in result.content):
+            self._warn(f"{self._name}: what {tool} gave was not UTF-8; such bytes were replaced")
+        if MISFIT in (result.meta or {}):
+            self._warn(f"{self._name}: what {tool} gave does not fit its own outputSchema; its text counts")
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
             self.warnings.append(warning)
 
     async def list_prompts(self) -> ListPromptsResult:
