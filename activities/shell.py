@@ -94,7 +94,7 @@ class ShellActivity:
         if self._background is None:
             return await end_leaderless(group)
         try:
-            await self._background.keep(group, activity.info().workflow_id)
+            await self._background.keep(group, activity.info().workflow_id or "")
         except BaseException:  # a cancellation, or no process can be started: then nobody would end it
             await asyncio.shield(end_leaderless(group))
             raise

@@ -4,6 +4,7 @@ import asyncio
 import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from activities.process.process_group import end_group
 from activities.process.stdout import Stdout
@@ -84,11 +85,12 @@ class OutputTail:
         return b"".join(piece for _, piece in self._pieces).decode(errors="replace")
 
 
-async def _is_held(reading: asyncio.Future[list[None]], process: asyncio.subprocess.Process) -> bool:
+async def _is_held(reading: asyncio.Future[Any], process: asyncio.subprocess.Process) -> bool:
     """Read to the end, at most until HELD seconds after the script has ended; return whether there is more."""
     given_up = asyncio.create_task(_after_end(process))
     try:
-        await asyncio.wait({reading, given_up}, return_when=asyncio.FIRST_COMPLETED)
+        waited: set[asyncio.Future[Any]] = {reading, given_up}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
             reading.result()
             return False
