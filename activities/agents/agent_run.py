@@ -102,7 +102,9 @@ class AgentRun:
             return await dry_run_model(self.request, self.request.rehearsal, self.dry_run_answers, self.transcript)
         model, name = await self.models.model(self.request.model)
         is_value = self.request.capture == "response"
-        return RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings), name, []
+        takes_images = self.request.model.api_type == "responses"
+        recorded = RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings, takes_images)
+        return recorded, name, []
 
     def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:
         """Return what the run produced, or the leg's end with what the next leg needs."""

@@ -4,14 +4,14 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import httpx2
 from mcp import Client, ClientSession, MCPError, StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool
+from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool, ToolListChangedNotification
 
 from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, environment
@@ -45,12 +45,15 @@ class CallTimedOut(Exception):
 class Connection:
     """Hold one session open, in an asyncio task of its own: the MCP SDK wants it closed by the task that opened it.
 
-    `request_timeout`: seconds.
+    `request_timeout`: seconds. `tools_changed`: whether the server has said so since its tools were listed.
     """
 
     def __init__(self, params: ServerParams, request_timeout: float, log: ServerLog) -> None:
         transport = repairing(_transport(params, log))
-        self._client = Client(transport, cache=None, read_timeout_seconds=request_timeout)
+        self._client = Client(
+            transport, cache=None, read_timeout_seconds=request_timeout, message_handler=self._take_message
+        )
+        self.tools_changed = False
         self._call_timeout = request_timeout + MARGIN
         # A stdio transport ends its process in bounded time by itself. Over HTTP, a goodbye may go unanswered.
         self._close_timeout = None if params.kind == "stdio" else CLOSE_TIMEOUT
@@ -62,6 +65,11 @@ class Connection:
         """Connect, and return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
         self._task = asyncio.create_task(self._run())
         await self._while_open(self._ready.wait())
+        return await self.list_tools()
+
+    async def list_tools(self) -> list[Tool]:
+        """Return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
+        self.tools_changed = False
         return await self._while_open(self._list_tools())
 
     async def call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
@@ -102,7 +110,24 @@ class Connection:
         async with self._client:
             _keep_misfits(self._client.session)
             self._ready.set()
-            await self._closing.wait()
+            listening = asyncio.create_task(self._listen())
+            try:
+                await self._closing.wait()
+            finally:
+                listening.cancel()
+
+    async def _take_message(self, message: object) -> None:
+        self.tools_changed = self.tools_changed or isinstance(message, ToolListChangedNotification)
+
+    async def _listen(self) -> None:
+        """Hear of changed tools from a server of a protocol that tells only those who ask."""
+        tools = self._client.server_capabilities.tools
+        if not (tools and tools.list_changed):
+            return
+        with suppress(Exception):  # an older protocol, which tells all; or whatever the server makes of it
+            async with self._client.listen(tools_list_changed=True) as changes:
+                async for _ in changes:
+                    self.tools_changed = True
 
     async def _list_tools(self) -> list[Tool]:
         page = await self._client.list_tools()

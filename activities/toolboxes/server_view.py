@@ -12,6 +12,7 @@ from activities.process.activity_errors import one_line
 from activities.storage.journal import Journal
 from activities.toolboxes.mcp_connection import MISFIT
 from activities.toolboxes.offered_tools import OfferedTools
+from activities.toolboxes.result_parts import with_readable_parts
 from activities.toolboxes.server import ToolboxServer
 from grammar.documents.values import encodable
 from grammar.errors import StorageFailed, TaskError, ToolboxFailed
@@ -66,6 +67,7 @@ class ServerView(MCPServer):
 
     async def list_tools(self, run_context: object = None, agent: object = None) -> list[Tool]:
         """Return the tools that this run may use, under the names that the model sees."""
+        await self._server.follow_changes()
         return self._offered.of(self._name)
 
     async def call_tool(
@@ -107,7 +109,7 @@ class ServerView(MCPServer):
         try:
             result = await self._server.call(tool, arguments, meta)
             self._warn_of_repairs(tool, result)
-            return result
+            return with_readable_parts(result)
         except ToolboxFailed:
             raise
         except Exception as error:  # the call's own: the server still answers, and the model is told

@@ -12,6 +12,17 @@ RESULTS: dict[str, Any] = {
     "null_structure": {**TEXT, "structuredContent": None},
     "half_a_character": {"content": [{"type": "text", "text": "half \ud83d, whole \U0001f600"}]},
     "no_object": [1],
+    "learn": {"content": [{"type": "text", "text": "learnt"}]},
+    "media": {
+        "content": [
+            {"type": "text", "text": "see"},
+            {"type": "image", "data": "aGVsbG8=", "mimeType": "image/png"},
+            {"type": "audio", "data": "aGVsbG8=", "mimeType": "audio/wav"},
+            {"type": "resource", "resource": {"uri": "file:///a.txt", "text": "inside"}},
+            {"type": "resource", "resource": {"uri": "file:///b", "blob": "aGVsbG8="}},
+            {"type": "resource_link", "uri": "file:///c", "name": "c"},
+        ]
+    },
 }
 
 
@@ -38,6 +49,9 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
 for line in sys.stdin:
     received = json.loads(line)
+    if received.get("params", {}).get("name") == "learn":
+        RESULTS["learnt"] = TEXT
+        put({"method": "notifications/tools/list_changed"})
     if received.get("params", {}).get("name") == "broken":
         print(f'{{"jsonrpc": "2.0", "id": {received["id"]}, "result": {{"content": [', flush=True)
     elif "id" in received:
