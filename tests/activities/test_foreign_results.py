@@ -64,7 +64,7 @@ READABLE = ["[audio/wav, 5 bytes]", "inside", "file:///b [data, 5 bytes]", "c <f
 @pytest.mark.parametrize("api", ["chat_completions", "responses"])
 async def test_parts_that_are_no_text(bench: Bench, endpoint: ScriptedEndpoint, api: str) -> None:
     endpoint.rules = calls(Call(name="media"))
-    result = await bench.agent(toolboxes=raw_box(), model=ModelSpec(api_type=api))  # type: ignore[arg-type]
+    result = await bench.agent(toolboxes=raw_box(), model=ModelSpec(api_type=api))
     text = "\n".join(["see", "[image/png, 5 bytes]", *READABLE])
     assert result.tool_results[0].text == text
     assert result.value == text
