@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ from activities.agents.model_clients import ModelClients
 from activities.gather import GatherActivity
 from activities.prepare import PrepareActivity
 from activities.process import preloading
+from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
 from activities.shell import ShellActivity
@@ -89,6 +91,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     renderer = Renderer()
     models = ModelClients(LocalModel())
     pool = ServerPool()
+    background = Background(partial(runs.wait_closed, backend.client))
     worker = Worker(
         backend.client,
         task_queue=task_queue,
@@ -96,7 +99,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
         activities=[
             PrepareActivity(renderer, documents).prepare,
             AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
-            ShellActivity(renderer, documents).run_shell,
+            ShellActivity(renderer, documents, background).run_shell,
             GatherActivity(documents).gather,
         ],
         workflow_runner=workflow_runner(),
@@ -113,6 +116,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
         async with worker:
             yield worker
     finally:
+        await background.close()
         await pool.close()
         await models.close()
         await warming_up

@@ -11,7 +11,7 @@ from temporalio.common import RetryPolicy
 
 from grammar.documents import rules
 from grammar.documents.models import Retry, Task
-from grammar.documents.references import short_name
+from grammar.documents.references import distinct_names
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import Value
 from grammar.messages import model_choice, names
@@ -138,7 +138,10 @@ def branch_request(
     return AgentRequest(
         task=activity_id(index, None),
         prompt=branch.prompt,
-        agents=[AgentSpec(name=short_name(name), personality=bundle.personalities[name]) for name in task.agents],
+        agents=[
+            AgentSpec(name=name, personality=bundle.personalities[reference])
+            for name, reference in zip(distinct_names(task.agents), task.agents, strict=True)
+        ],
         toolboxes=bundle.toolboxes_of(task) if rehearsal is None or rehearsal.needs_toolboxes else {},
         model=model_choice.choose(task, bundle.config, branch.choice),
         max_turns=task.turns,

@@ -89,14 +89,16 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
     from activities.model_endpoint.checked_response import check
 
     headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
+    base, query = endpoint.split_query(url)
     hooks = {"request": [] if chosen.key else [_without_key], "response": [check]}
     # Retries are Temporal's: one layer of them, which people can see.
     return AsyncOpenAI(
-        base_url=url,
+        base_url=base,
+        default_query=query,
         api_key=chosen.key or "none",
         max_retries=0,
         default_headers=headers,
-        http_client=DefaultAsyncHttpx2Client(event_hooks=hooks),
+        http_client=DefaultAsyncHttpx2Client(event_hooks=hooks, mounts=endpoint.PAST_PROXIES),
     )
 
 

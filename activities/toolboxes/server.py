@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from mcp.types import CallToolResult, Tool
@@ -49,6 +49,12 @@ class ToolboxServer:
             self.broken = True  # it goes on with a call that nobody waits for
             raise
 
+    async def follow_changes(self) -> None:
+        """List the tools again where the server has said that they have changed; as they are, where that fails."""
+        if self._connection and self._connection.tools_changed:
+            with suppress(Exception):  # the next call tells of a server that is lost
+                self.tools = await self._connection.list_tools()
+
     async def is_alive(self) -> bool:
         """Return whether it is still there, and can be used again."""
         if self._process and not self._process.running:
@@ -79,7 +85,7 @@ class ToolboxServer:
         if self._connection:
             yield self._connection
             return
-        async with self._fresh() as (connection, _):
+        async with self._fresh() as (connection, self.tools):
             yield connection
 
     @asynccontextmanager

@@ -37,7 +37,7 @@ class AgentSpec(BaseModel):
     """One agent; the first of a task is the primary one, the others are its handoff targets."""
 
     name: str
-    """The short name of its personality, which the model sees."""
+    """The short name of its personality, which the model sees; with its folder where two have the same."""
     personality: Personality
     """Who it is, and what it is there for."""
 

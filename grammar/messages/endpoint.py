@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from grammar.messages.activity_requests import ModelSpec
 
@@ -10,6 +10,12 @@ OPENAI = "https://api.openai.com/v1"
 COPILOT = "https://api.githubcopilot.com"
 KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 DEFAULT_MODEL = "gpt-4.1"
+
+# A proxy cannot reach what is on this machine, whatever NO_PROXY says.
+PAST_PROXIES: Mapping[str, None] = dict.fromkeys(
+    ("all://localhost", "all://*.localhost", "all://127.0.0.0/8", "all://[::1]")
+)
+"""The `mounts` of an HTTP client that asks no proxy for addresses of this machine."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,12 @@ def is_embedded(environ: Mapping[str, str]) -> bool:
 def model_name(spec: ModelSpec, environ: Mapping[str, str]) -> str:
     """Return the provider's id of the model: that of the spec, else COPILOT_DEFAULT_MODEL, else `gpt-4.1`."""
     return spec.name or environ.get("COPILOT_DEFAULT_MODEL") or DEFAULT_MODEL
+
+
+def split_query(url: str) -> tuple[str, dict[str, str]]:
+    """Return the base URL without its query, and the query: the parameters of each request, such as `api-version`."""
+    parts = urlsplit(url)
+    return parts._replace(query="", fragment="").geturl(), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
 def shown(url: str | None) -> str | None:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import PendingActivityState, TimeoutType
+from temporalio.api.failure.v1 import Failure as FailureMessage
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
@@ -27,6 +28,11 @@ from runtime.runs.standing import IsServed, remembered
 PAUSES = 10
 LONGEST_PAUSE = 3.0
 STUCK_AFTER = 3
+TIMEOUTS = {
+    TimeoutType.TIMEOUT_TYPE_HEARTBEAT: "the worker was lost",
+    TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "the attempt took longer than start_to_close_timeout",
+}
+"""Why an attempt was given up, where Temporal says `activity Heartbeat timeout`."""
 
 
 async def follow(
@@ -135,13 +141,20 @@ def _live(info: PendingActivityInfo, progress: Progress | None) -> PendingActivi
     return PendingActivity(
         attempt=info.attempt,
         progress=progress,
-        last_failure=info.last_failure.message,
+        last_failure=_failure_text(info.last_failure),
         kind=info.last_failure.application_failure_info.type,
         attempts=info.maximum_attempts,
         since=_time(info.scheduled_time if scheduled else info.last_started_time),
         retry_at=_time(info.next_attempt_schedule_time),
         queued=scheduled and not info.next_attempt_schedule_time.seconds,
     )
+
+
+def _failure_text(failure: FailureMessage) -> str:
+    """Return why the last attempt failed, with Temporal's own timeouts in our words; empty where there was none."""
+    if failure.HasField("timeout_failure_info"):
+        return TIMEOUTS.get(failure.timeout_failure_info.timeout_type, failure.message)
+    return failure.message
 
 
 def _time(stamp: Timestamp) -> datetime | None:

@@ -15,7 +15,7 @@ from temporalio.converter import (
     StorageDriverStoreContext,
 )
 
-from grammar.errors import TaskflowError
+from grammar.errors import StorageFailed, TaskflowError
 
 
 class FileStorageDriver(StorageDriver):
@@ -49,7 +49,10 @@ class FileStorageDriver(StorageDriver):
         content = payload.SerializeToString(deterministic=True)
         digest = hashlib.sha256(content).hexdigest()
         if not is_kept(path := self._path(digest)):
-            _write(path, content)
+            try:
+                _write(path, content)
+            except OSError as error:
+                raise StorageFailed(f"a payload could not be written: {error.strerror}: {path}") from error
         return StorageDriverClaim({"sha256": digest})
 
     def _retrieve(self, claim: StorageDriverClaim) -> Payload:
@@ -82,7 +85,11 @@ def _write(path: Path, content: bytes) -> None:
     """Write the file whole or not at all, also in a power failure."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
-        unfinished.write(content)
-        unfinished.flush()
-        os.fsync(unfinished.fileno())
+        try:
+            unfinished.write(content)
+            unfinished.flush()
+            os.fsync(unfinished.fileno())
+        except OSError:  # a full disk: it is not to be filled further
+            Path(unfinished.name).unlink()
+            raise
     Path(unfinished.name).replace(path)
