@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from dotenv import load_dotenv
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -35,18 +35,14 @@ from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
-from console.problems import print_bug, print_problems
-from console.screen import open_screen
-from grammar.errors import UserError
+from commands.process_edge import run_and_leave
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
-from runtime import stopping
+from runtime import dot_env, stopping, streams
 from runtime.backend import Backend, open_backend
-from runtime.exit import leave
 from runtime.local_server import worker_locks
 from runtime.runs import runs
 from runtime.sandbox import workflow_runner
-from runtime.state import state_dir
 from runtime.storage.document_files import FileDocuments
 from workflows.taskflow import TaskflowWorkflow
 
@@ -133,13 +129,26 @@ def set_deadlock_timeout(worker: Worker) -> None:
 
 async def serve(task_queue: str, limits: Limits) -> None:
     """Serve the task queue, and runs of the embedded server that nobody serves, until told to stop."""
-    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
+    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ready = asyncio.Event()
+    serving = asyncio.create_task(serve_until(stop, ready, task_queue, limits))
+    await stopping.first(stop.wait(), ready.wait(), asyncio.shield(serving))
+    if not ready.is_set() and not serving.done():  # nothing is served yet: what is still starting is not waited for
+        serving.cancel()
+    await asyncio.wait([serving])
+    if not serving.cancelled():
+        serving.result()
+
+
+async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
+    """Serve until `stop` is set; set `ready` once that has begun."""
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(open_backend())
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(running_worker(backend, task_queue, limits))
         print_serving(backend, task_queue)
+        ready.set()
         if backend.embedded:
             adopting = asyncio.create_task(adopt_runs(backend, limits))
             stack.callback(adopting.cancel)
@@ -150,7 +159,7 @@ async def serve(task_queue: str, limits: Limits) -> None:
 async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
     """Serve one run until it has ended and whoever started this process has closed its stdin."""
     stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
     unfollowed = asyncio.create_task(stopping.stdin_closed())
     async with open_backend() as backend:
         over = asyncio.create_task(stopping.first(stop.wait(), run_over(backend.client, run_id, unfollowed)))
@@ -167,7 +176,7 @@ async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
 async def answer_queries(task_queue: str) -> None:
     """Answer queries about a run until stdin is closed, unless another worker serves the run."""
     stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
     async with open_backend() as backend:
         if lock := worker_locks.serve_run(task_queue):
             try:
@@ -239,31 +248,29 @@ def command(
     debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
 ) -> None:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
-    load_dotenv(Path.cwd() / ".env")
+    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
+    run_and_leave(partial(_work, task_queue, run_id, queries_only, limits, debug), debug=debug)
+
+
+def _work(task_queue: str, run_id: str | None, queries_only: bool, limits: Limits, debug: bool) -> int:
+    dot_env.load()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if not debug:
         # A failed attempt is in the run's history, where it belongs.
         logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
         logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
-    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    view = open_screen()
-    try:
-        if run_id and queries_only:
-            asyncio.run(answer_queries(task_queue))
-        else:
-            preloading.begin()
-            asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
-    except UserError as error:
-        print_problems(view, error, json=False)
-        leave(error.exit_code)
-    except Exception as error:  # the edge of the process: the details go to a file
-        print_bug(view, error, json=False, folder=state_dir())
-        leave(ExitCode.BUG)
-    leave(ExitCode.DONE)
+    if run_id and queries_only:
+        asyncio.run(answer_queries(task_queue))
+    else:
+        preloading.begin()
+        asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
+    return ExitCode.DONE
 
 
 def main() -> None:
     """Run the command line, as the console script `taskflow-worker` or as `worker.py`."""
+    streams.prepare()
+    stopping.interrupt_on(signal.SIGTERM, signal.SIGHUP)
     app(prog_name="taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py")
 
 
