@@ -1,7 +1,12 @@
 """Questions to the person at the terminal."""
 
+import asyncio
 import json
-from typing import Literal, cast
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Literal, TypeVar, cast
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -12,6 +17,7 @@ from console import keyboard
 from console.printable import printable
 from grammar.messages.reports import Action, Approval, Decision, Parked
 
+T = TypeVar("T")
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
 _ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set output": "set_output", "abort": "abort"}
 _MEANINGS = (
@@ -45,19 +51,45 @@ class _JsonPrompt(Prompt):
             raise InvalidResponse(f"not JSON ({error}); a text needs quotes") from None
 
 
-def detach_or_cancel(console: Console, run_id: str) -> bool:
-    """Ask whether to leave the run or to cancel it; return True to detach. A second Ctrl-C or end of input cancels."""
+async def unhurried(question: Callable[[], T]) -> T:
+    """Return what the question returns. It is left to its own thread, which holds up nothing where nobody answers."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def take(given: Future[T]) -> None:
+        if answer.cancelled():
+            return
+        if error := given.exception():
+            answer.set_exception(error)
+        else:
+            answer.set_result(given.result())
+
+    def put() -> None:
+        given: Future[T] = Future()
+        try:
+            given.set_result(question())
+        except Exception as error:
+            given.set_exception(error)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(take, given)
+
+    threading.Thread(target=put, name="question", daemon=True).start()
+    return await answer
+
+
+def detach_or_cancel(console: Console, run_id: str) -> Answer:
+    """Ask whether to leave the run or to cancel it. Ctrl-C and the end of input detach: nobody is there."""
     _start_question(console)
     try:
-        answer = Prompt.ask(
+        answer = _PrefixPrompt.ask(
             f"run {run_id}: detach (it goes on without you) or cancel?",
             choices=["detach", "cancel"],
             default="detach",
             console=console,
         )
     except (EOFError, KeyboardInterrupt):
-        return False
-    return answer == "detach"
+        return "detach"
+    return cast(Answer, answer)
 
 
 def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
