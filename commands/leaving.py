@@ -22,6 +22,16 @@ class Leaving:
         self._run_id = run_id
         self.interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM, leaving=display.close)
         self.hung_up = stopping.on_signals(signal.SIGHUP, leaving=display.close)
+        if screen.is_live:
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTSTP, display.suspend)
+            loop.add_signal_handler(signal.SIGCONT, display.redraw)
+
+    def let_suspend(self) -> None:
+        """Let Ctrl-Z stop the process at once again: nothing is drawn any more."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTSTP, signal.SIGCONT):
+            loop.remove_signal_handler(number)
 
     async def wanted(self, approvals: ApprovalQuestions) -> Answer:
         """Return `detach` or `cancel` once somebody says so: by signals, or where a question offers it.

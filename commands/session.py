@@ -193,6 +193,7 @@ class Session:
                     return self._left_cancelling(backend)
                 await followed
         finally:
+            leaving.let_suspend()
             for task in (followed, watching, wanted, ticking):
                 task.cancel()
         return await self._end(backend, handle, served, leaving.interrupted)

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Literal, TypeVar, cast
@@ -19,25 +20,37 @@ from grammar.messages.reports import Action, Approval, Decision, Parked
 
 T = TypeVar("T")
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
-_ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set output": "set_output", "abort": "abort"}
+_ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set-output": "set_output", "abort": "abort"}
+# How a command begins that somebody types at a question, and the answers that go by another name there.
+_PROGRAM = re.compile(r"^(?:\S*python[\d.]* )?\S*(?:starter\.py|taskflow) ")
+_COMMANDS = {"approve": "yes", "reject": "no"}
 _MEANINGS = (
     ("retry", "run again what failed"),
     ("skip", "go on without it"),
-    ("set output", "go on with a value in its place"),
+    ("set-output", "go on with a value in its place"),
     ("abort", "end the run as failed"),
     ("leave", "decide later: it stays parked, and costs nothing"),
 )
 
 
 class _PrefixPrompt(Prompt):
-    """The beginning of an answer is enough."""
+    """The beginning of an answer is enough; the command that means the same is one, too."""
 
     def process_response(self, value: str) -> str:
-        """Return the choice that begins so. Raises InvalidResponse."""
-        found = [choice for choice in self.choices or () if choice.startswith(value.strip().lower())]
-        if not value.strip() or len(found) != 1:
-            raise InvalidResponse(self.illegal_choice_message)
-        return found[0]
+        """Return the choice that is meant. Raises InvalidResponse."""
+        if found := spoken_choice(value, self.choices or ()):
+            return found
+        raise InvalidResponse(f"please answer with one of: {', '.join(self.choices or ())}")
+
+
+def spoken_choice(words: str, choices: Sequence[str]) -> str | None:
+    """Return the choice that begins so, or whose command it is (`starter.py skip ID`); None: none, or several."""
+    said = _PROGRAM.sub("", " ".join(words.lower().split()), count=1)
+    said = said.replace("set output", "set-output").replace("set_output", "set-output")
+    word, _, more = said.partition(" ")
+    meant = "always" if word == "approve" and "--always" in more else _COMMANDS.get(word, word)
+    found = [choice for choice in choices if choice.startswith(meant) and (not more or choice == meant)]
+    return found[0] if meant and len(found) == 1 else None
 
 
 class _JsonPrompt(Prompt):
