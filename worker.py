@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from temporalio.client import Client
 from temporalio.worker import Worker
+from typer._click.exceptions import UsageError  # not among what typer exports
 
 from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
@@ -35,6 +35,7 @@ from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
+from commands.command_group import usage_problem
 from commands.process_edge import run_and_leave
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
@@ -54,6 +55,8 @@ ADOPT_INTERVAL = 2.0
 # The SDK takes a workflow that is busy for 2 s for one that hangs, and fails its task, again and again. With large
 # values, or on a machine that has much else to do, ours is only busy.
 DEADLOCK_TIMEOUT = 30
+MOST_AT_ONCE = 10_000
+LONGEST_GRACE = 86_400
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,12 @@ def print_serving(backend: Backend, task_queue: str) -> None:
     print(f"serving task queue {task_queue} at {backend.address}{ui}", file=sys.stderr, flush=True)
 
 
+def _grace(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST_GRACE:  # a range of typer's lets `nan` through
+        raise typer.BadParameter(f"give 0 to {LONGEST_GRACE} seconds")
+    return seconds
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -238,21 +247,19 @@ def command(
     queries_only: Annotated[
         bool, typer.Option("--queries-only", help="With --run: answer queries about the run, and do none of its work.")
     ] = False,
-    max_concurrent_activities: Annotated[int, typer.Option(min=1, help="Activities at once.")] = Limits.activities,
+    max_concurrent_activities: Annotated[
+        int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")
+    ] = Limits.activities,
     max_concurrent_workflow_tasks: Annotated[
-        int, typer.Option(min=2, help="Workflow tasks at once.")
+        int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")
     ] = Limits.workflow_tasks,
     graceful_shutdown_timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds that running activities get when told to stop.")
+        float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")
     ] = Limits.grace,
     debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
-) -> None:
+) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    run_and_leave(partial(_work, task_queue, run_id, queries_only, limits, debug), debug=debug)
-
-
-def _work(task_queue: str, run_id: str | None, queries_only: bool, limits: Limits, debug: bool) -> int:
     dot_env.load()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if not debug:
@@ -267,11 +274,20 @@ def _work(task_queue: str, run_id: str | None, queries_only: bool, limits: Limit
     return ExitCode.DONE
 
 
+def execute() -> int:
+    """Do what the command line says. Return the exit code. Raises UserError."""
+    name = "taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py"
+    try:
+        return app(prog_name=name, standalone_mode=False) or ExitCode.DONE
+    except UsageError as error:
+        raise usage_problem(error) from error
+
+
 def main() -> None:
-    """Run the command line, as the console script `taskflow-worker` or as `worker.py`."""
+    """Run the command line, as the console script `taskflow-worker` or as `worker.py`, and leave."""
     streams.prepare()
     stopping.interrupt_on(signal.SIGTERM, signal.SIGHUP)
-    app(prog_name="taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py")
+    run_and_leave(execute, debug="--debug" in sys.argv)
 
 
 if __name__ == "__main__":

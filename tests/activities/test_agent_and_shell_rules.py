@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.agents.model_clients import _connect, settings
+from activities.agents.local_model import LocalModel
+from activities.agents.model_clients import ModelClients, _connect, settings
 from activities.agents.results import text_of
 from activities.toolboxes.server_process import ServerProcess, environment
 from grammar.documents.models import Personality
+from grammar.errors import BadRequest, ModelAccess, UserError
 from grammar.messages import rate_limit
 from grammar.messages.activity_requests import AgentSpec, ModelSpec, TemplateContext
 from grammar.messages.endpoint import choose
@@ -43,6 +45,22 @@ def test_temperature(
     if variable:
         monkeypatch.setenv("MODEL_TEMP", variable)
     assert settings(ModelSpec(**spec), with_tools=False).temperature == temperature
+
+
+@pytest.mark.parametrize("variable", ["warm", "nan", "1e999", "0,7"])
+def test_a_temperature_that_is_none(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_TEMP", variable)
+    with pytest.raises(BadRequest, match=f"MODEL_TEMP is '{variable}'; set it to a number"):
+        settings(ModelSpec(), with_tools=False)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:999999/v1", "http://[::1", "http://localhost:port/v1"])
+async def test_an_endpoint_that_is_no_url(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_API_ENDPOINT", url)
+    with pytest.raises(UserError, match="the model's endpoint is no URL"):
+        choose(ModelSpec(), os.environ)
+    with pytest.raises(ModelAccess, match="the model's endpoint is no URL"):
+        await ModelClients(LocalModel()).model(ModelSpec())
 
 
 def test_settings_with_tools(monkeypatch: pytest.MonkeyPatch) -> None:
