@@ -1,6 +1,7 @@
 """Rules of the specification on agents and shells that no other test here shows."""
 
 import inspect
+import math
 import os
 import sys
 from pathlib import Path
@@ -274,7 +275,8 @@ async def test_bytes_of_a_tool_that_are_not_utf8_are_warned_of(bench: Bench, end
 
 def test_the_delay_after_429_where_the_server_asks_for_none() -> None:
     assert [rate_limit.delay(None, times) for times in range(1, 8)] == [5, 10, 20, 40, 80, 120, 120]
-    assert rate_limit.delay(300, 3) == 300
+    assert rate_limit.delay(None, 10_000) == 120
+    assert [rate_limit.delay(asked, 3) for asked in (300, -1, 1e300, math.inf)] == [300, 0, 86_400, 86_400]
 
 
 async def test_the_tail_of_stderr(bench: Bench) -> None:
