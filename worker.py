@@ -278,9 +278,12 @@ def execute() -> int:
     """Do what the command line says. Return the exit code. Raises UserError."""
     name = "taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py"
     try:
-        return app(prog_name=name, standalone_mode=False) or ExitCode.DONE
+        code = app(prog_name=name, standalone_mode=False) or ExitCode.DONE
     except UsageError as error:
         raise usage_problem(error) from error
+    if code == ExitCode.INTERRUPTED:  # so typer says it
+        raise KeyboardInterrupt
+    return code
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
 """What the program is started in: one line where that cannot be used."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +66,22 @@ def test_a_pipe_that_is_closed_and_an_encoding_that_is_not_utf_8(starter: Starte
         starter("lint", "--json", "\N{LATIN SMALL LETTER E WITH ACUTE}.yaml", PYTHONIOENCODING="ascii").stdout
     )
     assert told["problems"][0]["file"] == "\N{LATIN SMALL LETTER E WITH ACUTE}.yaml"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_connects_is_one_line(here: Path, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        silent.settimeout(30)
+        starter = subprocess.Popen(
+            [sys.executable, str(ROOT / "starter.py"), "list"], stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"TEMPORAL_ADDRESS": address, "TASKFLOW_STATE_DIR": str(here / "state")},
+        )  # fmt: skip
+        connection, _ = silent.accept()
+        with connection:
+            starter.send_signal(number)
+            _, told = starter.communicate(timeout=30)
+    assert (starter.returncode, told) == (130, "interrupted\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
