@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from dotenv import load_dotenv
 from temporalio.client import Client
 from temporalio.worker import Worker
+from typer._click.exceptions import UsageError  # not among what typer exports
 
 from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
@@ -37,18 +37,15 @@ from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
-from console.problems import print_bug, print_problems
-from console.screen import open_screen
-from grammar.errors import UserError
+from commands.command_group import usage_problem
+from commands.process_edge import run_and_leave
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
-from runtime import stopping, this_process
+from runtime import dot_env, stopping, streams, this_process
 from runtime.backend import Backend, open_backend
-from runtime.exit import leave
 from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
 from runtime.sandbox import workflow_runner
-from runtime.state import state_dir
 from runtime.storage.document_files import FileDocuments
 from workflows.taskflow import TaskflowWorkflow
 
@@ -60,6 +57,8 @@ ADOPT_INTERVAL = 2.0
 # The SDK takes a workflow that is busy for 2 s for one that hangs, and fails its task, again and again. With large
 # values, or on a machine that has much else to do, ours is only busy.
 DEADLOCK_TIMEOUT = 30
+MOST_AT_ONCE = 10_000
+LONGEST_GRACE = 86_400
 
 
 @dataclass(frozen=True)
@@ -138,13 +137,26 @@ def set_deadlock_timeout(worker: Worker) -> None:
 
 async def serve(task_queue: str, limits: Limits) -> None:
     """Serve the task queue, and runs of the embedded server that nobody serves, until told to stop."""
-    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
+    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ready = asyncio.Event()
+    serving = asyncio.create_task(serve_until(stop, ready, task_queue, limits))
+    await stopping.first(stop.wait(), ready.wait(), asyncio.shield(serving))
+    if not ready.is_set() and not serving.done():  # nothing is served yet: what is still starting is not waited for
+        serving.cancel()
+    await asyncio.wait([serving])
+    if not serving.cancelled():
+        serving.result()
+
+
+async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
+    """Serve until `stop` is set; set `ready` once that has begun."""
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(open_backend())
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(running_worker(backend, task_queue, limits))
         print_serving(backend, task_queue)
+        ready.set()
         if backend.embedded:
             adopting = asyncio.create_task(adopt_runs(backend, limits))
             stack.callback(adopting.cancel)
@@ -155,7 +167,7 @@ async def serve(task_queue: str, limits: Limits) -> None:
 async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
     """Serve one run until it has ended and whoever started this process has closed its stdin."""
     stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
     unfollowed = asyncio.create_task(stopping.stdin_closed())
     async with open_backend() as backend:
         over = asyncio.create_task(stopping.first(stop.wait(), run_over(backend.client, run_id, unfollowed)))
@@ -172,7 +184,7 @@ async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
 async def answer_queries(task_queue: str) -> None:
     """Answer queries about a run until stdin is closed, unless another worker serves the run."""
     stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
     async with open_backend() as backend:
         if lock := worker_locks.serve_run(task_queue):
             try:
@@ -224,6 +236,12 @@ def print_serving(backend: Backend, task_queue: str) -> None:
     print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
 
 
+def _grace(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST_GRACE:  # a range of typer's lets `nan` through
+        raise typer.BadParameter(f"give 0 to {LONGEST_GRACE} seconds")
+    return seconds
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -237,42 +255,50 @@ def command(
     queries_only: Annotated[
         bool, typer.Option("--queries-only", help="With --run: answer queries about the run, and do none of its work.")
     ] = False,
-    max_concurrent_activities: Annotated[int, typer.Option(min=1, help="Activities at once.")] = Limits.activities,
+    max_concurrent_activities: Annotated[
+        int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")
+    ] = Limits.activities,
     max_concurrent_workflow_tasks: Annotated[
-        int, typer.Option(min=2, help="Workflow tasks at once.")
+        int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")
     ] = Limits.workflow_tasks,
     graceful_shutdown_timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds that running activities get when told to stop.")
+        float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")
     ] = Limits.grace,
     debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
-) -> None:
+) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
-    load_dotenv(Path.cwd() / ".env")
+    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
+    dot_env.load()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     if not debug:
         # A failed attempt is in the run's history, where it belongs.
         logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
         logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
-    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    view = open_screen()
+    if run_id and queries_only:
+        asyncio.run(answer_queries(task_queue))
+    else:
+        preloading.begin()
+        asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
+    return ExitCode.DONE
+
+
+def execute() -> int:
+    """Do what the command line says. Return the exit code. Raises UserError."""
+    name = "taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py"
     try:
-        if run_id and queries_only:
-            asyncio.run(answer_queries(task_queue))
-        else:
-            preloading.begin()
-            asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
-    except UserError as error:
-        print_problems(view, error, json=False)
-        leave(error.exit_code)
-    except Exception as error:  # the edge of the process: the details go to a file
-        print_bug(view, error, json=False, folder=state_dir())
-        leave(ExitCode.BUG)
-    leave(ExitCode.DONE)
+        code = app(prog_name=name, standalone_mode=False) or ExitCode.DONE
+    except UsageError as error:
+        raise usage_problem(error) from error
+    if code == ExitCode.INTERRUPTED:  # so typer says it
+        raise KeyboardInterrupt
+    return code
 
 
 def main() -> None:
-    """Run the command line, as the console script `taskflow-worker` or as `worker.py`."""
-    app(prog_name="taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py")
+    """Run the command line, as the console script `taskflow-worker` or as `worker.py`, and leave."""
+    streams.prepare()
+    stopping.interrupt_on(signal.SIGTERM, signal.SIGHUP)
+    run_and_leave(execute, debug="--debug" in sys.argv)
 
 
 if __name__ == "__main__":

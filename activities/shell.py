@@ -139,10 +139,6 @@ def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:
     return BranchResult(value=value, produced=True, tool_results=[hidden])
 
 
-def _warnings(stdout: Stdout) -> list[str]:
-    return [] if stdout.is_utf8 else ["stdout was not UTF-8; such bytes were replaced"]
-
-
 def _hide(stdout: Stdout, secrets: Secrets) -> None:
     """Hide secrets in what is to be stored. Where there is none to hide, the text need not be read."""
     if secrets.names:

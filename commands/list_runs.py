@@ -24,7 +24,7 @@ def list_runs(
     since: Annotated[
         str | None, typer.Option("--since", metavar="WHEN", help="Started since: 2h, 3d, or a date such as 2026-11-24.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="So many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="So many.")] = 20,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -61,7 +61,7 @@ def moment(text: str, now: datetime) -> datetime:
     """Return the moment that `--since` means: so long ago, or a date, local unless it says. Raises InvalidFlow."""
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: near the first or last day of the calendar
         pass
     try:
         return now - timedelta(seconds=parse_duration(text))

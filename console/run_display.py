@@ -60,9 +60,12 @@ class RunDisplay:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Leave the terminal to somebody else for the length of the block; what is new meanwhile is shown after it."""
+        """Leave the terminal to a question for the length of the block: below the live view, which stands still.
+
+        What is new meanwhile is shown after it.
+        """
         was_shown = self._live is not None
-        self.close()
+        self.close(keep=True)
         self._is_silent = True
         try:
             yield
@@ -105,12 +108,27 @@ class RunDisplay:
         elif not self._is_live and not self._is_silent and self._now() - self._last_printed >= PROGRESS_INTERVAL:
             self._print_progress()
 
-    def close(self) -> None:
-        """Remove the live view, and leave the terminal as it was."""
+    def close(self, keep: bool = False) -> None:
+        """Remove the live view, or with `keep` leave it where it is, and leave the terminal as it was."""
         if self._live:
+            self._live.transient = not keep
             self._live.stop()
             self._live = None
             keyboard.enable_echo()
+
+    def suspend(self) -> None:
+        """Stop this process as Ctrl-Z does, with the terminal as it was; draw again once it goes on."""
+        was_shown = self._live is not None
+        self.close()
+        keyboard.suspend()
+        if was_shown:
+            self._start_live_view()
+
+    def redraw(self) -> None:
+        """Draw the live view anew: the process was stopped, and somebody else had the terminal."""
+        if self._live:
+            self.close()
+            self._start_live_view()
 
     def _hold_back(self, changes: RunChanges) -> None:
         """Of what is held back, the events add up; of the rest, the newest counts."""

@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 # How many transcript entries a final failure records. (Of a failure that is not final, Temporal keeps 4 KB at most.)
 LAST_ENTRIES = 20
-# Seconds. What an endpoint asks for beyond is a slip of its pen, and more than a timer takes.
-LONGEST_WAIT = 86_400.0
 # A disk that is full, damaged, or not to be written to: no bug, and it can be mended.
 OF_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
 
@@ -104,12 +102,12 @@ def retry_after(headers: dict[str, str]) -> float | None:
     They are in the header `retry-after-ms`, or in `retry-after`, in seconds or as a date.
     """
     if milliseconds := _number(headers.get("retry-after-ms", "")):
-        return min(milliseconds / 1000, LONGEST_WAIT)
+        return min(milliseconds / 1000, rate_limit.LONGEST_WAIT)
     value = headers.get("retry-after", "")
     if (seconds := _number(value)) is not None:
-        return min(seconds, LONGEST_WAIT)
+        return min(seconds, rate_limit.LONGEST_WAIT)
     if (date := _date(value)) is not None:
-        return min(max(0.0, date - time.time()), LONGEST_WAIT)
+        return min(max(0.0, date - time.time()), rate_limit.LONGEST_WAIT)
     return None
 
 

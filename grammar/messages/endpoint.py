@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+from grammar.errors import UserError
 from grammar.messages.activity_requests import ModelSpec
 
 OPENAI = "https://api.openai.com/v1"
@@ -33,7 +34,7 @@ class Endpoint:
 
 
 def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
-    """Return the endpoint of a model, with the key that belongs to its host."""
+    """Return the endpoint of a model, with the key that belongs to its host. Raises UserError where it is no URL."""
     configured = _configured(environ)
     url = spec.endpoint or configured
     variable = _variable(spec, url, configured, environ)
@@ -82,5 +83,8 @@ def _variable(spec: ModelSpec, url: str | None, configured: str | None, environ:
 
 
 def _host(url: str | None) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url or "")
-    return parts.scheme, parts.hostname, parts.port
+    try:
+        parts = urlsplit(url or "")
+        return parts.scheme, parts.hostname, parts.port
+    except ValueError as error:
+        raise UserError(f"the model's endpoint is no URL: {error}; see AI_API_ENDPOINT and `endpoint`") from error

@@ -66,11 +66,11 @@ class Lease:
             self._lock.release()
 
     def _keep(self) -> None:
-        self._lock = acquire(self._files.lease, shared=True)  # waits while a supervisor is ending its server
-        if self._released.is_set():
-            self._lock.release()
-            return
         try:
+            self._lock = acquire(self._files.lease, shared=True)  # waits while a supervisor is ending its server
+            if self._released.is_set():
+                self._lock.release()
+                return
             self._joined.set_result(join(self._files))
         except (EmbeddedServerFailed, OSError) as error:
             self._joined.set_exception(error)

@@ -93,6 +93,14 @@ async def test_the_deadline_bounds_it(runner: FlowRunner) -> None:
     assert "429 slow down" in failure.message
 
 
+@pytest.mark.parametrize("delay", [9.0, 946_080_000.0, 1e300])
+async def test_a_wait_beyond_the_deadline_ends_the_branch_at_once(runner: FlowRunner, delay: float) -> None:
+    runner.fakes.agent, asked = leaving(limited(turns=1, delay=delay))
+    report = await runner.run(ask("t", schedule_to_close_timeout="8s"))
+    failure = report.tasks[0].failures[0]
+    assert (len(asked), failure.type) == (1, "Timeout")
+
+
 @pytest.mark.parametrize(("signal", "repeat"), [("retry_call", True), ("skip_call", False)])
 async def test_a_person_decides_about_an_interrupted_call(runner: FlowRunner, signal: str, repeat: bool) -> None:
     calls = [PendingCall(id="3", tool="push", toolbox="", arguments="{}")]
