@@ -48,6 +48,7 @@ from runtime.runs import runs
 from runtime.sandbox import workflow_runner
 from runtime.state import state_dir
 from runtime.storage.document_files import FileDocuments
+from workflows import worker_log
 from workflows.taskflow import TaskflowWorkflow
 
 log = logging.getLogger("worker")
@@ -216,6 +217,16 @@ def print_serving(backend: Backend, task_queue: str) -> None:
     print(f"serving task queue {task_queue} at {backend.address}{ui}", file=sys.stderr, flush=True)
 
 
+def log_runs() -> None:
+    """Have what happens to runs go to stderr, a line each with the time."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    runs_log = logging.getLogger(worker_log.NAME)
+    runs_log.addHandler(handler)
+    runs_log.setLevel(logging.INFO)
+    runs_log.propagate = False
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -245,6 +256,8 @@ def command(
         # A failed attempt is in the run's history, where it belongs.
         logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
         logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
+    if run_id is None:
+        log_runs()
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
     view = open_screen()
     try:

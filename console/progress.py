@@ -12,7 +12,7 @@ from grammar.messages import model_choice
 from grammar.messages.activity_results import Progress, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.history import BranchPosition, position_of
-from grammar.messages.prices import cost, dollars
+from grammar.messages.prices import EMBEDDED, cost, dollars
 from grammar.messages.reports import Approval, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import spelled
@@ -210,6 +210,8 @@ class RunProgress:
             return ""
         amounts = list(self._amounts())
         known = sum(amount for amount in amounts if amount is not None)
+        if None in amounts and not known:
+            return ""
         return f"{'over ' * (None in amounts)}{dollars(known)}"
 
     def _amounts(self) -> Iterable[float | None]:
@@ -226,7 +228,8 @@ class RunProgress:
     def _amount(self, task: Task, choice: int, answered: str, used: Usage) -> float | None:
         named = task.choices[choice]
         logical = named.model if named else task.model
-        provider = model_choice.choose(task, self.bundle.config, choice).name or answered
+        named_id = model_choice.choose(task, self.bundle.config, choice).name
+        provider = answered if answered.endswith(EMBEDDED) else named_id or answered
         return cost(self.bundle.config, logical, provider, used)
 
 
