@@ -47,6 +47,7 @@ from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
 from runtime.sandbox import workflow_runner
 from runtime.storage.document_files import FileDocuments
+from workflows import worker_log
 from workflows.taskflow import TaskflowWorkflow
 
 log = logging.getLogger("worker")
@@ -242,6 +243,16 @@ def _grace(seconds: float) -> float:
     return seconds
 
 
+def log_runs() -> None:
+    """Have what happens to runs go to stderr, a line each with the time."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    runs_log = logging.getLogger(worker_log.NAME)
+    runs_log.addHandler(handler)
+    runs_log.setLevel(logging.INFO)
+    runs_log.propagate = False
+
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -274,6 +285,8 @@ def command(
         # A failed attempt is in the run's history, where it belongs.
         logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
         logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
+    if run_id is None:
+        log_runs()
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))
     else:

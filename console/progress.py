@@ -1,6 +1,5 @@
 """What a person is to see of a run while it goes on: what is known, put together. No screen here."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +12,7 @@ from grammar.messages import model_choice
 from grammar.messages.activity_results import Progress, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.history import BranchPosition, position_of
-from grammar.messages.prices import cost, dollars
+from grammar.messages.prices import EMBEDDED, cost, dollars
 from grammar.messages.reports import Approval, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import spelled
@@ -192,13 +191,15 @@ class RunProgress:
         found: dict[BranchPosition, BranchRow] = {}
         for position, limit in self._rate_limits.items():
             seconds = _seconds_between(now, limit.until)
-            found[position] = BranchRow(_label(position, task), "rate_limited", seconds, text=first_line(limit.note))
+            found[position] = BranchRow(
+                branch_label(position, task), "rate_limited", seconds, text=first_line(limit.note)
+            )
         for position, activity in self._activities.items():
-            found[position] = _activity_row(_label(position, task), task, activity, now)
+            found[position] = _activity_row(branch_label(position, task), task, activity, now)
         for position, call in self._approvals.items():
             text = first_line(f"{call.tool}({call.arguments})")
             seconds = _seconds_between(call.since, now)
-            found[position] = BranchRow(_label(position, task), "waiting_approval", seconds, text=text)
+            found[position] = BranchRow(branch_label(position, task), "waiting_approval", seconds, text=text)
         states = get_args(BranchState)
         mine = [(states.index(row.state), position) for position, row in found.items() if position.task == index]
         return [found[position] for _, position in sorted(mine)]
@@ -209,6 +210,8 @@ class RunProgress:
             return ""
         amounts = list(self._amounts())
         known = sum(amount for amount in amounts if amount is not None)
+        if None in amounts and not known:
+            return ""
         return f"{'over ' * (None in amounts)}{dollars(known)}"
 
     def _amounts(self) -> Iterable[float | None]:
@@ -225,7 +228,8 @@ class RunProgress:
     def _amount(self, task: Task, choice: int, answered: str, used: Usage) -> float | None:
         named = task.choices[choice]
         logical = named.model if named else task.model
-        provider = model_choice.choose(task, self.bundle.config, choice).name or answered
+        named_id = model_choice.choose(task, self.bundle.config, choice).name
+        provider = answered if answered.endswith(EMBEDDED) else named_id or answered
         return cost(self.bundle.config, logical, provider, used)
 
 
@@ -236,25 +240,18 @@ def _seconds_left(working: float | None, rows: Sequence[BranchRow]) -> float | N
     return with_waits(working, held_up, len(rows) - len(held_up))
 
 
-def activity_label(activity_id: str) -> str:
-    """Return `item 3, model 2` from an activity's id; empty for a task that does not fan out."""
-    found = re.findall(r"-(item|model)-(\d+)", activity_id)
-    return ", ".join(f"{kind} {number}" for kind, number in found)
-
-
 def _by_position(activities: Mapping[str, PendingActivity]) -> dict[BranchPosition, PendingActivity]:
     """Without what prepares and gathers."""
     found = ((position_of(activity_id), activity) for activity_id, activity in activities.items())
     return {position: activity for position, activity in found if position}
 
 
-def _label(position: BranchPosition, task: Task) -> str:
+def branch_label(position: BranchPosition, task: Task) -> str:
+    """Return what people call a branch of the task: `item 3 on gpt-4.1`; empty where it has only one."""
     named = task.choices[position.choice] if position.choice < len(task.choices) else None
-    parts = [
-        f"item {position.item + 1}" if task.repeats else "",
-        named.model if named and len(task.choices) > 1 else "",
-    ]
-    return " ".join(filter(None, parts))
+    item = f"item {position.item + 1}" if task.repeats else ""
+    model = named.model if named and len(task.choices) > 1 else ""
+    return " on ".join(filter(None, [item, model]))
 
 
 def _activity_row(label: str, task: Task, activity: PendingActivity, now: datetime) -> BranchRow:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from console import keyboard, live_view
 from console.event_formatter import EventFormatter
-from console.progress import RunProgress, RunView, TaskView
+from console.progress import RunProgress, RunView, TaskView, branch_label
 from console.screen import Screen
 from console.throughput import format_rate
 from grammar.documents.durations import rough
@@ -98,7 +98,8 @@ class RunDisplay:
         for event in changes.entries:
             self._formatter.add_event(event)
         for activity_id, activity in changes.live.items():
-            self._formatter.add_activity(activity_id, self._task_of(activity_id), activity, now)
+            task, label = self._branch_of(activity_id)
+            self._formatter.add_activity(activity_id, task, activity, now, label)
         self._print()
 
     def tick(self) -> None:
@@ -136,11 +137,12 @@ class RunDisplay:
             changes.entries = [*self._held_back.entries, *changes.entries]
         self._held_back = changes
 
-    def _task_of(self, activity_id: str) -> str:
+    def _branch_of(self, activity_id: str) -> tuple[str, str]:
+        """Return the name of the activity's task, and the label of its branch."""
         position = position_of(activity_id)
         if position is None or position.task >= len(self._task_names):
-            return "preparing"
-        return self._task_names[position.task]
+            return "preparing", ""
+        return self._task_names[position.task], branch_label(position, self._progress.bundle.tasks[position.task])
 
     def _start_live_view(self) -> None:
         if self._is_live:

@@ -11,6 +11,7 @@ from grammar.errors import BadRequest, ModelAccess, UserError
 from grammar.messages import endpoint
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.endpoint import Endpoint
+from grammar.messages.prices import EMBEDDED
 
 if TYPE_CHECKING:
     from agents import Model, ModelSettings
@@ -36,7 +37,7 @@ class ModelClients:
         chosen = _chosen(spec)
         client = await self._client(chosen)
         if chosen.url is None:
-            return OpenAIChatCompletionsModel(self._local.name, client), self._local.name
+            return OpenAIChatCompletionsModel(self._local.name, client), f"{self._local.name}{EMBEDDED}"
         name = endpoint.model_name(spec, os.environ)
         kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
         return kind(name, client), name

@@ -56,7 +56,7 @@ class RunEvent(BaseModel):
     branch: int | None = None
     """The index of the branch, from 0; None: it concerns the task."""
     label: str = ""
-    """The branch, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
+    """The branch, as `item 3 of 50 on gpt-4.1`; empty where the task has only one."""
     total: int | None = None
     """How many branches the task has; with `parked`, how many of them failed. None: not told."""
     activity: str | None = None

@@ -28,7 +28,7 @@ class Approval(BaseModel):
     task: str
     """The name of the task."""
     branch: str = ""
-    """The branch, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
+    """The branch, as `item 3 of 50 on gpt-4.1`; empty where the task has only one."""
     tool: str
     """The tool's name."""
     toolbox: str
@@ -89,6 +89,10 @@ class Failure(BaseModel):
     """The name of the task."""
     branch: int | None = None
     """The index of the branch, from 0; None: the task as a whole."""
+    item: int | None = None
+    """The number of its item, from 1; None: the task has no items, or is meant as a whole."""
+    model: str = ""
+    """Its model, as the file names it; empty where the task has only one."""
     type: str
     """The name of the error class in grammar/errors.py, or of a failure of Temporal's."""
     message: str
@@ -223,8 +227,10 @@ class BranchReport(BaseModel):
     """The name of its task."""
     index: int
     """Its number within the task, from 0."""
+    item: int | None = None
+    """The number of its item, from 1; None: the task has no items."""
     label: str = ""
-    """It, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
+    """It, as `item 3 of 50 on gpt-4.1`; empty where the task has only one."""
     status: BranchStatus
     """How it stands."""
     model: str = ""

@@ -142,6 +142,12 @@ def test_the_price_of_the_model_that_the_worker_chose() -> None:
     assert seen(changes(total=1, used=used, model="gpt-x"), bundle).cost == "$3.00"
 
 
+def test_the_embedded_model_has_no_price() -> None:
+    used = [Usage(requests=1, input_tokens=1_000_000)]
+    bundle = flow(LIST, SUM, **{"gpt-4.1": Price(input=3, output=1)})
+    assert seen(changes(total=1, used=used, model="SmolLM2-135M (embedded)"), bundle).cost == ""
+
+
 def test_what_was_known_stays_where_no_worker_answers() -> None:
     progress = RunProgress(FLOW, "run-1")
     progress.update(NOW, changes())

@@ -115,7 +115,7 @@ def test_pause_and_unpause(desk: Desk, scripted: Scripted) -> None:
         assert line, "the starter ended"
     assert desk.run("pause", "night").code == 0
     report = desk.run("status", "night", "--json").json
-    assert (report["paused"], report["status"]) == (True, "running")
+    assert (report["paused"], report["status"]) == (True, "paused")
     assert desk.run("unpause", "night").code == 0
     assert end(starter).json["status"] == "completed"
     worker.terminate()

@@ -112,7 +112,8 @@ class TaskRecord:
         if self.status == "running":
             self.status = "failed" if failures else "done"
         first = failures[0] if failures else None
-        note, error = self.note or (first.message if first else ""), first.type if first else ""
+        # What a person decided is no failure to be mended.
+        note, error = (first.message, first.type) if first and not self.note else (self.note, "")
         self._emit(self, "task_ended", status=self.status, note=note, error=error)
 
     def cancel(self) -> None:
@@ -151,6 +152,8 @@ class TaskRecord:
     def fail_branch(self, branch: BranchRecord, failure: Failure, details: FailureDetails | None = None) -> None:
         """Record that a branch failed, for good or until a person has it retried, and emit `branch_ended`."""
         details = details or FailureDetails()
+        which = {"item": self.item_number(branch.index), "model": self.model_name(branch.index)}
+        failure = failure.model_copy(update=which)
         branch.fail(failure, details, self.activity_id(branch.index, branch.leg), self._now())
         self.stopped = self.stopped or ends_run(failure.type)
         fields = {"note": failure.message, "error": failure.type, "said": details.said, "first": details.first}
@@ -256,11 +259,18 @@ class TaskRecord:
         return activity_id(self._index, item, index % self.models if self.models > 1 else None, leg)
 
     def label(self, index: int) -> str:
-        """Return what people call the branch of that index: `item 3 of 50, gpt-4.1`; empty where it is the only one."""
+        """Return what people call the branch: `item 3 of 50 on gpt-4.1`; empty where it is the only one."""
         item = f"item {index // self.models + 1} of {self.items}" if self.items > 1 else ""
+        return " on ".join(filter(None, [item, self.model_name(index)]))
+
+    def item_number(self, index: int) -> int | None:
+        """Return the number of the branch's item, from 1; None where the task has no items."""
+        return index // self.models + 1 if self.task.repeats else None
+
+    def model_name(self, index: int) -> str:
+        """Return the branch's model, as the file names it; empty where the task has only one."""
         choice = self.task.choices[index % self.models]
-        model = choice.model if choice and self.models > 1 else ""
-        return ", ".join(filter(None, [item, model]))
+        return (choice.model or "") if choice and self.models > 1 else ""
 
     def _has_succeeded(self, index: int) -> bool:
         """Return whether any branch gave a result; in runs of older versions, any of the item of that branch."""
