@@ -19,9 +19,9 @@ from grammar.exit_codes import ExitCode
 from grammar.loading import bundle
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.model_list import ModelUse, models_of
-from grammar.messages import endpoint
 from grammar.messages.activity_requests import ModelSpec
-from grammar.messages.endpoint import Endpoint
+from grammar.model_access import endpoint
+from grammar.model_access.endpoint import Endpoint
 
 TIMEOUT = 5.0
 MOST_BYTES = 4 * 1024 * 1024

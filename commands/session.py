@@ -23,12 +23,12 @@ from console.run_display import RunDisplay
 from console.run_summary import EXIT_CODES, print_summary
 from console.screen import Screen
 from grammar.exit_codes import ExitCode
-from grammar.messages import endpoint
 from grammar.messages.continue_as_new import CarriedRun
 from grammar.messages.events import RunChanges
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access import endpoint
 from runtime import stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks

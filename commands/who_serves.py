@@ -9,7 +9,8 @@ from console import ask
 from console.screen import Screen
 from grammar.errors import WorkerDiffers
 from grammar.messages.names import TASK_QUEUE
-from grammar.messages.process_setup import (
+from grammar.messages.run_bundle import Bundle
+from grammar.model_access.process_setup import (
     Difference,
     ProcessSetup,
     WorkerIdentity,
@@ -17,7 +18,6 @@ from grammar.messages.process_setup import (
     differences,
     runs_processes,
 )
-from grammar.messages.run_bundle import Bundle
 from grammar.program import program
 from runtime import this_process
 from runtime.backend import Backend

@@ -8,14 +8,14 @@ from typing import Literal, get_args
 from console.printable import first_line, printable
 from console.throughput import Throughput, with_waits
 from grammar.documents.models import Task
-from grammar.messages import model_choice
 from grammar.messages.activity_results import Progress, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.history import BranchPosition, position_of
-from grammar.messages.prices import EMBEDDED, cost, dollars
 from grammar.messages.reports import Approval, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import spelled
+from grammar.model_access import model_choice
+from grammar.model_access.prices import EMBEDDED, cost, dollars
 
 # While a run stands so, no branch ends, or no new one starts.
 RESTING = ("paused", "parked", "interrupted")

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from grammar.messages.process_setup import ProcessSetup, WorkerIdentity, short_folder
+from grammar.model_access.process_setup import ProcessSetup, WorkerIdentity, short_folder
 from runtime.version import version
 
 

@@ -14,7 +14,7 @@ from grammar.documents.models import Retry, Task
 from grammar.documents.references import distinct_names
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import Value
-from grammar.messages import model_choice, names
+from grammar.messages import names
 from grammar.messages.activity_requests import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
@@ -28,6 +28,7 @@ from grammar.messages.activity_requests import (
 from grammar.messages.activity_results import Branch, BranchResult, Page
 from grammar.messages.names import activity_id
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access import model_choice
 
 AGENT_ATTEMPTS = 5
 SHELL_ATTEMPTS = 1

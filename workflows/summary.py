@@ -1,9 +1,9 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
 from grammar.documents.models import ModelConfig
-from grammar.messages import model_choice
 from grammar.messages.reports import Approval, Parked
 from grammar.messages.run_status import ENDED, spelled
+from grammar.model_access import model_choice
 from workflows.records.run_record import RunRecord
 from workflows.records.task_record import TaskRecord
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
 from grammar.errors import BadRequest, ModelAccess, UserError
-from grammar.messages import endpoint
 from grammar.messages.activity_requests import ModelSpec
-from grammar.messages.endpoint import Endpoint
-from grammar.messages.prices import EMBEDDED
+from grammar.model_access import endpoint
+from grammar.model_access.endpoint import Endpoint
+from grammar.model_access.prices import EMBEDDED
 
 if TYPE_CHECKING:
     from agents import Model, ModelSettings

@@ -16,8 +16,8 @@ from temporalio.exceptions import ApplicationError
 
 from grammar.documents.values import encodable
 from grammar.errors import BUG, RateLimited, StorageFailed, TaskError
-from grammar.messages import rate_limit
 from grammar.messages.activity_results import FailureDetails, TranscriptEntry, Usage
+from grammar.model_access import rate_limit
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, environment
 from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import ServerParams
-from grammar.messages.endpoint import PAST_PROXIES
+from grammar.model_access.endpoint import PAST_PROXIES
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from grammar.messages.process_setup import WorkerIdentity
+from grammar.model_access.process_setup import WorkerIdentity
 from runtime import this_process
 
 POLLED_WITHIN = timedelta(seconds=90)

@@ -3,7 +3,7 @@
 from temporalio.client import Client, WorkflowExecution
 
 from grammar.messages.names import SETUP_MEMO
-from grammar.messages.process_setup import Difference, ProcessSetup, differences
+from grammar.model_access.process_setup import Difference, ProcessSetup, differences
 from runtime.runs import runs
 
 

@@ -16,9 +16,9 @@ from activities.agents.results import text_of
 from activities.toolboxes.server_process import ServerProcess, environment
 from grammar.documents.models import Personality
 from grammar.errors import BadRequest, ModelAccess, UserError
-from grammar.messages import rate_limit
 from grammar.messages.activity_requests import AgentSpec, ModelSpec, TemplateContext
-from grammar.messages.endpoint import choose
+from grammar.model_access import rate_limit
+from grammar.model_access.endpoint import choose
 from tests.activities.boxes import box, calls, failure, one_by_one
 from tests.activities.conftest import KEY, Bench
 from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint

@@ -7,8 +7,8 @@ from console import ask
 from console.screen import open_screen
 from grammar.documents.models import Task
 from grammar.errors import WorkerDiffers
-from grammar.messages.process_setup import Difference
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access.process_setup import Difference
 
 FLOW = Bundle(name="flow", source="flow.yaml", tasks=[Task(run="true")])
 MODEL, VERSION = Difference("model", "another model"), Difference("version", "another version")

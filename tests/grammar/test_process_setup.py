@@ -6,8 +6,8 @@ import pytest
 
 from grammar.documents.models import ModelConfig, ServerParams, Task, Toolbox
 from grammar.documents.rules import DryRunScript
-from grammar.messages.process_setup import ProcessSetup, WorkerIdentity, asks_models, differences, runs_processes
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access.process_setup import ProcessSetup, WorkerIdentity, asks_models, differences, runs_processes
 
 KEYS = {"AI_API_TOKEN": "sk-secret"}
 MEANT = ProcessSetup(folder="/home/me/x", endpoint="https://a.example/v1", model="gpt-4.1", version="1", host="here")

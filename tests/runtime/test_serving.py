@@ -13,8 +13,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from grammar.documents.models import Task
-from grammar.messages.process_setup import WorkerIdentity
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access.process_setup import WorkerIdentity
 from runtime import this_process
 from runtime.runs import pollers, runs, serving
 from tests.support.dev_server import DevServer

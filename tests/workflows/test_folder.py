@@ -6,7 +6,7 @@ from grammar.documents.models import Task
 from grammar.messages.activity_requests import AgentRequest, ShellRequest
 from grammar.messages.activity_results import BranchResult
 from grammar.messages.names import SETUP_MEMO
-from grammar.messages.process_setup import ProcessSetup
+from grammar.model_access.process_setup import ProcessSetup
 from tests.workflows.conftest import FlowRunner, ask, said
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

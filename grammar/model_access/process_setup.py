@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from grammar.messages import endpoint, model_choice
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access import endpoint, model_choice
 
 _SEPARATOR = "; "
 _EMBEDDED = "embedded model"
