@@ -41,11 +41,11 @@ from commands.command_group import usage_problem
 from commands.process_edge import run_and_leave
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
-from runtime import dot_env, stopping, streams, this_process
+from runtime import dot_env, logs, stopping, streams, this_process
 from runtime.backend import Backend, open_backend
 from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
-from runtime.sandbox import workflow_runner
+from runtime.sandbox import set_deadlock_timeout, workflow_runner
 from runtime.storage.document_files import FileDocuments
 from workflows import worker_log
 from workflows.taskflow import TaskflowWorkflow
@@ -55,9 +55,6 @@ log = logging.getLogger("worker")
 # Live progress, and a crash loses no more than this.
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 ADOPT_INTERVAL = 2.0
-# The SDK takes a workflow that is busy for 2 s for one that hangs, and fails its task, again and again. With large
-# values, or on a machine that has much else to do, ours is only busy.
-DEADLOCK_TIMEOUT = 30
 MOST_AT_ONCE = 10_000
 LONGEST_GRACE = 86_400
 
@@ -128,12 +125,6 @@ def journal_store(backend: Backend) -> JournalStore | None:
     if backend.bucket:
         return JournalObjects(backend.bucket)
     return JournalFiles(backend.folder / "journals") if backend.folder else None
-
-
-def set_deadlock_timeout(worker: Worker) -> None:
-    """Give workflow tasks DEADLOCK_TIMEOUT seconds. The SDK has no option for it."""
-    assert worker._workflow_worker
-    worker._workflow_worker._deadlock_timeout_seconds = DEADLOCK_TIMEOUT
 
 
 async def serve(task_queue: str, limits: Limits) -> None:
@@ -243,16 +234,6 @@ def _grace(seconds: float) -> float:
     return seconds
 
 
-def log_runs() -> None:
-    """Have what happens to runs go to stderr, a line each with the time."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    runs_log = logging.getLogger(worker_log.NAME)
-    runs_log.addHandler(handler)
-    runs_log.setLevel(logging.INFO)
-    runs_log.propagate = False
-
-
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -280,13 +261,7 @@ def command(
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
     dot_env.load()
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    if not debug:
-        # A failed attempt is in the run's history, where it belongs.
-        logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
-        logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
-    if run_id is None:
-        log_runs()
+    logs.set_up(None if run_id else worker_log.NAME, debug)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))
     else:
