@@ -79,7 +79,8 @@ def test_looked_at_and_decided(desk: Desk, parked: ScriptedEndpoint) -> None:
     skipped = desk.run("skip", "night", "--json")
     assert (skipped.code, skipped.json["status"]) == (4, "completed_with_failures")
     over = desk.run("retry", "night")
-    assert (over.code, over.err) == (2, "error: run night has ended (completed); nothing is left to do for it\n")
+    ended = "error: run night has ended (completed with failures); nothing is left to do for it\n"
+    assert (over.code, over.err) == (2, ended)
     assert len(parked.requests) == 100
 
 
