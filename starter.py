@@ -8,19 +8,19 @@ python starter.py --help
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import typer
-from dotenv import load_dotenv
 from typer._click.exceptions import NoArgsIsHelpError, UsageError  # not among what typer exports
 
 from commands import (
     abort,
     approve,
     cancel,
+    env,
     graph,
     lint,
     list_runs,
@@ -29,6 +29,7 @@ from commands import (
     models,
     options,
     pause,
+    prune,
     reject,
     report,
     resume,
@@ -44,14 +45,11 @@ from commands import (
     worker,
 )
 from commands.command_group import CommandGroup, usage_problem
+from commands.process_edge import run_and_leave
 from commands.version import version_option
-from console.problems import print_bug, print_problems
-from console.screen import open_screen
-from grammar.errors import UserError
 from grammar.exit_codes import ExitCode
 from grammar.program import program
-from runtime.exit import leave
-from runtime.state import state_dir
+from runtime import dot_env, stopping, streams
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _HELP = f"""Run taskflows as Temporal workflows, and look after their runs.
@@ -74,7 +72,7 @@ schedules = typer.Typer(
 COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
     options.RUNS: {
         "run": run.run, "list": list_runs.list_runs, "status": status.status, "manifest": manifest.manifest,
-        "report": report.report, "logs": logs.logs,
+        "report": report.report, "logs": logs.logs, "prune": prune.prune,
     },
     options.DECISIONS: {
         "resume": resume.resume, "retry": retry.retry, "skip": skip.skip, "set-output": set_output.set_output,
@@ -98,6 +96,7 @@ for _panel, _commands in COMMANDS.items():
     for _name, _command in _commands.items():
         _add(app, _name, _command, _panel)
 app.add_typer(schedules, name="schedule", rich_help_panel=options.SERVICES)
+_add(app, "env", env.env, options.SERVICES)
 _add(schedules, "add", schedule.add)
 _add(schedules, "list", schedule.list_schedules)
 _add(schedules, "remove", schedule.remove)
@@ -109,7 +108,7 @@ _add(
 
 def execute() -> int:
     """Do what the command line says. Return the exit code. Raises UserError."""
-    load_dotenv(Path.cwd() / ".env")
+    dot_env.load()
     is_completion = sys.argv[1:2] in (["--install-completion"], ["--show-completion"])
     try:
         # A shell can complete the words of a program, not those of a script.
@@ -123,16 +122,10 @@ def execute() -> int:
 
 
 def main() -> None:
-    """Run the console script: every error ends here, and leaves by its exit code."""
-    json, debug = "--json" in sys.argv, "--debug" in sys.argv
-    try:
-        leave(execute())
-    except UserError as error:
-        print_problems(open_screen(json), error, json)
-        leave(error.exit_code)
-    except Exception as error:  # the edge of the process: nothing is lost, the details go to a file
-        print_bug(open_screen(json), error, json, state_dir(), debug)
-        leave(ExitCode.BUG)
+    """Run the console script, and leave."""
+    streams.prepare()
+    stopping.interrupt_on(signal.SIGTERM, signal.SIGHUP)
+    run_and_leave(execute, json="--json" in sys.argv, debug="--debug" in sys.argv)
 
 
 if __name__ == "__main__":

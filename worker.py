@@ -14,13 +14,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from dotenv import load_dotenv
 from temporalio.client import Client
 from temporalio.worker import Worker
+from typer._click.exceptions import UsageError  # not among what typer exports
 
 from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
@@ -28,6 +29,7 @@ from activities.agents.model_clients import ModelClients
 from activities.gather import GatherActivity
 from activities.prepare import PrepareActivity
 from activities.process import preloading
+from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
 from activities.shell import ShellActivity
@@ -35,19 +37,17 @@ from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
-from console.problems import print_bug, print_problems
-from console.screen import open_screen
-from grammar.errors import UserError
+from commands.command_group import usage_problem
+from commands.process_edge import run_and_leave
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
-from runtime import stopping
+from runtime import dot_env, logs, stopping, streams, this_process
 from runtime.backend import Backend, open_backend
-from runtime.exit import leave
 from runtime.local_server import worker_locks
-from runtime.runs import runs
-from runtime.sandbox import workflow_runner
-from runtime.state import state_dir
+from runtime.runs import runs, serving
+from runtime.sandbox import set_deadlock_timeout, workflow_runner
 from runtime.storage.document_files import FileDocuments
+from workflows import worker_log
 from workflows.taskflow import TaskflowWorkflow
 
 log = logging.getLogger("worker")
@@ -55,9 +55,8 @@ log = logging.getLogger("worker")
 # Live progress, and a crash loses no more than this.
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 ADOPT_INTERVAL = 2.0
-# The SDK takes a workflow that is busy for 2 s for one that hangs, and fails its task, again and again. With large
-# values, or on a machine that has much else to do, ours is only busy.
-DEADLOCK_TIMEOUT = 30
+MOST_AT_ONCE = 10_000
+LONGEST_GRACE = 86_400
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     renderer = Renderer()
     models = ModelClients(LocalModel())
     pool = ServerPool()
+    background = Background(partial(runs.wait_closed, backend.client))
     worker = Worker(
         backend.client,
         task_queue=task_queue,
@@ -96,10 +96,11 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
         activities=[
             PrepareActivity(renderer, documents).prepare,
             AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
-            ShellActivity(renderer, documents).run_shell,
+            ShellActivity(renderer, documents, background).run_shell,
             GatherActivity(documents).gather,
         ],
         workflow_runner=workflow_runner(),
+        identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
         graceful_shutdown_timeout=timedelta(seconds=limits.grace),
@@ -112,6 +113,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
         async with worker:
             yield worker
     finally:
+        await background.close()
         await pool.close()
         await models.close()
         await warming_up
@@ -125,21 +127,28 @@ def journal_store(backend: Backend) -> JournalStore | None:
     return JournalFiles(backend.folder / "journals") if backend.folder else None
 
 
-def set_deadlock_timeout(worker: Worker) -> None:
-    """Give workflow tasks DEADLOCK_TIMEOUT seconds. The SDK has no option for it."""
-    assert worker._workflow_worker
-    worker._workflow_worker._deadlock_timeout_seconds = DEADLOCK_TIMEOUT
-
-
 async def serve(task_queue: str, limits: Limits) -> None:
     """Serve the task queue, and runs of the embedded server that nobody serves, until told to stop."""
-    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM)
+    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ready = asyncio.Event()
+    serving = asyncio.create_task(serve_until(stop, ready, task_queue, limits))
+    await stopping.first(stop.wait(), ready.wait(), asyncio.shield(serving))
+    if not ready.is_set() and not serving.done():  # nothing is served yet: what is still starting is not waited for
+        serving.cancel()
+    await asyncio.wait([serving])
+    if not serving.cancelled():
+        serving.result()
+
+
+async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
+    """Serve until `stop` is set; set `ready` once that has begun."""
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(open_backend())
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(running_worker(backend, task_queue, limits))
         print_serving(backend, task_queue)
+        ready.set()
         if backend.embedded:
             adopting = asyncio.create_task(adopt_runs(backend, limits))
             stack.callback(adopting.cancel)
@@ -150,7 +159,7 @@ async def serve(task_queue: str, limits: Limits) -> None:
 async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
     """Serve one run until it has ended and whoever started this process has closed its stdin."""
     stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
     unfollowed = asyncio.create_task(stopping.stdin_closed())
     async with open_backend() as backend:
         over = asyncio.create_task(stopping.first(stop.wait(), run_over(backend.client, run_id, unfollowed)))
@@ -167,7 +176,7 @@ async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
 async def answer_queries(task_queue: str) -> None:
     """Answer queries about a run until stdin is closed, unless another worker serves the run."""
     stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP)
+    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
     async with open_backend() as backend:
         if lock := worker_locks.serve_run(task_queue):
             try:
@@ -202,8 +211,10 @@ async def adopt_runs(backend: Backend, limits: Limits) -> None:
 async def serve_adopted(
     backend: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
 ) -> None:
-    """Serve the run until it is closed, and release its lock."""
+    """Serve the run until it is closed, and release its lock. What is not as its starter had it is logged."""
     try:
+        for difference in await serving.differences_of(backend.client, run_id, this_process.setup()):
+            log.warning("run %s: %s", run_id, difference.text)
         async with running_worker(backend, task_queue, limits):
             await runs.wait_closed(backend.client, run_id)
     finally:
@@ -211,9 +222,16 @@ async def serve_adopted(
 
 
 def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, and the Web UI where it is known, to stderr."""
+    """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
     ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
-    print(f"serving task queue {task_queue} at {backend.address}{ui}", file=sys.stderr, flush=True)
+    model = this_process.setup().answers
+    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
+
+
+def _grace(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST_GRACE:  # a range of typer's lets `nan` through
+        raise typer.BadParameter(f"give 0 to {LONGEST_GRACE} seconds")
+    return seconds
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -229,42 +247,46 @@ def command(
     queries_only: Annotated[
         bool, typer.Option("--queries-only", help="With --run: answer queries about the run, and do none of its work.")
     ] = False,
-    max_concurrent_activities: Annotated[int, typer.Option(min=1, help="Activities at once.")] = Limits.activities,
+    max_concurrent_activities: Annotated[
+        int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")
+    ] = Limits.activities,
     max_concurrent_workflow_tasks: Annotated[
-        int, typer.Option(min=2, help="Workflow tasks at once.")
+        int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")
     ] = Limits.workflow_tasks,
     graceful_shutdown_timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds that running activities get when told to stop.")
+        float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")
     ] = Limits.grace,
     debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
-) -> None:
+) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
-    load_dotenv(Path.cwd() / ".env")
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
-    if not debug:
-        # A failed attempt is in the run's history, where it belongs.
-        logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
-        logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    view = open_screen()
+    dot_env.load()
+    logs.set_up(None if run_id else worker_log.NAME, debug)
+    if run_id and queries_only:
+        asyncio.run(answer_queries(task_queue))
+    else:
+        preloading.begin()
+        asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
+    return ExitCode.DONE
+
+
+def execute() -> int:
+    """Do what the command line says. Return the exit code. Raises UserError."""
+    name = "taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py"
     try:
-        if run_id and queries_only:
-            asyncio.run(answer_queries(task_queue))
-        else:
-            preloading.begin()
-            asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
-    except UserError as error:
-        print_problems(view, error, json=False)
-        leave(error.exit_code)
-    except Exception as error:  # the edge of the process: the details go to a file
-        print_bug(view, error, json=False, folder=state_dir())
-        leave(ExitCode.BUG)
-    leave(ExitCode.DONE)
+        code = app(prog_name=name, standalone_mode=False) or ExitCode.DONE
+    except UsageError as error:
+        raise usage_problem(error) from error
+    if code == ExitCode.INTERRUPTED:  # so typer says it
+        raise KeyboardInterrupt
+    return code
 
 
 def main() -> None:
-    """Run the command line, as the console script `taskflow-worker` or as `worker.py`."""
-    app(prog_name="taskflow-worker" if Path(sys.argv[0]).stem == "taskflow-worker" else "worker.py")
+    """Run the command line, as the console script `taskflow-worker` or as `worker.py`, and leave."""
+    streams.prepare()
+    stopping.interrupt_on(signal.SIGTERM, signal.SIGHUP)
+    run_and_leave(execute, debug="--debug" in sys.argv)
 
 
 if __name__ == "__main__":

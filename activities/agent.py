@@ -1,6 +1,5 @@
 """The `run_agent` activity (specification sections 5 and 6): the prompt in, what its tools and the model gave out."""
 
-import hashlib
 import os
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +14,7 @@ from activities.process.preloading import load
 from activities.process.render import Renderer
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
+from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, store_if_large
 from activities.storage.journal_heartbeat import HeartbeatJournal
 from activities.storage.journal_store import JournalStore
@@ -79,7 +79,7 @@ class AgentActivity:
 
             run = AgentRun(request, secrets, transcript, self._renderer, self._models, self._dry_run_answers)
             result = await run.run(servers, store, _journal_key(request))
-        warnings = [*(warning for server in resolved for warning in server.warnings), *result.warnings]
+        warnings = [*_warnings(request, resolved), *result.warnings]
         leg = result.leg and result.leg.model_copy(update={"recorded": carried.lines})
         return result.model_copy(update={"warnings": warnings, "leg": leg})
 
@@ -109,10 +109,18 @@ async def _with_entries(running: Awaitable[BranchResult], transcript: Transcript
         raise
 
 
+def _warnings(request: AgentRequest, resolved: list[ResolvedServer]) -> list[str]:
+    """Return what is to be told of the toolboxes: their warnings, and where a process did not find its folder."""
+    has_process = any(server.params.command for server in resolved)
+    told = working_directory(request.folder).warnings if has_process else []
+    return [*(warning for server in resolved for warning in server.warnings), *told]
+
+
 def _journal_key(request: AgentRequest) -> str:
     """Return `run/activity`: the run, which may have several histories, and the activity that began the journal."""
     info = activity.info()
-    run = hashlib.sha256(f"{info.workflow_id} {request.surroundings.key}".encode()).hexdigest()[:32]
+    assert info.workflow_id
+    run = names.journal_folder(info.workflow_id, request.surroundings.key)
     return f"{run}/{request.journal or info.activity_id}"
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import tempfile
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import JsonValue
 from temporalio import activity
 
 from activities.process.activity_errors import application_errors
-from activities.storage.documents import Documents, document_files, file_size, store_file
+from activities.storage.documents import Documents, document_files, file_size, store_file, unfinished
 from grammar.documents.values import Value, stored_value
 from grammar.errors import StorageFailed
 from grammar.messages import names
@@ -44,10 +43,9 @@ class GatherActivity:
 
 
 def _write_list(folder: Path, request: GatherRequest, files: Mapping[str, Path]) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-        _write(file, request, files)  # type: ignore[arg-type]
-    return Path(file.name)
+    with unfinished(folder) as path, path.open("w", encoding="utf-8") as file:
+        _write(file, request, files)
+    return path
 
 
 def _write(file: TextIO, request: GatherRequest, files: Mapping[str, Path]) -> None:

@@ -1,10 +1,8 @@
 """A bash script as a task (specification sections 5 to 7)."""
 
 import asyncio
-import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from pydantic import JsonValue
 from temporalio import activity
@@ -12,12 +10,15 @@ from temporalio import activity
 from activities.agents.dry_run_answers import DryRunAnswers
 from activities.agents.output_validation import raise_if_invalid, validate, validate_stored
 from activities.process.activity_errors import application_errors
+from activities.process.background import Background
 from activities.process.heartbeat import heartbeats
-from activities.process.process_group import end_group
+from activities.process.process_group import end_leaderless
 from activities.process.render import Renderer
+from activities.process.script import STILL_HELD, ScriptResult, run_script
 from activities.process.secrets import Secrets
 from activities.process.stdout import MAX_IN_MEMORY, MAX_ON_DISK, Stdout
 from activities.process.transcript import Transcript
+from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, store_file, store_if_large
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
@@ -27,33 +28,39 @@ from grammar.messages.activity_results import BranchResult
 from grammar.preparing import preparation
 
 MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
-STDERR_TAIL = 2_000
+# Characters: of the output in the transcript, and in the message of a failure.
 SHOWN = 10_000
-TOO_LONG = "the script, or a value of `env`, is too long; have the script read a file"
+SHOWN_OF_FAILURE = 2_000
 
 
 class ShellActivity:
     """Hold the `run_shell` activity.
 
-    `documents`: payload storage, which keeps large outputs; None: they must fit into the history.
+    `documents`: payload storage, which keeps large outputs; None: they must fit into the history. `background`: keeps
+    what scripts leave behind; None: it is ended with each script.
     """
 
-    def __init__(self, renderer: Renderer, documents: Documents | None = None) -> None:
+    def __init__(
+        self, renderer: Renderer, documents: Documents | None = None, background: Background | None = None
+    ) -> None:
         self._renderer = renderer
         self._dry_run_answers = DryRunAnswers(renderer)
         self._documents = documents
+        self._background = background
 
     @activity.defn(name=names.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> BranchResult:
-        """Run the script, and return its stdout as the result. Its process group ends with the activity."""
+        """Run the script, and return its stdout as the result."""
         secrets = Secrets(request.secrets, request.surroundings.key)
         with application_errors(secrets.hide), self._stdout() as stdout:
             rendered, used = await self._renderer(preparation.environment, request.surroundings, dict(os.environ))
             secrets.add(used)
             transcript = Transcript(secrets.hide)
             async with heartbeats(transcript.progress):
+                directory = working_directory(request.folder)
                 process_env = environment(os.environ, rendered, request.withheld)
-                _raise_if_failed(await self._run(request, process_env, stdout, transcript))
+                ended = await self._run(request, process_env, directory.path, stdout, transcript)
+                _raise_if_failed(ended, secrets.hide)
                 transcript.add("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
                 result = await self._result(request, stdout, secrets)
             return result.model_copy(
@@ -63,7 +70,7 @@ class ShellActivity:
                     "said": transcript.entries,
                     "first": transcript.first,
                     "secrets": secrets.names,
-                    "warnings": [] if stdout.is_utf8 else ["stdout was not UTF-8; such bytes were replaced"],
+                    "warnings": directory.warnings + _warnings(ended, stdout),
                 }
             )
 
@@ -71,15 +78,28 @@ class ShellActivity:
         return Stdout(self._documents.folder, MAX_ON_DISK) if self._documents else Stdout(None, MAX_IN_MEMORY)
 
     async def _run(
-        self, request: ShellRequest, env: Mapping[str, str], stdout: Stdout, transcript: Transcript
-    ) -> "ShellResult":
+        self, request: ShellRequest, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
+    ) -> ScriptResult:
         """Run the script. In a dry run it is not run, unless a rule says so."""
         dry_run = request.rehearsal
         if dry_run and (answer := await self._dry_run_answers.script_output(request, dry_run, transcript)):
             stdout.write(answer.stdout.encode())
             stdout.finish()
-            return ShellResult(answer.exit_code, answer.stderr)
-        return await _run(request.script, env, stdout, transcript)
+            return ScriptResult(answer.exit_code, answer.stdout + answer.stderr)
+        ended = await run_script(request.script, env, folder, stdout, transcript)
+        if ended.group is not None and ended.code == 0:
+            await self._keep(ended.group)
+        return ended
+
+    async def _keep(self, group: int) -> None:
+        """Keep what the script left in the background for later tasks of the run."""
+        if self._background is None:
+            return await end_leaderless(group)
+        try:
+            await self._background.keep(group, activity.info().workflow_id or "")
+        except BaseException:  # a cancellation, or no process can be started: then nobody would end it
+            await asyncio.shield(end_leaderless(group))
+            raise
 
     async def _result(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> BranchResult:
         """Return the value and the tool result, stored where they are large. Raises OutputsInvalid."""
@@ -92,77 +112,24 @@ class ShellActivity:
         return BranchResult(stored=await store_file(self._documents, stdout.path, "text"), results=1)
 
 
-@dataclass(frozen=True)
-class ShellResult:
-    """How a script ended. `code`: its exit code; negative: the signal that ended it. `stderr`: its end."""
-
-    code: int
-    stderr: str
-
-
 def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
     """Return the worker's environment less the model keys and TASKFLOW_ENV_DENYLIST, with the task's `env` on top."""
     denied = {*MODEL_KEYS, *withheld, *process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()}
     return {**{name: value for name, value in process.items() if name not in denied}, **task}
 
 
-async def _run(script: str, env: Mapping[str, str], stdout: Stdout, transcript: Transcript) -> ShellResult:
-    process = await _start(script, env)
-    stderr = OutputTail(STDERR_TAIL * 4)
-    try:
-        await asyncio.gather(
-            _read_pipe(process.stdout, lambda data: transcript.stream(stdout.write(data))),
-            _read_pipe(process.stderr, stderr.write),
-        )
-        stdout.finish()
-        return ShellResult(await process.wait(), stderr.text())
-    finally:
-        await end_group(process)
-
-
-async def _start(script: str, env: Mapping[str, str]) -> asyncio.subprocess.Process:
-    """Start the script. Raises ShellFailed."""
-    try:
-        return await asyncio.create_subprocess_exec(
-            "bash", "-c", script,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=env, start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        # Linux takes 128 KiB for each argument and each variable.
-        why = TOO_LONG if error.errno == errno.E2BIG else str(error.strerror)
-        raise ShellFailed(f"bash could not be started: {why}") from None
-
-
-class OutputTail:
-    """Keep the last `size` bytes of what is written."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept = b""
-
-    def write(self, data: bytes) -> None:
-        """Add the bytes, and drop the oldest beyond the size."""
-        self._kept = (self._kept + data)[-self._size :]
-
-    def text(self) -> str:
-        """Return the bytes kept, as text; what is not UTF-8 is replaced."""
-        return self._kept.decode(errors="replace")
-
-
-async def _read_pipe(pipe: asyncio.StreamReader | None, take: Callable[[bytes], None]) -> None:
-    assert pipe is not None
-    while chunk := await pipe.read(65_536):
-        take(chunk)
-
-
-def _raise_if_failed(result: ShellResult) -> None:
-    """Raise ShellFailed unless the exit code is 0."""
+def _raise_if_failed(result: ScriptResult, hide: Callable[[str], str]) -> None:
+    """Raise ShellFailed unless the exit code is 0. `hide`: takes the secrets out of a text."""
     if result.code == 0:
         return
-    tail = result.stderr.strip()[-STDERR_TAIL:]
+    tail = hide(result.tail).strip()[-SHOWN_OF_FAILURE:]
     ending = f"exit code {result.code}" if result.code > 0 else f"ended by signal {-result.code}"
     raise ShellFailed(f"{ending}: {tail}" if tail else ending)
+
+
+def _warnings(result: ScriptResult, stdout: Stdout) -> list[str]:
+    warnings = [] if stdout.is_utf8 else ["stdout was not UTF-8; such bytes were replaced"]
+    return [*warnings, *([STILL_HELD] if result.was_held else [])]
 
 
 def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from console import ask
 from console.ask import Answer
@@ -61,7 +62,7 @@ class ApprovalQuestions:
         self.asking = True
         try:
             with self._display.silent():
-                return await asyncio.to_thread(ask.about_call, self._screen.err, approval)
+                return await ask.unhurried(partial(ask.about_call, self._screen.err, approval))
         finally:
             self.asking = False
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from typer import Abort
 from typer._click.exceptions import UsageError  # not among what typer exports
 from typer.core import TyperGroup
 
@@ -33,6 +34,13 @@ class CommandGroup(TyperGroup):
             ctx.meta[IS_MEANT] = args[0] not in self.commands
             args = former_options.with_command(args, self.commands, self._valued())
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Do what the command line says. Raises Abort where it is interrupted: typer would say nothing."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Abort from error
 
     def _valued(self) -> set[str]:
         options = self.commands[RUN_COMMAND].params

@@ -3,15 +3,14 @@
 import asyncio
 from dataclasses import replace
 
-from temporalio.client import WorkflowExecutionStatus
-
 from commands import next_steps
 from commands.session import RunOptions, Session
 from console.screen import Screen
 from grammar.errors import NotWaiting
 from grammar.messages.reports import Decision
+from grammar.messages.run_status import ENDED, spelled
 from runtime.backend import open_backend
-from runtime.runs import runs
+from runtime.runs import runs, standing
 
 
 def decide(run_id: str, decision: Decision, options: RunOptions, screen: Screen) -> int:
@@ -24,10 +23,9 @@ async def continue_run(run_id: str, options: RunOptions, screen: Screen) -> int:
     async with open_backend() as backend:
         handle = runs.handle(backend.client, run_id)
         bundle = await runs.bundle_of(handle)
-        found = await handle.describe()
-        if found.status != WorkflowExecutionStatus.RUNNING:
-            status = found.status.name.lower() if found.status else "closed"
-            raise NotWaiting(f"run {run_id} has ended ({status}); nothing is left to do for it")
-        if options.decision and (await runs.standing(found)).state != "parked":
+        status = await standing.status(await handle.describe())
+        if status in ENDED:
+            raise NotWaiting(f"run {run_id} has ended ({spelled(status)}); nothing is left to do for it")
+        if options.decision and status != "parked":
             raise NotWaiting(f"run {run_id} is not parked; to follow it: {next_steps.command('resume', run_id)}")
         return await Session(bundle, replace(options, run_id=run_id, resume=True), screen).run_at(backend)

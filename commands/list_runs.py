@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from commands import options
 from console import run_tables
@@ -22,35 +24,44 @@ def list_runs(
     since: Annotated[
         str | None, typer.Option("--since", metavar="WHEN", help="Started since: 2h, 3d, or a date such as 2026-11-24.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="So many.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="So many.")] = 20,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """List runs, the newest first: what each does, or waits for."""
-    found = asyncio.run(_found(status, name, moment(since, datetime.now(UTC)) if since else None, limit))
+    found, kept = asyncio.run(_found(status, name, moment(since, datetime.now(UTC)) if since else None, limit))
     screen = open_screen(json, quiet)
     run_tables.print_runs(screen.out, found)
     run_tables.print_waits(screen.notes, found)
+    if kept:
+        screen.notes.print(Text(f"runs that have ended are kept for {kept.days} days", "dim"))
     if json:
         print_json({"runs": [line.model_dump(mode="json") for line in found]})
     return 0
 
 
-async def _found(status: str | None, name: str | None, since: datetime | None, limit: int) -> list[RunLine]:
-    from runtime.backend import open_backend  # these load Temporal's client
+async def _found(
+    status: str | None, name: str | None, since: datetime | None, limit: int
+) -> tuple[list[RunLine], timedelta | None]:
+    """Return the runs, and how long the server keeps those that have ended; None where it does not say."""
+    from commands.query_worker import is_queue_served  # these load Temporal's client
+    from runtime.backend import open_backend
+    from runtime.local_server import retention
     from runtime.runs import run_list
 
     if status and status not in run_list.STATUSES:
         raise options.wrong("--status", f"{status!r}: give one of {', '.join(run_list.STATUSES)}")
     async with open_backend() as backend:
-        return await run_list.listed(backend.client, run_list.RunFilter(status, name, since, limit))
+        wanted = run_list.RunFilter(status, name, since, limit)
+        runs = await run_list.listed(backend.client, wanted, partial(is_queue_served, backend))
+        return runs, await retention.told(backend.client)
 
 
 def moment(text: str, now: datetime) -> datetime:
     """Return the moment that `--since` means: so long ago, or a date, local unless it says. Raises InvalidFlow."""
     try:
         return datetime.fromisoformat(text).astimezone()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: near the first or last day of the calendar
         pass
     try:
         return now - timedelta(seconds=parse_duration(text))

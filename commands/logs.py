@@ -37,8 +37,8 @@ async def _read(run_id: str) -> RunHistory:
     from runtime.backend import open_backend
     from runtime.runs import history_reader
 
-    async with open_backend() as backend, answering(backend, run_id):
-        return await history_reader.read_history(backend.client, run_id)
+    async with open_backend() as backend, answering(backend, run_id) as is_served:
+        return await history_reader.read_history(backend.client, run_id, is_served)
 
 
 def chosen(history: RunHistory, task: str | None, item: int | None) -> list[BranchHistory]:

@@ -19,8 +19,8 @@ async def _manifest(run_id: str, screen: Screen, json: bool) -> int:
     from runtime.backend import open_backend
     from runtime.runs import runs
 
-    async with open_backend() as backend, answering(backend, run_id):
-        found = await runs.manifest(backend.client, run_id)
+    async with open_backend() as backend, answering(backend, run_id) as is_served:
+        found = await runs.manifest(backend.client, run_id, is_served)
         report = await as_json(backend, found.report, screen) if json else {}
     run_tables.print_manifest(screen.out, found)
     if json:

@@ -19,9 +19,9 @@ from grammar.exit_codes import ExitCode
 from grammar.loading import bundle
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.model_list import ModelUse, models_of
-from grammar.messages import endpoint
 from grammar.messages.activity_requests import ModelSpec
-from grammar.messages.endpoint import Endpoint
+from grammar.model_access import endpoint
+from grammar.model_access.endpoint import Endpoint
 
 TIMEOUT = 5.0
 MOST_BYTES = 4 * 1024 * 1024
@@ -79,12 +79,16 @@ def ask(chosen: Endpoint) -> OfferedModels:
     """Return what the endpoint answers to `GET /models` within TIMEOUT. Its key goes nowhere else."""
     import httpx2  # slow to load
 
-    url = f"{(chosen.url or '').rstrip('/')}/models"
+    base, query = endpoint.split_query(chosen.url or "")
+    url = f"{base.rstrip('/')}/models"
     shown = endpoint.shown(url)
     headers = {"Authorization": f"Bearer {chosen.key}"} if chosen.key else {}
     headers |= {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
     try:
-        with httpx2.stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=False) as answer:
+        with (
+            httpx2.Client(mounts=endpoint.PAST_PROXIES, timeout=TIMEOUT) as client,
+            client.stream("GET", url, params=query, headers=headers) as answer,
+        ):
             if not answer.is_success:
                 return OfferedModels(error=f"{shown} answers {answer.status_code} {answer.reason_phrase}".rstrip())
             return OfferedModels(_ids(_body(answer.iter_bytes())))

@@ -33,6 +33,9 @@ Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The p
 TaskName = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Decide only if this task is parked.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not follow the run: leave it to a worker.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Hold the embedded server and its Web UI open until Ctrl-C.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Go on where a worker is not set up as the run is started: do not ask.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print nothing but one JSON result on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only: no progress, no advice.")]
 Debug = Annotated[

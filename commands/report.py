@@ -40,8 +40,8 @@ async def _read(run_id: str, screen: Screen) -> RunHistory:
     from runtime.backend import open_backend
     from runtime.runs import history_reader
 
-    async with open_backend() as backend, answering(backend, run_id):
-        history = await history_reader.read_history(backend.client, run_id)
+    async with open_backend() as backend, answering(backend, run_id) as is_served:
+        history = await history_reader.read_history(backend.client, run_id, is_served)
         whole = await complete(backend, history.manifest.report, screen)
     return history.model_copy(update={"manifest": history.manifest.model_copy(update={"report": whole})})
 

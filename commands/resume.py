@@ -9,6 +9,7 @@ from console.screen import open_screen
 def resume(
     run_id: options.RunId,
     keep: options.Keep = False,
+    yes: options.Yes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -17,4 +18,6 @@ def resume(
     from commands.continue_run import continue_run  # these load Temporal's client
     from commands.session import RunOptions
 
-    return asyncio.run(continue_run(run_id, RunOptions(keep=keep, json=json, debug=debug), open_screen(json, quiet)))
+    return asyncio.run(
+        continue_run(run_id, RunOptions(keep=keep, json=json, debug=debug, yes=yes), open_screen(json, quiet))
+    )

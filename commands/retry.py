@@ -10,6 +10,7 @@ def retry(
     task: options.TaskName = None,
     detach: options.Detach = False,
     keep: options.Keep = False,
+    yes: options.Yes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -18,5 +19,5 @@ def retry(
     from commands.continue_run import decide  # these load Temporal's client
     from commands.session import RunOptions
 
-    wanted = RunOptions(detach=detach, keep=keep, json=json, debug=debug)
+    wanted = RunOptions(detach=detach, keep=keep, json=json, debug=debug, yes=yes)
     return decide(run_id, Decision(action="retry", task=task), wanted, open_screen(json, quiet))

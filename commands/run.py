@@ -38,6 +38,7 @@ def run(
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, and leave it to a worker.")] = False,
     keep: options.Keep = False,
+    yes: options.Yes = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Run it on scripted answers and placeholders: no model, no scripts.")
     ] = False,
@@ -69,7 +70,7 @@ def run(
     print_warnings(screen, loaded.warnings)
     from commands.session import RunOptions  # loads Temporal's client
 
-    wanted = RunOptions(run_id, detach, keep, json, debug)
+    wanted = RunOptions(run_id, detach, keep, json, debug, yes=yes)
     return asyncio.run(_run(loaded.bundle, from_, from_task, wanted, screen))
 
 

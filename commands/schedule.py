@@ -1,6 +1,7 @@
 """`schedule`: have runs of a flow start by themselves."""
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -88,11 +89,13 @@ def list_schedules(json: options.Json = False) -> int:
 
 
 async def _list(screen: Screen, json: bool) -> int:
-    from runtime.backend import open_backend  # these load Temporal's client
+    from commands.query_worker import is_queue_served  # these load Temporal's client
+    from runtime.backend import open_backend
     from runtime.runs import schedules
 
     async with open_backend() as backend:
-        found = [line async for line in schedules.listed(backend.client)]
+        is_served = partial(is_queue_served, backend)
+        found = [line async for line in schedules.listed(backend.client, is_served)]
     run_tables.print_schedules(screen.out, found)
     if json:
         print_json({"schedules": [line.model_dump(mode="json") for line in found]})

@@ -14,20 +14,21 @@ from rich.text import Text
 from commands import dry_run, next_steps
 from commands.approval_questions import ApprovalQuestions
 from commands.complete_report import as_json
+from commands.leaving import Leaving
+from commands.query_worker import is_queue_served
+from commands.who_serves import NO_WORKER_AFTER, WhoServes
 from console import ask
-from console.ask import Answer
 from console.problems import print_json
 from console.run_display import RunDisplay
 from console.run_summary import EXIT_CODES, print_summary
 from console.screen import Screen
 from grammar.exit_codes import ExitCode
-from grammar.messages import endpoint
 from grammar.messages.continue_as_new import CarriedRun
 from grammar.messages.events import RunChanges
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
 from grammar.messages.run_bundle import Bundle
-from grammar.program import program
+from grammar.model_access import endpoint
 from runtime import stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
@@ -35,7 +36,6 @@ from runtime.local_server.worker_process import WorkerProcess
 from runtime.runs import following, history_reader, pollers, runs, signals
 from runtime.state import state_dir
 
-NO_WORKER_AFTER = 5.0
 TICK = 0.25
 TOY_MODEL = (
     "no model is configured, so a 135M toy model on this machine answers; "
@@ -48,6 +48,7 @@ class RunOptions:
     """How a run is to be started and shown. `debug`: with all that went wrong.
 
     `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
+    `yes`: whatever its worker is set up with is right.
     """
 
     run_id: str | None = None
@@ -58,6 +59,7 @@ class RunOptions:
     resume: bool = False
     decision: Decision | None = None
     carried: CarriedRun | None = None
+    yes: bool = False
 
 
 class Session:
@@ -68,10 +70,13 @@ class Session:
         self._options = options
         self._screen = screen
         self._run_id = options.run_id or runs.new_id(flow.name)
+        self._is_announced = False
         self._told_stuck = False
         self._approvals: ApprovalQuestions | None = None
         self._parked: Parked | None = None
         self._display = RunDisplay(flow, self._run_id, screen, options.debug)
+        is_attended = screen.is_attended and not options.json
+        self._who = WhoServes(flow, screen, self._display.note, yes=options.yes, is_attended=is_attended)
 
     async def run(self) -> int:
         """Start or join the run, and follow it. Return the exit code."""
@@ -83,13 +88,11 @@ class Session:
             queue = self._new_queue(found.embedded)
             async with self._served(found.embedded, queue) as served:  # it loads while the server starts
                 backend = await found.connect()
-                self._tell_started(backend)
-                code = await self._run(backend, queue, served)
+                code = await self._run(backend, queue, served, is_new=True)
             return await self._until_decided(backend, code)
 
     async def run_at(self, backend: Backend) -> int:
         """Do as `run`, where Temporal has been met. Return the exit code."""
-        self._tell_started(backend)
         return await self._until_decided(backend, await self._once(backend))
 
     async def _until_decided(self, backend: Backend, code: int) -> int:
@@ -101,12 +104,18 @@ class Session:
 
     async def _once(self, backend: Backend) -> int:
         """Follow the run to its end, or to where it is parked. Return the exit code."""
-        queue = await runs.queue_of(backend.client, self._run_id) or self._new_queue(backend.embedded)
+        present = await runs.queue_of(backend.client, self._run_id)
+        queue = present or self._new_queue(backend.embedded)
         async with self._served(backend.embedded, queue) as served:
-            return await self._run(backend, queue, served)
+            return await self._run(backend, queue, served, is_new=present is None)
 
-    async def _run(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> int:
+    async def _run(self, backend: Backend, task_queue: str, served: WorkerProcess | None, is_new: bool) -> int:
         self._parked = None
+        if not is_new:
+            await self._who.before_going_on(backend, self._run_id, task_queue, served is not None)
+        elif served is None:
+            await self._who.before_start(backend, task_queue)
+        self._tell_started(backend)
         handle = await self._handle(backend, task_queue)
         if self._options.detach:
             return await self._detach(backend, handle, served, task_queue)
@@ -142,7 +151,7 @@ class Session:
         """Return what the person at the terminal decides; where nobody does, print how to, and return None."""
         decision = None
         if self._screen.is_attended and not self._options.json:
-            stopping.as_ever(signal.SIGINT, signal.SIGTERM)
+            stopping.as_ever(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             decision = ask.about_parked(self._screen.err, parked)
         if decision is None:
             next_steps.print_parked(self._screen.notes, backend, self._run_id, parked)
@@ -171,48 +180,38 @@ class Session:
     async def _follow(
         self, backend: Backend, handle: runs.Handle, served: WorkerProcess | None, task_queue: str, after: int
     ) -> int:
-        interrupted = stopping.on_signals(signal.SIGINT, signal.SIGTERM, leaving=self._display.close)
+        leaving = Leaving(self._screen, self._display, self._run_id)
         self._approvals = ApprovalQuestions(
             self._screen, self._display, handle, partial(next_steps.answer, self._run_id)
         )
-        followed = asyncio.create_task(following.follow(backend.client, handle, self._hear, after))
-        watching = asyncio.create_task(self._watch_for_worker(backend, task_queue, served))
-        leaving = asyncio.create_task(self._wants_to_leave(interrupted))
+        is_served = None if served else partial(is_queue_served, backend)
+        followed = asyncio.create_task(following.follow(backend.client, handle, self._hear, after, is_served))
+        watching = asyncio.create_task(self._who.watch(backend, task_queue, served is not None))
+        wanted = asyncio.create_task(leaving.wanted(self._approvals))
         ticking = asyncio.create_task(self._tick())
         try:
             with self._display.following(backend.run_url(self._run_id)):
-                await asyncio.wait({followed, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({followed, wanted}, return_when=asyncio.FIRST_COMPLETED)
                 if not followed.done():
-                    if leaving.result() == "detach":
-                        return self._detached()
+                    if wanted.result() == "detach":
+                        return self._detached(ExitCode.INTERRUPTED if leaving.hung_up.is_set() else ExitCode.DONE)
                     self._display.note("cancelling")
                     await handle.cancel()
+                    unserved = self._until_unserved(backend, task_queue, served)
+                    await stopping.first(asyncio.shield(followed), unserved, leaving.again())
+                if not followed.done():
+                    return self._left_cancelling(backend)
                 await followed
         finally:
-            for task in (followed, watching, leaving, ticking):
+            leaving.let_suspend()
+            for task in (followed, watching, wanted, ticking):
                 task.cancel()
-        return await self._end(backend, handle, served, interrupted)
+        return await self._end(backend, handle, served, leaving.interrupted)
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
             self._display.tick()
-
-    async def _wants_to_leave(self, interrupted: asyncio.Event) -> Answer:
-        """Return `detach` or `cancel` once the person says so: after Ctrl-C, or where a question offers it."""
-        assert self._approvals
-        answering = asyncio.create_task(self._approvals.answer())
-        while True:
-            asked = asyncio.create_task(interrupted.wait())
-            await asyncio.wait({answering, asked}, return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
-            if answering.done():
-                return answering.result()
-            interrupted.clear()
-            if not self._approvals.asking:
-                answering.cancel()
-                return "detach" if await self._wants_to_detach() else "cancel"
-            self._screen.err.print("\nanswer above: yes, no, detach or cancel")
 
     async def _end(
         self, backend: Backend, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
@@ -237,23 +236,12 @@ class Session:
             await served.stop()
         return code
 
-    async def _watch_for_worker(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> None:
-        """Say what to start where nobody would do the work."""
+    async def _until_unserved(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> None:
+        """Return when there is no worker that could do what the run is told; never, where it has one of its own."""
         if served:
-            return
-        await asyncio.sleep(NO_WORKER_AFTER)
+            await asyncio.Event().wait()
         while await pollers.has_worker(backend.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
             await asyncio.sleep(NO_WORKER_AFTER)
-        self._display.note(
-            f"no worker serves task queue {task_queue} at {backend.address}; the run waits. "
-            f"Start one: TEMPORAL_ADDRESS={backend.address} {program()} worker"
-        )
-
-    async def _wants_to_detach(self) -> bool:
-        if not self._screen.is_attended:
-            return False
-        with self._display.silent():
-            return await asyncio.to_thread(ask.detach_or_cancel, self._screen.err, self._run_id)
 
     def _hear(self, update: RunChanges) -> None:
         if update.stuck and not self._told_stuck:
@@ -271,17 +259,29 @@ class Session:
             self._display.note(text, "red")
 
     def _tell_started(self, backend: Backend) -> None:
-        self._screen.notes.print(self._where(backend))
+        if not self._is_announced:
+            self._screen.notes.print(self._where(backend))
+        self._is_announced = True
 
     def _where(self, backend: Backend) -> Text:
         url = backend.run_url(self._run_id)
         return Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim")
 
-    def _detached(self) -> int:
+    def _detached(self, code: ExitCode = ExitCode.DONE) -> int:
+        """Say that the run goes on without us. `code`: the exit code, which is returned."""
         self._display.note(f"run {self._run_id} goes on; follow it again: {next_steps.command('resume', self._run_id)}")
+        return self._left("running", code)
+
+    def _left_cancelling(self, backend: Backend) -> int:
+        self._display.note(
+            f"run {self._run_id} is told to cancel, and ends as soon as a worker at {backend.address} serves it"
+        )
+        return self._left("cancelling", ExitCode.INTERRUPTED)
+
+    def _left(self, status: str, code: ExitCode) -> int:
         if self._options.json:
-            print_json({"run_id": self._run_id, "status": "running", "exit_code": 0})
-        return 0
+            print_json({"run_id": self._run_id, "status": status, "exit_code": code})
+        return code
 
     async def _document(self, backend: Backend, report: RunReport, took: timedelta, code: int) -> dict[str, object]:
         return {

@@ -19,6 +19,7 @@ def set_output(
     task: options.TaskName = None,
     detach: options.Detach = False,
     keep: options.Keep = False,
+    yes: options.Yes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -28,7 +29,7 @@ def set_output(
     from commands.continue_run import decide  # these load Temporal's client
     from commands.session import RunOptions
 
-    wanted = RunOptions(detach=detach, keep=keep, json=json, debug=debug)
+    wanted = RunOptions(detach=detach, keep=keep, json=json, debug=debug, yes=yes)
     return decide(run_id, decision, wanted, open_screen(json, quiet))
 
 

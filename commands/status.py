@@ -1,6 +1,7 @@
 """`status`: how one run stands."""
 
 import asyncio
+from dataclasses import asdict
 
 from commands import options
 from console import run_tables
@@ -9,7 +10,7 @@ from console.screen import Screen, open_screen
 
 
 def status(run_id: options.RunId, json: options.Json = False, quiet: options.Quiet = False) -> int:
-    """Tell how a run stands: each task, what failed, what it waits for."""
+    """Tell how a run stands: each task, what failed, what it waits for, and what it takes up on disk."""
     return asyncio.run(_status(run_id, open_screen(json, quiet), json))
 
 
@@ -17,12 +18,15 @@ async def _status(run_id: str, screen: Screen, json: bool) -> int:
     from commands.complete_report import as_json  # these load Temporal's client
     from commands.query_worker import answering
     from runtime.backend import open_backend
-    from runtime.runs import runs
+    from runtime.runs import pruning, runs
 
-    async with open_backend() as backend, answering(backend, run_id):
-        report = await runs.report(backend.client, run_id)
+    async with open_backend() as backend, answering(backend, run_id) as is_served:
+        report = await runs.report(backend.client, run_id, is_served)
         document = await as_json(backend, report, screen) if json else {}
+        size = await pruning.size_of(backend.client, backend.folder, run_id)
     run_tables.print_report(screen.out, run_id, report)
+    sizes = {"history": size.history, "journals": size.journals, "stored values": size.stored}
+    run_tables.print_place(screen.out, backend.address, sizes, str(backend.bucket or ""))
     if json:
-        print_json({"run_id": run_id, **document})
+        print_json({"run_id": run_id, **document, "address": backend.address, "bytes": asdict(size)})
     return 0

@@ -1,7 +1,13 @@
 """Questions to the person at the terminal."""
 
+import asyncio
 import json
-from typing import Literal, cast
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Literal, TypeVar, cast
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -12,26 +18,39 @@ from console import keyboard
 from console.printable import printable
 from grammar.messages.reports import Action, Approval, Decision, Parked
 
+T = TypeVar("T")
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
-_ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set output": "set_output", "abort": "abort"}
+_ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set-output": "set_output", "abort": "abort"}
+# How a command begins that somebody types at a question, and the answers that go by another name there.
+_PROGRAM = re.compile(r"^(?:\S*python[\d.]* )?\S*(?:starter\.py|taskflow) ")
+_COMMANDS = {"approve": "yes", "reject": "no"}
 _MEANINGS = (
     ("retry", "run again what failed"),
     ("skip", "go on without it"),
-    ("set output", "go on with a value in its place"),
+    ("set-output", "go on with a value in its place"),
     ("abort", "end the run as failed"),
     ("leave", "decide later: it stays parked, and costs nothing"),
 )
 
 
 class _PrefixPrompt(Prompt):
-    """The beginning of an answer is enough."""
+    """The beginning of an answer is enough; the command that means the same is one, too."""
 
     def process_response(self, value: str) -> str:
-        """Return the choice that begins so. Raises InvalidResponse."""
-        found = [choice for choice in self.choices or () if choice.startswith(value.strip().lower())]
-        if not value.strip() or len(found) != 1:
-            raise InvalidResponse(self.illegal_choice_message)
-        return found[0]
+        """Return the choice that is meant. Raises InvalidResponse."""
+        if found := spoken_choice(value, self.choices or ()):
+            return found
+        raise InvalidResponse(f"please answer with one of: {', '.join(self.choices or ())}")
+
+
+def spoken_choice(words: str, choices: Sequence[str]) -> str | None:
+    """Return the choice that begins so, or whose command it is (`starter.py skip ID`); None: none, or several."""
+    said = _PROGRAM.sub("", " ".join(words.lower().split()), count=1)
+    said = said.replace("set output", "set-output").replace("set_output", "set-output")
+    word, _, more = said.partition(" ")
+    meant = "always" if word == "approve" and "--always" in more else _COMMANDS.get(word, word)
+    found = [choice for choice in choices if choice.startswith(meant) and (not more or choice == meant)]
+    return found[0] if meant and len(found) == 1 else None
 
 
 class _JsonPrompt(Prompt):
@@ -45,19 +64,45 @@ class _JsonPrompt(Prompt):
             raise InvalidResponse(f"not JSON ({error}); a text needs quotes") from None
 
 
-def detach_or_cancel(console: Console, run_id: str) -> bool:
-    """Ask whether to leave the run or to cancel it; return True to detach. A second Ctrl-C or end of input cancels."""
+async def unhurried(question: Callable[[], T]) -> T:
+    """Return what the question returns. It is left to its own thread, which holds up nothing where nobody answers."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def take(given: Future[T]) -> None:
+        if answer.cancelled():
+            return
+        if error := given.exception():
+            answer.set_exception(error)
+        else:
+            answer.set_result(given.result())
+
+    def put() -> None:
+        given: Future[T] = Future()
+        try:
+            given.set_result(question())
+        except Exception as error:
+            given.set_exception(error)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(take, given)
+
+    threading.Thread(target=put, name="question", daemon=True).start()
+    return await answer
+
+
+def detach_or_cancel(console: Console, run_id: str) -> Answer:
+    """Ask whether to leave the run or to cancel it. Ctrl-C and the end of input detach: nobody is there."""
     _start_question(console)
     try:
-        answer = Prompt.ask(
+        answer = _PrefixPrompt.ask(
             f"run {run_id}: detach (it goes on without you) or cancel?",
             choices=["detach", "cancel"],
             default="detach",
             console=console,
         )
     except (EOFError, KeyboardInterrupt):
-        return False
-    return answer == "detach"
+        return "detach"
+    return cast(Answer, answer)
 
 
 def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
@@ -78,6 +123,29 @@ def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
     except (EOFError, KeyboardInterrupt):
         return "detach", ""
     return cast(Answer, answer), reason.strip()
+
+
+def about_workers(console: Console, differences: list[str]) -> bool:
+    """Ask whether to go on where a worker is not set up as the person meant. End of input and Ctrl-C are a no."""
+    _start_question(console)
+    console.print(Text("the worker is not set up as the run is started here", "bold yellow"))
+    for difference in differences:
+        console.print(Text(printable(f"  {difference}")))
+    try:
+        return _PrefixPrompt.ask("go on all the same?", choices=["yes", "no"], console=console) == "yes"
+    except (EOFError, KeyboardInterrupt):
+        return False
+
+
+def about_shared_folder(console: Console, folder: str) -> bool:
+    """Ask whether the folder is used by no other server. End of input and Ctrl-C are a no."""
+    _start_question(console)
+    console.print(Text(f"what no run of this server and namespace needs is removed from {folder}", "bold yellow"))
+    try:
+        answer = _PrefixPrompt.ask("does no other one use it?", choices=["yes", "no"], console=console)
+    except (EOFError, KeyboardInterrupt):
+        return False
+    return answer == "yes"
 
 
 def about_parked(console: Console, parked: Parked) -> Decision | None:

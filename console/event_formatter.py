@@ -9,7 +9,6 @@ from rich.text import Text
 
 from console.failure_lines import FailureFormatter, FailureNotice, why_not_retried
 from console.printable import first_line, printable
-from console.progress import activity_label
 from grammar.documents.durations import rough
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent, TaskProgress
@@ -95,12 +94,17 @@ class EventFormatter:
         else:
             self._add_task_end(event)
 
-    def add_activity(self, activity_id: str, task: str, activity: PendingActivity, now: datetime) -> None:
-        """Add the lines of what an activity of `task` does now: its new transcript entries, and a new attempt."""
+    def add_activity(
+        self, activity_id: str, task: str, activity: PendingActivity, now: datetime, label: str = ""
+    ) -> None:
+        """Add the lines of what an activity of `task` does now: its new transcript entries, and a new attempt.
+
+        `label`: of its branch, empty where the task has only one.
+        """
         state = self._state_of(activity_id)
         if activity.attempt > state.attempt:
             state.attempt = activity.attempt
-            self._add_retry(task, activity_label(activity_id), activity, now)
+            self._add_retry(task, label, activity, now)
         if activity.progress:
             self._add_transcript(activity_id, task, activity.progress.said, activity.progress.first)
 
@@ -197,11 +201,11 @@ class EventFormatter:
             self._add_line(Text(printable(f"  {approval.id} {event.status}{reason}"), style="yellow"))
 
     def _add_task_end(self, event: RunEvent) -> None:
-        if event.status == "failed" and event.task not in self._failed_tasks:
+        if event.status == "failed" and event.error and event.task not in self._failed_tasks:
             self._add_failure(_final_failure(event, ""))
         self._lines.extend(self._failures.repeats(event.task))
         sign, style = _TASK_SIGNS.get(event.status, ("·", ""))
-        note = f": {first_line(event.note)}" if event.note and event.status != "failed" else ""
+        note = f": {first_line(event.note)}" if event.note and not event.error else ""
         self._add_line(Text(f"{sign} {event.task} {event.status}{note}", style=style))
 
     def _add_transcript(self, activity_id: str, task: str, entries: list[TranscriptEntry], first: int) -> None:

@@ -1,6 +1,7 @@
 """The keyboard while nobody is asked: what is typed is not shown, and is no answer to a question that comes later."""
 
 import os
+import signal
 import sys
 import termios
 from contextlib import suppress
@@ -20,6 +21,11 @@ def discard_input() -> None:
     """Drop what has been typed and not been read yet."""
     if _is_ours():
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def suspend() -> None:
+    """Stop this process until it is told to go on (`fg`)."""
+    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _set_echo(on: bool) -> None:

@@ -1,6 +1,7 @@
 """What went wrong before or beside a run, told in lines; never a traceback."""
 
 import json as json_format
+import sys
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -41,22 +42,35 @@ def print_excerpt(out: Console, problem: Problem | str) -> None:
         out.print(Text(problem.excerpt))
 
 
-def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None = None, debug: bool = False) -> None:
-    """Print a line about a fault of ours, and write the traceback to a file in `folder` (None: the working directory).
+def print_bug(view: Screen, error: Exception, json: bool, folder: Path | None, debug: bool = False) -> None:
+    """Print a line about a fault of ours, and write the traceback to a file in `folder`; where none can be, print it.
 
-    `debug`: the traceback is printed, too.
+    `debug`: the traceback is printed in any case.
     """
-    details = (folder or Path.cwd()) / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
     told = "".join(traceback.format_exception(error))
-    details.write_text(told, encoding="utf-8")
-    if debug:
+    details = _written(told, folder)
+    if debug or not details:
         view.err.print(Text(told))
     message = f"{type(error).__name__}: {error}".splitlines()[0]
-    view.err.print(Text(f"bug: {message}; this is a fault of taskflow, not of your file. Details: {details}", "red"))
+    where = f"Details: {details}" if details else "Details are above"
+    view.err.print(Text(f"bug: {message}; this is a fault of taskflow, not of your file. {where}", "red"))
     if json:
-        print_json({"status": "bug", "exit_code": ExitCode.BUG, "message": message, "details": str(details)})
+        print_json({"status": "bug", "exit_code": ExitCode.BUG, "message": message, "details": str(details or "")})
+
+
+def _written(told: str, folder: Path | None) -> Path | None:
+    """Return the file in which it is written now; None where there is no folder that takes it."""
+    if folder is None:
+        return None
+    path = folder / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
+    try:
+        path.write_text(told, encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return None
+    return path
 
 
 def print_json(document: object) -> None:
-    """Print the one JSON document, on stdout."""
-    print(json_format.dumps(document, indent=2, ensure_ascii=False, default=str))
+    """Print the one JSON document, on stdout; in ASCII where that has another encoding than UTF-8."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    print(json_format.dumps(document, indent=2, ensure_ascii=not is_utf8, default=str))

@@ -1,22 +1,24 @@
 """What a person is to see of a run while it goes on: what is known, put together. No screen here."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
 from console.printable import first_line, printable
-from console.throughput import Throughput
+from console.throughput import Throughput, with_waits
 from grammar.documents.models import Task
-from grammar.messages import model_choice
 from grammar.messages.activity_results import Progress, Usage
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.history import BranchPosition, position_of
-from grammar.messages.prices import cost, dollars
-from grammar.messages.reports import Approval
+from grammar.messages.reports import Approval, RunStatus
 from grammar.messages.run_bundle import Bundle
+from grammar.messages.run_status import spelled
+from grammar.model_access import model_choice
+from grammar.model_access.prices import EMBEDDED, cost, dollars
 
+# While a run stands so, no branch ends, or no new one starts.
+RESTING = ("paused", "parked", "interrupted")
 # In the order in which they are shown: what needs a person first.
 BranchState = Literal["waiting_approval", "retrying", "rate_limited", "running", "queued"]
 
@@ -67,8 +69,8 @@ class TaskView:
 class RunView:
     """A run, as it is shown.
 
-    `url`: it in the Web UI. `cost`: an estimate, empty without prices. `state`: empty where it is just running.
-    `approvals`: how many calls wait for a person.
+    `url`: it in the Web UI. `cost`: an estimate, empty without prices. `state`: `starting` or how it stands; empty
+    where it is just running. `approvals`: how many calls wait for a person.
     """
 
     run_id: str
@@ -102,7 +104,7 @@ class RunProgress:
     _approvals: dict[BranchPosition, Approval] = field(default_factory=dict)
     _throughputs: dict[int, Throughput] = field(default_factory=dict)
     _started: datetime | None = None
-    _paused: bool = False
+    _status: RunStatus = "running"
 
     def update(self, now: datetime, changes: RunChanges) -> None:
         """Take in what is new. Where `changes` has no tasks, no worker answered: what was known of them is kept."""
@@ -111,8 +113,11 @@ class RunProgress:
         calls = ((position_of(call.id.partition("-call-")[0]), call) for call in changes.approvals)
         self._approvals = {position: call for position, call in calls if position}
         self._started = self._started or changes.started
+        self._status = changes.status
         for event in changes.entries:
             self._add_event(event)
+        for wait in changes.rate_limits:  # who joins late has not heard of them
+            self._add_rate_limit(wait.activity, _RateLimit(wait.until, wait.note))
         for position in self._activities:
             self._rate_limits.pop(position, None)
         self._record_throughput(now)
@@ -127,22 +132,30 @@ class RunProgress:
             seconds=_seconds_between(self._started, now) or 0,
             tokens=sum(task.tokens for task in tasks),
             cost=self._cost(),
-            state="paused" if self._paused else "" if self._tasks else "starting",
+            state=self._state(),
             approvals=len(self._approvals),
         )
 
+    def _state(self) -> str:
+        if self._status == "running":
+            return "" if self._tasks else "starting"
+        return spelled(self._status)
+
     def _add_event(self, event: RunEvent) -> None:
-        if event.kind in ("paused", "unpaused"):
-            self._paused = event.kind == "paused"
-        position = position_of(event.activity or "")
-        if position is None:
-            return
         if event.kind == "rate_limited" and event.until:
-            self._rate_limits[position] = _RateLimit(event.until, event.note)
-        elif event.kind == "branch_ended":
+            self._add_rate_limit(event.activity or "", _RateLimit(event.until, event.note))
+        elif event.kind == "branch_ended" and (position := position_of(event.activity or "")):
             self._rate_limits.pop(position, None)
 
+    def _add_rate_limit(self, activity_id: str, limit: _RateLimit) -> None:
+        if position := position_of(activity_id):
+            self._rate_limits[position] = limit
+
     def _record_throughput(self, now: datetime) -> None:
+        """Take a sample of each task that runs. What ended before a rest says nothing of what comes after it."""
+        if self._status in RESTING:
+            self._throughputs = {index: Throughput() for index in range(len(self._tasks))}
+            return
         for index, progress in enumerate(self._tasks):
             if progress.status == "running" and progress.started and progress.total > 1:
                 if index not in self._throughputs:
@@ -169,7 +182,7 @@ class RunProgress:
             tokens=sum(map(_tokens, progress.used)) + sum(row.tokens for row in rows),
             note=first_line(progress.note),
             rate=throughput.rate(now) if throughput else None,
-            seconds_left=throughput.seconds_left(now, progress.total) if throughput else None,
+            seconds_left=_seconds_left(throughput.seconds_left(now, progress.total), rows) if throughput else None,
             rows=rows,
         )
 
@@ -178,13 +191,15 @@ class RunProgress:
         found: dict[BranchPosition, BranchRow] = {}
         for position, limit in self._rate_limits.items():
             seconds = _seconds_between(now, limit.until)
-            found[position] = BranchRow(_label(position, task), "rate_limited", seconds, text=first_line(limit.note))
+            found[position] = BranchRow(
+                branch_label(position, task), "rate_limited", seconds, text=first_line(limit.note)
+            )
         for position, activity in self._activities.items():
-            found[position] = _activity_row(_label(position, task), task, activity, now)
+            found[position] = _activity_row(branch_label(position, task), task, activity, now)
         for position, call in self._approvals.items():
             text = first_line(f"{call.tool}({call.arguments})")
             seconds = _seconds_between(call.since, now)
-            found[position] = BranchRow(_label(position, task), "waiting_approval", seconds, text=text)
+            found[position] = BranchRow(branch_label(position, task), "waiting_approval", seconds, text=text)
         states = get_args(BranchState)
         mine = [(states.index(row.state), position) for position, row in found.items() if position.task == index]
         return [found[position] for _, position in sorted(mine)]
@@ -195,6 +210,8 @@ class RunProgress:
             return ""
         amounts = list(self._amounts())
         known = sum(amount for amount in amounts if amount is not None)
+        if None in amounts and not known:
+            return ""
         return f"{'over ' * (None in amounts)}{dollars(known)}"
 
     def _amounts(self) -> Iterable[float | None]:
@@ -211,14 +228,16 @@ class RunProgress:
     def _amount(self, task: Task, choice: int, answered: str, used: Usage) -> float | None:
         named = task.choices[choice]
         logical = named.model if named else task.model
-        provider = model_choice.choose(task, self.bundle.config, choice).name or answered
+        named_id = model_choice.choose(task, self.bundle.config, choice).name
+        provider = answered if answered.endswith(EMBEDDED) else named_id or answered
         return cost(self.bundle.config, logical, provider, used)
 
 
-def activity_label(activity_id: str) -> str:
-    """Return `item 3, model 2` from an activity's id; empty for a task that does not fan out."""
-    found = re.findall(r"-(item|model)-(\d+)", activity_id)
-    return ", ".join(f"{kind} {number}" for kind, number in found)
+def _seconds_left(working: float | None, rows: Sequence[BranchRow]) -> float | None:
+    if any(row.state == "waiting_approval" for row in rows):  # nobody can say
+        return None
+    held_up = [row.seconds or 0 for row in rows if row.state in ("retrying", "rate_limited")]
+    return with_waits(working, held_up, len(rows) - len(held_up))
 
 
 def _by_position(activities: Mapping[str, PendingActivity]) -> dict[BranchPosition, PendingActivity]:
@@ -227,13 +246,12 @@ def _by_position(activities: Mapping[str, PendingActivity]) -> dict[BranchPositi
     return {position: activity for position, activity in found if position}
 
 
-def _label(position: BranchPosition, task: Task) -> str:
+def branch_label(position: BranchPosition, task: Task) -> str:
+    """Return what people call a branch of the task: `item 3 on gpt-4.1`; empty where it has only one."""
     named = task.choices[position.choice] if position.choice < len(task.choices) else None
-    parts = [
-        f"item {position.item + 1}" if task.repeats else "",
-        named.model if named and len(task.choices) > 1 else "",
-    ]
-    return " ".join(filter(None, parts))
+    item = f"item {position.item + 1}" if task.repeats else ""
+    model = named.model if named and len(task.choices) > 1 else ""
+    return " on ".join(filter(None, [item, model]))
 
 
 def _activity_row(label: str, task: Task, activity: PendingActivity, now: datetime) -> BranchRow:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from console import keyboard, live_view
 from console.event_formatter import EventFormatter
-from console.progress import RunProgress, RunView, TaskView
+from console.progress import RunProgress, RunView, TaskView, branch_label
 from console.screen import Screen
 from console.throughput import format_rate
 from grammar.documents.durations import rough
@@ -60,9 +60,12 @@ class RunDisplay:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Leave the terminal to somebody else for the length of the block; what is new meanwhile is shown after it."""
+        """Leave the terminal to a question for the length of the block: below the live view, which stands still.
+
+        What is new meanwhile is shown after it.
+        """
         was_shown = self._live is not None
-        self.close()
+        self.close(keep=True)
         self._is_silent = True
         try:
             yield
@@ -95,7 +98,8 @@ class RunDisplay:
         for event in changes.entries:
             self._formatter.add_event(event)
         for activity_id, activity in changes.live.items():
-            self._formatter.add_activity(activity_id, self._task_of(activity_id), activity, now)
+            task, label = self._branch_of(activity_id)
+            self._formatter.add_activity(activity_id, task, activity, now, label)
         self._print()
 
     def tick(self) -> None:
@@ -105,12 +109,27 @@ class RunDisplay:
         elif not self._is_live and not self._is_silent and self._now() - self._last_printed >= PROGRESS_INTERVAL:
             self._print_progress()
 
-    def close(self) -> None:
-        """Remove the live view, and leave the terminal as it was."""
+    def close(self, keep: bool = False) -> None:
+        """Remove the live view, or with `keep` leave it where it is, and leave the terminal as it was."""
         if self._live:
+            self._live.transient = not keep
             self._live.stop()
             self._live = None
             keyboard.enable_echo()
+
+    def suspend(self) -> None:
+        """Stop this process as Ctrl-Z does, with the terminal as it was; draw again once it goes on."""
+        was_shown = self._live is not None
+        self.close()
+        keyboard.suspend()
+        if was_shown:
+            self._start_live_view()
+
+    def redraw(self) -> None:
+        """Draw the live view anew: the process was stopped, and somebody else had the terminal."""
+        if self._live:
+            self.close()
+            self._start_live_view()
 
     def _hold_back(self, changes: RunChanges) -> None:
         """Of what is held back, the events add up; of the rest, the newest counts."""
@@ -118,11 +137,12 @@ class RunDisplay:
             changes.entries = [*self._held_back.entries, *changes.entries]
         self._held_back = changes
 
-    def _task_of(self, activity_id: str) -> str:
+    def _branch_of(self, activity_id: str) -> tuple[str, str]:
+        """Return the name of the activity's task, and the label of its branch."""
         position = position_of(activity_id)
         if position is None or position.task >= len(self._task_names):
-            return "preparing"
-        return self._task_names[position.task]
+            return "preparing", ""
+        return self._task_names[position.task], branch_label(position, self._progress.bundle.tasks[position.task])
 
     def _start_live_view(self) -> None:
         if self._is_live:

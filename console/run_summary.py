@@ -10,17 +10,21 @@ from console.printable import first_line, printable
 from grammar.documents.durations import spoken
 from grammar.exit_codes import ExitCode
 from grammar.loading.hints import hint
-from grammar.messages.reports import RunReport, TaskReport
+from grammar.messages.reports import Failure, RunReport, TaskReport
+from grammar.messages.run_status import spelled
 
 MAX_MESSAGE = 500
-MAX_BRANCH_NUMBERS = 10
+MAX_BRANCHES = 10
 EXIT_CODES = {
     "completed": ExitCode.DONE, "completed_with_failures": ExitCode.OPTIONAL_FAILED, "failed": ExitCode.FAILED,
-    "cancelled": ExitCode.INTERRUPTED, "running": ExitCode.DONE, "parked": ExitCode.FAILED,
+    "cancelled": ExitCode.INTERRUPTED, "terminated": ExitCode.INTERRUPTED, "timed_out": ExitCode.FAILED,
+    "parked": ExitCode.FAILED, **dict.fromkeys(("running", "rate_limited", "waiting_approval", "paused", "interrupted"),
+    ExitCode.DONE),
 }  # fmt: skip
 _STYLES = {
     "completed": "green", "completed_with_failures": "yellow", "failed": "red", "cancelled": "yellow",
-    "running": "blue", "parked": "bold red",
+    "terminated": "red", "timed_out": "red", "running": "blue", "parked": "bold red", "interrupted": "bold red",
+    "rate_limited": "yellow", "waiting_approval": "bold yellow", "paused": "yellow",
     "done": "green", "skipped": "yellow", "waiting": "dim",
 }  # fmt: skip
 
@@ -35,7 +39,7 @@ def print_summary(
     console.print()
     console.print(summary_table(report))
     print_failures(console, report)
-    status = Text(report.status.replace("_", " "), _STYLES[report.status])
+    status = Text(spelled(report.status), _STYLES[report.status])
     tokens = report.usage.input_tokens + report.usage.output_tokens
     console.print(
         Text.assemble(
@@ -50,7 +54,7 @@ def print_summary(
 def summary_table(report: RunReport) -> Table:
     """Return the tasks, a row each."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("task", "status", "items", "time", "tokens"):
+    for column in ("task", "status", "branches", "time", "tokens"):
         table.add_column(column)
     for task in report.tasks:
         status = Text(task.status, _STYLES.get(task.status, "red"))
@@ -61,35 +65,47 @@ def summary_table(report: RunReport) -> Table:
 def print_failures(console: Console, report: RunReport) -> None:
     """Print what failed, with the warnings of each task and advice for each type of failure."""
     for task in report.tasks:
-        for what, branches in _branches_by_failure(task).items():
-            console.print(Text(f"✗ {task.name}{_branch_numbers(branches)}: {what}", "red"))
+        for what, failures in _failures_alike(task).items():
+            console.print(Text(printable(f"✗ {task.name}{_which(failures, task)}: {what}"), "red"))
         if (more := task.failed - len(task.failures)) > 0 and task.failures:
             console.print(Text(f"  … and {more:,} more failed: `manifest` tells all", "red"))
         for warning in task.warnings:
             console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
-    types = {failure.type for task in report.tasks for failure in task.failures}
+    # What a person has decided about needs no advice.
+    types = {failure.type for task in report.tasks if not task.note for failure in task.failures}
     for error_type in sorted(types):
         if advice := hint(error_type):
             # In a terminal, it is broken at words.
             console.print(Text(f"  {error_type}: {advice}", "cyan"), soft_wrap=not console.is_terminal)
 
 
-def _branches_by_failure(task: TaskReport) -> dict[str, list[int]]:
-    """What failed, and the numbers of the branches that did so; none for a task that does not fan out."""
-    found: dict[str, list[int]] = {}
+def _failures_alike(task: TaskReport) -> dict[str, list[Failure]]:
+    """Return what failed, and the failures that say so."""
+    found: dict[str, list[Failure]] = {}
     for failure in task.failures:
-        is_one_of_many = failure.branch is not None and task.total > 1
-        what = f"{failure.type}: {first_line(failure.message, MAX_MESSAGE)}"
-        found.setdefault(what, []).extend([(failure.branch or 0) + 1] if is_one_of_many else [])
+        found.setdefault(f"{failure.type}: {first_line(failure.message, MAX_MESSAGE)}", []).append(failure)
     return found
 
 
-def _branch_numbers(numbers: list[int]) -> str:
-    if len(numbers) <= 1:
-        return f", item {numbers[0]}" if numbers else ""
-    shown = ", ".join(map(str, numbers[:MAX_BRANCH_NUMBERS]))
-    more = len(numbers) - MAX_BRANCH_NUMBERS
-    return f", items {shown}" + (f" and {more} more" if more > 0 else "")
+def _which(failures: list[Failure], task: TaskReport) -> str:
+    """Return which branches they are of: `, items 1, 3`, or `, item 1 on gpt-4.1, item 3 on gpt-4.1`."""
+    if task.total <= 1 or failures[0].branch is None:
+        return ""
+    numbers = [str(failure.item) for failure in failures if failure.item and not failure.model]
+    if len(numbers) == len(failures):
+        return f", item{'s' * (len(numbers) > 1)} {_first_of(numbers)}"
+    return f", {_first_of([_branch_name(failure) for failure in failures])}"
+
+
+def _branch_name(failure: Failure) -> str:
+    item = f"item {failure.item}" if failure.item else ""
+    # Runs of earlier versions tell neither.
+    return " on ".join(filter(None, [item, failure.model])) or f"branch {(failure.branch or 0) + 1}"
+
+
+def _first_of(names: list[str]) -> str:
+    more = len(names) - MAX_BRANCHES
+    return ", ".join(names[:MAX_BRANCHES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _branch_counts(task: TaskReport) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from shlex import quote
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -12,12 +13,12 @@ from console.printable import printable
 from console.run_summary import print_failures, summary_table
 from grammar.documents.durations import spoken
 from grammar.messages.reports import BranchReport, Manifest, RunLine, RunReport
+from grammar.messages.run_status import spelled
 from grammar.messages.schedule import ScheduleLine
+from grammar.program import program
 
 # Columns of a terminal that has room for the flow's path.
 WIDE = 120
-# Where Temporal has another word.
-_STATES = {"canceled": "cancelled"}
 
 
 def print_runs(console: Console, found: Sequence[RunLine]) -> None:
@@ -62,7 +63,7 @@ def print_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
     table = _table("schedule", "flow", "cron", "next run", "last run", "status", "skipped")
     for schedule in found:
         next_run = "paused" if schedule.paused else moment(schedule.next_run)
-        last_run, status = (schedule.last_run.id, _state(schedule.last_run)) if schedule.last_run else ("", "")
+        last_run, status = (schedule.last_run.id, spelled(schedule.last_run.status)) if schedule.last_run else ("", "")
         skipped = str(schedule.skipped or "")
         _add(table, schedule.id, schedule.flow, schedule.cron, next_run, last_run, status, skipped)
         for wait in _waits(schedule.last_run) if schedule.last_run else ():
@@ -79,11 +80,45 @@ def print_report(console: Console, run_id: str, report: RunReport) -> None:
     """Print the tasks of one run, what failed, and the calls that wait for a person."""
     console.print(summary_table(report))
     print_failures(console, report)
-    state = "paused" if report.paused and report.status == "running" else report.status.replace("_", " ")
-    console.print(Text(f"run {run_id}: {state}", "bold"))
+    console.print(Text(f"run {run_id}: {spelled(report.status)}{_advice(run_id, report.status)}", "bold"))
     for call in report.approvals:
         asked = f"{call.kind.replace('_', ' ')} of {call.tool}({call.arguments}): {call.id}"
         console.print(Text(printable(f"  waits: {asked}")))
+
+
+def print_place(console: Console, address: str, sizes: dict[str, int], elsewhere: str) -> None:
+    """Print the server of a run, and what the run takes up, in bytes. `elsewhere`: what is not counted, or empty."""
+    shown = ", ".join(f"{in_bytes(size)} of {what}" for what, size in sizes.items())
+    more = f"; what it has in {elsewhere} is not counted" if elsewhere else ""
+    console.print(Text(f"at {address}; on disk: {shown}{more}", "dim"))
+
+
+def print_removed(console: Console, run_id: str, ended: datetime | None, dry_run: bool) -> None:
+    """Print that a run is removed, or would be."""
+    console.print(Text(printable(f"{'would remove' if dry_run else 'removed'} {run_id}, ended {moment(ended)}")))
+
+
+def print_removed_in_all(console: Console, runs: int, files: int, size: int, dry_run: bool) -> None:
+    """Print how much is removed, or would be."""
+    what = f"{runs} run{'s' * (runs != 1)} and {files} file{'s' * (files != 1)}"
+    console.print(Text(f"{'would remove' if dry_run else 'removed'} {what}: {in_bytes(size)}", "bold"))
+
+
+def in_bytes(size: int) -> str:
+    """Return a number of bytes as people read it: `12 B`, `3.4 kB`, `120 MB`."""
+    if size < 1000:
+        return f"{size} B"
+    number, units = size / 1000, ["kB", "MB", "GB", "TB"]
+    while number >= 999.5 and len(units) > 1:
+        number /= 1000
+        del units[0]
+    return f"{number:.1f} {units[0]}" if number < 9.95 else f"{number:.0f} {units[0]}"
+
+
+def _advice(run_id: str, status: str) -> str:
+    if status != "interrupted":
+        return ""
+    return f"; no worker serves it. To go on with it: {program()} resume {quote(run_id)}"
 
 
 def print_manifest(console: Console, manifest: Manifest) -> None:
@@ -94,13 +129,11 @@ def print_manifest(console: Console, manifest: Manifest) -> None:
     console.print(table)
 
 
-def _state(one: RunLine) -> str:
-    # To Temporal, a run that came to its end is completed, also where some of it failed.
-    return one.standing.state if one.status in ("running", "completed") else _STATES.get(one.status, one.status)
-
-
-def _waits(one: RunLine) -> Sequence[str]:
-    return one.standing.waits if one.status == "running" else ()
+def _waits(line: RunLine) -> Sequence[str]:
+    if line.status != "interrupted":
+        return line.standing.waits
+    since = f" since {moment(line.since)}" if line.since else ""
+    return [f"for a worker{since}; none serves it", *line.standing.waits]
 
 
 def _cells(line: RunLine, now: datetime) -> tuple[str, ...]:
@@ -108,7 +141,7 @@ def _cells(line: RunLine, now: datetime) -> tuple[str, ...]:
     took = spoken((line.ended or now) - line.started)
     started = line.started.astimezone()
     shown = f"{started:%H:%M}" if started.date() == now.date() else f"{started:%Y-%m-%d}"
-    state = _state(line).replace("_", " ") + (" (dry run)" if line.dry_run else "")
+    state = spelled(line.status) + (" (dry run)" if line.dry_run else "")
     return (line.id, state, place, took, shown, line.flow)
 
 

@@ -1,6 +1,7 @@
 """How fast the branches of a task end, and when all will have."""
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 # The rate is of the newest branches: of those that ended within the window, and of at least so many.
@@ -49,6 +50,17 @@ class Throughput:
         """Whether the measurement may as well begin with the second sample."""
         second, ended_before = self._samples[1]
         return now - second > WINDOW and ended - ended_before >= MIN_ENDED_IN_WINDOW
+
+
+def with_waits(working: float | None, waits: Sequence[float], others: int) -> float | None:
+    """Return the seconds until all branches have ended, where some wait; None where `working` is None.
+
+    `working`: the seconds at the measured rate. `waits`: for how long each of those goes on waiting; `others`: how many
+    do not. Nothing ends before its wait; and where all wait, the work goes on when the first wait is over.
+    """
+    if working is None or not waits:
+        return working
+    return max(working, *waits) if others else max(min(waits) + working, *waits)
 
 
 def format_rate(rate: float) -> str:

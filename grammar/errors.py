@@ -9,6 +9,7 @@ TaskflowError
 │   ├── RunConflict            a run of that id is there already
 │   ├── NotWaiting             no such run, or it does not wait for what it was told
 │   ├── NotScheduled           a schedule of that id is there already, or there is none
+│   ├── WorkerDiffers          who would serve a run is not set up as who starts it, and nobody said that this is right
 │   └── NotTakenOver           what an earlier run gave does not fit the flow
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
@@ -142,6 +143,10 @@ class NotWaiting(UserError):
 
 class NotScheduled(UserError):
     """A schedule of that id is there already, or there is none."""
+
+
+class WorkerDiffers(UserError):
+    """Who would serve the run is not set up as who starts it, and nobody said that this is right."""
 
 
 class NotTakenOver(UserError):

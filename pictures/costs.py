@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from grammar.documents.models import ModelConfig
 from grammar.messages.activity_results import Usage
 from grammar.messages.history import BranchHistory
-from grammar.messages.prices import cost, dollars
+from grammar.model_access.prices import cost, dollars
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from grammar.messages.history import BranchHistory, RunHistory
 from pictures import transcript_limits
 from pictures.costs import CostSummary, branch_cost, costs_by_model, total_cost
 from pictures.flow_layout import lay_out
+from pictures.output_section import OutputSection, output_section
 from pictures.page import render_page
 from pictures.report_sections import (
     BranchSection,
@@ -23,7 +24,7 @@ from pictures.report_sections import (
     transcript_line,
 )
 from pictures.report_timeline import TimelineRow, time_scale, timeline_rows
-from pictures.text_format import as_text, cut, readable_references
+from pictures.text_format import readable_references
 from pictures.timeline import TimeScale
 
 MAX_FAILURES = 100
@@ -116,12 +117,10 @@ class RunPage:
         return [(task.report.name, readable_references(text)) for task in self.tasks for text in task.report.warnings]
 
     @property
-    def outputs(self) -> list[tuple[str, str]]:
-        """Return the names and values under `outputs`, as JSON, cut so that together they fit."""
+    def outputs(self) -> list[OutputSection]:
+        """Return the values under `outputs`, cut so that together they fit."""
         limit = min(MAX_OUTPUT, MAX_OUTPUTS // max(1, len(self.report.outputs)))
-        return [
-            (name, cut(readable_references(as_text(value, 2)), limit)) for name, value in self.report.outputs.items()
-        ]
+        return [output_section(name, value, limit) for name, value in self.report.outputs.items()]
 
     @cached_property
     def scale(self) -> TimeScale:

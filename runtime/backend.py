@@ -15,6 +15,7 @@ from temporalio.envconfig import ClientConnectConfig
 
 from grammar.errors import NoStorage
 from runtime.connection import configured, connect, local_server, to_embedded
+from runtime.local_server import retention
 from runtime.local_server.embedded import Lease, begin
 from runtime.state import state_dir
 from runtime.storage import s3_url
@@ -82,13 +83,17 @@ class PendingBackend:
         return self._lease is not None
 
     async def connect(self) -> Backend:
-        """Return the backend, once its server answers. Raises ConnectionFailed, EmbeddedServerFailed, NoStorage."""
+        """Return the backend, once its server answers.
+
+        Raises ConnectionFailed, EmbeddedServerFailed, NoStorage, and UserError for a wrong TASKFLOW_RETENTION.
+        """
         if self._config:
             return await self._connect_to(self._config)
         assert self._lease
         server = await self._lease.ready()
         folder = state_dir() / "payloads"
         client = await connect(to_embedded(server), data_converter(folder))
+        await retention.ensure(client)
         return Backend(client, embedded=True, ui_url=server.ui_url, folder=folder, documents=_files(folder))
 
     async def _connect_to(self, config: ClientConnectConfig) -> Backend:

@@ -1,6 +1,11 @@
 """The workflow sandbox: one runner, the same for workers and for replay."""
 
+from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+# The SDK takes a workflow that is busy for 2 s for one that hangs, and fails its task, again and again. With large
+# values, or on a machine that has much else to do, ours is only busy.
+DEADLOCK_TIMEOUT = 30
 
 PASSTHROUGH = (
     "grammar",
@@ -26,3 +31,9 @@ import lazily, which the sandbox refuses, and all are slow to load again."""
 def workflow_runner() -> SandboxedWorkflowRunner:
     """Return what `Worker(workflow_runner=...)` and `Replayer(workflow_runner=...)` are given."""
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSTHROUGH))
+
+
+def set_deadlock_timeout(worker: Worker) -> None:
+    """Give workflow tasks DEADLOCK_TIMEOUT seconds. The SDK has no option for it."""
+    assert worker._workflow_worker
+    worker._workflow_worker._deadlock_timeout_seconds = DEADLOCK_TIMEOUT

@@ -22,15 +22,24 @@ def on_signals(*numbers: signal.Signals, leaving: Callable[[], object] = lambda:
         event.set()
 
     for number in numbers:
-        loop.add_signal_handler(number, stop)
+        if number == signal.SIGINT or signal.getsignal(number) != signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
     return event
 
 
+def interrupt_on(*numbers: signal.Signals) -> None:
+    """Have the signals raise KeyboardInterrupt, as Ctrl-C does. One that is ignored (`nohup`) stays so."""
+    for number in numbers:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
+
+
 def as_ever(*numbers: signal.Signals) -> None:
-    """Have the signals do again what they do in any Python program."""
+    """Have the signals raise KeyboardInterrupt again, after `on_signals`."""
     loop = asyncio.get_running_loop()
     for number in numbers:
         loop.remove_signal_handler(number)
+        signal.signal(number, signal.default_int_handler)
 
 
 def ignore(*numbers: signal.Signals) -> None:
@@ -50,10 +59,11 @@ async def stdin_closed() -> None:
 
 
 async def first(*awaitables: Awaitable[object]) -> None:
-    """Return when any of them is done; the others are cancelled. Raises what the first one raises."""
+    """Return when any of them is done, and the others have been cancelled. Raises what the first one raises."""
     tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
+    await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
         task.result()

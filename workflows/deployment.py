@@ -11,10 +11,10 @@ from temporalio.common import RetryPolicy
 
 from grammar.documents import rules
 from grammar.documents.models import Retry, Task
-from grammar.documents.references import short_name
+from grammar.documents.references import distinct_names
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import Value
-from grammar.messages import model_choice, names
+from grammar.messages import names
 from grammar.messages.activity_requests import (
     KEPT_OF_BRANCH,
     KEPT_OF_TASK,
@@ -28,6 +28,7 @@ from grammar.messages.activity_requests import (
 from grammar.messages.activity_results import Branch, BranchResult, Page
 from grammar.messages.names import activity_id
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access import model_choice
 
 AGENT_ATTEMPTS = 5
 SHELL_ATTEMPTS = 1
@@ -138,7 +139,10 @@ def branch_request(
     return AgentRequest(
         task=activity_id(index, None),
         prompt=branch.prompt,
-        agents=[AgentSpec(name=short_name(name), personality=bundle.personalities[name]) for name in task.agents],
+        agents=[
+            AgentSpec(name=name, personality=bundle.personalities[reference])
+            for name, reference in zip(distinct_names(task.agents), task.agents, strict=True)
+        ],
         toolboxes=bundle.toolboxes_of(task) if rehearsal is None or rehearsal.needs_toolboxes else {},
         model=model_choice.choose(task, bundle.config, branch.choice),
         max_turns=task.turns,

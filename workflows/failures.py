@@ -18,7 +18,7 @@ _TIMEOUTS = {
     TimeoutType.START_TO_CLOSE: "an attempt took longer than start_to_close_timeout",
     TimeoutType.SCHEDULE_TO_CLOSE: "not done within schedule_to_close_timeout",
     TimeoutType.SCHEDULE_TO_START: "no worker took it in time",
-    TimeoutType.HEARTBEAT: "its worker was lost (no heartbeat within heartbeat_timeout)",
+    TimeoutType.HEARTBEAT: "the worker was lost (no heartbeat within heartbeat_timeout)",
 }
 
 

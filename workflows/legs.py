@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from grammar.messages import rate_limit
 from grammar.messages.activity_requests import AgentRequest, ShellRequest
 from grammar.messages.activity_results import BranchResult, Leg
 from grammar.messages.reports import Approval, ApprovalDecision, Failure
+from grammar.model_access import rate_limit
 from workflows import deployment, summary
 from workflows.failures import BranchFailed
 from workflows.records.branch_record import BranchRecord

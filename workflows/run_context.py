@@ -9,7 +9,7 @@ from grammar.documents.models import Task
 from grammar.documents.values import ToolResult
 from grammar.messages.activity_requests import TemplateContext
 from grammar.messages.continue_as_new import CarriedRun, RunInput
-from grammar.messages.names import OVERVIEW_MEMO, STATUS_ATTRIBUTE
+from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, STATUS_ATTRIBUTE
 from grammar.messages.reports import RunOverview
 from workflows import summary
 from workflows.records import carry_over, task_report
@@ -22,17 +22,20 @@ _STATUS = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
 class RunContext:
     """Hold what the tasks of a run share: its bundle, its record, the results that are carried over, and secrets.
 
-    `secrets`: the names of the variables that `env()` has handed out so far. They grow.
+    `secrets`: the names of the variables that `env()` has handed out so far. They grow. `folder`: the one that the run
+    was started in; empty: not known.
     """
 
     def __init__(self, run_input: RunInput) -> None:
         carried = run_input.carried
         room = len(run_input.tasks) + carry_over.ROOM
         self.bundle = run_input.model_copy(update={"carried": None})
-        self.record = RunRecord(self.bundle, workflow.now, carried)
+        self.record = RunRecord(self.bundle, workflow.now, carried, self._publish_pause)
         self.carry_over = CarryOver(carried.stack if carried else (), room)
         self.secrets = set(carried.secrets) if carried else set()
         self._overview = carried.standing if carried else RunOverview()
+        # Runs of before do not record it. The memo goes along into each new history.
+        self.folder: str = workflow.memo_value(SETUP_MEMO, {}).get("folder", "")
         self._key = carried.key if carried else workflow.uuid4().hex[:12]
 
     def template_context(self, task: Task) -> TemplateContext:
@@ -48,8 +51,8 @@ class RunContext:
 
     def publish_overview(self) -> None:
         """Set the details that the Web UI shows; set memo and search attribute too, if they changed."""
-        workflow.set_current_details(summary.of_run(self.record))
         overview = self.record.overview()
+        workflow.set_current_details(summary.of_run(self.record, overview.state))
         if overview == self._overview:
             return
         # Both only where the starter set them: what a namespace does not know would fail the workflow task.
@@ -58,6 +61,11 @@ class RunContext:
         if overview.state != self._overview.state and _STATUS in _keys(workflow.info().typed_search_attributes):
             workflow.upsert_search_attributes([_STATUS.value_set(overview.state)])
         self._overview = overview
+
+    def _publish_pause(self) -> None:
+        """Tell of it at once. Earlier versions told of a pause when a branch was about to start."""
+        if workflow.patched("pause-told-at-once"):
+            self.publish_overview()
 
     def continue_as_new_if_due(self, index: int, source: ToolResult | None = None) -> None:
         """Continue in a new history, from the task of that index on, where this one has grown long.

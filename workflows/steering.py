@@ -9,68 +9,84 @@ from temporalio import workflow
 from grammar.messages.reports import Action, ApprovalDecision, Decision, Rejection
 from workflows.records.run_record import RunRecord
 
+_DESCRIPTIONS = {
+    "approve": "Make the call. Input: its id, as text",
+    "approve_always": "Make the call, and every later one of its tool in this run. Input: the call's id, as text",
+    "reject": 'Refuse the call. Input: its id, as text, or {"id": ..., "reason": ...}, which the agent is told',
+    "retry_call": "Repeat the call that was interrupted. Input: its id, as text",
+    "skip_call": "Leave out the call that was interrupted. Input: its id, as text",
+    "retry": "Run again what failed of the parked task. Input: nothing, or the task's name",
+    "skip": "Go on without what failed of the parked task. Input: nothing, or the task's name",
+    "set_output": "Go on with a value in the parked task's place. Input: the value, and perhaps the task's name",
+    "abort": "End the parked run as failed. Input: nothing, or the task's name",
+    "decide": 'Decide about the parked task. Input: {"action": "retry", "skip", "set_output" or "abort", ...}',
+    "pause": "Start no new branch; what runs goes on. Input: nothing",
+    "unpause": "Start branches again. Input: nothing",
+}
+"""What the Web UI and `temporal workflow metadata` tell of each message: the signal and the update of that name."""
+
 
 class Steering:
     """Handle the signals and updates of a run."""
 
     _record: RunRecord
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["approve"])
     def approve(self, call: str) -> None:
         """Let the agent make the call of that id. Ignored where no such call is open: it may have been decided."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True))
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["approve_always"])
     def approve_always(self, call: str) -> None:
         """Let the agent make the call of that id, and the run's agents each later call of the same tool."""
         self._record.approvals.grant(call)
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["reject"])
     def reject(self, call: str | Rejection) -> None:
         """Refuse the call of that id. With a map of `id` and `reason`, the agent is told why."""
         self._record.approvals.decide(_no(call))
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["retry_call"])
     def retry_call(self, call: str) -> None:
         """Let the agent repeat the call of that id, which was interrupted."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["skip_call"])
     def skip_call(self, call: str) -> None:
         """Tell the agent that the call of that id was interrupted, and do not repeat it."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["retry"])
     def retry(self, task: str | None = None) -> None:
         """Run the failed branches of the parked task again. With a task's name: only if that task is parked."""
         self._decide("retry", task)
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["skip"])
     def skip(self, task: str | None = None) -> None:
         """Go on without what failed of the parked task."""
         self._decide("skip", task)
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["set_output"])
     def set_output(self, value: JsonValue, task: str | None = None) -> None:
         """Go on with this value as the output of the parked task."""
         self._decide("set_output", task, value)
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["abort"])
     def abort(self, task: str | None = None) -> None:
         """End the parked run as failed."""
         self._decide("abort", task)
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["pause"])
     def pause(self) -> None:
         """Start no new branch from now on. Those that run go on."""
         self._record.pause(True)
 
-    @workflow.signal
+    @workflow.signal(description=_DESCRIPTIONS["unpause"])
     def unpause(self) -> None:
         """Start branches again."""
         self._record.pause(False)
 
-    @workflow.update(name="approve")
+    @workflow.update(name="approve", description=_DESCRIPTIONS["approve"])
     def approve_now(self, call: str) -> None:
         """Do as the signal `approve` does. Refused where no such call is open."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True))
@@ -79,7 +95,7 @@ class Steering:
     def _check_approve(self, call: str) -> None:
         self._record.approvals.check(call)
 
-    @workflow.update(name="approve_always")
+    @workflow.update(name="approve_always", description=_DESCRIPTIONS["approve_always"])
     def approve_always_now(self, call: str) -> None:
         """Do as the signal `approve_always` does. Refused where no such call is open."""
         self._record.approvals.grant(call)
@@ -88,7 +104,7 @@ class Steering:
     def _check_approve_always(self, call: str) -> None:
         self._record.approvals.check(call)
 
-    @workflow.update(name="reject")
+    @workflow.update(name="reject", description=_DESCRIPTIONS["reject"])
     def reject_now(self, call: str | Rejection) -> None:
         """Do as the signal `reject` does. Refused where no such call is open."""
         self._record.approvals.decide(_no(call))
@@ -97,7 +113,7 @@ class Steering:
     def _check_reject(self, call: str | Rejection) -> None:
         self._record.approvals.check(_no(call).id)
 
-    @workflow.update(name="retry_call")
+    @workflow.update(name="retry_call", description=_DESCRIPTIONS["retry_call"])
     def retry_call_now(self, call: str) -> None:
         """Do as the signal `retry_call` does. Refused where no such call was interrupted."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
@@ -106,7 +122,7 @@ class Steering:
     def _check_retry_call(self, call: str) -> None:
         self._record.approvals.check(call, "unknown_outcome")
 
-    @workflow.update(name="skip_call")
+    @workflow.update(name="skip_call", description=_DESCRIPTIONS["skip_call"])
     def skip_call_now(self, call: str) -> None:
         """Do as the signal `skip_call` does. Refused where no such call was interrupted."""
         self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
@@ -115,7 +131,12 @@ class Steering:
     def _check_skip_call(self, call: str) -> None:
         self._record.approvals.check(call, "unknown_outcome")
 
-    @workflow.update
+    @workflow.signal(name="decide", description=_DESCRIPTIONS["decide"])
+    def decide_later(self, decision: Decision) -> None:
+        """Do as the update `decide` does. Ignored where the run is not parked."""
+        self._record.decide(decision)
+
+    @workflow.update(description=_DESCRIPTIONS["decide"])
     def decide(self, decision: Decision) -> None:
         """Decide about the parked task: `retry`, `skip`, `set_output` or `abort`. Refused where it is not parked."""
         self._record.decide(decision)
@@ -124,7 +145,7 @@ class Steering:
     def _check_decide(self, decision: Decision) -> None:
         self._record.parking.check(decision)
 
-    @workflow.update(name="retry")
+    @workflow.update(name="retry", description=_DESCRIPTIONS["retry"])
     def retry_now(self, task: str | None = None) -> None:
         """Do as the signal `retry` does. Refused where the run is not parked."""
         self._decide("retry", task)
@@ -133,7 +154,7 @@ class Steering:
     def _check_retry(self, task: str | None = None) -> None:
         self._record.parking.check(Decision(action="retry", task=task))
 
-    @workflow.update(name="skip")
+    @workflow.update(name="skip", description=_DESCRIPTIONS["skip"])
     def skip_now(self, task: str | None = None) -> None:
         """Do as the signal `skip` does. Refused where the run is not parked."""
         self._decide("skip", task)
@@ -142,7 +163,7 @@ class Steering:
     def _check_skip(self, task: str | None = None) -> None:
         self._record.parking.check(Decision(action="skip", task=task))
 
-    @workflow.update(name="set_output")
+    @workflow.update(name="set_output", description=_DESCRIPTIONS["set_output"])
     def set_output_now(self, value: JsonValue, task: str | None = None) -> None:
         """Do as the signal `set_output` does. Refused where the run is not parked."""
         self._decide("set_output", task, value)
@@ -151,7 +172,7 @@ class Steering:
     def _check_set_output(self, value: JsonValue, task: str | None = None) -> None:
         self._record.parking.check(Decision(action="set_output", task=task, value=value))
 
-    @workflow.update(name="abort")
+    @workflow.update(name="abort", description=_DESCRIPTIONS["abort"])
     def abort_now(self, task: str | None = None) -> None:
         """Do as the signal `abort` does. Refused where the run is not parked."""
         self._decide("abort", task)
@@ -159,6 +180,16 @@ class Steering:
     @abort_now.validator
     def _check_abort(self, task: str | None = None) -> None:
         self._record.parking.check(Decision(action="abort", task=task))
+
+    @workflow.update(name="pause", description=_DESCRIPTIONS["pause"])
+    def pause_now(self) -> None:
+        """Do as the signal `pause` does."""
+        self._record.pause(True)
+
+    @workflow.update(name="unpause", description=_DESCRIPTIONS["unpause"])
+    def unpause_now(self) -> None:
+        """Do as the signal `unpause` does."""
+        self._record.pause(False)
 
     def _decide(self, action: Action, task: str | None, value: JsonValue = None) -> None:
         self._record.decide(Decision(action=action, task=task, value=value))

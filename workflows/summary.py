@@ -1,8 +1,9 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
 from grammar.documents.models import ModelConfig
-from grammar.messages import model_choice
 from grammar.messages.reports import Approval, Parked
+from grammar.messages.run_status import ENDED, spelled
+from grammar.model_access import model_choice
 from workflows.records.run_record import RunRecord
 from workflows.records.task_record import TaskRecord
 
@@ -45,11 +46,13 @@ def of_rate_limit(record: TaskRecord, index: int) -> str:
     return " · ".join(part for part in (record.name, record.label(index), "rate limited") if part)[:TEMPORAL_LIMIT]
 
 
-def of_run(record: RunRecord) -> str:
-    """Return a Markdown table of the tasks, and what the run waits for."""
+def of_run(record: RunRecord, state: str) -> str:
+    """Return a Markdown table of the tasks, and what the run waits for. `state`: of its RunOverview."""
     rows = [_row(task) for task in record.tasks]
-    table = ["| status | task | items | note |", "|---|---|---|---|", *rows]
-    return "\n".join([*table, *_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)])
+    lines = [f"**{spelled(state)}**", "", "| status | task | branches | note |", "|---|---|---|---|", *rows]
+    if state not in ENDED:
+        lines += [*_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)]
+    return "\n".join(lines)
 
 
 def _parked(parked: Parked | None) -> list[str]:

@@ -15,7 +15,7 @@ from grammar.messages.activity_requests import AgentRequest, GatherRequest, Prep
 from grammar.messages.activity_results import Branch, Page
 from grammar.messages.continue_as_new import FinishedBranch
 from grammar.messages.reports import Decision, Failure
-from workflows import deployment, failures
+from workflows import deployment, failures, worker_log
 from workflows.failures import BranchFailed, RunFailed
 from workflows.legs import Legs
 from workflows.records import task_report
@@ -40,6 +40,7 @@ class TaskRun:
         if self._record.started is None:
             self._source = self._context.carry_over.top
             self._record.start()
+            self._say("started")
         self._context.publish_overview()
         await self._run_remaining()
         while failure := failures.blocking(self._record):
@@ -54,14 +55,20 @@ class TaskRun:
             self._record.reopen()
             await self._run_remaining()
         self._record.close()
+        self._say(self._record.status)
         self._record.forget_results()
         self._context.publish_overview()
+
+    def _say(self, what: str) -> None:
+        count = f", {self._record.done}/{self._record.total} branches" if self._record.total > 1 else ""
+        worker_log.say(f"task {self._index + 1}/{len(self._context.bundle.tasks)} {self._record.name} {what}{count}")
 
     async def _decision(self, failure: Failure) -> Decision:
         """Return what becomes of a task that the run cannot go on after. Where nobody is asked, that is `abort`."""
         if not (failures.parks(self._task, failure) and workflow.patched("parking")):
             return Decision(action="abort")
         self._context.record.park(self._record, failure)
+        self._say(f"parked: {failure.type}")
         self._context.publish_overview()
         decision = await self._context.record.parking.wait_for_decision()
         self._record.status = "running"
@@ -148,6 +155,7 @@ class TaskRun:
         legs = Legs(self._context, self._record, branch_record)
         context, secrets = self._context.template_context(self._task), sorted(self._context.secrets)
         request = deployment.branch_request(self._task, self._index, branch, self._context.bundle, context, secrets)
+        request = request.model_copy(update={"folder": self._context.folder})
         if isinstance(request, AgentRequest):
             request = request.model_copy(update={"journal": branch_record.journal})
         try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from agents import Agent, Model, Tool, set_tracing_disabled
+from agents import Agent, Model, Tool, handoff, set_tracing_disabled
 from agents.extensions.handoff_prompt import prompt_with_handoff_instructions
 from temporalio import activity
 
@@ -20,8 +20,10 @@ from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
 from activities.storage.journal import Journal
 from activities.storage.journal_store import JournalStore
+from activities.toolboxes.offered_tools import OfferedTools
 from activities.toolboxes.server import ToolboxServer
 from activities.toolboxes.server_view import ServerView, views
+from activities.toolboxes.tool_names import handoff_names
 from grammar.documents.values import ToolResult
 from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import BranchResult
@@ -49,17 +51,26 @@ class AgentRun:
         """
         journal = Journal(store, journal_key, self.secrets, self.request.outcomes)
         await journal.open()
-        server_views = list(views(servers, self.request, journal))
+        transfers = handoff_names([spec.name for spec in self.request.agents[1:]])
+        offered = OfferedTools(servers, self.request.blocked_tools, transfers)
+        server_views = list(views(servers, offered, self.request, journal))
         warnings: list[str] = []
-        agent, model = await self._agent(server_views, journal, warnings)
+        agent, model = await self._agent(server_views, transfers, journal, warnings)
         validator = partial(validate, self.renderer, self.request.outputs)
-        conversation = Conversation(agent, self.request, self.secrets, self.transcript, validator, journal)
+        conversation = Conversation(
+            agent, self.request, self.secrets, self.transcript, validator, journal, offered.told_name
+        )
         await conversation.run()
         warnings += (warning for view in server_views for warning in view.warnings)
         return self._result(conversation, model, warnings)
 
-    async def _agent(self, servers: Sequence[ServerView], journal: Journal, warnings: list[str]) -> tuple[Agent, str]:
-        """Make the primary agent, with the others as its handoff targets; return it, and the model's name."""
+    async def _agent(
+        self, servers: Sequence[ServerView], transfers: Sequence[str], journal: Journal, warnings: list[str]
+    ) -> tuple[Agent, str]:
+        """Make the primary agent, with the others as its handoff targets; return it, and the model's name.
+
+        `transfers`: the names of the handoff tools.
+        """
         request = self.request
         model, name, tools = await self._model(journal, warnings)
         model_settings = settings(request.model, with_tools=bool(servers))
@@ -80,7 +91,9 @@ class AgentRun:
                     tool_use_behavior="stop_on_first_tool" if request.exclude_from_context else "run_llm_again",
                 )
             )
-        agents[0].handoffs = list(agents[1:])
+        agents[0].handoffs = [
+            handoff(agent, tool_name_override=name) for agent, name in zip(agents[1:], transfers, strict=True)
+        ]
         return agents[0], name
 
     async def _model(self, journal: Journal, warnings: list[str]) -> tuple[Model, str, list[Tool]]:
@@ -89,7 +102,9 @@ class AgentRun:
             return await dry_run_model(self.request, self.request.rehearsal, self.dry_run_answers, self.transcript)
         model, name = await self.models.model(self.request.model)
         is_value = self.request.capture == "response"
-        return RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings), name, []
+        takes_images = self.request.model.api_type == "responses"
+        recorded = RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings, takes_images)
+        return recorded, name, []
 
     def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:
         """Return what the run produced, or the leg's end with what the next leg needs."""

@@ -36,7 +36,8 @@ RunInput = str | list[TResponseInputItem] | RunState[Any]
 class Conversation:
     """Run the conversation of one agent run, from its prompt or from its last leg's state.
 
-    `validate`: returns how a value breaks the task's `outputs`.
+    `validate`: returns how a value breaks the task's `outputs`. `told_name`: returns the name by which people know a
+    tool, of the name that the model sees.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Conversation:
         transcript: Transcript,
         validate: Validator,
         journal: Journal,
+        told_name: Callable[[str], str],
     ) -> None:
         leg = request.leg
         self._agent = agent
@@ -55,6 +57,7 @@ class Conversation:
         self._transcript = transcript
         self._validate = validate
         self._journal = journal
+        self._told_name = told_name
         self._interruption: Leg | None = None
         self._earlier: list[ToolResult] = [*leg.tool_results] if leg else []
         self._used = leg.usage if leg else Usage()
@@ -87,7 +90,8 @@ class Conversation:
     @property
     def tool_results(self) -> list[ToolResult]:
         """Return the results of all tools, of earlier legs and repairs too, in the order of the calls."""
-        return [*self._earlier, *(results.tool_results(self._result.new_items) if self._result else [])]
+        items = self._result.new_items if self._result else []
+        return [*self._earlier, *results.tool_results(items, self._told_name)]
 
     @property
     def usage(self) -> Usage:
@@ -120,7 +124,7 @@ class Conversation:
     def _leg_for_approval(self) -> Leg:
         assert self._result
         state = self._result.to_state().to_json()
-        calls = [_pending(item) for item in self._result.interruptions]
+        calls = [_pending(item, self._told_name) for item in self._result.interruptions]
         hide = self._secrets.hide
         return Leg(
             state=hide(state),
@@ -151,7 +155,7 @@ class Conversation:
 
     async def _follow(self, result: RunResultStreaming) -> None:
         try:
-            await record_events(result, self._transcript)
+            await record_events(result, self._transcript, self._told_name)
         except MaxTurnsExceeded:
             if not self._request.exclude_from_context:
                 raise model_errors.turn_limit(self._request.max_turns) from None
@@ -203,11 +207,11 @@ def _rejection(reason: str) -> str:
     return "Tool call not allowed." + (f" Reason: {reason}" if reason else "")
 
 
-def _pending(item: ToolApprovalItem) -> PendingCall:
+def _pending(item: ToolApprovalItem, told_name: Callable[[str], str]) -> PendingCall:
     origin = item.tool_origin
     return PendingCall(
         id=item.call_id or "",
-        tool=item.tool_name or "",
+        tool=told_name(item.tool_name or ""),
         toolbox=(origin and origin.mcp_server_name) or "",
         arguments=item.arguments or "{}",
     )

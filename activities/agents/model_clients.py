@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
-from grammar.errors import BadRequest, ModelAccess
-from grammar.messages import endpoint
+from grammar.errors import BadRequest, ModelAccess, UserError
 from grammar.messages.activity_requests import ModelSpec
-from grammar.messages.endpoint import Endpoint
+from grammar.model_access import endpoint
+from grammar.model_access.endpoint import Endpoint
+from grammar.model_access.prices import EMBEDDED
 
 if TYPE_CHECKING:
     from agents import Model, ModelSettings
@@ -26,16 +28,16 @@ class ModelClients:
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
         """Return the model, and its name for the record.
 
-        Raises ModelAccess where its `token` is not set, or where no model is configured and none is embedded.
+        Raises ModelAccess where its `token` is not set, its endpoint is no URL, or there is none.
         """
         from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel
 
         if spec.token and not os.environ.get(spec.token):
             raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
-        chosen = endpoint.choose(spec, os.environ)
+        chosen = _chosen(spec)
         client = await self._client(chosen)
         if chosen.url is None:
-            return OpenAIChatCompletionsModel(self._local.name, client), self._local.name
+            return OpenAIChatCompletionsModel(self._local.name, client), f"{self._local.name}{EMBEDDED}"
         name = endpoint.model_name(spec, os.environ)
         kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
         return kind(name, client), name
@@ -57,6 +59,24 @@ class ModelClients:
         return self._clients[chosen]
 
 
+def _chosen(spec: ModelSpec) -> Endpoint:
+    try:
+        return endpoint.choose(spec, os.environ)
+    except UserError as error:
+        raise ModelAccess(str(error)) from error
+
+
+def _temperature(text: str) -> float:
+    """Raises BadRequest for what is no number."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise BadRequest(f"MODEL_TEMP is {text!r}; set it to a number, as 0.7, where the worker runs")
+    return value
+
+
 def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
     """Return the settings that go to the model (specification section 6). Raises BadRequest for values the SDK refuses.
 
@@ -66,7 +86,7 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
 
     chosen: dict[str, Any] = dict(spec.settings)
     if spec.api_type == "chat_completions":
-        chosen.setdefault("temperature", float(os.environ.get("MODEL_TEMP") or 0))
+        chosen.setdefault("temperature", _temperature(os.environ.get("MODEL_TEMP") or "0"))
     if with_tools:
         chosen.setdefault("tool_choice", "auto")
         chosen.setdefault("parallel_tool_calls", bool(os.environ.get("MODEL_PARALLEL_TOOL_CALLS")))
@@ -89,14 +109,16 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
     from activities.model_endpoint.checked_response import check
 
     headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
+    base, query = endpoint.split_query(url)
     hooks = {"request": [] if chosen.key else [_without_key], "response": [check]}
     # Retries are Temporal's: one layer of them, which people can see.
     return AsyncOpenAI(
-        base_url=url,
+        base_url=base,
+        default_query=query,
         api_key=chosen.key or "none",
         max_retries=0,
         default_headers=headers,
-        http_client=DefaultAsyncHttpx2Client(event_hooks=hooks),
+        http_client=DefaultAsyncHttpx2Client(event_hooks=hooks, mounts=endpoint.PAST_PROXIES),
     )
 
 

@@ -8,7 +8,9 @@ from agents import Model, ModelResponse, ModelSettings
 from agents.items import TResponseStreamEvent
 from openai.types.responses import Response, ResponseCompletedEvent
 
+from activities.agents.results import text_of
 from activities.model_endpoint.answer import Answer, awaiting
+from activities.model_endpoint.foreign_json import plain_arguments
 from activities.storage.journal import Journal
 from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused, TaskError
 
@@ -24,16 +26,24 @@ class RecordedModel(Model):
 
     `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
     task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
+    `takes_images`: whether the model's API takes images of tools.
     """
 
     def __init__(
-        self, model: Model, journal: Journal, stopping: Callable[[], bool], is_value: bool, warnings: list[str]
+        self,
+        model: Model,
+        journal: Journal,
+        stopping: Callable[[], bool],
+        is_value: bool,
+        warnings: list[str],
+        takes_images: bool = False,
     ) -> None:
         self._model = model
         self._journal = journal
         self._stopping = stopping
         self._is_value = is_value
         self._warnings = warnings
+        self._takes_images = takes_images
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Raise RuntimeError: all runs are streamed."""
@@ -51,7 +61,8 @@ class RecordedModel(Model):
             self._journal.stop()
         if not tools and not handoffs:  # endpoints refuse settings about tools where there are none
             settings = replace(settings, tool_choice=None, parallel_tool_calls=None)
-        request = (instructions, with_plain_outputs(given), settings, tools, schema, handoffs, *args)
+        plain = with_plain_outputs(given, self._takes_images)
+        request = (instructions, plain, settings, tools, schema, handoffs, *args)
         try:
             async for event in self._ask(_call_ids(given), request, kwargs):
                 yield event
@@ -70,6 +81,10 @@ class RecordedModel(Model):
                 yield event
 
     async def _take(self, response: Response, answer: Answer) -> None:
+        for item in response.output:
+            if item.type == "function_call" and (arguments := plain_arguments(item.arguments)) != item.arguments:
+                item.arguments = arguments
+                answer.repaired("halves of characters")
         if unusable := self._unusable(response, answer):
             await self._journal.record_unusable(response, type(unusable).__name__)
             raise unusable
@@ -96,22 +111,31 @@ class RecordedModel(Model):
             self._warnings.append(warning)
 
 
-def with_plain_outputs(given: Any) -> Any:
-    """Return a request's input with tools' outputs as one text, where they are text: not all endpoints take parts."""
+def with_plain_outputs(given: Any, takes_images: bool = False) -> Any:
+    """Return a request's input with tools' outputs as one text, where they are text: not all endpoints take parts.
+
+    `takes_images`: whether images are left as they are; else a text says what they are.
+    """
     if not isinstance(given, list):
         return given
-    return [_with_plain_output(item) for item in given]
+    return [_with_plain_output(item, takes_images) for item in given]
 
 
-def _with_plain_output(item: Any) -> Any:
+def _with_plain_output(item: Any, takes_images: bool) -> Any:
     parts = item.get("output") if isinstance(item, dict) and item.get("type") == "function_call_output" else None
-    if not isinstance(parts, list) or not all(_is_text(part) for part in parts):
+    if not isinstance(parts, list) or not all(
+        _is_text(part) or (_is_image(part) and not takes_images) for part in parts
+    ):
         return item
-    return {**item, "output": "\n".join(part["text"] for part in parts)}
+    return {**item, "output": text_of(parts)}
 
 
 def _is_text(part: Any) -> bool:
     return isinstance(part, dict) and part.get("type") == "input_text" and isinstance(part.get("text"), str)
+
+
+def _is_image(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") == "input_image" and isinstance(part.get("image_url"), str)
 
 
 def _call_ids(given: Any) -> Sequence[str]:

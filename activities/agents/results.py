@@ -1,21 +1,25 @@
 """Tool results as the SDK records them, and the value of a task (specification section 5). Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.items import RunItem, ToolCallItem, ToolCallOutputItem
 from pydantic import JsonValue
 
+from activities.toolboxes.result_parts import media_text
 from grammar.documents.values import ToolResult, read_or_text
 from grammar.messages.activity_requests import AgentRequest
 
 
-def tool_results(items: Sequence[RunItem]) -> list[ToolResult]:
-    """Return the results of all tool calls, in the order in which the model made the calls."""
+def tool_results(items: Sequence[RunItem], told_name: Callable[[str], str]) -> list[ToolResult]:
+    """Return the results of all tool calls, in the order in which the model made the calls.
+
+    `told_name`: returns the name by which results know a tool, of the name that the model sees.
+    """
     outputs = {item.call_id: item for item in items if isinstance(item, ToolCallOutputItem)}
     calls = [item for item in items if isinstance(item, ToolCallItem) and item.call_id in outputs]
-    return [_tool_result(call, outputs[call.call_id]) for call in calls]
+    return [_tool_result(call, outputs[call.call_id], told_name) for call in calls]
 
 
 def value(capture: str, results: list[ToolResult], final_output: object) -> tuple[bool, JsonValue]:
@@ -45,9 +49,12 @@ def repair_prompt(problems: Sequence[str], request: AgentRequest) -> str:
 
 
 def text_of(output: object) -> str:
-    """Return the text parts of a tool's output, joined by newlines."""
+    """Return the parts of a tool's output, joined by newlines; of an image, its media type and size."""
     if isinstance(output, list):
         return "\n".join(text_of(part) for part in output)
+    if isinstance(output, dict) and isinstance(output.get("image_url"), str):
+        kind, _, data = output["image_url"].removeprefix("data:").partition(";base64,")
+        return media_text(kind, data) if data else output["image_url"]
     if isinstance(output, dict):
         return str(output.get("text", json.dumps(output)))
     return str(output)
@@ -69,8 +76,8 @@ def unwrapped(structured: Any, text: str) -> JsonValue:
     return None if isinstance(inner, str) else inner
 
 
-def _tool_result(call: ToolCallItem, output: ToolCallOutputItem) -> ToolResult:
+def _tool_result(call: ToolCallItem, output: ToolCallOutputItem, told_name: Callable[[str], str]) -> ToolResult:
     data = output.custom_data or {}
     text = text_of(output.output)
-    name = data.get("tool_name") or getattr(call.raw_item, "name", None) or "tool"
+    name = data.get("tool_name") or told_name(getattr(call.raw_item, "name", None) or "tool")
     return ToolResult(tool_name=name, text=text, structured=unwrapped(data.get("structured"), text))

@@ -1,5 +1,6 @@
 """The events of an agent run, recorded in its transcript."""
 
+from collections.abc import Callable
 from typing import Any
 
 from agents import RunResultStreaming
@@ -20,14 +21,17 @@ from grammar.messages.activity_results import Usage
 ASKING = "asking the model"
 
 
-async def record_events(result: RunResultStreaming, transcript: Transcript) -> None:
-    """Follow the run to its end, and record its events. Raises whatever ends it."""
+async def record_events(result: RunResultStreaming, transcript: Transcript, told_name: Callable[[str], str]) -> None:
+    """Follow the run to its end, and record its events. Raises whatever ends it.
+
+    `told_name`: returns the name by which people know a tool, of the name that the model sees.
+    """
     transcript.doing = ASKING
     async for event in result.stream_events():
         if isinstance(event, RawResponsesStreamEvent):
             _record_raw(event.data, result, transcript)
         elif isinstance(event, RunItemStreamEvent):
-            _record_item(event.item, transcript)
+            _record_item(event.item, transcript, told_name)
 
 
 def _record_raw(data: Any, result: RunResultStreaming, transcript: Transcript) -> None:
@@ -41,13 +45,13 @@ def _record_raw(data: Any, result: RunResultStreaming, transcript: Transcript) -
         transcript.usage += Usage(requests=1, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
 
-def _record_item(item: RunItem, transcript: Transcript) -> None:
+def _record_item(item: RunItem, transcript: Transcript, told_name: Callable[[str], str]) -> None:
     who = item.agent.name
     if isinstance(item, MessageOutputItem):
         transcript.end_stream()
         transcript.add("message", who, ItemHelpers.text_message_output(item))
     elif isinstance(item, ToolCallItem):
-        name = getattr(item.raw_item, "name", "tool")
+        name = told_name(getattr(item.raw_item, "name", "tool"))
         transcript.doing = f"tool {name}"
         transcript.add("tool_call", who, f"{name}({getattr(item.raw_item, 'arguments', '')})")
     elif isinstance(item, ToolCallOutputItem):

@@ -43,6 +43,16 @@ def text_or_none(value: object, what: str) -> str | None:
     raise ModelUnavailable(f"the model endpoint sent {what} of type {type(value).__name__}: {excerpt(repr(value))}")
 
 
+def plain_arguments(text: str) -> str:
+    """Return the arguments of a tool call fit for UTF-8: JSON can escape half a character; as they are, if they are."""
+    try:
+        given = json.loads(text)
+        repaired = encodable(given)
+    except (ValueError, RecursionError):  # the SDK tells the model
+        return text
+    return text if repaired is given else json.dumps(repaired, ensure_ascii=False)
+
+
 def plain(value: Any) -> Any:
     """Return a JSON value that can be written again: texts fit for UTF-8, and null for a number that is none."""
     if isinstance(value, str):

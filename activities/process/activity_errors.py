@@ -1,6 +1,7 @@
 """Exceptions of the outside world, and which TaskError each is (specification section 7)."""
 
 import email.utils
+import errno
 import logging
 import math
 import re
@@ -14,16 +15,16 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from grammar.documents.values import encodable
-from grammar.errors import BUG, RateLimited, TaskError
-from grammar.messages import rate_limit
+from grammar.errors import BUG, RateLimited, StorageFailed, TaskError
 from grammar.messages.activity_results import FailureDetails, TranscriptEntry, Usage
+from grammar.model_access import rate_limit
 
 log = logging.getLogger(__name__)
 
 # How many transcript entries a final failure records. (Of a failure that is not final, Temporal keeps 4 KB at most.)
 LAST_ENTRIES = 20
-# Seconds. What an endpoint asks for beyond is a slip of its pen, and more than a timer takes.
-LONGEST_WAIT = 86_400.0
+# A disk that is full, damaged, or not to be written to: no bug, and it can be mended.
+OF_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
 
 
 @contextmanager
@@ -38,11 +39,25 @@ def application_errors(redact: Callable[[str], str]) -> Iterator[None]:
         raise as_application_error(error, redact) from None
     except ApplicationError:
         raise
+    except OSError as error:
+        if error.errno not in OF_STORAGE:
+            raise _bug(error, redact) from None
+        raise as_application_error(storage_failed(error), redact) from None
     except Exception as error:  # the edge: a bug of ours is reported as one, with its traceback
-        details = redact("".join(traceback.format_exception(error)))
-        log.error("unexpected error in activity %s\n%s", activity.info().activity_type, details)
-        message = redact(f"{type(error).__name__}: {error}")
-        raise ApplicationError(message, details, type=BUG, non_retryable=True) from None
+        raise _bug(error, redact) from None
+
+
+def storage_failed(error: OSError) -> StorageFailed:
+    """Return the error for a file that could not be written or read."""
+    where = f": {error.filename}" if error.filename else ""
+    return StorageFailed(f"a file could not be written or read: {error.strerror}{where}")
+
+
+def _bug(error: Exception, redact: Callable[[str], str]) -> ApplicationError:
+    details = redact("".join(traceback.format_exception(error)))
+    log.error("unexpected error in activity %s\n%s", activity.info().activity_type, details)
+    message = redact(f"{type(error).__name__}: {error}")
+    return ApplicationError(message, details, type=BUG, non_retryable=True)
 
 
 def as_application_error(error: TaskError, redact: Callable[[str], str]) -> ApplicationError:
@@ -87,12 +102,12 @@ def retry_after(headers: dict[str, str]) -> float | None:
     They are in the header `retry-after-ms`, or in `retry-after`, in seconds or as a date.
     """
     if milliseconds := _number(headers.get("retry-after-ms", "")):
-        return min(milliseconds / 1000, LONGEST_WAIT)
+        return min(milliseconds / 1000, rate_limit.LONGEST_WAIT)
     value = headers.get("retry-after", "")
     if (seconds := _number(value)) is not None:
-        return min(seconds, LONGEST_WAIT)
+        return min(seconds, rate_limit.LONGEST_WAIT)
     if (date := _date(value)) is not None:
-        return min(max(0.0, date - time.time()), LONGEST_WAIT)
+        return min(max(0.0, date - time.time()), rate_limit.LONGEST_WAIT)
     return None
 
 

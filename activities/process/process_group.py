@@ -20,6 +20,17 @@ async def end_group(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
+async def end_leaderless(group: int) -> None:
+    """End what a process that has ended left behind in its group, as `end_group` does."""
+    if not _signal_group(group, signal.SIGTERM):
+        return
+    for _ in range(int(GRACE_PERIOD / 0.05)):
+        if not _signal_group(group, 0):
+            return
+        await asyncio.sleep(0.05)
+    _signal_group(group, signal.SIGKILL)
+
+
 def _signal_group(group: int, number: int) -> bool:
     """Return whether there was a group to signal."""
     try:

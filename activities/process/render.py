@@ -168,6 +168,8 @@ def _answer(function: Callable[..., object], args: tuple[object, ...], kwargs: d
         return pickle.dumps(TemplateFailed("a template gives what is nested too deeply"))
     except TemplateFailed as error:
         return pickle.dumps(TemplateFailed(str(error)))
+    except OSError as error:  # a page that found no room
+        return pickle.dumps(error)
     except Exception as error:  # a bug of ours: the parent raises it, and the child goes on
         return pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
 

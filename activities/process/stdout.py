@@ -2,6 +2,7 @@
 
 import codecs
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -33,7 +34,8 @@ class Stdout:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
+        with suppress(OSError):  # a full disk: what is still in the buffer has no place
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
     def write(self, data: bytes) -> str:

@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -54,13 +55,25 @@ async def store_if_large(result: BranchResult, documents: Documents | None, kept
     return result.model_copy(update={**emptied, "stored": stored, "results": len(result.tool_results)})
 
 
+@contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """Make a file in the folder, to be written by the block; it is gone where the block fails, as on a full disk."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as made:
+        file = Path(made.name)
+    try:
+        yield file
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+
+
 def file_size(file: Path) -> int:
     """Return the size of the file, in bytes."""
     return file.stat().st_size
 
 
 def _write(folder: Path, content: bytes) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        file.write(content)
-    return Path(file.name)
+    with unfinished(folder) as file:
+        file.write_bytes(content)
+    return file

@@ -19,6 +19,7 @@ from typing import Any
 from agents import UserError
 from mcp.types import CallToolResult
 from openai.types.responses import Response
+from pydantic import ValidationError
 
 from activities.process.secrets import Secrets
 from activities.storage.journal_store import JournalStore
@@ -156,15 +157,19 @@ class Journal:
         return self._outcomes[number]
 
     def _apply(self, entry: dict[str, Any]) -> None:
-        if "answer" in entry:
-            self._responses[entry["answer"]] = entry["response"]
-        elif "unusable" in entry:
-            self._responses.pop(entry["unusable"], None)
-            self.unusable += Usage.model_validate(entry.get("usage", {}))
-        elif "call" in entry:
-            self._calls[entry["call"]] = _RecordedCall(entry["tool"], entry["arguments"])
-        elif call := self._calls.get(entry.get("result", -1)):
-            call.content, call.refused = entry.get("content"), entry.get("refused")
+        """Take over a line; one of another shape is damaged, and left out: its answer is asked for anew."""
+        match entry:
+            case {"answer": int(number), "response": dict(response)} if _is_whole(response):
+                self._responses[number] = response
+            case {"unusable": int(number)}:
+                self._responses.pop(number, None)
+                self.unusable += _usage(entry.get("usage"))
+            case {"call": int(number), "tool": str(tool), "arguments": dict(arguments)}:
+                self._calls[number] = _RecordedCall(tool, arguments)
+            case {"result": int(number), "refused": str(refused)} if number in self._calls:
+                self._calls[number].refused = refused
+            case {"result": int(number), "content": dict(content)} if number in self._calls and _is_result(content):
+                self._calls[number].content = content
 
     async def _write(self, **entry: Any) -> None:
         hidden = self._secrets.hide({"by": self._writer, **entry})
@@ -176,10 +181,31 @@ def _response(found: dict[str, Any]) -> Response:
     return Response.construct(**found)
 
 
+def _is_whole(found: dict[str, Any]) -> bool:
+    """Return whether a recorded response is one: the SDK goes by the types of its items."""
+    output = _response(found).output if isinstance(found.get("output"), list) else None
+    return output is not None and all(hasattr(item, "type") for item in output)
+
+
+def _is_result(content: dict[str, Any]) -> bool:
+    try:
+        CallToolResult.model_validate(content)
+    except ValidationError:
+        return False
+    return True
+
+
+def _usage(found: Any) -> Usage:
+    try:
+        return Usage.model_validate(found or {})
+    except ValidationError:
+        return Usage()
+
+
 def _parsed(line: str) -> dict[str, Any]:
     """Return the entry; an empty one for a line that was cut off when its process died."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return entry if isinstance(entry, dict) else {}

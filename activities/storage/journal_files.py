@@ -49,7 +49,9 @@ def _append(path: Path, line: str) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(file, f"\n{line}\n".encode())
+        content = f"\n{line}\n".encode()
+        while content:  # on a full disk a part is written, and the next write fails
+            content = content[os.write(file, content) :]
         os.fdatasync(file)
     finally:
         os.close(file)

@@ -20,7 +20,7 @@ class JournalObjects:
     async def read(self, key: str) -> list[str]:
         """Return the lines so far; none where there is no such journal. Raises StorageFailed."""
         keys = await self._objects.keys(_folder(key))
-        return [line.decode() for line in await asyncio.gather(*map(self._objects.read, keys))]
+        return [line.decode(errors="replace") for line in await asyncio.gather(*map(self._objects.read, keys))]
 
     async def append(self, key: str, line: str) -> None:
         """Add a line: when this returns, it is stored. Raises StorageFailed."""

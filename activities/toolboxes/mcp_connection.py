@@ -4,17 +4,20 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import httpx2
-from mcp import Client, MCPError, StdioServerParameters, stdio_client
+from mcp import Client, ClientSession, MCPError, StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool
+from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool, ToolListChangedNotification
 
+from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, environment
+from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import ServerParams
+from grammar.model_access.endpoint import PAST_PROXIES
 
 T = TypeVar("T")
 
@@ -24,6 +27,9 @@ CLOSE_TIMEOUT = 2.0
 CHECK_TIMEOUT = 2.0
 # The session's own timeout comes first; this one is for a transport that does not even take the request.
 MARGIN = 5.0
+
+MISFIT = "temporal-taskflow/misfit"
+"""Marks, in the `meta` of a result, that its structured content did not fit the tool's own `outputSchema`."""
 
 # What it would log reaches us as errors; its texts may hold a url with a key, and go by no redaction.
 logging.getLogger("mcp.client").setLevel(logging.CRITICAL)
@@ -40,14 +46,18 @@ class CallTimedOut(Exception):
 class Connection:
     """Hold one session open, in an asyncio task of its own: the MCP SDK wants it closed by the task that opened it.
 
-    `request_timeout`: seconds.
+    `tools_changed`: whether the server has said so since its tools were listed.
     """
 
-    def __init__(self, params: ServerParams, request_timeout: float, log: ServerLog) -> None:
-        self._client = Client(_transport(params, log), cache=None, read_timeout_seconds=request_timeout)
-        self._call_timeout = request_timeout + MARGIN
+    def __init__(self, spec: ServerSpec, log: ServerLog) -> None:
+        transport = repairing(_transport(spec, log))
+        self._client = Client(
+            transport, cache=None, read_timeout_seconds=spec.request_timeout, message_handler=self._take_message
+        )
+        self.tools_changed = False
+        self._call_timeout = spec.request_timeout + MARGIN
         # A stdio transport ends its process in bounded time by itself. Over HTTP, a goodbye may go unanswered.
-        self._close_timeout = None if params.kind == "stdio" else CLOSE_TIMEOUT
+        self._close_timeout = None if spec.params.kind == "stdio" else CLOSE_TIMEOUT
         self._ready = asyncio.Event()
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -56,6 +66,11 @@ class Connection:
         """Connect, and return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
         self._task = asyncio.create_task(self._run())
         await self._while_open(self._ready.wait())
+        return await self.list_tools()
+
+    async def list_tools(self) -> list[Tool]:
+        """Return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
+        self.tools_changed = False
         return await self._while_open(self._list_tools())
 
     async def call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
@@ -94,8 +109,26 @@ class Connection:
 
     async def _run(self) -> None:
         async with self._client:
+            _keep_misfits(self._client.session)
             self._ready.set()
-            await self._closing.wait()
+            listening = asyncio.create_task(self._listen())
+            try:
+                await self._closing.wait()
+            finally:
+                listening.cancel()
+
+    async def _take_message(self, message: object) -> None:
+        self.tools_changed = self.tools_changed or isinstance(message, ToolListChangedNotification)
+
+    async def _listen(self) -> None:
+        """Hear of changed tools from a server of a protocol that tells only those who ask."""
+        tools = self._client.server_capabilities.tools
+        if not (tools and tools.list_changed):
+            return
+        with suppress(Exception):  # an older protocol, which tells all; or whatever the server makes of it
+            async with self._client.listen(tools_list_changed=True) as changes:
+                async for _ in changes:
+                    self.tools_changed = True
 
     async def _list_tools(self) -> list[Tool]:
         page = await self._client.list_tools()
@@ -123,6 +156,20 @@ class Connection:
             pending.cancel()
 
 
+def _keep_misfits(session: ClientSession) -> None:
+    """Have a result that does not fit the tool's own `outputSchema` count as its text: the tool has run."""
+    fits = session.validate_tool_result
+
+    async def check(name: str, result: CallToolResult) -> None:
+        try:
+            await fits(name, result)
+        except RuntimeError:
+            result.structured_content = None
+            result.meta = {**(result.meta or {}), MISFIT: True}
+
+    session.validate_tool_result = check  # type: ignore[method-assign]
+
+
 def error_text(error: BaseException) -> str:
     """Return the text of an exception of a foreign library, or its class where it has none; of a group, its first."""
     while isinstance(error, BaseExceptionGroup):
@@ -142,12 +189,14 @@ def _retrieve_exception(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _transport(params: ServerParams, log: ServerLog) -> AbstractAsyncContextManager[Any]:
+def _transport(spec: ServerSpec, log: ServerLog) -> AbstractAsyncContextManager[Any]:
+    params = spec.params
     if params.kind == "stdio":
         process = StdioServerParameters(
             command=params.command or "",
             args=list(params.args),
             env=environment(os.environ, params.env),
+            cwd=spec.folder,
             encoding_error_handler="replace",
         )
         return stdio_client(process, errlog=log.file)  # type: ignore[arg-type]
@@ -169,4 +218,5 @@ def _http_client(params: ServerParams) -> httpx2.AsyncClient:
     """Make a client that follows no redirect: the transport does, within one origin only; headers stay with a host."""
     # No limit on reading: a stream of events is silent while nothing happens. Each request has its own limit.
     timeout = httpx2.Timeout(params.timeout or HTTP_TIMEOUT, read=None)
-    return httpx2.AsyncClient(headers={**params.headers, **params.optional_headers}, timeout=timeout)
+    headers = {**params.headers, **params.optional_headers}
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, mounts=PAST_PROXIES)

@@ -29,6 +29,7 @@ class PoolKey:
     params: str
     request_timeout: float
     scope: str | None
+    folder: str | None
 
 
 class ServerPool:
@@ -151,7 +152,7 @@ class _Checkout:
         self._pool = pool
         self._spec = spec
         scope = {"run": None, "task": task, "worker": ""}[spec.params.lifetime]
-        self._key = PoolKey(spec.params.model_dump_json(), spec.request_timeout, scope)
+        self._key = PoolKey(spec.params.model_dump_json(), spec.request_timeout, scope, spec.folder)
         self._pooled: _PooledServer | None = None
 
     async def server(self) -> ToolboxServer:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from mcp.types import CallToolResult, Tool
@@ -11,7 +11,6 @@ from activities.process.activity_errors import one_line
 from activities.toolboxes.mcp_connection import CallTimedOut, Connection, ConnectionLost, error_text
 from activities.toolboxes.server_process import ServerLog, ServerProcess
 from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
-from grammar.documents.models import ServerParams
 from grammar.errors import ToolboxFailed
 
 
@@ -27,7 +26,7 @@ class ToolboxServer:
         self._spec = spec
         self._start_timeout = start_timeout
         self._log = ServerLog()
-        self._process = _process(spec.params, self._log)
+        self._process = _process(spec, self._log)
         self._connection: Connection | None = None
 
     async def start(self) -> None:
@@ -49,6 +48,12 @@ class ToolboxServer:
         except CallTimedOut:
             self.broken = True  # it goes on with a call that nobody waits for
             raise
+
+    async def follow_changes(self) -> None:
+        """List the tools again where the server has said that they have changed; as they are, where that fails."""
+        if self._connection and self._connection.tools_changed:
+            with suppress(Exception):  # the next call tells of a server that is lost
+                self.tools = await self._connection.list_tools()
 
     async def is_alive(self) -> bool:
         """Return whether it is still there, and can be used again."""
@@ -80,7 +85,7 @@ class ToolboxServer:
         if self._connection:
             yield self._connection
             return
-        async with self._fresh() as (connection, _):
+        async with self._fresh() as (connection, self.tools):
             yield connection
 
     @asynccontextmanager
@@ -93,7 +98,7 @@ class ToolboxServer:
             await asyncio.shield(asyncio.ensure_future(connection.close()))
 
     def _make_connection(self) -> Connection:
-        return Connection(self._spec.params, self._spec.request_timeout, self._log)
+        return Connection(self._spec, self._log)
 
     def _failed(self, event: str, reason: str) -> ToolboxFailed:
         self.broken = True
@@ -111,5 +116,5 @@ async def _opened(connection: Connection, seconds: float) -> list[Tool]:
         raise ConnectionLost(error_text(error)) from None
 
 
-def _process(params: ServerParams, log: ServerLog) -> ServerProcess | None:
-    return ServerProcess(params, log) if params.command and params.kind != "stdio" else None
+def _process(spec: ServerSpec, log: ServerLog) -> ServerProcess | None:
+    return ServerProcess(spec.params, log, spec.folder) if spec.params.command and spec.params.kind != "stdio" else None

@@ -57,8 +57,9 @@ class ServerLog:
 class ServerProcess:
     """Run the process of a server that is reached over HTTP, in a process group of its own."""
 
-    def __init__(self, params: ServerParams, log: ServerLog) -> None:
+    def __init__(self, params: ServerParams, log: ServerLog, folder: str | None = None) -> None:
         self._params = params
+        self._folder = folder
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -77,7 +78,8 @@ class ServerProcess:
         self._process = await asyncio.create_subprocess_exec(
             self._params.command or "", *self._params.args,
             stdin=asyncio.subprocess.DEVNULL, stdout=self._log.file, stderr=self._log.file,
-            env=environment(os.environ, self._params.env), start_new_session=True, preexec_fn=_die_with_parent(),
+            env=environment(os.environ, self._params.env), cwd=self._folder,
+            start_new_session=True, preexec_fn=_die_with_parent(),
         )  # fmt: skip
         try:
             async with asyncio.timeout(seconds):

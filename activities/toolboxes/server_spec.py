@@ -11,9 +11,11 @@ START_TIMEOUT = 60.0
 class ServerSpec:
     """The server of a toolbox: the toolbox's name, and its parameters, rendered. They may hold secrets: not for logs.
 
-    `request_timeout`: seconds that one request to the server may take.
+    `request_timeout`: seconds that one request to the server may take. `folder`: where its process runs, if it has one;
+    None: where the worker does.
     """
 
     name: str
     params: ServerParams = field(repr=False)
     request_timeout: float
+    folder: str | None = None

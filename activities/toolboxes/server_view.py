@@ -1,6 +1,6 @@
 """The server of a toolbox as it is offered to the agents of one run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents import ModelBehaviorError, RunContextWrapper, UserError
@@ -10,54 +10,48 @@ from mcp.types import CallToolResult, GetPromptResult, ListPromptsResult, Tool
 
 from activities.process.activity_errors import one_line
 from activities.storage.journal import Journal
+from activities.toolboxes.mcp_connection import MISFIT
+from activities.toolboxes.offered_tools import OfferedTools
+from activities.toolboxes.result_parts import with_readable_parts
 from activities.toolboxes.server import ToolboxServer
-from activities.toolboxes.tool_names import ToolNames, offered_names
+from grammar.documents.values import encodable
 from grammar.errors import StorageFailed, TaskError, ToolboxFailed
 from grammar.messages.activity_requests import AgentRequest
 
 
-def views(servers: Mapping[str, ToolboxServer], request: AgentRequest, journal: Journal) -> Iterator["ServerView"]:
-    """Yield what the run may see of each server: tools that are not blocked, under names that no two of them share.
-
-    `servers`: by the toolbox's reference.
-    """
-    blocked = set(request.blocked_tools)
-    tools = {name: [tool for tool in server.tools if tool.name not in blocked] for name, server in servers.items()}
-    names = offered_names({name: [tool.name for tool in offered] for name, offered in tools.items()})
+def views(
+    servers: Mapping[str, ToolboxServer], offered: OfferedTools, request: AgentRequest, journal: Journal
+) -> Iterator["ServerView"]:
+    """Yield what the run may see of each server. `servers`: by the toolbox's reference."""
     for name, server in servers.items():
-        yield ServerView(name, server, tools[name], names[name], request, journal)
+        yield ServerView(name, server, offered, request, journal)
 
 
 class ServerView(MCPServer):
     """Show a server to one agent run: which of its tools, under which names, and which need a person's approval.
 
-    Other runs may use the same server at the same time, and see it differently. `names`: by the name that the model
-    sees. `warnings`: for the run's report.
+    Other runs may use the same server at the same time, and see it differently. `warnings`: for the run's report.
     """
 
     def __init__(
         self,
         name: str,
         server: ToolboxServer,
-        tools: Sequence[Tool],
-        names: ToolNames,
+        offered: OfferedTools,
         request: AgentRequest,
         journal: Journal,
     ) -> None:
-        confirm = request.toolboxes[name].confirm
-        to_approve = [] if request.headless else [offered for offered, own in names.items() if own in confirm]
         super().__init__(
-            require_approval={"always": {"tool_names": to_approve}},
+            require_approval=self._needs_approval,
             failure_error_function=_text_for_model,
-            custom_data_extractor=_custom_data,
+            custom_data_extractor=self._custom_data,
         )
         self._name = name
         self._server = server
-        self._names = names
+        self._offered = offered
+        self._headless = request.headless
+        self._confirm = request.toolboxes[name].confirm
         self._journal = journal
-        self._ask_to_repeat = {tool.name for tool in tools if tool.name in confirm or _is_destructive(tool)}
-        offered_by_own = {own: offered for offered, own in names.items()}
-        self._tools = [tool.model_copy(update={"name": offered_by_own[tool.name]}) for tool in tools]
         self.warnings: list[str] = []
 
     @property
@@ -73,7 +67,8 @@ class ServerView(MCPServer):
 
     async def list_tools(self, run_context: object = None, agent: object = None) -> list[Tool]:
         """Return the tools that this run may use, under the names that the model sees."""
-        return [tool.model_copy(deep=True) for tool in self._tools]
+        await self._server.follow_changes()
+        return self._offered.of(self._name)
 
     async def call_tool(
         self, tool_name: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None = None
@@ -82,28 +77,53 @@ class ServerView(MCPServer):
 
         Raises UserError, whose text the model is told.
         """
-        own = self._names[tool_name]
+        own = self._offered.own_name(self._name, tool_name)
+        try:
+            arguments = encodable(arguments)
+        except (ValueError, RecursionError):
+            raise UserError("the arguments are not JSON") from None
         try:
             return await self._journal.call(
-                own, arguments, own in self._ask_to_repeat, lambda: self._call(own, arguments, meta)
+                own, arguments, self._may_do_harm(own), lambda: self._call(own, arguments, meta)
             )
         except (ToolboxFailed, StorageFailed) as error:
             raise _FatalError(error) from None
 
+    def _needs_approval(self, run_context: object, agent: object, tool: Tool) -> bool:
+        return not self._headless and self._offered.own_name(self._name, tool.name) in self._confirm
+
+    def _may_do_harm(self, tool: str) -> bool:
+        """Return whether a person decides on a second call of a tool, by the server's name of it."""
+        return tool in self._confirm or any(
+            _is_destructive(listed) for listed in self._server.tools if listed.name == tool
+        )
+
+    def _custom_data(self, context: MCPToolCustomDataContext) -> dict[str, Any]:
+        structured = context.structured_content
+        return {
+            "tool_name": self._offered.told_name(context.tool_name),
+            "structured": dict(structured) if structured is not None else None,
+        }
+
     async def _call(self, tool: str, arguments: dict[str, Any] | None, meta: dict[str, Any] | None) -> CallToolResult:
         try:
             result = await self._server.call(tool, arguments, meta)
-            self._warn_of_replaced_bytes(tool, result)
-            return result
+            self._warn_of_repairs(tool, result)
+            return with_readable_parts(result)
         except ToolboxFailed:
             raise
         except Exception as error:  # the call's own: the server still answers, and the model is told
             raise UserError(one_line(str(error) or type(error).__name__)) from None
 
-    def _warn_of_replaced_bytes(self, tool: str, result: CallToolResult) -> None:
-        """Warn where bytes that are not UTF-8 have been replaced on the way (specification section 7)."""
-        warning = f"{self._name}: what {tool} gave was not UTF-8; such bytes were replaced"
-        if warning not in self.warnings and any("\ufffd" in getattr(part, "text", "") for part in result.content):
+    def _warn_of_repairs(self, tool: str, result: CallToolResult) -> None:
+        """Warn of what was replaced or left out in a result (specification section 7)."""
+        if any("\ufffd" in getattr(part, "text", "") for part in result.content):
+            self._warn(f"{self._name}: what {tool} gave was not UTF-8; such bytes were replaced")
+        if MISFIT in (result.meta or {}):
+            self._warn(f"{self._name}: what {tool} gave does not fit its own outputSchema; its text counts")
+
+    def _warn(self, warning: str) -> None:
+        if warning not in self.warnings:
             self.warnings.append(warning)
 
     async def list_prompts(self) -> ListPromptsResult:
@@ -139,8 +159,3 @@ def _text_for_model(_: RunContextWrapper[Any], error: Exception) -> str:
     if isinstance(error, ModelBehaviorError | UserError):
         return one_line(str(error))
     raise error
-
-
-def _custom_data(context: MCPToolCustomDataContext) -> dict[str, Any]:
-    structured = context.structured_content
-    return {"tool_name": context.tool_name, "structured": dict(structured) if structured is not None else None}

@@ -1,10 +1,11 @@
-"""Under which names the tools of several toolboxes reach the model (specification section 6). Pure."""
+"""Under which names tools and handoffs reach the model (specification section 6). Pure."""
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from grammar.documents.references import short_name
+from grammar.documents.rules import HANDOFF
 
 MAX_LENGTH = 64
 
@@ -12,21 +13,54 @@ ToolNames = dict[str, str]
 """The server's name of a tool, by the name that the model sees."""
 
 
-def offered_names(toolboxes: Mapping[str, Sequence[str]]) -> dict[str, ToolNames]:
+def offered_names(
+    toolboxes: Mapping[str, Sequence[str]], taken: Collection[str] = (), given: Mapping[str, ToolNames] | None = None
+) -> dict[str, ToolNames]:
     """Return the names of each toolbox, by its reference.
 
-    A name that two of them have gets the toolbox's short name as a prefix.
+    A name that two of them have gets the toolbox's short name as a prefix. What model APIs do not take (other than
+    `[A-Za-z0-9_-]`, beyond MAX_LENGTH) is replaced. `taken`: names that the model sees for other things. `given`: the
+    names so far, which stay.
     """
-    count = Counter(name for names in toolboxes.values() for name in set(names))
-    taken = {name for name, times in count.items() if times == 1}
-    found: dict[str, ToolNames] = {}
+    found = {reference: dict((given or {}).get(reference, {})) for reference in toolboxes}
+    named = {reference: set(names.values()) for reference, names in found.items()}
+    count = Counter(name for reference, names in toolboxes.items() for name in named[reference].union(names))
+    used = {*taken, *(offered for names in found.values() for offered in names)}
+    kept = {name for name, times in count.items() if times == 1 and name == _allowed(name)} - used
+    used |= kept
     for reference, names in toolboxes.items():
-        found[reference] = {}
-        for name in dict.fromkeys(names):
-            offered = name if count[name] == 1 else _unique(_prefixed(short_name(reference), name), taken)
-            taken.add(offered)
+        for name in dict.fromkeys(name for name in names if name not in named[reference]):
+            wanted = _allowed(name if count[name] == 1 else _prefixed(short_name(reference), name))
+            offered = name if name in kept else _unique(wanted, used)
+            used.add(offered)
             found[reference][offered] = name
     return found
+
+
+def told_names(names: Mapping[str, ToolNames]) -> dict[str, str]:
+    """Return what people are told, by the name that the model sees: the server's name, where only one toolbox has it.
+
+    `names`: as `offered_names` returns them.
+    """
+    count = Counter(own for of_toolbox in names.values() for own in of_toolbox.values())
+    return {
+        offered: own if count[own] == 1 else offered
+        for of_toolbox in names.values()
+        for offered, own in of_toolbox.items()
+    }
+
+
+def handoff_names(agents: Sequence[str]) -> list[str]:
+    """Return the names of the handoff tools to agents of these names, in their order; no two are the same."""
+    found: list[str] = []
+    for agent in agents:
+        wanted = re.sub(r"[^a-z0-9_]", "_", f"{HANDOFF}{agent}".lower())[:MAX_LENGTH]
+        found.append(_unique(wanted, set(found)))
+    return found
+
+
+def _allowed(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:MAX_LENGTH] or "_"
 
 
 def _prefixed(short: str, name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.process.render import Renderer
+from activities.process.working_directory import working_directory
 from activities.toolboxes.pool import ServerPool
 from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import Toolbox
@@ -48,7 +49,8 @@ class Toolboxes:
     ) -> AsyncIterator[dict[str, ToolboxServer]]:
         """Yield each toolbox's server, by the toolbox's reference; at the end they go back. Raises ToolboxFailed."""
         timeouts = {name: toolbox.session_timeout for name, toolbox in request.toolboxes.items()}
-        specs = [ServerSpec(server.name, server.params, timeouts[server.name]) for server in resolved]
+        folder = working_directory(request.folder).path
+        specs = [ServerSpec(server.name, server.params, timeouts[server.name], folder) for server in resolved]
         task = f"{activity.info().workflow_run_id}/{request.task}"
         async with self._pool.servers(specs, task) as servers:
             yield dict(zip(request.toolboxes, servers, strict=True))

@@ -4,6 +4,9 @@ import re
 from datetime import timedelta
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+LONGEST = 10 * 365 * 86400
+"""The longest duration, in seconds: ten years."""
+_SHORTEST = 0.001  # Temporal takes less than a microsecond for none at all
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -13,14 +16,14 @@ def parse_duration(value: object) -> float:
     Raises ValueError, with what to write.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = float(min(value, LONGEST + 1))  # an int may be larger than any float
     elif isinstance(value, str) and (match := _DURATION.fullmatch(value.strip())):
         seconds = float(match[1]) * _SECONDS[match[2] or "s"]
     else:
         raise ValueError("write a duration as 30s, 5m, 2h, 1d, or a number of seconds")
-    if not 0 < seconds <= 10 * 365 * 86400:
+    if not 0 < seconds <= LONGEST:
         raise ValueError("a duration is more than 0 and at most ten years")
-    return seconds
+    return max(seconds, _SHORTEST)
 
 
 def rough(seconds: float) -> str:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from grammar.documents.durations import LONGEST
 from grammar.documents.field_types import Identifier, Schema, Seconds, Settings, Text
 
 
@@ -38,7 +39,7 @@ class Retry(Document):
 
     maximum_attempts: int | None = Field(default=None, ge=1, le=10_000)
     initial_interval: Seconds = 5.0
-    backoff_coefficient: float = Field(default=2.0, ge=1)
+    backoff_coefficient: float = Field(default=2.0, ge=1, le=1000)
     maximum_interval: Seconds = 120.0
     non_retryable_error_types: tuple[str, ...] = ()
 
@@ -155,7 +156,7 @@ class ServerParams(Document):
     url: str | None = None
     headers: dict[str, Text] = {}
     optional_headers: dict[str, Text] = {}
-    timeout: float | None = Field(default=None, gt=0)
+    timeout: float | None = Field(default=None, gt=0, le=LONGEST)
     reconnecting: bool = False
     lifetime: Literal["run", "task", "worker"] = "run"
 
@@ -182,7 +183,7 @@ class Toolbox(Document):
     server_params: ServerParams
     server_prompt: str = ""
     confirm: tuple[str, ...] = ()
-    client_session_timeout: float = Field(default=0, ge=0)
+    client_session_timeout: float = Field(default=0, ge=0, le=LONGEST)
 
     DEFAULT_SESSION_TIMEOUT: ClassVar[float] = 120.0
 

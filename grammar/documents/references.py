@@ -3,7 +3,7 @@
 import importlib.util
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +75,24 @@ def is_path(reference: str) -> bool:
     return "/" in reference or reference.endswith((".yaml", ".yml"))
 
 
+def distinct_names(references: Sequence[str]) -> list[str]:
+    """Return the short names; where several have the same, with the folder or the package before it."""
+    names = [short_name(reference) for reference in references]
+    return [
+        _qualified(reference) if names.count(name) > 1 else name
+        for reference, name in zip(references, names, strict=True)
+    ]
+
+
 def short_name(reference: str) -> str:
     """Return what people call the document: the last part of its name, or the file's name without its suffix."""
     return Path(reference).stem if is_path(reference) else reference.rpartition(".")[2]
+
+
+def _qualified(reference: str) -> str:
+    """Return the last two parts of a reference, as `folder/name`."""
+    parts = Path(reference).with_suffix("").parts if is_path(reference) else reference.split(".")
+    return "/".join(parts[-2:])
 
 
 def _names(reference: str) -> Iterator[str]:

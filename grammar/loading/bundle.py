@@ -19,8 +19,8 @@ from grammar.loading import flow_check, tasks
 from grammar.loading.library import MOST_OF_A_NAME, Library, NeededVariable
 from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
-from grammar.messages import model_choice
 from grammar.messages.run_bundle import MEANING, Bundle
+from grammar.model_access import model_choice
 from grammar.templating import task_templates
 
 

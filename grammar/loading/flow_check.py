@@ -9,7 +9,7 @@ from grammar.errors import Problem
 from grammar.loading import data_flow
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
-from grammar.messages import model_choice
+from grammar.model_access import model_choice
 from grammar.preparing import outputs
 from grammar.templating import literal_templates
 

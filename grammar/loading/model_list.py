@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import BaseModel, JsonValue
 
 from grammar.documents.models import ModelConfig, Task
-from grammar.messages import endpoint, model_choice
 from grammar.messages.activity_requests import ModelSpec
+from grammar.model_access import endpoint, model_choice
 
 
 class ModelUse(BaseModel):

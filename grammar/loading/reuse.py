@@ -7,9 +7,10 @@ from pydantic import JsonValue
 
 from grammar.documents.models import Task
 from grammar.errors import NotTakenOver
-from grammar.messages import fan_out, model_choice
+from grammar.messages import fan_out
 from grammar.messages.reports import TaskReport
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access import model_choice
 from grammar.templating.task_templates import globals_read, included, templates_of
 
 SETTLED = ("done", "skipped")

@@ -37,7 +37,7 @@ class AgentSpec(BaseModel):
     """One agent; the first of a task is the primary one, the others are its handoff targets."""
 
     name: str
-    """The short name of its personality, which the model sees."""
+    """The short name of its personality, which the model sees; with its folder where two have the same."""
     personality: Personality
     """Who it is, and what it is there for."""
 
@@ -121,6 +121,8 @@ class AgentRequest(BaseModel):
     """Names of the variables that `env()` has handed out so far in the run."""
     kept: int = KEPT_OF_TASK
     """How many bytes of JSON the result may have; a larger one goes to payload storage, where there is one."""
+    folder: str = ""
+    """Where the processes of toolboxes run, if the worker has it: the folder the run was started in. Empty: its own."""
 
 
 class ShellRequest(BaseModel):
@@ -140,6 +142,8 @@ class ShellRequest(BaseModel):
     """Names of the variables that `env()` has handed out so far in the run."""
     kept: int = KEPT_OF_TASK
     """How many bytes of JSON the result may have; a larger one goes to payload storage, where there is one."""
+    folder: str = ""
+    """Where the script runs, if the worker has it: the folder that the run was started in. Empty: the worker's own."""
 
 
 class GatheredBranch(BaseModel):

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
-from grammar.messages.reports import Approval, Parked, TaskStatus
+from grammar.messages.reports import Approval, Parked, RunStatus, TaskStatus
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class RunEvent(BaseModel):
     branch: int | None = None
     """The index of the branch, from 0; None: it concerns the task."""
     label: str = ""
-    """The branch, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
+    """The branch, as `item 3 of 50 on gpt-4.1`; empty where the task has only one."""
     total: int | None = None
     """How many branches the task has; with `parked`, how many of them failed. None: not told."""
     activity: str | None = None
@@ -100,6 +100,17 @@ class TaskProgress(BaseModel):
     """The provider's id of the model that gave the last result; empty: none has."""
 
 
+class RateLimitWait(BaseModel):
+    """A branch that waits for the model's endpoint."""
+
+    activity: str
+    """The id of the branch's last activity."""
+    until: datetime
+    """When the branch goes on."""
+    note: str = ""
+    """Why it waits, as the endpoint said."""
+
+
 class RunEvents(BaseModel):
     """What happened from some number on, and what the run waits for: the `journal` query."""
 
@@ -111,6 +122,8 @@ class RunEvents(BaseModel):
     """The calls that wait for a person."""
     parked: Parked | None = None
     """What the run waits for a decision of; None: it is not parked."""
+    rate_limits: list[RateLimitWait] = []
+    """The branches that wait for the endpoint."""
     next: int = 0
     """The number to ask for next."""
 
@@ -133,3 +146,7 @@ class RunChanges:
     """Whether the workflow's code fails, so that no task goes on until it is mended."""
     started: datetime | None = None
     """When the run started."""
+    status: RunStatus = "running"
+    """How the run stands."""
+    rate_limits: list[RateLimitWait] = field(default_factory=list)
+    """The branches that wait for the endpoint; empty also where no worker answered."""

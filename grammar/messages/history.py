@@ -181,11 +181,8 @@ class RunHistory(BaseModel):
 
     @property
     def status(self) -> str:
-        """Return its status: a RunStatus or `paused`; `cancelled` for a run that was ended from outside."""
-        report = self.manifest.report
-        if self.ended and report.status in ("running", "parked"):
-            return "cancelled"
-        return "paused" if report.paused and report.status == "running" else report.status
+        """Return how the run stands: a RunStatus."""
+        return self.manifest.report.status
 
     def branches(self) -> list[list[BranchHistory]]:
         """Return the branches of each task, in the order of the manifest."""

@@ -1,5 +1,7 @@
 """The names by which starter, workflow and activities know each other in Temporal: they stand in open histories."""
 
+import hashlib
+
 WORKFLOW = "TaskflowWorkflow"
 TASK_QUEUE = "taskflow"
 PREPARE = "prepare"
@@ -12,8 +14,14 @@ STATUS_ATTRIBUTE = "TaskflowStatus"
 NAME_ATTRIBUTE = "TaskflowName"
 BUNDLE_ATTRIBUTE = "TaskflowBundle"
 
-# The memo key of a run's RunOverview.
+# The memo keys of a run's RunOverview, and of its starter's ProcessSetup.
 OVERVIEW_MEMO = "standing"
+SETUP_MEMO = "started_with"
+
+
+def journal_folder(run_id: str, key: str) -> str:
+    """Return the folder that holds the journals of a run, in all its histories. `key`: TemplateContext's."""
+    return hashlib.sha256(f"{run_id} {key}".encode()).hexdigest()[:32]
 
 
 def activity_id(task_index: int, item: int | None, model: int | None = None, leg: int = 1) -> str:

@@ -28,7 +28,7 @@ class Approval(BaseModel):
     task: str
     """The name of the task."""
     branch: str = ""
-    """The branch, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
+    """The branch, as `item 3 of 50 on gpt-4.1`; empty where the task has only one."""
     tool: str
     """The tool's name."""
     toolbox: str
@@ -66,7 +66,20 @@ class Rejection(BaseModel):
 
 BranchStatus = Literal["running", "waiting", "rate_limited", "done", "failed", "cancelled"]
 TaskStatus = Literal["waiting", "running", "parked", "done", "failed", "skipped", "cancelled"]
-RunStatus = Literal["running", "parked", "completed", "completed_with_failures", "failed", "cancelled"]
+RunStatus = Literal[
+    "running",
+    "rate_limited",
+    "waiting_approval",
+    "paused",
+    "parked",
+    "interrupted",
+    "completed",
+    "completed_with_failures",
+    "failed",
+    "cancelled",
+    "terminated",
+    "timed_out",
+]
 
 
 class Failure(BaseModel):
@@ -76,6 +89,10 @@ class Failure(BaseModel):
     """The name of the task."""
     branch: int | None = None
     """The index of the branch, from 0; None: the task as a whole."""
+    item: int | None = None
+    """The number of its item, from 1; None: the task has no items, or is meant as a whole."""
+    model: str = ""
+    """Its model, as the file names it; empty where the task has only one."""
     type: str
     """The name of the error class in grammar/errors.py, or of a failure of Temporal's."""
     message: str
@@ -148,7 +165,7 @@ class RunReport(BaseModel):
     bundle: str
     """The hash of the bundle."""
     status: RunStatus = "running"
-    """How it stands."""
+    """How it stands; the run's own word for an open one is only `running` or `parked`."""
     tasks: list[TaskReport] = []
     """The tasks, in their order."""
     usage: Usage = Usage()
@@ -171,7 +188,7 @@ class RunOverview(BaseModel):
     """Where a run stands, in its memo, which can be read without a worker."""
 
     state: str = "running"
-    """A RunStatus, `waiting_approval`, `rate_limited` or `paused`."""
+    """A RunStatus, as far as the run itself knows: not whether it is served, or was ended from outside."""
     task: str = ""
     """The name of the current task; empty: none has started."""
     number: int = 0
@@ -190,9 +207,11 @@ class RunLine(BaseModel):
     flow: str
     """The source of its bundle; empty: not known."""
     status: str
-    """Temporal's status, in small letters; `forgotten` where the server does not know it any more."""
+    """A RunStatus; `forgotten` where the server does not know it any more."""
     standing: RunOverview
-    """Where it stands, as its memo says."""
+    """Where it stands, as its memo says, with that status."""
+    since: datetime | None = None
+    """When an interrupted run was last heard of; None for any other one, and where that is not known."""
     started: datetime
     """When it started; of a run that went through several histories, when the newest of them did."""
     ended: datetime | None = None
@@ -208,8 +227,10 @@ class BranchReport(BaseModel):
     """The name of its task."""
     index: int
     """Its number within the task, from 0."""
+    item: int | None = None
+    """The number of its item, from 1; None: the task has no items."""
     label: str = ""
-    """It, as `item 3 of 50, gpt-4.1`; empty where the task has only one."""
+    """It, as `item 3 of 50 on gpt-4.1`; empty where the task has only one."""
     status: BranchStatus
     """How it stands."""
     model: str = ""

@@ -66,11 +66,11 @@ class Lease:
             self._lock.release()
 
     def _keep(self) -> None:
-        self._lock = acquire(self._files.lease, shared=True)  # waits while a supervisor is ending its server
-        if self._released.is_set():
-            self._lock.release()
-            return
         try:
+            self._lock = acquire(self._files.lease, shared=True)  # waits while a supervisor is ending its server
+            if self._released.is_set():
+                self._lock.release()
+                return
             self._joined.set_result(join(self._files))
         except (EmbeddedServerFailed, OSError) as error:
             self._joined.set_exception(error)
@@ -125,6 +125,12 @@ def is_ours(address: str) -> bool:
         record = ServerRecord.read(files.record)
     host, _, port = address.rpartition(":")
     return record is None or (host in ("127.0.0.1", "localhost") and port == str(record.port))
+
+
+def is_in_use() -> bool:
+    """Return whether any process holds the embedded server: only then does it stay."""
+    files = ServerFiles(state_dir())
+    return files.lease.exists() and is_held(files.lease, shared=True)
 
 
 def join(files: ServerFiles) -> EmbeddedServer:

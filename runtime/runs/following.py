@@ -5,35 +5,52 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import PendingActivityState, TimeoutType
+from temporalio.api.failure.v1 import Failure as FailureMessage
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.messages.activity_results import Progress
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, RunEvents
+from runtime.runs import standing
+from runtime.runs.execution_status import is_open
 from runtime.runs.runs import POLL, QUERY_TIMEOUT, Handle, began
+from runtime.runs.standing import IsServed, remembered
 
 # Each poll takes time from the run: a server or a worker that is slow to answer is polled less often.
 PAUSES = 10
 LONGEST_PAUSE = 3.0
 STUCK_AFTER = 3
+TIMEOUTS = {
+    TimeoutType.TIMEOUT_TYPE_HEARTBEAT: "the worker was lost",
+    TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE: "the attempt took longer than start_to_close_timeout",
+}
+"""Why an attempt was given up, where Temporal says `activity Heartbeat timeout`."""
 
 
-async def follow(client: Client, handle: Handle, on_changes: Callable[[RunChanges], None], after: int = 0) -> None:
+async def follow(
+    client: Client,
+    handle: Handle,
+    on_changes: Callable[[RunChanges], None],
+    after: int = 0,
+    is_served: IsServed | None = None,
+) -> None:
     """Call `on_changes` every 0.5 to 3 s, until the run is closed or parked.
 
-    `after`: how many events of the run are known already. A server that is away for a while is waited for.
+    `after`: how many events of the run are known already. `is_served` None: somebody serves the run. A server that is
+    away for a while is waited for.
     """
+    is_served = remembered(is_served) if is_served else None
     ending = asyncio.create_task(_ended(handle))
     try:
-        await _follow(client, handle, on_changes, after, ending)
+        await _follow(client, handle, on_changes, after, ending, is_served)
     finally:
         ending.cancel()
 
@@ -52,7 +69,12 @@ async def _ended(handle: Handle) -> None:
 
 
 async def _follow(
-    client: Client, handle: Handle, on_changes: Callable[[RunChanges], None], after: int, ending: asyncio.Task[None]
+    client: Client,
+    handle: Handle,
+    on_changes: Callable[[RunChanges], None],
+    after: int,
+    ending: asyncio.Task[None],
+    is_served: IsServed | None,
 ) -> None:
     clock = asyncio.get_running_loop().time
     started: datetime | None = None
@@ -62,14 +84,15 @@ async def _follow(
             description = await handle.describe()
             started = started or await began(handle, description)
             journal = await _journal(handle, after)
+            status = await standing.status(description, is_served)
         except RPCError:
             await asyncio.sleep(POLL)
             continue
         after = journal.next
-        closed = description.status != WorkflowExecutionStatus.RUNNING
+        closed = not is_open(description.status)
         live = _without_ended(await live_of(client, description), journal.entries)
         recorded = (journal.entries, journal.tasks, journal.approvals, journal.parked)
-        on_changes(RunChanges(*recorded, live, _is_stuck(description), started))
+        on_changes(RunChanges(*recorded, live, _is_stuck(description), started, status, journal.rate_limits))
         if closed or journal.parked:
             return
         await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - polled)), LONGEST_PAUSE))
@@ -81,7 +104,7 @@ async def _journal(handle: Handle, after: int) -> RunEvents:
         async with asyncio.timeout(QUERY_TIMEOUT):
             events: RunEvents = await handle.query("journal", after, result_type=RunEvents)
             return events
-    except (TimeoutError, WorkflowQueryFailedError):
+    except (TimeoutError, WorkflowQueryFailedError, WorkflowQueryRejectedError):  # rejected: paused by Temporal
         return RunEvents(next=after)
     except RPCError as error:
         if error.status in (
@@ -118,13 +141,20 @@ def _live(info: PendingActivityInfo, progress: Progress | None) -> PendingActivi
     return PendingActivity(
         attempt=info.attempt,
         progress=progress,
-        last_failure=info.last_failure.message,
+        last_failure=_failure_text(info.last_failure),
         kind=info.last_failure.application_failure_info.type,
         attempts=info.maximum_attempts,
         since=_time(info.scheduled_time if scheduled else info.last_started_time),
         retry_at=_time(info.next_attempt_schedule_time),
         queued=scheduled and not info.next_attempt_schedule_time.seconds,
     )
+
+
+def _failure_text(failure: FailureMessage) -> str:
+    """Return why the last attempt failed, with Temporal's own timeouts in our words; empty where there was none."""
+    if failure.HasField("timeout_failure_info"):
+        return TIMEOUTS.get(failure.timeout_failure_info.timeout_type, failure.message)
+    return failure.message
 
 
 def _time(stamp: Timestamp) -> datetime | None:

@@ -26,6 +26,8 @@ from grammar.messages.history import (
 )
 from grammar.messages.names import PREPARE
 from runtime.runs import following, runs
+from runtime.runs.executions import unless_forgotten
+from runtime.runs.standing import IsServed
 
 T = TypeVar("T")
 _ENDS = {
@@ -36,11 +38,11 @@ _ENDS = {
 }
 
 
-async def read_history(client: Client, run_id: str) -> RunHistory:
+async def read_history(client: Client, run_id: str, is_served: IsServed | None = None) -> RunHistory:
     """Return everything that a report shows of the run. Raises NotWaiting where there is none, or no worker answers."""
     handle = runs.handle(client, run_id)
     bundle = await runs.bundle_of(handle)
-    manifest = await runs.manifest(client, run_id)
+    manifest = await runs.manifest(client, run_id, is_served)
     description = await handle.describe()
     history, first = await _histories(client, run_id, description.run_id)
     live = await following.live_of(client, description)
@@ -68,13 +70,14 @@ async def tracebacks(client: Client, run_id: str) -> list[str]:
 
 
 async def _histories(client: Client, run_id: str, newest: str) -> tuple[DeploymentHistory, datetime | None]:
-    """Return all histories of the run, read from the newest one back; and when the first one began."""
+    """Return all histories of the run that are still known, read from the newest one back; and when the first began."""
     read, history_id = list[_Reader](), newest
     while history_id:
         reader = _Reader(client.data_converter)
-        async for event in client.get_workflow_handle(run_id, run_id=history_id).fetch_history_events():
-            await reader.take(event)
-        read.append(reader)
+        with unless_forgotten():
+            async for event in client.get_workflow_handle(run_id, run_id=history_id).fetch_history_events():
+                await reader.take(event)
+            read.append(reader)
         history_id = reader.before
     read.reverse()
     items: dict[int, dict[int, JsonValue]] = {}
@@ -82,7 +85,9 @@ async def _histories(client: Client, run_id: str, newest: str) -> tuple[Deployme
         for task, items_of_task in reader.items.items():
             items.setdefault(task, {}).update(items_of_task)
     deployments = [deployment for reader in read for deployment in reader.deployments.values()]
-    return DeploymentHistory(deployments=deployments, items=items, histories=len(read)), read[0].started
+    return DeploymentHistory(deployments=deployments, items=items, histories=len(read)), read[
+        0
+    ].started if read else None
 
 
 def _with_live(

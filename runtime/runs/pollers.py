@@ -1,4 +1,4 @@
-"""Whether anybody does the work: the workers that poll a task queue."""
+"""Whether anybody does the work, and who: the workers that poll a task queue."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +8,9 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from grammar.model_access.process_setup import WorkerIdentity
+from runtime import this_process
+
 POLLED_WITHIN = timedelta(seconds=90)
 
 
@@ -16,16 +19,33 @@ async def has_worker(client: Client, task_queue: str) -> bool:
 
     True also where the server does not answer: it may be busy, or away for a moment.
     """
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
     try:
-        description = await client.workflow_service.describe_task_queue(request)
-        return any(_polls(poller, datetime.now(UTC)) for poller in description.pollers)
+        return bool(await _pollers(client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW))
     except RPCError:
         return True
+
+
+async def workers(client: Client, task_queue: str) -> list[WorkerIdentity]:
+    """Return the workers that do the work of the task queue, as far as they tell who they are; the newest poll first.
+
+    None of them also where the server does not answer.
+    """
+    try:
+        pollers = await _pollers(client, task_queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+    except RPCError:
+        return []
+    pollers.sort(key=lambda poller: poller.last_access_time.ToDatetime(), reverse=True)
+    identities = dict.fromkeys(poller.identity for poller in pollers)
+    workers = [worker for identity in identities if (worker := WorkerIdentity.parse(identity))]
+    return [worker for worker in workers if not this_process.is_gone(worker)]
+
+
+async def _pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> list[PollerInfo]:
+    """Return those that poll now. Raises RPCError."""
+    queue = TaskQueue(name=task_queue)
+    request = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue, task_queue_type=kind)
+    description = await client.workflow_service.describe_task_queue(request)
+    return [poller for poller in description.pollers if _polls(poller, datetime.now(UTC))]
 
 
 def _polls(poller: PollerInfo, now: datetime) -> bool:

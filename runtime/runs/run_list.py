@@ -10,14 +10,16 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.messages.names import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, WORKFLOW
 from grammar.messages.reports import RunLine
-from runtime.runs import runs
+from grammar.messages.run_status import ENDED, OPEN
+from runtime.runs import standing
+from runtime.runs.standing import IsServed, remembered
 
 # The server lists open runs first, then those that ended last: so many of them are looked at for the newest.
 MOST = 1000
 _OF_TEMPORAL = {"failed": "Failed", "cancelled": "Canceled", "terminated": "Terminated", "timed_out": "TimedOut"}
-_ENDED = ("completed", "completed_with_failures")
-_OPEN = ("running", "parked", "waiting_approval", "rate_limited", "paused")
-STATUSES = (*_OPEN, *_ENDED, *_OF_TEMPORAL)
+# Whose search attribute says all: one that says `running` may be of a run that is interrupted, or paused by Temporal.
+_TOLD = ("running", "parked", "waiting_approval", "rate_limited", "completed", "completed_with_failures")
+STATUSES = (*OPEN, *ENDED)
 
 
 @dataclass(frozen=True)
@@ -30,38 +32,38 @@ class RunFilter:
     limit: int = 20
 
 
-async def listed(client: Client, wanted: RunFilter) -> list[RunLine]:
-    """Return the newest runs that are wanted, the newest first."""
+async def listed(client: Client, wanted: RunFilter, is_served: IsServed | None = None) -> list[RunLine]:
+    """Return the newest runs that are wanted, the newest first. `is_served` None: that is not known, and not asked."""
+    is_served = remembered(is_served) if is_served else None
     try:
-        lines = await _lines(client, _query(wanted, True))
+        lines = await _lines(client, _query(wanted, True), is_served)
     except RPCError as error:
         if error.status != RPCStatusCode.INVALID_ARGUMENT:
             raise
         # The namespace lacks the search attributes.
-        lines = [line for line in await _lines(client, _query(wanted, False)) if _fits(line, wanted)]
-    return heapq.nlargest(wanted.limit, lines, key=lambda line: line.started)
+        lines = await _lines(client, _query(wanted, False), is_served)
+    return heapq.nlargest(wanted.limit, [line for line in lines if _fits(line, wanted)], key=lambda line: line.started)
 
 
-async def _lines(client: Client, query: str) -> list[RunLine]:
-    return [await runs.line(run) async for run in client.list_workflows(query, limit=MOST)]
+async def _lines(client: Client, query: str, is_served: IsServed | None) -> list[RunLine]:
+    return [await standing.line(client, run, is_served) async for run in client.list_workflows(query, limit=MOST)]
 
 
 def _query(wanted: RunFilter, by_attributes: bool) -> str:
     """Return the query for the server; `by_attributes`: with our search attributes, too."""
-    terms = [f'WorkflowType="{WORKFLOW}"']
+    # Of a run that went through several histories, the newest is the run.
+    terms = [f'WorkflowType="{WORKFLOW}"', 'ExecutionStatus != "ContinuedAsNew"']
     if wanted.since:
         terms.append(f'StartTime >= "{wanted.since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"')
-    if wanted.status:
-        terms.append(f'ExecutionStatus="{_of_temporal(wanted.status)}"')
-    if by_attributes and wanted.status in (*_OPEN, *_ENDED):
+    if wanted.status in OPEN:
+        terms.append("CloseTime IS NULL")
+    elif wanted.status:
+        terms.append(f'ExecutionStatus="{_OF_TEMPORAL.get(wanted.status, "Completed")}"')
+    if by_attributes and wanted.status in _TOLD:
         terms.append(f'{STATUS_ATTRIBUTE}="{wanted.status}"')
     if by_attributes and wanted.name is not None:
         terms.append(f"{NAME_ATTRIBUTE}={_quoted(wanted.name)}")
     return " AND ".join(terms)
-
-
-def _of_temporal(status: str) -> str:
-    return _OF_TEMPORAL.get(status) or ("Completed" if status in _ENDED else "Running")
 
 
 def _quoted(name: str) -> str:
@@ -70,5 +72,4 @@ def _quoted(name: str) -> str:
 
 
 def _fits(line: RunLine, wanted: RunFilter) -> bool:
-    named = wanted.name in (None, PurePath(line.flow).stem)
-    return named and (wanted.status not in (*_OPEN, *_ENDED) or line.standing.state == wanted.status)
+    return wanted.name in (None, PurePath(line.flow).stem) and wanted.status in (None, line.status)

@@ -8,12 +8,11 @@ from typing import TypeVar
 
 from temporalio.client import (
     Client,
-    WorkflowExecution,
     WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
@@ -22,11 +21,16 @@ from temporalio.service import RPCError, RPCStatusCode
 from grammar.errors import BUG, NotWaiting, RunConflict
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
-from grammar.messages.names import OVERVIEW_MEMO, WORKFLOW
-from grammar.messages.reports import Manifest, RunLine, RunOverview, RunReport
+from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
+from grammar.messages.reports import Manifest, RunOverview, RunReport, RunStatus
 from grammar.messages.run_bundle import Bundle
+from grammar.messages.run_status import manifest_with_status, report_with_status, spelled
 from grammar.program import program
-from runtime.runs import search_attributes
+from runtime import this_process
+from runtime.runs import search_attributes, standing
+from runtime.runs.execution_status import is_open
+from runtime.runs.executions import unless_forgotten
+from runtime.runs.standing import IsServed
 from runtime.storage.too_large import too_large
 
 POLL = 0.5
@@ -70,8 +74,12 @@ async def start(
 
 
 def memo(bundle: Bundle) -> dict[str, object]:
-    """Return what can be read of a run without a worker. The workflow keeps its RunOverview there."""
+    """Return what can be read of a run without a worker. The workflow keeps its RunOverview there.
+
+    What this process runs with goes along: the run's scripts run in its folder.
+    """
     fields: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, OVERVIEW_MEMO: RunOverview()}
+    fields[SETUP_MEMO] = this_process.setup()
     return fields | ({"dry_run": True} if bundle.script else {})
 
 
@@ -91,27 +99,31 @@ def handle(client: Client, run_id: str) -> Handle:
     return client.get_workflow_handle(run_id, result_type=RunReport)
 
 
-async def line(run: WorkflowExecution) -> RunLine:
-    """Return the run's line in a list of runs."""
-    return RunLine(
-        id=run.id,
-        flow=str(await run.memo_value("flow", "")),
-        status=run.status.name.lower() if run.status else "",
-        standing=await standing(run),
-        started=run.start_time,
-        ended=run.close_time,
-        dry_run=bool(await run.memo_value("dry_run", False)),
-    )
+async def report(client: Client, run_id: str, is_served: IsServed | None = None) -> RunReport:
+    """Return the run's state. Raises NotWaiting where there is no such run, or no worker answers.
+
+    One that is paused by Temporal answers nothing: then only its status is known.
+    """
+    try:
+        told = await _query(client, run_id, "status", RunReport)
+    except WorkflowQueryRejectedError:
+        bundle = await bundle_of(handle(client, run_id))
+        told = RunReport(name=bundle.name, bundle=bundle.hash)
+    return report_with_status(told, await status(client, run_id, is_served))
 
 
-async def report(client: Client, run_id: str) -> RunReport:
-    """Return the run's state. Raises NotWaiting where there is no such run, or no worker answers."""
-    return await _query(client, run_id, "status", RunReport)
+async def manifest(client: Client, run_id: str, is_served: IsServed | None = None) -> Manifest:
+    """Return every branch of the run. Raises NotWaiting where there is no such run, or it answers nothing."""
+    try:
+        told = await _query(client, run_id, "manifest", Manifest)
+    except WorkflowQueryRejectedError:
+        raise NotWaiting(f"run {run_id} is paused by Temporal: temporal workflow unpause -w {run_id}") from None
+    return manifest_with_status(told, await status(client, run_id, is_served))
 
 
-async def manifest(client: Client, run_id: str) -> Manifest:
-    """Return every branch of the run. Raises NotWaiting where there is no such run, or no worker answers."""
-    return await _query(client, run_id, "manifest", Manifest)
+async def status(client: Client, run_id: str, is_served: IsServed | None = None) -> RunStatus:
+    """Return how the run stands. `is_served` None: that is not known, and not asked."""
+    return await standing.status(await client.get_workflow_handle(run_id).describe(), is_served)
 
 
 async def given_before(client: Client, run_id: str, task: int) -> CarriedRun:
@@ -127,8 +139,11 @@ async def _query(client: Client, run_id: str, query: str, kind: type[T]) -> T:
 
 
 async def count(run: Handle) -> int:
-    """Return how many events the run has recorded. Raises NotWaiting."""
-    journal: RunEvents = await _retried(lambda: run.query("journal", LATER, result_type=RunEvents))
+    """Return how many events the run has recorded; 0 where it is paused by Temporal. Raises NotWaiting."""
+    try:
+        journal: RunEvents = await _retried(lambda: run.query("journal", LATER, result_type=RunEvents))
+    except WorkflowQueryRejectedError:
+        return 0
     return journal.next
 
 
@@ -165,12 +180,12 @@ async def queue_of(client: Client, run_id: str) -> str | None:
         if error.status == RPCStatusCode.NOT_FOUND:
             return None
         raise
-    return run.task_queue if run.status == WorkflowExecutionStatus.RUNNING else None
+    return run.task_queue if is_open(run.status) else None
 
 
 async def open_runs(client: Client) -> AsyncIterator[tuple[str, str]]:
     """Yield the id and the task queue of each open run."""
-    async for run in client.list_workflows(f'WorkflowType="{WORKFLOW}" AND ExecutionStatus="Running"'):
+    async for run in client.list_workflows(f'WorkflowType="{WORKFLOW}" AND CloseTime IS NULL'):
         yield run.id, run.task_queue
 
 
@@ -201,17 +216,12 @@ async def wait_over(client: Client, run_id: str) -> None:
     while True:
         try:
             run = await handle.describe()
-            if run.status != WorkflowExecutionStatus.RUNNING or (await standing(run)).state == "parked":
+            if not is_open(run.status) or await standing.status(run) == "parked":
                 return
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 return
         await asyncio.sleep(POLL)
-
-
-async def standing(run: WorkflowExecution) -> RunOverview:
-    """Return the overview that the run keeps in its memo."""
-    return RunOverview.model_validate(await run.memo_value(OVERVIEW_MEMO, {}))
 
 
 async def bundle_of(handle: Handle) -> Bundle:
@@ -230,7 +240,7 @@ async def bundle_of(handle: Handle) -> Bundle:
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
     """Return the report of a run that is closed or parked. Never raises for a run that failed."""
     try:
-        if (await handle.describe()).status == WorkflowExecutionStatus.RUNNING:
+        if is_open((await handle.describe()).status):
             parked: RunReport = await handle.query("status", result_type=RunReport)
             return parked
         return await handle.result()
@@ -238,15 +248,17 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.details:
             return RunReport.model_validate(cause.details[0])
-        return await _last_known(handle, bundle, cause)
+        return await _last_known(handle, bundle)
 
 
 async def began(handle: Handle, description: WorkflowExecutionDescription) -> datetime:
-    """Return when the run was started: where it has several histories, when the first of them was."""
+    """Return when the run was started: where it has several histories, when the first that is still known was."""
     first = description.raw_description.workflow_execution_info.first_run_id
     if first in ("", description.run_id):
         return description.start_time
-    return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+    with unless_forgotten():
+        return (await handle._client.get_workflow_handle(handle.id, run_id=first).describe()).start_time
+    return description.start_time
 
 
 async def took(handle: Handle) -> timedelta:
@@ -263,9 +275,9 @@ def is_bug(report: RunReport) -> bool:
 async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
     handle: Handle = client.get_workflow_handle(run_id, result_type=RunReport)
     run = await handle.describe()
-    if run.status != WorkflowExecutionStatus.RUNNING:
-        status = run.status.name.lower() if run.status else "closed"
-        raise RunConflict(f"run {run_id} has already ended ({status}); choose another --id")
+    if not is_open(run.status):
+        ended = spelled(await standing.status(run))
+        raise RunConflict(f"run {run_id} has already ended ({ended}); choose another --id")
     if (await run.memo()).get("bundle") != bundle.hash:
         raise RunConflict(
             f"run {run_id} is open with another version of the flow; choose another --id, or cancel it first"
@@ -273,13 +285,11 @@ async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
     return handle
 
 
-async def _last_known(handle: Handle, bundle: Bundle, cause: BaseException | None) -> RunReport:
+async def _last_known(handle: Handle, bundle: Bundle) -> RunReport:
     """Return the report of a run that was ended from outside: as the workflow last knew it, else just its status."""
-    status = (await handle.describe()).status
-    cancelled = status in (WorkflowExecutionStatus.CANCELED, WorkflowExecutionStatus.TERMINATED)
     try:
         async with asyncio.timeout(QUERY_TIMEOUT):
             report: RunReport = await handle.query("status", result_type=RunReport)
     except (TimeoutError, WorkflowQueryFailedError, RPCError):
         report = RunReport(name=bundle.name, bundle=bundle.hash)
-    return report.model_copy(update={"status": "cancelled" if cancelled else "failed"})
+    return report_with_status(report, await status(handle._client, handle.id))

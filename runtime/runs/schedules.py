@@ -24,7 +24,8 @@ from grammar.messages.reports import RunLine, RunOverview
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.schedule import ScheduleLine, refused
 from grammar.program import program
-from runtime.runs import runs, search_attributes
+from runtime.runs import runs, search_attributes, standing
+from runtime.runs.standing import IsServed
 from runtime.storage.too_large import too_large
 
 # A server that comes back within this time starts the run that it missed; after a longer time, it is a surprise.
@@ -59,10 +60,13 @@ async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> d
     return times[0]
 
 
-async def listed(client: Client) -> AsyncIterator[ScheduleLine]:
-    """Yield the schedules of taskflows. Those of other workflows are somebody else's."""
+async def listed(client: Client, is_served: IsServed | None = None) -> AsyncIterator[ScheduleLine]:
+    """Yield the schedules of taskflows. Those of other workflows are somebody else's.
+
+    `is_served` None: that is not known of their runs, and not asked.
+    """
     async for schedule in await client.list_schedules():
-        if line := await _line(client, schedule.id):
+        if line := await _line(client, schedule.id, is_served):
             yield line
 
 
@@ -99,7 +103,7 @@ def _cron(spec: ScheduleSpec) -> str:
     return ", ".join([*expressions, *(f"@every {interval.every}" for interval in spec.intervals)])
 
 
-async def _line(client: Client, schedule_id: str) -> ScheduleLine | None:
+async def _line(client: Client, schedule_id: str, is_served: IsServed | None) -> ScheduleLine | None:
     schedule = await _described(client, schedule_id)
     if schedule is None:
         return None
@@ -111,7 +115,7 @@ async def _line(client: Client, schedule_id: str) -> ScheduleLine | None:
         cron=_cron(schedule.schedule.spec),
         paused=schedule.schedule.state.paused,
         next_run=info.next_action_times[0] if info.next_action_times else None,
-        last_run=await _run(client, info.recent_actions[-1], flow) if info.recent_actions else None,
+        last_run=await _run(client, info.recent_actions[-1], flow, is_served) if info.recent_actions else None,
         skipped=info.num_actions_skipped_overlap,
     )
 
@@ -128,12 +132,12 @@ async def _described(client: Client, schedule_id: str) -> ScheduleDescription | 
     return schedule if isinstance(action, ScheduleActionStartWorkflow) and action.workflow == WORKFLOW else None
 
 
-async def _run(client: Client, result: ScheduleActionResult, flow: str) -> RunLine:
+async def _run(client: Client, result: ScheduleActionResult, flow: str, is_served: IsServed | None) -> RunLine:
     """Return the run that was started; the server may have forgotten it since."""
     assert isinstance(result.action, ScheduleActionExecutionStartWorkflow)
     run_id = result.action.workflow_id
     try:
-        return await runs.line(await client.get_workflow_handle(run_id).describe())
+        return await standing.line(client, await client.get_workflow_handle(run_id).describe(), is_served)
     except RPCError as error:
         if error.status != RPCStatusCode.NOT_FOUND:
             raise

@@ -12,6 +12,7 @@ from typing import Protocol
 from grammar.documents.values import stored_value
 from grammar.errors import StorageFailed
 from grammar.messages.reports import RunReport
+from runtime.storage.payloads import is_kept
 
 LEFT_BEHIND = 24 * 3600.0
 
@@ -42,7 +43,7 @@ class FileDocuments:
     def _add(self, file: Path) -> str:
         key = digest(file)
         target = self._path(key)
-        if target.exists():
+        if is_kept(target):
             file.unlink()
             return key
         with file.open("rb") as written:

@@ -15,7 +15,7 @@ from temporalio.converter import (
     StorageDriverStoreContext,
 )
 
-from grammar.errors import TaskflowError
+from grammar.errors import StorageFailed, TaskflowError
 
 
 class FileStorageDriver(StorageDriver):
@@ -48,8 +48,11 @@ class FileStorageDriver(StorageDriver):
     def _store(self, payload: Payload) -> StorageDriverClaim:
         content = payload.SerializeToString(deterministic=True)
         digest = hashlib.sha256(content).hexdigest()
-        if not (path := self._path(digest)).exists():
-            _write(path, content)
+        if not is_kept(path := self._path(digest)):
+            try:
+                _write(path, content)
+            except OSError as error:
+                raise StorageFailed(f"a payload could not be written: {error.strerror}: {path}") from error
         return StorageDriverClaim({"sha256": digest})
 
     def _retrieve(self, claim: StorageDriverClaim) -> Payload:
@@ -67,11 +70,26 @@ class FileStorageDriver(StorageDriver):
         return Payload.FromString(content)
 
 
+def is_kept(path: Path) -> bool:
+    """Return whether the file is there; if so, it counts as new from now on, and is not removed as left over."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # somebody else's, on a shared disk
+        return path.exists()
+    return True
+
+
 def _write(path: Path, content: bytes) -> None:
     """Write the file whole or not at all, also in a power failure."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
-        unfinished.write(content)
-        unfinished.flush()
-        os.fsync(unfinished.fileno())
+        try:
+            unfinished.write(content)
+            unfinished.flush()
+            os.fsync(unfinished.fileno())
+        except OSError:  # a full disk: it is not to be filled further
+            Path(unfinished.name).unlink()
+            raise
     Path(unfinished.name).replace(path)

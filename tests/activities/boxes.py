@@ -1,5 +1,6 @@
 """Toolboxes for tests, each a real server process, and what agents do with them."""
 
+import resource
 import socket
 import subprocess
 import sys
@@ -56,6 +57,17 @@ async def failure(bench: Bench, **fields: Any) -> ApplicationError:
     with pytest.raises(ApplicationError) as caught:
         await bench.agent(**fields)
     return caught.value
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """Have no file of this process, and of those that it starts, grow beyond `size` bytes, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def free_port() -> int:

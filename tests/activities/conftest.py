@@ -11,6 +11,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
 from activities.agents.model_clients import ModelClients
+from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
 from activities.shell import ShellActivity
@@ -38,14 +39,15 @@ class Bench:
     env: ActivityEnvironment
     journals: JournalStore | None = None
     documents: Documents | None = None
+    background: Background | None = None
 
     async def shell(
-        self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, **env: str
+        self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, folder: str = "", **env: str
     ) -> BranchResult:
         """Run a script. `env`: the task's."""
         context = TemplateContext(env=env, key=KEY)
-        request = ShellRequest(script=script, outputs=outputs, surroundings=context, kept=kept)
-        return await self.env.run(ShellActivity(self.renderer, self.documents).run_shell, request)
+        request = ShellRequest(script=script, outputs=outputs, surroundings=context, kept=kept, folder=folder)
+        return await self.env.run(ShellActivity(self.renderer, self.documents, self.background).run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> BranchResult:
         """Run an agent. `fields`: of the request; `env`: the task's."""

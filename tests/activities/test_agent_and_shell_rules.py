@@ -1,6 +1,7 @@
 """Rules of the specification on agents and shells that no other test here shows."""
 
 import inspect
+import math
 import os
 import sys
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.agents.model_clients import _connect, settings
+from activities.agents.local_model import LocalModel
+from activities.agents.model_clients import ModelClients, _connect, settings
 from activities.agents.results import text_of
 from activities.toolboxes.server_process import ServerProcess, environment
 from grammar.documents.models import Personality
-from grammar.messages import rate_limit
+from grammar.errors import BadRequest, ModelAccess, UserError
 from grammar.messages.activity_requests import AgentSpec, ModelSpec, TemplateContext
-from grammar.messages.endpoint import choose
+from grammar.model_access import rate_limit
+from grammar.model_access.endpoint import choose
 from tests.activities.boxes import box, calls, failure, one_by_one
 from tests.activities.conftest import KEY, Bench
 from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
@@ -43,6 +46,22 @@ def test_temperature(
     if variable:
         monkeypatch.setenv("MODEL_TEMP", variable)
     assert settings(ModelSpec(**spec), with_tools=False).temperature == temperature
+
+
+@pytest.mark.parametrize("variable", ["warm", "nan", "1e999", "0,7"])
+def test_a_temperature_that_is_none(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_TEMP", variable)
+    with pytest.raises(BadRequest, match=f"MODEL_TEMP is '{variable}'; set it to a number"):
+        settings(ModelSpec(), with_tools=False)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:999999/v1", "http://[::1", "http://localhost:port/v1"])
+async def test_an_endpoint_that_is_no_url(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AI_API_ENDPOINT", url)
+    with pytest.raises(UserError, match="the model's endpoint is no URL"):
+        choose(ModelSpec(), os.environ)
+    with pytest.raises(ModelAccess, match="the model's endpoint is no URL"):
+        await ModelClients(LocalModel()).model(ModelSpec())
 
 
 def test_settings_with_tools(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,7 +275,8 @@ async def test_bytes_of_a_tool_that_are_not_utf8_are_warned_of(bench: Bench, end
 
 def test_the_delay_after_429_where_the_server_asks_for_none() -> None:
     assert [rate_limit.delay(None, times) for times in range(1, 8)] == [5, 10, 20, 40, 80, 120, 120]
-    assert rate_limit.delay(300, 3) == 300
+    assert rate_limit.delay(None, 10_000) == 120
+    assert [rate_limit.delay(asked, 3) for asked in (300, -1, 1e300, math.inf)] == [300, 0, 86_400, 86_400]
 
 
 async def test_the_tail_of_stderr(bench: Bench) -> None:

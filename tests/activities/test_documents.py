@@ -21,7 +21,7 @@ from grammar.messages.activity_requests import (
 )
 from grammar.messages.activity_results import Page
 from runtime.storage.document_files import FileDocuments
-from tests.activities.boxes import box, calls
+from tests.activities.boxes import box, calls, disk_of
 from tests.activities.conftest import KEY, Bench
 from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 
@@ -199,3 +199,28 @@ async def test_a_worker_without_storage_says_so(bench: Bench, documents: FileDoc
     bench.documents = None
     with pytest.raises(ApplicationError, match="payload storage, and this worker is told of none"):
         await prepared(bench, repeat(over="outputs.big"), stored=stored)
+
+
+async def test_a_full_disk_is_no_bug_and_leaves_nothing_behind(bench: Bench, documents: FileDocuments) -> None:
+    with disk_of(50_000), pytest.raises(ApplicationError) as caught:
+        await bench.shell(PRINT_LIST)
+    assert (caught.value.type, caught.value.non_retryable) == ("StorageFailed", False)
+    assert "File too large" in caught.value.message
+    assert left_over(documents) == []
+
+
+async def test_a_full_disk_while_a_result_is_stored(
+    bench: Bench, documents: FileDocuments, endpoint: ScriptedEndpoint
+) -> None:
+    endpoint.rules = calls(Call(name="many", arguments={"count": 100, "size": 1000}))
+    with disk_of(50_000), pytest.raises(ApplicationError) as caught:
+        await bench.agent(toolboxes=box("--more"), kept=1000)
+    assert (caught.value.type, caught.value.non_retryable) == ("StorageFailed", False)
+    assert left_over(documents) == []
+
+
+async def test_a_full_disk_while_prompts_are_rendered(bench: Bench, documents: FileDocuments) -> None:
+    task = Task(run="true", repeat_prompt=True, over="range(20000) | list")
+    with disk_of(1000), pytest.raises(ApplicationError) as caught:
+        await prepared(bench, task)
+    assert caught.value.type == "StorageFailed"

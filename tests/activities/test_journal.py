@@ -18,7 +18,7 @@ from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_heartbeat import MAX_CHARACTERS, HeartbeatJournal
 from grammar.errors import ModelUnavailable, StorageFailed, ToolboxFailed
 from grammar.messages.activity_results import FailureDetails, Leg
-from tests.activities.boxes import box
+from tests.activities.boxes import box, disk_of
 from tests.activities.conftest import KEY, Bench
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
@@ -239,6 +239,39 @@ async def test_a_disk_that_takes_nothing_is_told_as_such(tmp_path: Path) -> None
     (tmp_path / "run").write_text("no folder")
     with pytest.raises(StorageFailed, match="the journal of the agent run: "):
         await JournalFiles(tmp_path).append("run/task-1", "{}")
+
+
+@pytest.mark.parametrize("line", [
+    '{"by": "w", "answer": 0, "response": []}',
+    '{"by": "w", "answer": 0, "response": {"output": null}}',
+    '{"by": "w", "answer": 0, "response": {"output": [5]}}',
+    '{"by": "w", "answer": {}, "response": {}}',
+    '{"by": "w", "unusable": 0, "usage": {"requests": "many"}}',
+    '{"by": "w", "call": 0, "tool": "t"}',
+    '{"by": "w", "call": 0, "tool": "t", "arguments": [1]}',
+    '{"by": "w", "call": [], "tool": "t", "arguments": {}}',
+    '{"by": "w", "result": 7, "content": {}}',
+    '{"by": "w", "result": {}, "content": {}}',
+    '{"by": ["w"]}',
+    "[" * 100_000,
+    "\x00",
+])  # fmt: skip
+async def test_a_damaged_line_is_left_out(line: str) -> None:
+    journal = await opened(HeartbeatJournal(['{"by": "w"}', line]))
+    assert journal.next_response() is None
+    assert await call(journal, "made") == "made"
+
+
+async def test_a_damaged_result_is_not_known() -> None:
+    lines = ['{"by": "w"}', '{"by": "w", "call": 0, "tool": "t", "arguments": {"a": 1}}']
+    journal = await opened(HeartbeatJournal([*lines, '{"by": "w", "result": 0, "content": {"content": 5}}']))
+    with pytest.raises(ToolboxFailed, match="had any effect is not known"):
+        await call(journal, "again", careful=True)
+
+
+async def test_a_line_that_does_not_fit_on_the_disk_is_told(tmp_path: Path) -> None:
+    with disk_of(1000), pytest.raises(StorageFailed, match="File too large"):
+        await JournalFiles(tmp_path).append("run/task-1", "x" * 2000)
 
 
 @pytest.mark.parametrize(("attempt", "told"), [(1, False), (3, True)])

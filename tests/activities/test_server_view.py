@@ -2,10 +2,12 @@
 
 import pytest
 
+from grammar.documents.models import Personality
+from grammar.messages.activity_requests import AgentSpec
 from grammar.messages.reports import ApprovalDecision
 from tests.activities.boxes import box, calls, one_by_one
 from tests.activities.conftest import Bench
-from tests.support.scripted_endpoint import Call, ScriptedEndpoint
+from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 PID = Call(name="pid")
 
@@ -32,6 +34,33 @@ async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoi
     decision = ApprovalDecision(id=call.id, approved=approved)
     result = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[decision])
     assert (result.tool_results[0].text == "counted") is approved
+
+
+@pytest.mark.parametrize("approved", [True, False])
+async def test_names_that_model_apis_refuse(bench: Bench, endpoint: ScriptedEndpoint, approved: bool) -> None:
+    endpoint.rules = one_by_one(Call(name="notes_weigh"), Call(name="notes_paint"))
+    toolboxes = box("--more", confirm=("notes/paint",))
+    first = await bench.agent(toolboxes=toolboxes, blocked_tools=["notes.hide"])
+    assert {"notes_weigh", "notes_paint"} < set(endpoint.requests[0].tools)
+    assert "notes_hide" not in endpoint.requests[0].tools
+    assert first.leg
+    (call,) = first.leg.calls
+    assert call.tool == "notes/paint"
+    decision = ApprovalDecision(id=call.id, approved=approved)
+    result = await bench.agent(toolboxes=toolboxes, leg=first.leg, verdicts=[decision])
+    assert [given.tool_name for given in result.tool_results] == ["notes.weigh", "notes/paint"]
+    assert "notes.weigh({})" in [entry.text for entry in first.said]
+
+
+async def test_a_tool_that_has_the_name_of_a_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = [Reply(when=Match(system="I am a/x"), tool_calls=[Call(name="transfer_to_b_x")]), Reply(text="b")]
+    agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("a/x", "b/x", "审查")]
+    result = await bench.agent(agents=agents, toolboxes=box("--more"), capture="response")
+    tools = endpoint.requests[0].tools
+    assert {"transfer_to_b_x", "transfer_to_b_x_2", "transfer_to___"} < set(tools)
+    assert len(tools) == len(set(tools))
+    assert "I am b/x" in endpoint.requests[1].system
+    assert ("handoff", "a/x") in [(entry.kind, entry.who) for entry in result.said]
 
 
 async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) -> None:

@@ -2,11 +2,17 @@
 
 import asyncio
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.process import script as scripts
+from activities.process.background import Background
+from activities.process.script import OutputTail
 from tests.activities.conftest import Bench
 from tests.support.waiting import gone, until, until_async
 
@@ -23,9 +29,14 @@ async def test_text_that_is_not_json_stays_text(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("script", "says"),
-    [("echo why >&2; exit 3", "exit code 3: why"), ("exit 1", "exit code 1"), ("kill -9 $$", "ended by signal 9")],
+    [
+        ("echo why >&2; exit 3", "exit code 3: why"),
+        ("echo out; sleep 0.1; echo err >&2; sleep 0.1; echo again; exit 3", "exit code 3: out\nerr\nagain"),
+        ("exit 1", "exit code 1"),
+        ("kill -9 $$", "ended by signal 9"),
+    ],
 )
-async def test_failure_tells_the_end_of_stderr(bench: Bench, script: str, says: str) -> None:
+async def test_failure_tells_the_end_of_what_was_written(bench: Bench, script: str, says: str) -> None:
     with pytest.raises(ApplicationError) as caught:
         await bench.shell(script)
     assert (caught.value.type, caught.value.message, caught.value.non_retryable) == ("ShellFailed", says, False)
@@ -78,6 +89,79 @@ async def test_cancellation_kills_the_whole_group(bench: Bench, tmp_path: Path) 
         await run
     for pid in pids.read_text().split():
         until(lambda pid=pid: gone(int(pid)), 5)  # type: ignore[misc]
+
+
+def test_each_stream_has_a_tail() -> None:
+    tail = OutputTail(4)
+    for stream, data in (("err", b"why "), ("out", b"12"), ("out", b"34"), ("err", b"so"), ("out", b"5")):
+        tail.write(stream, data)
+    assert tail.text() == "y 234so5"
+
+
+async def test_what_holds_the_output_is_not_waited_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripts, "HELD", 0.3)
+    started = time.monotonic()
+    result = await bench.shell("sleep 60 & echo '\"started\"'")
+    assert time.monotonic() - started < 30
+    assert (result.value, result.warnings) == ("started", [scripts.STILL_HELD])
+
+
+class OpenRuns:
+    """Runs that are open until they are closed."""
+
+    def __init__(self) -> None:
+        self.closed = asyncio.Event()
+
+    async def until_closed(self, _: str) -> None:
+        """Return once `closed` is set."""
+        await self.closed.wait()
+
+
+@pytest.mark.parametrize("how", ["run", "worker"])
+async def test_what_is_detached_lives_until_the_run_or_the_worker_ends(bench: Bench, how: str) -> None:
+    open_runs = OpenRuns()
+    bench.background = background = Background(open_runs.until_closed)
+    result = await bench.shell("nohup sleep 600 >/dev/null 2>&1 & echo $!")
+    pid = int(str(result.value))
+    await asyncio.sleep(1)
+    assert not gone(pid)
+    assert result.warnings == []
+    open_runs.closed.set() if how == "run" else await background.close()
+
+    async def ended() -> bool:
+        return gone(pid)
+
+    await until_async(ended)
+    await background.close()
+
+
+async def test_what_a_failed_script_leaves_behind_is_ended(bench: Bench, tmp_path: Path) -> None:
+    bench.background = Background(OpenRuns().until_closed)
+    with pytest.raises(ApplicationError):
+        await bench.shell(f"sleep 600 >/dev/null 2>&1 & echo $! > {tmp_path}/pid; exit 1")
+    until(lambda: gone(int((tmp_path / "pid").read_text())), 5)
+
+
+def test_nothing_outlives_a_worker_that_is_killed() -> None:
+    program = """
+import asyncio, os
+from activities.process.background import Background
+async def main():
+    child = await asyncio.create_subprocess_exec("bash", "-c", "sleep 600 >/dev/null & echo $!", stdout=-1,
+                                                 start_new_session=True)
+    pid = (await child.stdout.readline()).decode().strip()
+    await child.wait()
+    await Background(lambda _: asyncio.sleep(60)).keep(child.pid, "run")
+    print(pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout
+        pid = int(worker.stdout.readline())
+        assert not gone(pid)
+        worker.kill()
+    until(lambda: gone(pid), 10)
 
 
 async def test_what_a_script_leaves_behind_is_ended(bench: Bench) -> None:

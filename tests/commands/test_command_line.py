@@ -104,7 +104,7 @@ def test_each_that_went_names_a_command() -> None:
         ("logs a --item 0", "command line: invalid value for '--item'"),
         ("set-output a {", "command line: JSON: not JSON ("),
         ("list --since yesterday", "command line: --since: 'yesterday': write 30m, 2h, 3d, or a date"),
-        ("list --status asleep", "command line: --status: 'asleep': give one of running, parked, "),
+        ("list --status asleep", "command line: --status: 'asleep': give one of running, rate_limited, "),
         ("list --limit 0", "command line: invalid value for '--limit'"),
         ("schedule add a.yaml", "command line: --cron: when should runs start? in one pair of quotes, write"),
         ("schedule add --cron @daily", "command line: give one taskflow: python starter.py schedule add FLOW"),

@@ -22,7 +22,7 @@ def test_a_date() -> None:
     assert moment("2026-11-20", NOW) == datetime(2026, 11, 20).astimezone()
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2x", "-1h", "0h"])
+@pytest.mark.parametrize("text", ["yesterday", "2x", "-1h", "0h", "9999999999d", "inf"])
 def test_what_is_neither(text: str) -> None:
     with pytest.raises(InvalidFlow, match="command line: --since: "):
         moment(text, NOW)

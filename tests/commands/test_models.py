@@ -185,6 +185,17 @@ def test_what_the_endpoint_offers(told: Callable[..., Told], monkeypatch: pytest
     assert asked.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
+def test_no_proxy_is_asked_for_this_machine_and_a_query_is_kept(
+    told: Callable[..., Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with answering(body=b'{"data": []}') as asked:
+        configured(monkeypatch, f"{asked.url}?api-version=1")
+        assert told()[0] == 0
+    assert asked.paths == ["/v1/models?api-version=1"]
+
+
 def test_of_the_scripted_endpoint(starter: Starter) -> None:
     with ScriptedEndpoint() as endpoint:
         ended = starter("models", AI_API_ENDPOINT=endpoint.url, AI_API_TOKEN=KEY)

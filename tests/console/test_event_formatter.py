@@ -100,13 +100,13 @@ def test_with_debug_nothing_is_left_out() -> None:
 def test_an_attempt_that_failed_and_when_the_next_one_begins() -> None:
     formatter = formatter_of()
     for _ in range(3):
-        formatter.add_activity("task-2-item-3", EACH, retrying(), NOW)
+        formatter.add_activity("task-2-item-3", EACH, retrying(), NOW, "item 3")
     assert taken(formatter)[:3] == [
         "  ↻ explain each, item 3: ModelUnavailable",
         "      500 overloaded",
         "      attempt 1 of 5 failed; attempt 2 in 8 s",
     ]
-    formatter.add_activity("task-2-item-3", EACH, working(attempt=3), NOW)
+    formatter.add_activity("task-2-item-3", EACH, working(attempt=3), NOW, "item 3")
     assert taken(formatter) == [
         "  ↻ explain each, item 3: ModelUnavailable: 500 overloaded; attempt 2 of 5 failed; attempt 3 now"
     ]
@@ -120,6 +120,13 @@ def test_a_rate_limit_and_until_when() -> None:
     lines = taken(formatter)
     assert lines[:2] == ["  ⏸ explain each, item 3 of 4: RateLimited", "      429 slow"]
     assert lines[2].startswith(f"      waits for the endpoint until {ago(-12).astimezone():%H:%M:%S}; ")
+
+
+def test_what_a_person_skipped_is_told_without_advice() -> None:
+    formatter = formatter_of()
+    end = {"number": 9, "task": EACH, "kind": "task_ended", "status": "failed", "note": "skipped by a person"}
+    formatter.add_event(RunEvent.model_validate(end))
+    assert taken(formatter) == [f"✗ {EACH} failed: skipped by a person"]
 
 
 def test_a_task_that_fails_before_any_branch_runs() -> None:

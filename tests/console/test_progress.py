@@ -1,5 +1,6 @@
 """What there is to see of a run, without a screen."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from console.progress import RunProgress, RunView
 from grammar.documents.models import ModelChoice, Price, Task
 from grammar.messages.activity_results import Usage
-from grammar.messages.events import PendingActivity, RunChanges, RunEvent
-from grammar.messages.reports import Approval
+from grammar.messages.events import PendingActivity, RateLimitWait, RunChanges, RunEvent
+from grammar.messages.reports import Approval, RunStatus
 from tests.console.runs import (
     EACH,
     FLOW,
@@ -141,6 +142,12 @@ def test_the_price_of_the_model_that_the_worker_chose() -> None:
     assert seen(changes(total=1, used=used, model="gpt-x"), bundle).cost == "$3.00"
 
 
+def test_the_embedded_model_has_no_price() -> None:
+    used = [Usage(requests=1, input_tokens=1_000_000)]
+    bundle = flow(LIST, SUM, **{"gpt-4.1": Price(input=3, output=1)})
+    assert seen(changes(total=1, used=used, model="SmolLM2-135M (embedded)"), bundle).cost == ""
+
+
 def test_what_was_known_stays_where_no_worker_answers() -> None:
     progress = RunProgress(FLOW, "run-1")
     progress.update(NOW, changes())
@@ -148,11 +155,34 @@ def test_what_was_known_stays_where_no_worker_answers() -> None:
     assert progress.view(NOW).tasks[1].done == 58
 
 
-def test_paused() -> None:
+def test_who_joins_late_sees_why_branches_wait() -> None:
+    new = changes()
+    new.rate_limits = [RateLimitWait(activity="task-2-item-3", until=ago(-12), note="429 no")]
+    (row,) = seen(new).tasks[1].rows
+    assert (row.label, row.state, row.seconds, row.text) == ("item 3", "rate_limited", 12, "429 no")
+
+
+def test_while_a_run_rests_nothing_is_foretold() -> None:
     progress = RunProgress(FLOW, "run-1")
-    for kind, state in (("paused", "paused"), ("unpaused", "")):
-        progress.update(NOW, changes(events=[RunEvent.model_validate({"number": 1, "task": "", "kind": kind})]))
-        assert progress.view(NOW).state == state
+    states: list[tuple[int, RunStatus, bool]] = [(0, "running", True), (1, "paused", False), (900, "running", False)]
+    for second, status, foretold in states:
+        now = NOW + timedelta(seconds=second)
+        progress.update(now, replace(changes(), status=status))
+        task = progress.view(now).tasks[1]
+        assert (task.seconds_left is not None, task.rate is not None) == (foretold, foretold), status
+    progress.update(NOW + timedelta(seconds=910), changes(done=68))
+    assert progress.view(NOW + timedelta(seconds=910)).tasks[1].rate == 1
+
+
+def test_no_end_is_foretold_before_a_wait_is_over() -> None:
+    new = changes({"task-2-item-2": retrying(3600)})
+    assert seen(new).tasks[1].seconds_left == 3600 + 140
+    new = changes({"task-2-item-1": running(), "task-2-item-2": retrying(3600)})
+    assert seen(new).tasks[1].seconds_left == 3600
+    new.approvals = [
+        Approval(id="task-2-item-8-call-1", task="explain each", tool="rm", toolbox="", arguments="{}", since=ago(30))
+    ]
+    assert seen(new).tasks[1].seconds_left is None
 
 
 @pytest.mark.parametrize("started", [ago(-5), ago(0)])

@@ -23,7 +23,7 @@ def printed(*failures: Failure, failed: int = 0, total: int = 100, width: int = 
 
 
 def failure(branch: int | None, message: str = "400 no", kind: str = "BadRequest") -> Failure:
-    return Failure(task="each", branch=branch, type=kind, message=message)
+    return Failure(task="each", branch=branch, item=None if branch is None else branch + 1, type=kind, message=message)
 
 
 def test_what_failed_alike_is_told_once() -> None:
@@ -34,6 +34,19 @@ def test_what_failed_alike_is_told_once() -> None:
         "! each: w",
         "  BadRequest: see whether `model` and `model_settings` are what the endpoint takes",
     ]
+
+
+def test_with_several_models_an_item_is_the_item() -> None:
+    failures = [failure(3).model_copy(update={"item": 2, "model": model}) for model in ("gpt-4.1", "o3")]
+    assert printed(*failures)[0] == "✗ each, item 2 on gpt-4.1, item 2 on o3: BadRequest: 400 no"
+    assert printed(failure(3).model_copy(update={"item": None}))[0] == "✗ each, branch 4: BadRequest: 400 no"
+
+
+def test_what_a_person_decided_about_needs_no_advice() -> None:
+    task = TaskReport(name="each", status="failed", note="skipped by a person", total=1, failures=[failure(None)])
+    console = Console(file=io.StringIO(), width=200, soft_wrap=True)
+    print_failures(console, RunReport(name="x", bundle="", tasks=[task]))
+    assert console.file.getvalue() == "✗ each: BadRequest: 400 no\n"  # type: ignore[attr-defined]
 
 
 def test_of_very_many_the_rest_is_counted() -> None:

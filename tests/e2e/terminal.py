@@ -71,6 +71,10 @@ class ProgramTerminal:
         os.write(self._master, words.encode())
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def echoes(self) -> bool:
         """Whether what is typed is shown."""
         return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)

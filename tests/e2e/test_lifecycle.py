@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-import worker
+from runtime import sandbox
 from runtime.local_server import worker_locks
 from runtime.sandbox import workflow_runner
 from tests.e2e.conftest import Desk, end
@@ -125,13 +125,13 @@ def test_help(desk: Desk, program: str) -> None:
 
 
 async def test_a_busy_workflow_is_not_taken_for_one_that_hangs(dev_server: DevServer) -> None:
-    """worker.set_deadlock_timeout sets what the SDK has no option for: here it shows if that has moved."""
+    """sandbox.set_deadlock_timeout sets what the SDK has no option for: here it shows if that has moved."""
     client = await Client.connect(dev_server.address)
     made = Worker(client, task_queue="busy", workflows=[TaskflowWorkflow], workflow_runner=workflow_runner())
     assert made._workflow_worker
     assert made._workflow_worker._deadlock_timeout_seconds == 2
-    worker.set_deadlock_timeout(made)
-    assert made._workflow_worker._deadlock_timeout_seconds == worker.DEADLOCK_TIMEOUT
+    sandbox.set_deadlock_timeout(made)
+    assert made._workflow_worker._deadlock_timeout_seconds == sandbox.DEADLOCK_TIMEOUT
 
 
 def test_a_worker_whose_run_another_one_serves_ends_with_its_starter(

@@ -79,7 +79,8 @@ def test_looked_at_and_decided(desk: Desk, parked: ScriptedEndpoint) -> None:
     skipped = desk.run("skip", "night", "--json")
     assert (skipped.code, skipped.json["status"]) == (4, "completed_with_failures")
     over = desk.run("retry", "night")
-    assert (over.code, over.err) == (2, "error: run night has ended (completed); nothing is left to do for it\n")
+    ended = "error: run night has ended (completed with failures); nothing is left to do for it\n"
+    assert (over.code, over.err) == (2, ended)
     assert len(parked.requests) == 100
 
 
@@ -115,7 +116,7 @@ def test_pause_and_unpause(desk: Desk, scripted: Scripted) -> None:
         assert line, "the starter ended"
     assert desk.run("pause", "night").code == 0
     report = desk.run("status", "night", "--json").json
-    assert (report["paused"], report["status"]) == (True, "running")
+    assert (report["paused"], report["status"]) == (True, "paused")
     assert desk.run("unpause", "night").code == 0
     assert end(starter).json["status"] == "completed"
     worker.terminate()

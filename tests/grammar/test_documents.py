@@ -17,10 +17,17 @@ def test_durations(text: object, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1s", 0, True, None, "1e9d"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "soon", "-1s", 0, True, None, "1e9d", "9" * 400, 10**400, float("inf"), float("-inf"), float("nan"), "nan"],
+)
 def test_no_durations(text: object) -> None:
     with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
+
+
+def test_what_temporal_would_take_for_no_duration() -> None:
+    assert [parse_duration(text) for text in ("0.1ms", 1e-9, 5e-324)] == [0.001] * 3
 
 
 def test_references_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

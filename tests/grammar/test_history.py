@@ -102,11 +102,3 @@ def test_what_waits_has_cost_what_its_last_leg_says() -> None:
     used = Usage(requests=1, input_tokens=5)
     run.history.deployments.append(leg(1, DeploymentOutput(usage=used, leg=LegEnd())))
     assert run.branches()[2][0].usage == used
-
-
-def test_a_run_that_was_ended_from_outside_is_cancelled() -> None:
-    run = many(1)
-    assert run.status == "running"
-    assert run.model_copy(update={"ended": at(9)}).status == "cancelled"
-    run.manifest.report.paused = True
-    assert run.status == "paused"

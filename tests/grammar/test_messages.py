@@ -10,11 +10,11 @@ from grammar import messages
 from grammar.documents.models import ModelConfig, Price, Task
 from grammar.errors import InvalidFlow
 from grammar.loading.bundle import Loaded, LoadOptions, load
-from grammar.messages import endpoint, model_choice
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.activity_results import Usage
-from grammar.messages.endpoint import COPILOT, OPENAI
-from grammar.messages.prices import cost
+from grammar.model_access import endpoint, model_choice
+from grammar.model_access.endpoint import COPILOT, OPENAI
+from grammar.model_access.prices import cost
 
 FLOW = "model_config: models\ntaskflow:\n  - task: {agents: [who], user_prompt: x, model: fast}\n"
 MODULES = sorted(Path(messages.__path__[0]).glob("*.py"))

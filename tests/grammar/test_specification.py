@@ -16,9 +16,9 @@ from grammar.errors import InvalidFlow, TemplateFailed
 from grammar.failure_policy import ends_run
 from grammar.loading.bundle import LoadOptions, from_personality, load
 from grammar.loading.lint import lint
-from grammar.messages import endpoint
 from grammar.messages.activity_requests import ModelSpec, TemplateContext
-from grammar.messages.model_choice import choose as choose_model
+from grammar.model_access import endpoint
+from grammar.model_access.model_choice import choose as choose_model
 from grammar.preparing import system_prompt
 from grammar.preparing.preparation import environment
 from grammar.templating.templates import MAX_CHARACTERS, Environ, Templates

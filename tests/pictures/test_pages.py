@@ -4,12 +4,14 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig
 from grammar.loading.graph import Graph, Link, TaskNode
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.reports import Approval, Failure, Parked
 from pictures import flow_page, mermaid, run_page
+from pictures.output_section import output_section
 from tests.support.run_histories import PRICES, TALK, at, many
 
 MEAN = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }} ⟦env:TOKEN:0123456789ab⟧ \udcff"
@@ -192,3 +194,17 @@ def test_what_is_left_out_is_told() -> None:
     assert "turn 149." in text
     assert "turn 75." not in text
     assert "(2,010 characters)" in text
+
+
+def test_an_output_that_is_a_list_of_records_is_a_table() -> None:
+    records: list[JsonValue] = [{"name": "lamp", "size": 3}, {"name": MEAN, "note": None}]
+    section = output_section("things", records, 10_000)
+    assert (section.columns, section.rows[0]) == (["name", "size", "note"], ["lamp", "3", ""])
+    wide: JsonValue = [{str(key): key for key in range(9)}]
+    others: list[JsonValue] = [[], [1], [{"a": 1}, 2], {"a": 1}, [{}], wide]
+    for value in others:
+        assert output_section("x", value, 10_000).rows == []
+    assert output_section("x", records, 10).rows == []
+    run = many(1)
+    run.manifest.report.outputs = {"things": records}
+    assert "lamp" in checked(run_page.html(run, PRICES)).text

@@ -20,7 +20,7 @@ from grammar.loading.bundle import LoadOptions, load
 from grammar.messages.names import TASK_QUEUE
 from runtime.backend import Backend
 from runtime.exit import leave
-from runtime.runs import runs
+from runtime.runs import runs, standing
 from runtime.storage.converter import data_converter
 from runtime.storage.document_files import FileDocuments
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
@@ -92,6 +92,15 @@ taskflow:
   - task: {id: each, over: outputs.items, async: true, async_limit: 50, run: "echo 1"}
   - task: {over: "outputs.each[:1]", run: "true"}
 """,
+    "call_cancel_ended": """
+taskflow:
+  - task: {id: items, run: "echo '[0, 1]'"}
+  - task:
+      over: outputs.items
+      agents: [taskflows.personalities.assistant]
+      toolboxes: [./careful.yaml]
+      user_prompt: "{{ 'for long' if result else 'call echo_tool' }}"
+""",
     "rate_limited": """
 taskflow:
   - task: {agents: [taskflows.personalities.assistant], user_prompt: limited}
@@ -105,7 +114,7 @@ taskflow:
       toolboxes: [./careful.yaml]
       user_prompt: call echo_tool
 """
-        for answer in ("approve", "approve_always", "reject", "cancel", "cancel_told")
+        for answer in ("approve", "approve_always", "reject", "cancel", "cancel_told", "pause")
     },
 }
 CAREFUL = "server_params: {kind: stdio, command: taskflow-toolbox, args: [echo]}\nconfirm: [echo_tool]\n"
@@ -120,14 +129,19 @@ STEERED: dict[str, tuple[str, str, list[Any]]] = {
     "call_approve_always": ("waiting_approval", "approve_always", ["task-1-call-1"]),
     "call_cancel": ("waiting_approval", CANCEL, []),
     "call_cancel_told": ("waiting_approval", CANCEL, []),
+    "call_cancel_ended": ("waiting_approval", CANCEL, []),
+    "call_pause": ("waiting_approval", "pause", []),
     "renewed_waiting": ("waiting_approval", "approve", ["task-2-item-1-call-1"]),
     "call_reject": ("waiting_approval", "reject", [{"id": "task-1-call-1", "reason": "no"}]),
 }
+# What is said after that.
+THEN: dict[str, list[tuple[str, list[Any]]]] = {"call_pause": [("unpause", []), ("approve", ["task-1-call-1"])]}
 LONG = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=120"]
 
 RULES = [
     Reply(when=Match(prompt="broken"), status=400, message="broken"),
     Reply(when=Match(prompt="flaky"), times=2, status=500, message="flaky"),
+    Reply(when=Match(prompt="for long"), status=429, headers={"retry-after": "600"}, message="slow down"),
     Reply(when=Match(prompt="limited"), times=2, status=429, headers={"retry-after": "0.1"}, message="slow down"),
     *(
         Reply(when=Match(prompt=f"breaks {decision} 2"), times=1, status=400, message="broken")
@@ -201,10 +215,12 @@ async def _steer(handle: runs.Handle, name: str) -> None:
     async def waits() -> bool:
         found = await handle.describe()
         is_due = not name.startswith("renewed") or found.run_id != handle.first_execution_run_id
-        return is_due and (await runs.standing(found)).state == state
+        return is_due and (await standing.overview(found)).state == state
 
     await until_async(waits)
     await (handle.cancel() if signal == CANCEL else handle.signal(signal, args=arguments))
+    for signal, arguments in THEN.get(name, []):
+        await handle.signal(signal, args=arguments)
 
 
 async def _write(name: str, handle: WorkflowHandle[Any, Any]) -> None:

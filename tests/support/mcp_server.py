@@ -92,6 +92,21 @@ def refuse() -> str:
     raise RuntimeError("an accident")
 
 
+async def learn(context: Context) -> str:
+    """Have one more tool from now on."""
+    server.tool(name="learnt", structured_output=False)(named)
+    await context.notify_tools_changed()
+    return "learnt"
+
+
+def named() -> str:
+    """Have a name that model APIs refuse, or that something else has."""
+    return "done"
+
+
+NAMES = ("notes.weigh", "notes/paint", "notes.hide", "transfer_to_b_x")
+
+
 def main() -> None:
     """Serve as the arguments say."""
     parser = argparse.ArgumentParser()
@@ -106,8 +121,10 @@ def main() -> None:
         with given.starts.open("a") as file:
             file.write(f"{os.getpid()}\n")
     time.sleep(given.delay)
-    for tool in (pid, remember, header, many, refuse) if given.more else ():
+    for tool in (pid, remember, header, many, refuse, learn) if given.more else ():
         server.tool(structured_output=False)(tool)
+    for name in NAMES if given.more else ():
+        server.tool(name=name, structured_output=False)(named)
     if given.transport == "stdio":
         server.run("stdio")
     else:

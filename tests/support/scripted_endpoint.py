@@ -116,7 +116,7 @@ class ScriptedEndpoint:
             return await _send(writer, 200, self._control(path, body))
         if method == "GET":
             return await _send(writer, 200, {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
-        if not path.endswith(("/chat/completions", "/responses")):
+        if not path.partition("?")[0].endswith(("/chat/completions", "/responses")):
             return await _send(writer, 404, {"error": {"message": f"no such path: {path}"}})
         request = RecordedRequest(path, headers, body)
         self.requests.append(request)
@@ -161,7 +161,7 @@ class ScriptedEndpoint:
         if rule.status != 200:
             error = {"message": rule.message, "type": "scripted", "code": rule.code}
             return await _send(writer, rule.status, {"error": error}, rule.headers)
-        responses = request.path.endswith("/responses")
+        responses = request.path.partition("?")[0].endswith("/responses")
         if request.body.get("stream"):
             events = list(response_events(request, rule) if responses else chunks(request, rule))
             return await _stream(writer, events, cut=cut)

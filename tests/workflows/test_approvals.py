@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
+from grammar.documents.models import Task
 from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import BranchResult, Leg, PendingCall
 from grammar.messages.events import RunEvents
 from grammar.messages.names import OVERVIEW_MEMO
 from grammar.messages.reports import Approval, Manifest, Rejection, RunOverview, RunReport
-from runtime.runs import runs
+from runtime.runs import standing
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, said
 
@@ -197,15 +198,18 @@ async def test_followers_hear_of_it(runner: FlowRunner) -> None:
     assert (given.kind, given.status, given.note) == ("approval_given", "rejected", "no")
 
 
-async def test_a_run_that_waits_can_be_cancelled(runner: FlowRunner) -> None:
-    runner.fakes.agent = asking("wipe")
+@pytest.mark.parametrize("task", [ask("t"), ask("t", over="x", async_limit=1)], ids=["alone", "others wait behind it"])
+async def test_a_run_that_waits_can_be_cancelled(runner: FlowRunner, task: Task) -> None:
+    runner.fakes.items = {"t": ["a", "b"]} if task.over else {}
+    busy = BranchResult(leg=Leg(reason="rate_limited", delay=600))
+    runner.fakes.agent = lambda request: busy if request.prompt == "t b" else asking("wipe")(request)
     runner.memo = {OVERVIEW_MEMO: RunOverview()}
-    handle = await runner.start(ask("t"))
+    handle = await runner.start(task)
     await open_calls(handle, 1)
     await handle.cancel()
     with pytest.raises(WorkflowFailureError):
         await ended(runner, handle)
     report: RunReport = await handle.query("status", result_type=RunReport)
     assert (report.status, report.approvals) == ("cancelled", [])
-    standing = await runs.standing(await handle.describe())
-    assert (standing.state, standing.waits) == ("cancelled", [])
+    told = await standing.overview(await handle.describe())
+    assert (told.state, told.waits) == ("cancelled", [])

@@ -9,6 +9,7 @@ from console.run_summary import EXIT_CODES
 from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import BranchResult
 from tests.workflows.conftest import FlowRunner, ask, said
+from workflows import worker_log
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -52,3 +53,16 @@ async def test_a_fan_out_of_nothing_but_failures(runner: FlowRunner) -> None:
 
 async def test_a_parked_run_is_no_success() -> None:
     assert EXIT_CODES["parked"] == 1
+
+
+async def test_the_workers_window_says_when_runs_and_tasks_start_and_end(
+    runner: FlowRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", worker_log.NAME)
+    runner.fakes.items = {"t": ["a", "b"]}
+    await runner.run(ask("t", over="x"))
+    said = [record.getMessage() for record in caplog.records if record.name == worker_log.NAME]
+    assert said == [
+        f"{runner.queue}: {text}"
+        for text in ("started, flow.yaml", "task 1/1 t started", "task 1/1 t done, 2/2 branches", "completed")
+    ]

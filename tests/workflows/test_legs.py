@@ -12,7 +12,7 @@ from grammar.messages.activity_results import BranchResult, Leg, LegReason, Pend
 from grammar.messages.events import RunEvents
 from grammar.messages.names import OVERVIEW_MEMO
 from grammar.messages.reports import Manifest, RunOverview, RunReport
-from runtime.runs import runs
+from runtime.runs import standing
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, said
 
@@ -93,6 +93,14 @@ async def test_the_deadline_bounds_it(runner: FlowRunner) -> None:
     assert "429 slow down" in failure.message
 
 
+@pytest.mark.parametrize("delay", [9.0, 946_080_000.0, 1e300])
+async def test_a_wait_beyond_the_deadline_ends_the_branch_at_once(runner: FlowRunner, delay: float) -> None:
+    runner.fakes.agent, asked = leaving(limited(turns=1, delay=delay))
+    report = await runner.run(ask("t", schedule_to_close_timeout="8s"))
+    failure = report.tasks[0].failures[0]
+    assert (len(asked), failure.type) == (1, "Timeout")
+
+
 @pytest.mark.parametrize(("signal", "repeat"), [("retry_call", True), ("skip_call", False)])
 async def test_a_person_decides_about_an_interrupted_call(runner: FlowRunner, signal: str, repeat: bool) -> None:
     calls = [PendingCall(id="3", tool="push", toolbox="", arguments="{}")]
@@ -115,7 +123,7 @@ async def test_a_person_decides_about_an_interrupted_call(runner: FlowRunner, si
 
 async def is_told(handle: WorkflowHandle[Any, RunReport], state: str) -> bool:
     """Whether the run's overview says so."""
-    return (await runs.standing(await handle.describe())).state == state
+    return (await standing.overview(await handle.describe())).state == state
 
 
 async def test_the_runs_state_says_that_it_is_rate_limited(runner: FlowRunner) -> None:

@@ -223,13 +223,14 @@ async def test_a_failed_agent_goes_on_from_its_journal_unless_it_was_spent(runne
     assert asked[2:] == [("each 1", "task-1-item-1"), ("each 2", "")]
 
 
-async def test_a_paused_run_starts_no_new_branch(runner: FlowRunner) -> None:
+@pytest.mark.parametrize("send", [WorkflowHandle.signal, WorkflowHandle.execute_update])
+async def test_a_paused_run_starts_no_new_branch(runner: FlowRunner, send: Any) -> None:
     runner.fakes.items["each"] = [1, 2]
     await_pause = runner.fakes.agent
 
     async def agent(request: AgentRequest) -> BranchResult:
         if request.prompt == "each 1":
-            await handle.signal("pause")
+            await send(handle, "pause")
         given = await_pause(request)
         assert isinstance(given, BranchResult)
         return given
@@ -243,7 +244,7 @@ async def test_a_paused_run_starts_no_new_branch(runner: FlowRunner) -> None:
 
     await until_async(paused)
     assert runner.fakes.deployed == ["each 1"]
-    await handle.signal("unpause")
+    await send(handle, "unpause")
     assert (await ended(runner, handle)).status == "completed"
     journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
     assert [event.kind for event in journal.entries if "pause" in event.kind] == ["paused", "unpaused"]

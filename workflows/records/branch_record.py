@@ -7,6 +7,7 @@ from datetime import datetime
 from grammar.failure_policy import is_spent
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, Usage
 from grammar.messages.continue_as_new import CarriedBranch, FinishedBranch, WaitingBranch
+from grammar.messages.events import RateLimitWait
 from grammar.messages.reports import Approval, ApprovalDecision, BranchStatus, Failure
 
 _STATUS: dict[str, BranchStatus] = {
@@ -23,6 +24,7 @@ class BranchRecord:
     `leg`: the number of its leg, from 1. `journal`: the one it goes on from; empty where it begins one. `turns`: the
     model's answers in earlier legs. `attempts`: in legs that have ended; None: not known. `failure`: why it failed;
     None where it runs. `failure_details`: what that cost. `waiting`: what it asks people; None where it asks nothing.
+    `rate_limit`: the endpoint's request to wait; None where it does not wait for that.
     """
 
     branch: Branch
@@ -36,6 +38,7 @@ class BranchRecord:
     failure: Failure | None = None
     failure_details: FailureDetails = field(default_factory=FailureDetails)
     waiting: WaitingBranch | None = None
+    rate_limit: RateLimitWait | None = None
 
     @classmethod
     def from_carried(cls, carried: CarriedBranch) -> "BranchRecord":
@@ -94,11 +97,11 @@ class BranchRecord:
 
     def resume(self) -> None:
         """Record that it waits for nothing any more, and its next leg starts."""
-        self.waiting, self.status = None, "running"
+        self.waiting, self.rate_limit, self.status = None, None, "running"
 
     def fail(self, failure: Failure, details: FailureDetails, activity: str, now: datetime) -> None:
         """Record that it failed, for good or until a person has it retried. `activity`: the id of its activity."""
-        self.failure, self.status, self.ended = failure, "failed", now
+        self.failure, self.status, self.ended, self.rate_limit = failure, "failed", now, None
         self.failure_details = details.model_copy(update={"said": []})
         self._count_attempts(details.attempts)
         self.journal = self.journal or activity

@@ -20,6 +20,7 @@ from grammar.messages.reports import (
     RunStatus,
 )
 from grammar.messages.run_bundle import Bundle
+from grammar.messages.run_status import ENDED
 from workflows.records import task_report
 from workflows.records.approvals import Approvals
 from workflows.records.parking import Parking
@@ -35,10 +36,20 @@ _DECIDED = {"approval": ("approved", "rejected"), "unknown_outcome": ("to be rep
 
 
 class RunRecord:
-    """Hold what happened in a run: its tasks, what they published, what waits for people, and events for followers."""
+    """Hold what happened in a run: its tasks, what they published, what waits for people, and events for followers.
 
-    def __init__(self, bundle: Bundle, now: Callable[[], datetime], carried: CarriedRun | None = None) -> None:
+    `pause_changed`: called when a person pauses the run, or has it go on.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        now: Callable[[], datetime],
+        carried: CarriedRun | None = None,
+        pause_changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._bundle = bundle
+        self._pause_changed = pause_changed
         self._events: deque[RunEvent] = deque(maxlen=EVENTS_KEPT)
         self._count = 0
         self._status: RunStatus = "running"
@@ -74,6 +85,7 @@ class RunRecord:
         if paused != self.paused:
             self.paused = paused
             self._emit(task="", kind="paused" if paused else "unpaused")
+            self._pause_changed()
 
     def park(self, task: TaskRecord, failure: Failure) -> None:
         """Park the run at that task, until a person decides, and emit `parked`."""
@@ -90,15 +102,22 @@ class RunRecord:
     def overview(self) -> RunOverview:
         """Return where the run stands, and what it waits for."""
         number = max((n for n, task in enumerate(self.tasks, 1) if task.status != "waiting"), default=0)
+        state = self._state()
         return RunOverview(
-            state=self._state(),
+            state=state,
             task=self.tasks[number - 1].name if number else "",
             number=number,
             tasks=len(self.tasks),
-            waits=self._waits()[:WAITS_SHOWN],
+            waits=[] if state in ENDED else self._waits()[:WAITS_SHOWN],
         )
 
     def _state(self) -> str:
+        state = self._open_state()
+        # Branches that waited learn of the end after the run does. Earlier versions told what they waited for.
+        has_ended = self._status not in ("running", state)
+        return self._status if has_ended and workflow.patched("ended-before-waiting") else state
+
+    def _open_state(self) -> str:
         if self.parking.current:
             return "parked"
         if self.approvals.open:
@@ -156,6 +175,7 @@ class RunRecord:
             tasks=[task_report.progress(task) for task in self.tasks],
             approvals=self.approvals.open,
             parked=self.parking.current,
+            rate_limits=[wait for task in self.tasks for wait in task.rate_limits],
             next=self._count,
         )
 

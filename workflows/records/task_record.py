@@ -8,6 +8,7 @@ from grammar.documents.models import Task
 from grammar.failure_policy import ends_run
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
+from grammar.messages.events import RateLimitWait
 from grammar.messages.names import activity_id
 from grammar.messages.reports import Failure, TaskStatus
 from grammar.messages.run_bundle import Meaning
@@ -111,7 +112,8 @@ class TaskRecord:
         if self.status == "running":
             self.status = "failed" if failures else "done"
         first = failures[0] if failures else None
-        note, error = self.note or (first.message if first else ""), first.type if first else ""
+        # What a person decided is no failure to be mended.
+        note, error = (first.message, first.type) if first and not self.note else (self.note, "")
         self._emit(self, "task_ended", status=self.status, note=note, error=error)
 
     def cancel(self) -> None:
@@ -150,6 +152,8 @@ class TaskRecord:
     def fail_branch(self, branch: BranchRecord, failure: Failure, details: FailureDetails | None = None) -> None:
         """Record that a branch failed, for good or until a person has it retried, and emit `branch_ended`."""
         details = details or FailureDetails()
+        which = {"item": self.item_number(branch.index), "model": self.model_name(branch.index)}
+        failure = failure.model_copy(update=which)
         branch.fail(failure, details, self.activity_id(branch.index, branch.leg), self._now())
         self.stopped = self.stopped or ends_run(failure.type)
         fields = {"note": failure.message, "error": failure.type, "said": details.said, "first": details.first}
@@ -164,6 +168,9 @@ class TaskRecord:
 
     def rate_limit(self, branch: BranchRecord, until: datetime, message: str) -> None:
         """Emit `rate_limited`: the branch waits for the endpoint until then. `message`: the endpoint's."""
+        branch.rate_limit = RateLimitWait(
+            activity=self.activity_id(branch.index, branch.leg - 1), until=until, note=message
+        )
         self._emit_branch("rate_limited", branch, branch.leg, until=until, note=message)
 
     def next_item(self, first: int = 0) -> int | None:
@@ -202,6 +209,11 @@ class TaskRecord:
         """Return whether the task runs, and all its branches that have begun and not ended wait for the endpoint."""
         running = [branch.status for branch in self.branches.values() if not branch.failure]
         return self.status == "running" and bool(running) and set(running) == {"rate_limited"}
+
+    @property
+    def rate_limits(self) -> list[RateLimitWait]:
+        """Return the waits of the branches that wait for the endpoint."""
+        return [branch.rate_limit for branch in self.branches.values() if branch.rate_limit]
 
     @property
     def progress(self) -> int:
@@ -247,11 +259,18 @@ class TaskRecord:
         return activity_id(self._index, item, index % self.models if self.models > 1 else None, leg)
 
     def label(self, index: int) -> str:
-        """Return what people call the branch of that index: `item 3 of 50, gpt-4.1`; empty where it is the only one."""
+        """Return what people call the branch: `item 3 of 50 on gpt-4.1`; empty where it is the only one."""
         item = f"item {index // self.models + 1} of {self.items}" if self.items > 1 else ""
+        return " on ".join(filter(None, [item, self.model_name(index)]))
+
+    def item_number(self, index: int) -> int | None:
+        """Return the number of the branch's item, from 1; None where the task has no items."""
+        return index // self.models + 1 if self.task.repeats else None
+
+    def model_name(self, index: int) -> str:
+        """Return the branch's model, as the file names it; empty where the task has only one."""
         choice = self.task.choices[index % self.models]
-        model = choice.model if choice and self.models > 1 else ""
-        return ", ".join(filter(None, [item, model]))
+        return (choice.model or "") if choice and self.models > 1 else ""
 
     def _has_succeeded(self, index: int) -> bool:
         """Return whether any branch gave a result; in runs of older versions, any of the item of that branch."""

@@ -121,6 +121,7 @@ def _finished_report(task: TaskRecord, branch: FinishedBranch) -> BranchReport:
     return BranchReport(
         task=task.name,
         index=branch.number,
+        item=task.item_number(branch.number),
         label=task.label(branch.number),
         status="done",
         legs=branch.legs,
@@ -136,6 +137,7 @@ def _branch_report(task: TaskRecord, branch: BranchRecord) -> BranchReport:
     return BranchReport(
         task=task.name,
         index=branch.index,
+        item=task.item_number(branch.index),
         label=task.label(branch.index),
         status=branch.status,
         attempts=branch.attempts if branch.failure else None,

@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+from grammar.errors import UserError
 from grammar.messages.activity_requests import ModelSpec
 
 OPENAI = "https://api.openai.com/v1"
 COPILOT = "https://api.githubcopilot.com"
 KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 DEFAULT_MODEL = "gpt-4.1"
+
+# A proxy cannot reach what is on this machine, whatever NO_PROXY says.
+PAST_PROXIES: Mapping[str, None] = dict.fromkeys(
+    ("all://localhost", "all://*.localhost", "all://127.0.0.0/8", "all://[::1]")
+)
+"""The `mounts` of an HTTP client that asks no proxy for addresses of this machine."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Endpoint:
 
 
 def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
-    """Return the endpoint of a model, with the key that belongs to its host."""
+    """Return the endpoint of a model, with the key that belongs to its host. Raises UserError where it is no URL."""
     configured = _configured(environ)
     url = spec.endpoint or configured
     variable = _variable(spec, url, configured, environ)
@@ -42,6 +49,12 @@ def is_embedded(environ: Mapping[str, str]) -> bool:
 def model_name(spec: ModelSpec, environ: Mapping[str, str]) -> str:
     """Return the provider's id of the model: that of the spec, else COPILOT_DEFAULT_MODEL, else `gpt-4.1`."""
     return spec.name or environ.get("COPILOT_DEFAULT_MODEL") or DEFAULT_MODEL
+
+
+def split_query(url: str) -> tuple[str, dict[str, str]]:
+    """Return the base URL without its query, and the query: the parameters of each request, such as `api-version`."""
+    parts = urlsplit(url)
+    return parts._replace(query="", fragment="").geturl(), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
 def shown(url: str | None) -> str | None:
@@ -70,5 +83,8 @@ def _variable(spec: ModelSpec, url: str | None, configured: str | None, environ:
 
 
 def _host(url: str | None) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url or "")
-    return parts.scheme, parts.hostname, parts.port
+    try:
+        parts = urlsplit(url or "")
+        return parts.scheme, parts.hostname, parts.port
+    except ValueError as error:
+        raise UserError(f"the model's endpoint is no URL: {error}; see AI_API_ENDPOINT and `endpoint`") from error

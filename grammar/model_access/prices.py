@@ -6,6 +6,10 @@ from grammar.messages.activity_results import Usage
 _TOKENS = 1_000_000
 
 
+EMBEDDED = " (embedded)"
+"""What the name of the embedded model ends with: it has no price."""
+
+
 def dollars(amount: float | None) -> str:
     """Return the amount as people read it: `$1.20`, `$0.0031`; a dash for None, where there is no price."""
     if amount is None:
@@ -20,6 +24,8 @@ def cost(config: ModelConfig, logical: str | None, provider: str, usage: Usage) 
     """
     if not usage.requests:
         return 0.0
+    if provider.endswith(EMBEDDED):  # whatever the file names
+        return None
     price = config.prices.get(logical or provider) or config.prices.get(provider)
     if price is None:
         return None

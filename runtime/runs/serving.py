@@ -1,0 +1,29 @@
+"""Who answers for a run: what it was started with, and in what those who serve it differ."""
+
+from temporalio.client import Client, WorkflowExecution
+
+from grammar.messages.names import SETUP_MEMO
+from grammar.model_access.process_setup import Difference, ProcessSetup, differences
+from runtime.runs import runs
+
+
+async def started_with(run: WorkflowExecution) -> ProcessSetup | None:
+    """Return what the run's starter ran with; None for a run of an older version, which does not record it."""
+    recorded = await run.memo_value(SETUP_MEMO, None)
+    return ProcessSetup.model_validate(recorded) if recorded else None
+
+
+async def recorded(client: Client, run_id: str) -> ProcessSetup | None:
+    """Return what the starter of the run of that id ran with; None where that is not recorded. Raises RPCError."""
+    return await started_with(await client.get_workflow_handle(run_id).describe())
+
+
+async def differences_of(client: Client, run_id: str, serving: ProcessSetup) -> list[Difference]:
+    """Return in what a process with this setup is not as who started the run; nothing where that is not recorded.
+
+    Raises NotWaiting where there is no such run.
+    """
+    handle = runs.handle(client, run_id)
+    bundle = await runs.bundle_of(handle)
+    started = await recorded(client, run_id)
+    return differences(bundle, started, serving) if started else []

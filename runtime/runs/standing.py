@@ -1,0 +1,80 @@
+"""How runs stand, as far as the server knows without a worker that answers."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.common.v1 import WorkflowExecution as ApiExecution
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
+from temporalio.client import Client, WorkflowExecution
+from temporalio.service import RPCError
+
+from grammar.messages.names import OVERVIEW_MEMO
+from grammar.messages.reports import RunLine, RunOverview, RunStatus
+from grammar.messages.run_status import overview_with_status, run_status
+from runtime.runs.execution_status import name_of
+
+# A worker of a run's own takes some time to load.
+GRACE = timedelta(seconds=10)
+REMEMBERED = timedelta(seconds=5)
+IsServed = Callable[[str], Awaitable[bool]]
+"""Tells whether a worker does the work of a task queue."""
+
+
+def remembered(is_served: IsServed) -> IsServed:
+    """Return it with a memory of a few seconds: many runs have one task queue, and a follower asks often."""
+    known: dict[str, tuple[datetime, bool]] = {}
+
+    async def answer(task_queue: str) -> bool:
+        now = datetime.now(UTC)
+        if task_queue not in known or now - known[task_queue][0] > REMEMBERED:
+            known[task_queue] = (now, await is_served(task_queue))
+        return known[task_queue][1]
+
+    return answer
+
+
+async def overview(run: WorkflowExecution) -> RunOverview:
+    """Return the overview that the run keeps in its memo."""
+    return RunOverview.model_validate(await run.memo_value(OVERVIEW_MEMO, {}))
+
+
+async def status(run: WorkflowExecution, is_served: IsServed | None = None) -> RunStatus:
+    """Return how the run stands. `is_served` None: that is not known, and not asked."""
+    execution, told = name_of(run.status), (await overview(run)).state
+    known = run_status(execution, told)
+    if is_served is None or run_status(execution, told, is_served=False) == known or _is_young(run):
+        return known
+    return run_status(execution, told, await is_served(run.task_queue))
+
+
+async def line(client: Client, run: WorkflowExecution, is_served: IsServed | None = None) -> RunLine:
+    """Return the run's line in a list of runs. `is_served`: as `status` has it."""
+    found = await status(run, is_served)
+    return RunLine(
+        id=run.id,
+        flow=str(await run.memo_value("flow", "")),
+        status=found,
+        standing=overview_with_status(await overview(run), found),
+        since=await _last_event(client, run) if found == "interrupted" else None,
+        started=run.start_time,
+        ended=run.close_time,
+        dry_run=bool(await run.memo_value("dry_run", False)),
+    )
+
+
+def _is_young(run: WorkflowExecution) -> bool:
+    return datetime.now(UTC) - run.start_time < GRACE
+
+
+async def _last_event(client: Client, run: WorkflowExecution) -> datetime | None:
+    """Return when anything was last recorded of the run; None where the server does not tell."""
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace,
+        execution=ApiExecution(workflow_id=run.id, run_id=run.run_id),
+        maximum_page_size=1,
+    )
+    try:
+        events = (await client.workflow_service.get_workflow_execution_history_reverse(request)).history.events
+    except RPCError:
+        return None
+    return events[0].event_time.ToDatetime(tzinfo=UTC) if events else None

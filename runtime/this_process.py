@@ -1,0 +1,52 @@
+"""What this process runs with: told in the memo of the runs it starts, and in the identity of the worker that it is."""
+
+import os
+import socket
+from pathlib import Path
+
+from grammar.model_access.process_setup import ProcessSetup, WorkerIdentity, short_folder
+from runtime.version import version
+
+
+def setup() -> ProcessSetup:
+    """Return what this process runs with, as it is now."""
+    try:
+        folder = str(Path.cwd())
+    except OSError:  # it was removed
+        folder = ""
+    return ProcessSetup.of(os.environ, folder, version(), socket.gethostname())
+
+
+def worker_identity() -> str:
+    """Return the Temporal identity of a worker in this process: who it is, and what it runs with."""
+    return str(WorkerIdentity(os.getpid(), setup()))
+
+
+def described(worker: WorkerIdentity, with_model: bool = True) -> str:
+    """Return a worker as the person at this machine reads it; `with_model`: with the model that answers by default."""
+    return worker.described(_home(), socket.gethostname(), with_model)
+
+
+def short(folder: str) -> str:
+    """Return the folder as the person at this machine reads it: with `~` for the home directory."""
+    return short_folder(folder, _home())
+
+
+def is_gone(worker: WorkerIdentity) -> bool:
+    """Return whether the worker was a process of this machine, and has ended; False where that cannot be told."""
+    if worker.setup.host != socket.gethostname():
+        return False
+    try:
+        os.kill(worker.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # no HOME, and no entry for this user
+        return ""

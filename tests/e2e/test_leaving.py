@@ -1,0 +1,70 @@
+"""A run that is left: by signals, at the second Ctrl-C, and where nobody could cancel it."""
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import Desk, end
+from tests.e2e.terminal import ProgramTerminal, terminal
+from tests.support.waiting import until
+
+HELD = "taskflow:\n  - task: {run: 'until [ -e go ]; do sleep 0.1; done; echo it is done'}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_nobody_is_there_who_could_cancel(remote: Desk, number: signal.Signals) -> None:
+    remote.write("flow.yaml", HELD)
+    starter = remote.start("flow.yaml", "--id", f"alone-{number.name}", "--json")
+    until(lambda: b"WorkflowExecutionStarted" in shown(remote, f"alone-{number.name}"), 40)
+    starter.send_signal(number)
+    ended = end(starter, 20)
+    assert (ended.code, ended.json["status"]) == (130, "cancelling")
+    assert "is told to cancel, and ends as soon as a worker" in ended.err
+
+
+def shown(desk: Desk, run_id: str) -> bytes:
+    try:
+        return desk.temporal("workflow", "show", "-w", run_id, address=desk.env["TEMPORAL_ADDRESS"]).encode()
+    except Exception:
+        return b""
+
+
+def test_the_terminal_goes_away_and_the_run_goes_on(desk: Desk) -> None:
+    desk.write("flow.yaml", HELD)
+    starter = desk.start("flow.yaml", "--id", "held", "--json")
+    until(lambda: running(desk), 40)
+    starter.send_signal(signal.SIGHUP)
+    ended = end(starter, 20)
+    assert (ended.code, ended.json["status"]) == (130, "running")
+    (desk.folder / "go").touch()
+    followed = desk.run("resume", "held", "--json")
+    assert (followed.code, followed.json["status"]) == (0, "completed")
+
+
+def running(desk: Desk) -> bool:
+    return "running" in desk.run("list", "--json").out
+
+
+def test_ctrl_z_and_two_ctrl_c(desk: Desk) -> None:
+    desk.write("flow.yaml", HELD)
+    with terminal(desk, "flow.yaml", "--id", "held") as screen:
+        screen.shows("── held ─")
+        until(lambda: not screen.echoes)
+        screen.type("\x1a")
+        until(lambda: is_stopped(screen))
+        assert screen.echoes
+        drawn = screen.text.count("── held ─")
+        os.kill(screen.pid, signal.SIGCONT)
+        until(lambda: screen.text.count("── held ─") > drawn)
+        screen.type("\x03")
+        screen.shows("detach (it goes on without you) or cancel?")
+        screen.type("\x03")
+        ended = screen.ended()
+    assert ended.code == 0, ended.out
+    assert "run held goes on" in ended.out
+
+
+def is_stopped(screen: ProgramTerminal) -> bool:
+    return psutil.Process(screen.pid).status() == psutil.STATUS_STOPPED
