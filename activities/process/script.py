@@ -63,6 +63,7 @@ async def run_script(
     finally:
         if not is_done:
             await end_group(process)
+        _close_pipes(process)
 
 
 class OutputTail:
@@ -102,9 +103,7 @@ async def _is_held(reading: asyncio.Future[Any], process: asyncio.subprocess.Pro
         return True
     finally:
         given_up.cancel()
-        if not reading.done():
-            reading.cancel()
-            _close_pipes(process)
+        reading.cancel()
 
 
 async def _after_end(process: asyncio.subprocess.Process) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from grammar.errors import UserError
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.run_bundle import Bundle
 from grammar.model_access import endpoint, model_choice
@@ -142,7 +143,7 @@ def _endpoint(environ: Mapping[str, str]) -> str | None:
         url = endpoint.choose(ModelSpec(), environ).url
         parts = urlsplit(url or "")
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
-    except ValueError:
+    except (ValueError, UserError):
         return "a wrong URL"
     return url and shown.replace(_SEPARATOR, ";")
 

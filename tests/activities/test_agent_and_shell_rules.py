@@ -136,7 +136,7 @@ async def test_the_embedded_model_answers_where_nothing_is_configured(
 
         monkeypatch.setattr(bench.models._local, "url", url)
         result = await bench.agent(capture="response")
-    assert (result.value, result.model) == ("from the embedded one", bench.models._local.name)
+    assert (result.value, result.model) == ("from the embedded one", f"{bench.models._local.name} (embedded)")
 
 
 # Values (section 5)

@@ -22,6 +22,7 @@ AGENTS = [
     "  brief: I say: Say 1.",
     "",
 ]
+KEPT = "runs that have ended are kept for 90 days\n"
 
 
 def ids(ended: EndedProcess) -> list[str]:
@@ -58,7 +59,7 @@ def test_a_run_is_parked_found_read_retried_and_cancelled(desk: Desk, scripted: 
 
 def is_found(desk: Desk) -> None:
     listed = desk.run("list")
-    assert (listed.code, listed.err) == (0, "night waits: ask each failed: 400 no\n")
+    assert (listed.code, listed.err) == (0, f"night waits: ask each failed: 400 no\n{KEPT}")
     for words, found in {
         ("--status", "parked"): ["night"],
         ("--status", "completed"): [],
@@ -97,7 +98,7 @@ def is_retried_and_cancelled(desk: Desk) -> None:
     assert (cancelled.code, cancelled.out, cancelled.err) == (0, "run night is cancelled\n", "")
     until(lambda: gone(int((desk.folder / "held").read_text())))
     assert refusal(desk.run("cancel", "night")) == "error: there is no open run night"
-    assert ids(desk.run("list", "--status", "cancelled")) == ["night"]
+    assert ids(desk.run("list", "--quiet", "--status", "cancelled")) == ["night"]
     assert desk.run("manifest", "night").out.splitlines()[3].split()[:2] == ["ask", "each"]
 
 

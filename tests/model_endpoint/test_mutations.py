@@ -76,7 +76,7 @@ def streams(draw: st.DrawFn) -> tuple[str, bytes]:
         if isinstance(part, dict) and draw(st.booleans()):
             del part[last]
         else:
-            part[last] = draw(ODD)
+            part[last] = json.loads(json.dumps(draw(ODD)))
         if not changed:
             break
     if draw(st.booleans()):

@@ -146,6 +146,9 @@ def test_texts_of_tools_are_sent_as_one() -> None:
         return {"type": "function_call_output", "call_id": "c", "output": list(parts)}
 
     text, image = {"type": "input_text", "text": "a"}, {"type": "input_image", "image_url": "data:,"}
-    assert [item["output"] for item in with_plain_outputs([output(text), output(text, text), output(text, image)])] == [
+    given = [output(text), output(text, text), output(text, image)]
+    assert [item["output"] for item in with_plain_outputs(given)][:2] == ["a", "a\na"]
+    assert isinstance(with_plain_outputs(given)[2]["output"], str)
+    assert [item["output"] for item in with_plain_outputs(given, takes_images=True)] == [
         "a", "a\na", [text, image],
     ]  # fmt: skip
