@@ -45,7 +45,8 @@ from runtime import dot_env, logs, stopping, streams, this_process
 from runtime.backend import Backend, open_backend
 from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
-from runtime.sandbox import set_deadlock_timeout, workflow_runner
+from runtime.sandbox import set_deadlock_timeout
+from runtime.signing.worker_signing import WorkerSigning
 from runtime.storage.document_files import FileDocuments
 from workflows import worker_log
 from workflows.taskflow import TaskflowWorkflow
@@ -71,8 +72,9 @@ class Limits:
 @asynccontextmanager
 async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worker]:
     """Run a worker that answers queries about runs, and does none of their work, for the length of the block."""
+    runner = WorkerSigning(backend.signer).workflow_runner()
     async with Worker(
-        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
+        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=runner
     ) as worker:
         set_deadlock_timeout(worker)
         yield worker
@@ -89,17 +91,19 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     models = ModelClients(LocalModel())
     pool = ServerPool()
     background = Background(partial(runs.wait_closed, backend.client))
+    signing = WorkerSigning(backend.signer)
     worker = Worker(
         backend.client,
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
-        activities=[
+        activities=signing.activities(
             PrepareActivity(renderer, documents).prepare,
             AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
             ShellActivity(renderer, documents, background).run_shell,
             GatherActivity(documents).gather,
-        ],
-        workflow_runner=workflow_runner(),
+        ),
+        interceptors=signing.interceptors(),
+        workflow_runner=signing.workflow_runner(),
         identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,

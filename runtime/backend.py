@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -17,6 +17,10 @@ from grammar.errors import NoStorage
 from runtime.connection import configured, connect, local_server, to_embedded
 from runtime.local_server import retention
 from runtime.local_server.embedded import Lease, begin
+from runtime.runs import before_signing
+from runtime.signing import keys
+from runtime.signing.signature import Signer
+from runtime.signing.signed_client import signed
 from runtime.state import state_dir
 from runtime.storage import s3_url
 from runtime.storage.converter import data_converter, shared_folder
@@ -34,6 +38,7 @@ class Backend:
 
     `folder` or `bucket`: where big values are kept; None: nowhere, they must fit into the history. The bucket is open
     as long as the backend is. `documents`: results that are too large for a history; they are kept there, too.
+    `signer`: what client and workers sign with; None: on a server of one's own without a key, nothing is signed.
     """
 
     client: Client
@@ -42,6 +47,7 @@ class Backend:
     folder: Path | None = None
     bucket: Bucket | None = None
     documents: FileDocuments | DocumentObjects | None = None
+    signer: Signer | None = None
 
     @property
     def address(self) -> str:
@@ -85,8 +91,14 @@ class PendingBackend:
     async def connect(self) -> Backend:
         """Return the backend, once its server answers.
 
-        Raises ConnectionFailed, EmbeddedServerFailed, NoStorage, and UserError for a wrong TASKFLOW_RETENTION.
+        Raises ConnectionFailed, EmbeddedServerFailed, NoStorage, and UserError for a wrong TASKFLOW_RETENTION, and for
+        a signing key that cannot be used.
         """
+        backend = await self._connect()
+        signer = await before_signing.owner(backend.client, state_dir()) if self.embedded else keys.configured()
+        return replace(backend, client=signed(backend.client, signer), signer=signer) if signer else backend
+
+    async def _connect(self) -> Backend:
         if self._config:
             return await self._connect_to(self._config)
         assert self._lease
