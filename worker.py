@@ -46,6 +46,7 @@ from runtime.backend import Backend, open_backend
 from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
 from runtime.sandbox import set_deadlock_timeout
+from runtime.signing import keys
 from runtime.signing.worker_signing import WorkerSigning
 from runtime.storage.document_files import FileDocuments
 from workflows import worker_log
@@ -83,6 +84,7 @@ async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worke
 @asynccontextmanager
 async def running_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """Run a worker that serves the task queue for the length of the block."""
+    keys.hide()
     await preloading.load()  # before any workflow runs
     documents = backend.documents
     if isinstance(documents, FileDocuments):

@@ -22,7 +22,7 @@ from grammar.errors import BUG, NotSigned, NotWaiting, RunConflict
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
 from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
-from grammar.messages.reports import Failure, Manifest, RunOverview, RunReport, RunStatus
+from grammar.messages.reports import Manifest, RunOverview, RunReport, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import manifest_with_status, report_with_status, spelled
 from grammar.program import program
@@ -249,8 +249,7 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
     except WorkflowFailureError as error:
         cause = error.cause
         if isinstance(cause, ApplicationError) and cause.type == NotSigned.__name__:
-            failure = Failure(task="", type=cause.type, message=cause.message)
-            return RunReport(name=bundle.name, bundle=bundle.hash, status="failed", failure=failure)
+            return standing.refused(bundle, cause.message)
         if isinstance(cause, ApplicationError) and cause.details:
             return RunReport.model_validate(cause.details[0])
         return await _last_known(handle, bundle)

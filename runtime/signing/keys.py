@@ -67,6 +67,11 @@ def configured() -> Signer | None:
     return None
 
 
+def hide() -> None:
+    """Take the key out of the environment: what this process starts would inherit it, and templates could read it."""
+    os.environ.pop(VARIABLE, None)
+
+
 def _signer(keys: tuple[bytes, ...], before: frozenset[str] = frozenset()) -> Signer:
     return Signer(keys, before, requires=os.environ.get(UNSIGNED_VARIABLE, "") in ("", "0"))
 

@@ -153,20 +153,19 @@ class _SignedWorkflow(WorkflowInstance):
         """Take out messages that the run does not take. Return the answers to updates among them."""
         if self._signals is None:
             return []
-        rejections = list[WorkflowCommand]()
-        for index, job in reversed(list(enumerate(act.jobs))):
+        rejections, refused = list[WorkflowCommand](), list[int]()
+        for index, job in enumerate(act.jobs):
             update, signal = job.do_update, job.signal_workflow
             if job.HasField("do_update") and not self._signals.takes_update(update):
+                refused.append(index)
                 self._tell_refused(update.name, update.meta.identity)
-                rejected = UpdateResponse(
-                    protocol_instance_id=update.protocol_instance_id, rejected=_failure(UNSIGNED_MESSAGE)
-                )
-                rejections.append(WorkflowCommand(update_response=rejected))
-                del act.jobs[index]
+                rejections.append(_rejection(update.protocol_instance_id))
             elif job.HasField("signal_workflow") and not self._signals.takes_signal(signal):
+                refused.append(index)
                 if not act.is_replaying:
                     self._tell_refused(signal.signal_name, signal.identity)
-                del act.jobs[index]
+        for index in reversed(refused):
+            del act.jobs[index]
         return rejections
 
     def _tell_refused(self, name: str, identity: str) -> None:
@@ -210,6 +209,11 @@ def _is_new(act: WorkflowActivation) -> bool:
 def _shown(text: str) -> str:
     """Return what somebody else may have chosen, as it can be logged: short, and without control codes."""
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]} ...")
+
+
+def _rejection(update: str) -> WorkflowCommand:
+    rejected = UpdateResponse(protocol_instance_id=update, rejected=_failure(UNSIGNED_MESSAGE))
+    return WorkflowCommand(update_response=rejected)
 
 
 def _failure(text: str) -> Failure:

@@ -1,11 +1,13 @@
 """A worker that executes what its owner signed, on a server that anybody can reach, and what is on its way to it."""
 
+import logging
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
@@ -13,6 +15,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from grammar.documents.models import Task
+from grammar.messages.activity_requests import ShellRequest
+from grammar.messages.activity_results import BranchResult
 from grammar.messages.names import WORKFLOW
 from grammar.messages.run_bundle import Bundle
 from runtime.runs import runs
@@ -22,7 +26,7 @@ from runtime.signing.signed_client import signed
 from runtime.signing.worker_signing import WorkerSigning
 from runtime.storage.converter import data_converter
 from tests.support.dev_server import DevServer
-from tests.workflows.conftest import Fakes
+from tests.workflows.conftest import Fakes, said
 from workflows.taskflow import TaskflowWorkflow
 
 SCRIPT = Task(name="one", run="a script")
@@ -58,6 +62,37 @@ class Owner:
         """Serve the queue for the length of the block."""
         async with working(self.client, self.queue, self.fakes, self.signer, activities):
             yield
+
+
+class WorkerLog:
+    """What workers say of signatures."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.WARNING, "taskflow.signing")
+        self._caplog = caplog
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.getMessage() for record in self._caplog.records if record.name == "taskflow.signing"]
+
+
+class Failing:
+    """Scripts that fail until they are mended."""
+
+    def __init__(self, *scripts: str) -> None:
+        self._scripts = set(scripts)
+
+    def __call__(self, request: ShellRequest) -> BranchResult:
+        if request.script in self._scripts:
+            raise ApplicationError("not yet", type="ShellFailed", non_retryable=True)
+        return said(request.script)
+
+    def mend(self) -> None:
+        self._scripts.clear()
+
+
+async def parked(client: Client, run_id: str) -> bool:
+    return (await runs.report(client, run_id)).status == "parked"
 
 
 @asynccontextmanager

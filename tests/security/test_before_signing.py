@@ -11,40 +11,19 @@ from pathlib import Path
 
 import pytest
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
 
 from grammar.documents.models import Task
-from grammar.messages.activity_requests import ShellRequest
-from grammar.messages.activity_results import BranchResult
 from grammar.messages.names import SETUP_MEMO
 from grammar.messages.reports import Decision
 from runtime import this_process
 from runtime.runs import before_signing, runs, signals
 from runtime.signing.signed_client import signed
-from tests.security.owner import Owner, bundle, failure, input_of, owner, start_with, stranger, working
+from tests.security.owner import Failing, Owner, bundle, failure, input_of, owner, parked, start_with, stranger, working
 from tests.support.dev_server import DevServer
 from tests.support.waiting import until_async
-from tests.workflows.conftest import said
 
 PARKS = Task(name="parks", run="fails at first", must_complete=True)
 TASKS = (Task(name="one", run="one"), PARKS, Task(name="two", run="two"))
-
-
-class Failing:
-    """A script that fails until it is mended."""
-
-    def __init__(self) -> None:
-        self.is_mended = False
-
-    def __call__(self, request: ShellRequest) -> BranchResult:
-        if request.script == PARKS.run and not self.is_mended:
-            raise ApplicationError("not yet", type="ShellFailed", non_retryable=True)
-        return said(request.script)
-
-
-async def parked(client: Client, run_id: str) -> bool:
-    return (await runs.report(client, run_id)).status == "parked"
 
 
 @dataclass
@@ -60,7 +39,7 @@ class Older:
 
 @pytest.fixture
 async def older(dev_server: DevServer) -> Older:
-    mine, script = await owner(dev_server), Failing()
+    mine, script = await owner(dev_server), Failing(PARKS.run or "")
     mine.fakes.shell = script
     mine.client = await stranger(dev_server)
     async with working(mine.client, mine.queue, mine.fakes, None):
@@ -75,7 +54,7 @@ async def older(dev_server: DevServer) -> Older:
 async def test_an_open_run_of_before_goes_on(older: Older, tmp_path: Path) -> None:
     mine = older.owner
     mine.signer = await before_signing.owner(mine.client, tmp_path)
-    older.script.is_mended = True
+    older.script.mend()
     async with mine.working():
         await signals.decide(older.open, Decision(action="retry"))
         assert (await older.open.result()).status == "completed"

@@ -6,7 +6,6 @@ TABLE
 """
 
 import asyncio
-import logging
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -37,7 +36,18 @@ from grammar.messages.names import SETUP_MEMO, WORKFLOW
 from grammar.model_access.process_setup import ProcessSetup
 from runtime.runs import runs, schedules
 from runtime.signing.worker_signing import WorkerSigning
-from tests.security.owner import Owner, bundle, failure, input_of, owned_worker, owner, start_with, stranger, working
+from tests.security.owner import (
+    Owner,
+    WorkerLog,
+    bundle,
+    failure,
+    input_of,
+    owned_worker,
+    owner,
+    start_with,
+    stranger,
+    working,
+)
 from tests.support.dev_server import DevServer
 from tests.support.waiting import until_async
 
@@ -45,20 +55,8 @@ NO_OWNER = "NotSigned: its input is not signed by the owner of this worker: noth
 ASK = Task(name="ask", agents=("who",), user_prompt="x")
 
 
-class WorkerLog:
-    """What workers say of signatures."""
-
-    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
-        self._caplog = caplog
-
-    @property
-    def lines(self) -> list[str]:
-        return [record.getMessage() for record in self._caplog.records if record.name == "taskflow.signing"]
-
-
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> WorkerLog:
-    caplog.set_level(logging.WARNING, "taskflow.signing")
     return WorkerLog(caplog)
 
 
