@@ -149,7 +149,7 @@ async def serve(task_queue: str, limits: Limits) -> None:
 async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
     """Serve until `stop` is set; set `ready` once that has begun."""
     async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(open_backend())
+        backend = await stack.enter_async_context(open_backend(ui=True))
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(running_worker(backend, task_queue, limits))
@@ -228,10 +228,10 @@ async def serve_adopted(
 
 
 def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
-    ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
+    """Print the task queue, the server, which model answers, and the Web UI where it is known, to stderr."""
+    ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
     model = this_process.setup().answers
-    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
+    print(f"serving task queue {task_queue} at {backend.address}; {model}{ui}", file=sys.stderr, flush=True)
 
 
 def _grace(seconds: float) -> float:

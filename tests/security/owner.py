@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import Payload
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
@@ -26,6 +26,7 @@ from runtime.signing.signed_client import signed
 from runtime.signing.worker_signing import WorkerSigning
 from runtime.storage.converter import data_converter
 from tests.support.dev_server import DevServer
+from tests.support.waiting import until_async
 from tests.workflows.conftest import Fakes, said
 from workflows.taskflow import TaskflowWorkflow
 
@@ -152,3 +153,15 @@ async def failure(handle: WorkflowHandle[Any, Any]) -> ApplicationError:
         assert isinstance(error.cause, ApplicationError)
         return error.cause
     raise AssertionError(f"it did not fail: {report}")
+
+
+async def first_run(client: Client, schedule: str) -> str:
+    """The id of the first run that the schedule has started."""
+
+    async def found() -> str | None:
+        actions = [
+            result.action for result in (await client.get_schedule_handle(schedule).describe()).info.recent_actions
+        ]
+        return next((one.workflow_id for one in actions if isinstance(one, ScheduleActionExecutionStartWorkflow)), None)
+
+    return await until_async(found)

@@ -17,7 +17,6 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     Schedule,
-    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleSpec,
     WorkflowFailureError,
@@ -41,6 +40,7 @@ from tests.security.owner import (
     WorkerLog,
     bundle,
     failure,
+    first_run,
     input_of,
     owned_worker,
     owner,
@@ -218,16 +218,6 @@ async def test_somebody_elses_schedule_is_refused(dev_server: DevServer) -> None
         await handle.delete()
     assert mine.done == []
     await client.get_schedule_handle(signed).delete()
-
-
-async def first_run(client: Client, schedule: str) -> str:
-    async def found() -> str | None:
-        actions = [
-            result.action for result in (await client.get_schedule_handle(schedule).describe()).info.recent_actions
-        ]
-        return next((one.workflow_id for one in actions if isinstance(one, ScheduleActionExecutionStartWorkflow)), None)
-
-    return await until_async(found)
 
 
 # An activity that somebody else asks for

@@ -37,7 +37,7 @@ def test_the_key_of_a_state_folder_is_its_owners_alone(tmp_path: Path, generous:
     made = keys.new()
     keys.keep(tmp_path, made, ["b" * 64])
     found = keys.owner(tmp_path)
-    assert found and (found.keys, found.before) == (made.keys, {"b" * 64})
+    assert found and (found.keys, found.before) == (made.keys, frozenset({"b" * 64}))
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
