@@ -33,6 +33,7 @@ from grammar.messages.activity_results import Branch, Page
 from grammar.messages.continue_as_new import CarriedRun
 from grammar.messages.names import SETUP_MEMO, WORKFLOW
 from grammar.model_access.process_setup import ProcessSetup
+from runtime import this_process
 from runtime.runs import runs, schedules
 from runtime.signing.worker_signing import WorkerSigning
 from tests.security.owner import (
@@ -104,7 +105,8 @@ async def test_a_signed_input_is_good_for_its_own_run_alone(dev_server: DevServe
         run = await mine.start()
         await run.result()
         mine.done.clear()
-        stolen = await start_with(client, mine.queue, await input_of(client, run.id))
+        memo = {SETUP_MEMO: await run_setup(client, run.id)}
+        stolen = await start_with(client, mine.queue, await input_of(client, run.id), memo=memo)
         assert str(await failure(stolen)).startswith(NO_OWNER)
     assert mine.done == []
 
@@ -210,7 +212,8 @@ async def test_somebody_elses_schedule_is_refused(dev_server: DevServer) -> None
     action = (await client.get_schedule_handle(signed).describe()).schedule.action
     assert isinstance(action, ScheduleActionStartWorkflow)
     for given in (bundle(), RawValue(action.args[0])):
-        start = ScheduleActionStartWorkflow(WORKFLOW, given, id=unsigned, task_queue=mine.queue)
+        memo = {SETUP_MEMO: this_process.setup()}
+        start = ScheduleActionStartWorkflow(WORKFLOW, given, id=unsigned, task_queue=mine.queue, memo=memo)
         handle = await client.create_schedule(unsigned, Schedule(start, ScheduleSpec()), trigger_immediately=True)
         async with mine.working():
             run = await first_run(client, unsigned)
