@@ -45,7 +45,9 @@ from runtime import dot_env, logs, stopping, streams, this_process
 from runtime.backend import Backend, open_backend
 from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
-from runtime.sandbox import set_deadlock_timeout, workflow_runner
+from runtime.sandbox import set_deadlock_timeout
+from runtime.signing import keys
+from runtime.signing.worker_signing import WorkerSigning
 from runtime.storage.document_files import FileDocuments
 from workflows import worker_log
 from workflows.taskflow import TaskflowWorkflow
@@ -71,8 +73,9 @@ class Limits:
 @asynccontextmanager
 async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worker]:
     """Run a worker that answers queries about runs, and does none of their work, for the length of the block."""
+    runner = WorkerSigning(backend.signer).workflow_runner()
     async with Worker(
-        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
+        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=runner
     ) as worker:
         set_deadlock_timeout(worker)
         yield worker
@@ -81,6 +84,7 @@ async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worke
 @asynccontextmanager
 async def running_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """Run a worker that serves the task queue for the length of the block."""
+    keys.hide()
     await preloading.load()  # before any workflow runs
     documents = backend.documents
     if isinstance(documents, FileDocuments):
@@ -89,17 +93,19 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     models = ModelClients(LocalModel())
     pool = ServerPool()
     background = Background(partial(runs.wait_closed, backend.client))
+    signing = WorkerSigning(backend.signer)
     worker = Worker(
         backend.client,
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
-        activities=[
+        activities=signing.activities(
             PrepareActivity(renderer, documents).prepare,
             AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
             ShellActivity(renderer, documents, background).run_shell,
             GatherActivity(documents).gather,
-        ],
-        workflow_runner=workflow_runner(),
+        ),
+        interceptors=signing.interceptors(),
+        workflow_runner=signing.workflow_runner(),
         identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
@@ -143,7 +149,7 @@ async def serve(task_queue: str, limits: Limits) -> None:
 async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
     """Serve until `stop` is set; set `ready` once that has begun."""
     async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(open_backend())
+        backend = await stack.enter_async_context(open_backend(ui=True))
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(running_worker(backend, task_queue, limits))
@@ -222,10 +228,10 @@ async def serve_adopted(
 
 
 def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
-    ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
+    """Print the task queue, the server, which model answers, and the Web UI where it is known, to stderr."""
+    ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
     model = this_process.setup().answers
-    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
+    print(f"serving task queue {task_queue} at {backend.address}; {model}{ui}", file=sys.stderr, flush=True)
 
 
 def _grace(seconds: float) -> float:

@@ -20,7 +20,7 @@ def decide(run_id: str, decision: Decision, options: RunOptions, screen: Screen)
 
 async def continue_run(run_id: str, options: RunOptions, screen: Screen) -> int:
     """Go on with the run, and follow it unless it is to be left. Return the exit code. Raises NotWaiting."""
-    async with open_backend() as backend:
+    async with open_backend(options.keep) as backend:
         handle = runs.handle(backend.client, run_id)
         bundle = await runs.bundle_of(handle)
         status = await standing.status(await handle.describe())

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading.bundle import LoadOptions
+from grammar.problems import Problem
 
 RUNS = "Runs"
 DECISIONS = "Go on with a run, or end it"

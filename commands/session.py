@@ -82,7 +82,7 @@ class Session:
         """Start or join the run, and follow it. Return the exit code."""
         if self._bundle.script:
             self._display.note(dry_run.notice(self._bundle))
-        async with find_backend() as found:
+        async with find_backend(self._options.keep) as found:
             if self._options.run_id:
                 return await self.run_at(await found.connect())
             queue = self._new_queue(found.embedded)
@@ -229,8 +229,9 @@ class Session:
             self._tell_error(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
         if self._options.json:
             print_json(await self._document(backend, report, took, code))
-        if self._options.keep and backend.ui_url and not interrupted.is_set():
-            self._display.note(f"Web UI {backend.ui_url}; Ctrl-C to end")
+        if self._options.keep and backend.embedded and not interrupted.is_set():
+            ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
+            self._display.note(f"the embedded server is at {backend.address}, Ctrl-C to end{ui}")
             await interrupted.wait()
         if served:
             await served.stop()

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 from console.screen import Screen
-from grammar.errors import InvalidFlow, Problem, UserError
+from grammar.errors import InvalidFlow, UserError
 from grammar.exit_codes import ExitCode
+from grammar.problems import Problem
 
 
 def print_warnings(view: Screen, warnings: list[Problem]) -> None:

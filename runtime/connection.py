@@ -1,10 +1,11 @@
 """Which Temporal server this process talks to, and a client for it.
 
-What Temporal's own client configuration says (environment, profile, config file) comes first, then a server
-that somebody else runs on localhost:7233, and then the embedded one (embedded.py).
+What Temporal's own client configuration says (environment, profile, config file) comes first, and then the embedded one
+(embedded.py). Whatever else answers on the usual port is not used: any user of the machine may have put it there.
 """
 
 import asyncio
+import logging
 import re
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
@@ -15,13 +16,15 @@ from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import ConnectionFailed
-from runtime.local_server.embedded import EmbeddedServer, is_ours
+from runtime.local_server.embedded import EmbeddedServer
 from runtime.local_server.supervisor import MARK, PORT
 from runtime.sdk_log import sdk_runtime
 
 CONNECT_SECONDS = 5.0
 LOCAL_SECONDS = 2.0
 LOCAL = f"localhost:{PORT}"
+
+_log = logging.getLogger(__name__)
 
 
 def configured() -> ClientConnectConfig | None:
@@ -41,22 +44,31 @@ def to_embedded(server: EmbeddedServer) -> ClientConnectConfig:
     return ClientConnectConfig(target_host=server.address)
 
 
-async def local_server() -> ClientConnectConfig | None:
-    """Return how to connect to a server that somebody else runs on localhost:7233; None where there is none.
+async def tell_of_unnamed_server(server: EmbeddedServer) -> None:
+    """Warn of a Temporal server on the usual port that is not used, since nobody has named it: it may be anybody's.
 
-    An embedded one, of whatever user, does not count.
+    `server`: the embedded one, which is used. Those of other people's, or of other state directories, are no news.
     """
-    if is_ours(LOCAL) or not await _listens(PORT):
-        return None
-    config = ClientConnectConfig(target_host=LOCAL)
+    if server.address.endswith(f":{PORT}") or not await _is_unnamed_server():
+        return
+    _log.warning(
+        "The Temporal server at %s is not used, since nobody has named it. To use it: export TEMPORAL_ADDRESS=%s",
+        LOCAL,
+        LOCAL,
+    )
+
+
+async def _is_unnamed_server() -> bool:
+    if not await _listens(PORT):
+        return False
     try:
         async with asyncio.timeout(LOCAL_SECONDS):
-            client = await Client.connect(**config, runtime=sdk_runtime())
+            client = await Client.connect(LOCAL, runtime=sdk_runtime())
             request = ListSearchAttributesRequest(namespace="default")
             attributes = await client.operator_service.list_search_attributes(request)
     except (RuntimeError, RPCError, TimeoutError):
-        return None  # whatever listens there is not a Temporal server with a default namespace
-    return None if MARK in attributes.custom_attributes or is_ours(LOCAL) else config
+        return False  # whatever listens there is not a Temporal server with a default namespace
+    return MARK not in attributes.custom_attributes
 
 
 async def connect(config: ClientConnectConfig, converter: DataConverter) -> Client:

@@ -14,13 +14,14 @@ from pydantic import JsonValue
 from grammar.documents.models import ModelConfig, Task, Taskflow
 from grammar.documents.references import SearchPath, is_path, short_name
 from grammar.documents.values import encodable
-from grammar.errors import InvalidFlow, Problem, first
+from grammar.errors import InvalidFlow
 from grammar.loading import flow_check, tasks
 from grammar.loading.library import MOST_OF_A_NAME, Library, NeededVariable
 from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
 from grammar.messages.run_bundle import MEANING, Bundle
 from grammar.model_access import model_choice
+from grammar.problems import Problem, first
 from grammar.templating import task_templates
 
 

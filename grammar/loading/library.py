@@ -11,8 +11,9 @@ from typing import Any, TypeVar, cast
 from grammar.documents import other_names
 from grammar.documents.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
 from grammar.documents.references import SearchPath, is_path
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading.source import HEADER, FieldPath, Source, display, field_name, read
+from grammar.problems import Problem
 from grammar.templating import template_check, template_outline, template_parser
 from grammar.templating.template_outline import Include, Read, TemplateProblem
 

@@ -18,7 +18,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.errors import BUG, NotWaiting, RunConflict
+from grammar.errors import BUG, NotSigned, NotWaiting, RunConflict
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
 from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
@@ -154,6 +154,8 @@ async def _retried(ask: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(QUERY_TIMEOUT):
                 return await ask()
+        except WorkflowQueryFailedError as error:
+            raise NotWaiting(str(error)) from None
         except (TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise NotWaiting("there is no such run") from None
@@ -246,6 +248,8 @@ async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
         return await handle.result()
     except WorkflowFailureError as error:
         cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == NotSigned.__name__:
+            return standing.refused(bundle, cause.message)
         if isinstance(cause, ApplicationError) and cause.details:
             return RunReport.model_validate(cause.details[0])
         return await _last_known(handle, bundle)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from temporalio.converter import (
 )
 
 from grammar.errors import StorageFailed, TaskflowError
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class FileStorageDriver(StorageDriver):
@@ -56,7 +59,10 @@ class FileStorageDriver(StorageDriver):
         return StorageDriverClaim({"sha256": digest})
 
     def _retrieve(self, claim: StorageDriverClaim) -> Payload:
-        path = self._path(claim.claim_data["sha256"])
+        digest = claim.claim_data.get("sha256", "")
+        if not _DIGEST.fullmatch(digest):  # it comes from whoever can reach the server, and would lead anywhere
+            raise TaskflowError(f"{digest[:100]!r} is not the name of a payload file")
+        path = self._path(digest)
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:

@@ -34,7 +34,7 @@ from activities.process.render import Renderer
 from grammar.documents.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
 from grammar.documents.values import ToolResult
 from grammar.dry_run import dry_run_bundle, placeholder
-from grammar.errors import InvalidFlow, Problem, TaskError
+from grammar.errors import InvalidFlow, TaskError
 from grammar.loading import bundle, schemas
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.lint import Findings, lint
@@ -42,6 +42,7 @@ from grammar.messages.activity_requests import PrepareRequest, TemplateContext
 from grammar.messages.activity_results import Page
 from grammar.preparing import outputs
 from grammar.preparing.preparation import RenderFailure, page
+from grammar.problems import Problem
 
 FULL = bool(os.environ.get("FUZZ"))
 SECONDS = 5.0  # of work, as other tests may have the processor at the same time
