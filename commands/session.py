@@ -48,7 +48,7 @@ class RunOptions:
     """How a run is to be started and shown. `debug`: with all that went wrong.
 
     `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
-    `yes`: whatever its worker is set up with is right.
+    `yes`: whatever its worker is set up with is right. `task_queue`: of a new run; None: the usual one.
     """
 
     run_id: str | None = None
@@ -60,6 +60,7 @@ class RunOptions:
     decision: Decision | None = None
     carried: CarriedRun | None = None
     yes: bool = False
+    task_queue: str | None = None
 
 
 class Session:
@@ -158,7 +159,9 @@ class Session:
         return decision
 
     def _new_queue(self, embedded: bool) -> str:
-        """Return the queue of a new run: the shared one where a worker serves it, or one of its own."""
+        """Return the queue of a new run: the one asked for, the shared one where a worker serves it, or its own."""
+        if self._options.task_queue:
+            return self._options.task_queue
         return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 """What went wrong before or beside a run, told in lines; never a traceback."""
 
 import json as json_format
+import os
 import sys
 import traceback
 from datetime import datetime
@@ -63,9 +64,10 @@ def _written(told: str, folder: Path | None) -> Path | None:
     """Return the file in which it is written now; None where there is no folder that takes it."""
     if folder is None:
         return None
-    path = folder / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
-    try:
-        path.write_text(told, encoding="utf-8", errors="backslashreplace")
+    path = folder / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    try:  # the folder may be everybody's: a new file, for this user alone, and not what somebody has put there
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(told.encode(errors="backslashreplace"))
     except OSError:
         return None
     return path

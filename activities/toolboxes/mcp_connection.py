@@ -13,6 +13,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool, ToolListChangedNotification
 
+from activities.toolboxes import python_command
 from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, environment
 from activities.toolboxes.server_spec import ServerSpec
@@ -194,7 +195,7 @@ def _transport(spec: ServerSpec, log: ServerLog) -> AbstractAsyncContextManager[
     if params.kind == "stdio":
         process = StdioServerParameters(
             command=params.command or "",
-            args=list(params.args),
+            args=python_command.arguments(params.command or "", params.args, params.env),
             env=environment(os.environ, params.env),
             cwd=spec.folder,
             encoding_error_handler="replace",

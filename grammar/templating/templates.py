@@ -10,6 +10,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from grammar.documents.values import encodable
 from grammar.errors import MissingVariable, TemplateFailed
+from grammar.templating import env_allow
 from grammar.templating.expressions import inside
 from grammar.templating.redaction import hide, reference
 from grammar.templating.sandbox import Sandbox
@@ -38,7 +39,10 @@ class Environ:
         self.used: dict[str, str] = {}
 
     def __call__(self, name: str, default: Any = _MISSING, required: bool = True) -> Any:
-        """Return the variable, else `default`, else an empty text if not `required`. Raises MissingVariable."""
+        """Return the variable, else `default`, else an empty text if not `required`.
+
+        Raises MissingVariable, and TemplateFailed for one that flows may not read here.
+        """
         if name in self.task:
             return self.task[name]
         if name in self.process:
@@ -50,6 +54,7 @@ class Environ:
         return ""
 
     def _hand_out(self, name: str) -> str:
+        env_allow.check(name, self.process)
         value = self.process[name]
         if value:
             self.used[name] = value
