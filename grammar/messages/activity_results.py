@@ -46,8 +46,6 @@ class Page(BaseModel):
     """All pages, this one included; empty where there is only one, or payload storage keeps none."""
     secrets: list[str] = []
     """Names of the variables that `env()` has handed out so far in the run, this page included."""
-    warnings: list[str] = []
-    """Not used: always empty."""
 
 
 class Usage(BaseModel):
