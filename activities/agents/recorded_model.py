@@ -12,6 +12,7 @@ from activities.agents.results import text_of
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.foreign_json import plain_arguments
 from activities.storage.journal import Journal
+from activities.toolboxes.offered_tools import OfferedTools
 from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused, TaskError
 
 CUT = {
@@ -26,7 +27,7 @@ class RecordedModel(Model):
 
     `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
     task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
-    `takes_images`: whether the model's API takes images of tools.
+    `offered`: the tools; it is told which are called. `takes_images`: whether the model's API takes images of tools.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class RecordedModel(Model):
         stopping: Callable[[], bool],
         is_value: bool,
         warnings: list[str],
+        offered: OfferedTools,
         takes_images: bool = False,
     ) -> None:
         self._model = model
@@ -43,6 +45,7 @@ class RecordedModel(Model):
         self._stopping = stopping
         self._is_value = is_value
         self._warnings = warnings
+        self._offered = offered
         self._takes_images = takes_images
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
@@ -88,7 +91,8 @@ class RecordedModel(Model):
         if unusable := self._unusable(response, answer):
             await self._journal.record_unusable(response, type(unusable).__name__)
             raise unusable
-        await self._journal.record_response(response)
+        called = self._offered.note_calls(item.name for item in response.output if item.type == "function_call")
+        await self._journal.record_response(response, called)
 
     def _unusable(self, response: Response, answer: Answer) -> TaskError | None:
         """Return why nothing can come of an answer; None where it can be used."""

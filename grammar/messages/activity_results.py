@@ -111,6 +111,15 @@ class PendingCall(BaseModel):
     """The arguments as JSON text."""
 
 
+class SeenTool(BaseModel):
+    """Which tool the model means by a name that it has seen."""
+
+    toolbox: str
+    """The reference of its toolbox."""
+    tool: str
+    """The name that its server has for it."""
+
+
 LegReason = Literal["approval", "unknown_outcome", "rate_limited", "stopped"]
 
 
@@ -143,6 +152,8 @@ class Leg(BaseModel):
     """With `rate_limited`, what the endpoint answered, for people; else empty."""
     recorded: list[str] = []
     """The journal's lines, where no storage keeps journals; else empty."""
+    tools: dict[str, SeenTool] = {}
+    """With `approval`, tools that the model may mean, by the names that it has seen; else the journal has them."""
 
 
 class BranchResult(BaseModel):

@@ -11,6 +11,7 @@ from activities.agents.recorded_model import RecordedModel, with_plain_outputs
 from activities.process.secrets import Secrets
 from activities.storage.journal import Journal
 from activities.storage.journal_heartbeat import HeartbeatJournal
+from activities.toolboxes.offered_tools import OfferedTools
 from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused
 from tests.model_endpoint.asking import USAGE, call, chunk, message, model, response, sent
 
@@ -36,7 +37,7 @@ class Attempts:
         return journal
 
     async def ask(self, answers: Model, journal: Journal, given: Any = "Hello") -> Response:
-        recorded = RecordedModel(answers, journal, lambda: False, self.is_value, self.warnings)
+        recorded = RecordedModel(answers, journal, lambda: False, self.is_value, self.warnings, OfferedTools({}, ()))
         last: object = None
         events = recorded.stream_response(
             None, given, ModelSettings(tool_choice="auto", include_usage=True), [], None, [], ModelTracing.DISABLED,
