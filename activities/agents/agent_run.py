@@ -15,6 +15,7 @@ from activities.agents.output_validation import validate
 from activities.agents.recorded_model import RecordedModel
 from activities.agents.scripted_model import dry_run_model
 from activities.agents.structured_output import output_type
+from activities.agents.tool_outputs import ImagePlace
 from activities.process.render import Renderer
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
@@ -109,8 +110,8 @@ class AgentRun:
             return await dry_run_model(self.request, self.request.rehearsal, answers, self.transcript, offered)
         model, name = await self.models.model(self.request.model)
         is_value = self.request.capture == "response"
-        takes_images = self.request.model.api_type == "responses"
-        recorded = RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings, offered, takes_images)
+        images: ImagePlace = "in_result" if self.request.model.api_type == "responses" else "after_results"
+        recorded = RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings, offered, images)
         return recorded, name, []
 
     def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:

@@ -93,6 +93,35 @@ async def test_parts_that_are_no_text(bench: Bench, endpoint: ScriptedEndpoint, 
     text = "\n".join(["see", "[image/png, 5 bytes]", *READABLE])
     assert result.tool_results[0].text == text
     assert result.value == text
-    told = json.dumps(endpoint.requests[1].body)
-    assert ("data:image/png;base64,aGVsbG8=" in told) is (api == "responses")
-    assert told.count("aGVsbG8=") == (1 if api == "responses" else 0)
+    assert json.dumps(endpoint.requests[1].body).count("data:image/png;base64,aGVsbG8=") == 1
+    assert json.dumps(endpoint.requests[1].body).count("aGVsbG8=") == 1
+
+
+async def test_images_come_after_all_results_of_a_turn(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(Call(name="media"), Call(name="media"))
+    result = await bench.agent(toolboxes=raw_box())
+    messages = endpoint.requests[1].messages
+    assert [message["role"] for message in messages] == ["system", "user", "assistant", "tool", "tool", "user"]
+    assert all("[image/png, 5 bytes]" in message["content"] for message in messages[3:5])
+    assert [part["type"] for part in messages[5]["content"]] == ["text", "image_url", "image_url"]
+    assert result.warnings == []
+
+
+@pytest.mark.parametrize("api", ["chat_completions", "responses"])
+@pytest.mark.parametrize(("status", "message"), [(400, "unknown variant"), (500, "image input is not supported")])
+async def test_an_endpoint_that_takes_no_images(
+    bench: Bench, endpoint: ScriptedEndpoint, api: str, status: int, message: str
+) -> None:
+    refusal = Reply(when=Match(turn=1), times=1, status=status, message=message)
+    endpoint.rules = [refusal, *one_by_one(Call(name="media"), Call(name="media"))]
+    result = await bench.agent(toolboxes=raw_box(), model=ModelSpec(api_type=api))
+    refused = "the model endpoint refused a request with images of tools; the model was told what they are"
+    assert (len(result.tool_results), result.warnings) == (2, [refused])
+    assert ["base64" in json.dumps(request.body) for request in endpoint.requests] == [False, True, False, False]
+
+
+async def test_another_refusal_is_told(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = [Reply(when=Match(turn=1), status=400, message="no"), *calls(Call(name="media"))]
+    with pytest.raises(ApplicationError, match="400 no"):
+        await bench.agent(toolboxes=raw_box())
+    assert len(endpoint.requests) == 3
