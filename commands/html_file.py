@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.text import Text
 
 from commands.options import wrong
+from console.printable import printable
 from console.screen import Screen
 
 
@@ -14,4 +15,4 @@ def write(page: Path, text: str, screen: Screen) -> None:
         page.write_text(text, encoding="utf-8")
     except OSError as error:
         raise wrong("--html", f"{page} cannot be written: {error.strerror}") from None
-    screen.out.print(Text(f"wrote {page}"))
+    screen.out.print(Text(printable(f"wrote {page}")))

@@ -10,7 +10,7 @@ from grammar.messages.continue_as_new import CarriedRun, CarriedTask
 from grammar.messages.reports import TaskReport
 from grammar.messages.run_bundle import Bundle
 from runtime.backend import Backend, open_backend
-from runtime.runs import runs
+from runtime.runs import finding, runs
 
 
 async def run(flow: Bundle, earlier: str, task: str | None, options: RunOptions, screen: Screen) -> int:
@@ -24,7 +24,7 @@ async def run(flow: Bundle, earlier: str, task: str | None, options: RunOptions,
 
 async def _carried(backend: Backend, flow: Bundle, earlier: str, task: str | None) -> CarriedRun:
     """Return what the new run takes along."""
-    old = await runs.bundle_of(runs.handle(backend.client, earlier))
+    old = await finding.bundle_of(backend.client, earlier)
     async with answering(backend, earlier):
         report = await runs.report(backend.client, earlier)
         begin = reuse.beginning(old, report.tasks, flow, task, earlier, report.stored)

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
+from temporalio.service import RPCError
 
 from grammar.errors import NoStorage
-from runtime.connection import configured, connect, local_server, to_embedded
+from runtime.connection import configured, connect, connect_to_embedded, local_server, refused
 from runtime.local_server import retention
 from runtime.local_server.embedded import Lease, begin
 from runtime.state import state_dir
@@ -82,6 +83,14 @@ class PendingBackend:
         """Return whether it is the embedded server."""
         return self._lease is not None
 
+    @property
+    def address(self) -> str:
+        """Return the server's `host:port`, as far as it is known."""
+        if self._config:
+            return self._config["target_host"]
+        assert self._lease
+        return self._lease.address or "this machine"
+
     async def connect(self) -> Backend:
         """Return the backend, once its server answers.
 
@@ -92,7 +101,7 @@ class PendingBackend:
         assert self._lease
         server = await self._lease.ready()
         folder = state_dir() / "payloads"
-        client = await connect(to_embedded(server), data_converter(folder))
+        client = await connect_to_embedded(server, data_converter(folder))
         await retention.ensure(client)
         return Backend(client, embedded=True, ui_url=server.ui_url, folder=folder, documents=_files(folder))
 
@@ -110,14 +119,21 @@ class PendingBackend:
 
 @asynccontextmanager
 async def find_backend() -> AsyncIterator[PendingBackend]:
-    """Yield the backend to use, not yet connected; it lasts for the length of the block. Raises ConnectionFailed."""
+    """Yield the backend to use, not yet connected; it lasts for the length of the block.
+
+    Raises ConnectionFailed, also for what its server refuses in the block, or does not answer to.
+    """
     async with AsyncExitStack() as stack:
         if config := configured() or await local_server():
-            yield PendingBackend(config, None, stack)
-            return
-        lease = begin()
-        stack.callback(lease.release)
-        yield PendingBackend(None, lease, stack)
+            pending = PendingBackend(config, None, stack)
+        else:
+            lease = begin()
+            stack.callback(lease.release)
+            pending = PendingBackend(None, lease, stack)
+        try:
+            yield pending
+        except RPCError as error:
+            raise refused(pending.address, error) from error
 
 
 @asynccontextmanager

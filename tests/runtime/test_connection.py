@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from temporalio.envconfig import ClientConnectConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import ConnectionFailed
+from runtime.backend import find_backend
 from runtime.connection import configured, connect
 from runtime.storage.converter import data_converter
 from tests.support.dev_server import DevServer
@@ -103,3 +105,21 @@ async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answe
         command = [sys.executable, "-c", LOCAL_SERVER]
         ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
     assert ended.stdout == "None\n", ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (RPCStatusCode.UNAVAILABLE, "the Temporal server at s.example:1 does not answer any more: gone"),
+        (RPCStatusCode.DEADLINE_EXCEEDED, "the Temporal server at s.example:1 does not answer any more: gone"),
+        (RPCStatusCode.INVALID_ARGUMENT, "the Temporal server at s.example:1 refuses: gone"),
+    ],
+)
+async def test_what_the_server_refuses_later_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode, says: str
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "s.example:1")
+    with pytest.raises(ConnectionFailed) as failed:
+        async with find_backend():
+            raise RPCError("gone", status, b"")
+    assert str(failed.value) == says
