@@ -45,7 +45,7 @@ from commands import (
     unpause,
     worker,
 )
-from commands.command_group import CommandGroup, usage_problem
+from commands.command_group import Command, CommandGroup, usage_problem
 from commands.process_edge import run_and_leave
 from commands.program_options import program_options
 from grammar.exit_codes import ExitCode
@@ -90,7 +90,7 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
 def _add(
     target: typer.Typer, name: str, command: Callable[..., int], panel: str | None = None, **settings: Any
 ) -> None:
-    target.command(name, rich_help_panel=panel, context_settings=_HELP_NAMES | settings)(command)
+    target.command(name, cls=Command, rich_help_panel=panel, context_settings=_HELP_NAMES | settings)(command)
 
 
 for _panel, _commands in COMMANDS.items():

@@ -4,9 +4,10 @@ from typing import Any
 
 from typer import Abort
 from typer._click.exceptions import UsageError  # not among what typer exports
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from commands import env_file, former_options
+from commands.checked_words import CheckedWords
 from commands.options import wrong
 from grammar.errors import InvalidFlow
 
@@ -22,6 +23,10 @@ ACCEPTED = (
     ("--resume ID", "The same as resume ID."),
     ("--manifest ID", "The same as manifest ID."),
 )
+
+
+class Command(CheckedWords, TyperCommand):
+    """One command."""
 
 
 class CommandGroup(TyperGroup):

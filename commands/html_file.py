@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.text import Text
 
 from commands.options import wrong
+from console.printable import printable
 from console.screen import Screen
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -26,7 +27,7 @@ def write(page: Path, text: str, screen: Screen) -> None:
             page.write_text(text, encoding="utf-8")
     except OSError as error:
         raise wrong("--html", f"{page} cannot be written: {error.strerror}") from None
-    screen.out.print(Text(f"wrote {page}"))
+    screen.out.print(Text(printable(f"wrote {page}")))
 
 
 def _parts_here(page: Path) -> tuple[str, ...]:

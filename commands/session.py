@@ -33,7 +33,7 @@ from runtime import stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
-from runtime.runs import following, history_reader, pollers, runs, signals
+from runtime.runs import finding, following, history_reader, pollers, runs, signals
 from runtime.state import state_dir
 
 TICK = 0.25
@@ -105,7 +105,7 @@ class Session:
 
     async def _once(self, backend: Backend) -> int:
         """Follow the run to its end, or to where it is parked. Return the exit code."""
-        present = await runs.queue_of(backend.client, self._run_id)
+        present = await finding.open_queue(backend.client, self._run_id)
         queue = present or self._new_queue(backend.embedded)
         async with self._served(backend.embedded, queue) as served:
             return await self._run(backend, queue, served, is_new=present is None)

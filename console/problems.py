@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from console.printable import printable
 from console.screen import Screen
 from grammar.errors import InvalidFlow, UserError
 from grammar.exit_codes import ExitCode
@@ -30,7 +31,7 @@ def print_problems(view: Screen, error: UserError, json: bool) -> None:
     found = error.problems if isinstance(error, InvalidFlow) else []
     if isinstance(error, InvalidFlow):
         print_warnings(view, error.warnings)
-    for line in found or str(error).splitlines():
+    for line in found or printable(str(error)).splitlines():
         view.err.print(Text(f"error: {line}", "red"))
         print_excerpt(view.err, line)
     if json:

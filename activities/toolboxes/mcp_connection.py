@@ -69,6 +69,12 @@ class Connection:
         await self._while_open(self._ready.wait())
         return await self.list_tools()
 
+    @property
+    def tells_of_changes(self) -> bool:
+        """Return whether the server says when its tools change: it may say so after its answer to a call."""
+        tools = self._client.server_capabilities.tools
+        return self.tools_changed or bool(tools and tools.list_changed)
+
     async def list_tools(self) -> list[Tool]:
         """Return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
         self.tools_changed = False
@@ -123,8 +129,7 @@ class Connection:
 
     async def _listen(self) -> None:
         """Hear of changed tools from a server of a protocol that tells only those who ask."""
-        tools = self._client.server_capabilities.tools
-        if not (tools and tools.list_changed):
+        if not self.tells_of_changes:
             return
         with suppress(Exception):  # an older protocol, which tells all; or whatever the server makes of it
             async with self._client.listen(tools_list_changed=True) as changes:

@@ -13,7 +13,7 @@ from grammar.errors import MissingVariable, TemplateFailed
 from grammar.templating import env_allow
 from grammar.templating.expressions import inside
 from grammar.templating.redaction import hide, reference
-from grammar.templating.sandbox import Sandbox
+from grammar.templating.sandbox import Sandbox, listed
 
 MAX_CHARACTERS = 8 * 1024 * 1024
 NAMES = ("globals", "inputs", "outputs", "result")
@@ -118,10 +118,17 @@ class Templates:
 def as_json(value: Any) -> JsonValue:
     """Return a template's value as JSON data; what is lazy becomes a list. Raises TemplateFailed."""
     try:
-        data: JsonValue = to_jsonable_python(value)
+        data: JsonValue = to_jsonable_python(value, fallback=_as_list)
         return encodable(data)
     except (PydanticSerializationError, ValueError, RecursionError):
         raise TemplateFailed(f"gives a {type(value).__name__}, which is not JSON data") from None
+
+
+def _as_list(value: Any) -> Any:
+    """Raises ValueError for what is no list, and cannot be made one."""
+    if (found := listed(value)) is value:
+        raise ValueError
+    return found
 
 
 def explain(error: Exception) -> str:

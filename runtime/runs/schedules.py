@@ -52,6 +52,8 @@ async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str, task
     except RPCError as error:
         if refusal := too_large(error):
             raise refusal from None
+        if "schedule spec" not in error.message.lower():
+            raise
         raise refused(error.message.replace("Invalid schedule spec", repr(cron))) from None
     times = (await handle.describe()).info.next_action_times
     if not times:
