@@ -9,6 +9,7 @@ TaskflowError
 │   ├── RunConflict            a run of that id is there already
 │   ├── NotWaiting             no such run, or it does not wait for what it was told
 │   ├── NotScheduled           a schedule of that id is there already, or there is none
+│   ├── MissingKey             what was encrypted cannot be read: its key is missing, or is another one
 │   ├── WorkerDiffers          who would serve a run is not set up as who starts it, and nobody said that this is right
 │   └── NotTakenOver           what an earlier run gave does not fit the flow
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
@@ -107,8 +108,6 @@ def first(problems: Iterable[Problem], most: int = 1000) -> list[Problem]:
 def _line(text: str, most: int | None) -> str:
     """In one line that can be printed, whatever the file has in it; as much of it as a person reads."""
     shown = text if most is None or len(text) <= most else f"{text[:most]} ..."
-    if shown.isprintable():
-        return shown
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown)
 
 
@@ -143,6 +142,10 @@ class NotWaiting(UserError):
 
 class NotScheduled(UserError):
     """A schedule of that id is there already, or there is none."""
+
+
+class MissingKey(UserError):
+    """What was encrypted cannot be read here: the key is missing, or is another one of that id."""
 
 
 class WorkerDiffers(UserError):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,6 +14,8 @@ from temporalio.envconfig import ClientConnectConfig
 
 from grammar.errors import NoStorage
 from runtime.connection import configured, connect, local_server, to_embedded
+from runtime.encryption.configured import Encryption
+from runtime.encryption.configured import configured as configured_encryption
 from runtime.local_server import retention
 from runtime.local_server.embedded import Lease, begin
 from runtime.state import state_dir
@@ -23,6 +24,8 @@ from runtime.storage.converter import data_converter, shared_folder
 from runtime.storage.document_files import FileDocuments
 from runtime.storage.document_objects import DocumentObjects
 from runtime.storage.s3_url import BucketUrl
+from runtime.storage.scratch import scratch_folder
+from runtime.storage.stored_documents import StoredDocuments
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
     from runtime.storage.s3 import Bucket
@@ -34,6 +37,7 @@ class Backend:
 
     `folder` or `bucket`: where big values are kept; None: nowhere, they must fit into the history. The bucket is open
     as long as the backend is. `documents`: results that are too large for a history; they are kept there, too.
+    `encryption`: how all of it is encoded.
     """
 
     client: Client
@@ -41,7 +45,8 @@ class Backend:
     ui_url: str | None = None
     folder: Path | None = None
     bucket: Bucket | None = None
-    documents: FileDocuments | DocumentObjects | None = None
+    documents: StoredDocuments | None = None
+    encryption: Encryption = field(default_factory=Encryption)
 
     @property
     def address(self) -> str:
@@ -92,20 +97,30 @@ class PendingBackend:
         assert self._lease
         server = await self._lease.ready()
         folder = state_dir() / "payloads"
-        client = await connect(to_embedded(server), data_converter(folder))
+        encryption = configured_encryption()
+        client = await connect(to_embedded(server), data_converter(folder, encryption))
         await retention.ensure(client)
-        return Backend(client, embedded=True, ui_url=server.ui_url, folder=folder, documents=_files(folder))
+        documents = self._documents(FileDocuments(folder / "documents"), encryption)
+        return Backend(client, True, server.ui_url, folder, documents=documents, encryption=encryption)
 
     async def _connect_to(self, config: ClientConnectConfig) -> Backend:
         """Connect to a server that somebody else runs. Big values are kept where the environment says, if it does."""
+        encryption = configured_encryption()
         if url := s3_url.configured():
-            cache = self._exit_stack.enter_context(TemporaryDirectory(prefix="taskflow-"))
+            cache = self._exit_stack.enter_context(scratch_folder())
             bucket = await self._exit_stack.enter_async_context(_opened(url))
-            client = await connect(config, data_converter(bucket.payloads()))
-            return Backend(client, embedded=False, bucket=bucket, documents=DocumentObjects(bucket, Path(cache)))
+            client = await connect(config, data_converter(bucket.payloads(), encryption))
+            documents = self._documents(DocumentObjects(bucket, cache), encryption)
+            return Backend(client, False, bucket=bucket, documents=documents, encryption=encryption)
         folder = shared_folder()
-        client = await connect(config, data_converter(folder))
-        return Backend(client, embedded=False, folder=folder, documents=_files(folder) if folder else None)
+        client = await connect(config, data_converter(folder, encryption))
+        kept = self._documents(FileDocuments(folder / "documents"), encryption) if folder else None
+        return Backend(client, False, folder=folder, documents=kept, encryption=encryption)
+
+    def _documents(self, kept: FileDocuments | DocumentObjects, encryption: Encryption) -> StoredDocuments:
+        """Return the documents; where they are encrypted, with a folder besides in which they are in plain."""
+        scratch = self._exit_stack.enter_context(scratch_folder()) if encryption.is_on else None
+        return StoredDocuments(kept, encryption, scratch)
 
 
 @asynccontextmanager
@@ -128,10 +143,6 @@ async def open_backend() -> AsyncIterator[Backend]:
     """
     async with find_backend() as pending:
         yield await pending.connect()
-
-
-def _files(folder: Path) -> FileDocuments:
-    return FileDocuments(folder / "documents")
 
 
 def _opened(url: BucketUrl) -> AbstractAsyncContextManager[Bucket]:

@@ -26,6 +26,10 @@ class _EnvText(str):
     name: str
 
 
+# The keys that encrypt, and what opens the codec server.
+_OURS = ("TASKFLOW_ENCRYPTION_KEYS", "TASKFLOW_CODEC_TOKEN")
+
+
 class Environ:
     """The function `env()`: reads variables of the task, then of the process, and remembers what it handed out.
 
@@ -41,7 +45,7 @@ class Environ:
         """Return the variable, else `default`, else an empty text if not `required`. Raises MissingVariable."""
         if name in self.task:
             return self.task[name]
-        if name in self.process:
+        if name in self.process and not is_withheld(name):
             return self._hand_out(name)
         if default is not _MISSING:
             return default
@@ -56,6 +60,11 @@ class Environ:
         text = _EnvText(value)
         text.name = name
         return text
+
+
+def is_withheld(name: str) -> bool:
+    """Return whether the variable is for our own processes alone: neither templates nor scripts get it."""
+    return name.startswith(_OURS)
 
 
 class Templates:

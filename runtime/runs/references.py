@@ -5,6 +5,7 @@ soon as its key stands anywhere, in an event, or in a file that is referred to (
 """
 
 import asyncio
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
@@ -19,8 +20,9 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from grammar.messages.names import journal_folder
+from runtime.encryption.sealing import is_sealed, open_file
 from runtime.runs.executions import RunExecutions, unless_forgotten
-from runtime.storage.stored_files import StoredFile, words_in, words_in_file
+from runtime.storage.stored_files import StoredFile, words_in, words_in_file, words_in_open
 
 
 class References:
@@ -88,13 +90,20 @@ class References:
 
     async def _words_in(self, file: StoredFile) -> set[str]:
         if file not in self._words:
-            codec = self._client.data_converter.payload_codec
-            if codec and file.kind == "payload":
-                payload = Payload.FromString(await asyncio.to_thread(file.path.read_bytes))
-                self._words[file] = {word for plain in await codec.decode([payload]) for word in words_in(plain.data)}
-            else:
-                self._words[file] = await asyncio.to_thread(words_in_file, file.path)
+            self._words[file] = await self._read(file)
         return self._words[file]
+
+    async def _read(self, file: StoredFile) -> set[str]:
+        codec = self._client.data_converter.payload_codec
+        if codec and file.kind == "payload":
+            payload = Payload.FromString(await asyncio.to_thread(file.path.read_bytes))
+            return {word for plain in await codec.decode([payload]) for word in words_in(plain.data)}
+        if codec and file.kind == "document" and is_sealed(file.path):
+            with tempfile.TemporaryFile() as plain:
+                await open_file(codec, file.path, plain)
+                plain.flush()
+                return await asyncio.to_thread(words_in_open, plain)
+        return await asyncio.to_thread(words_in_file, file.path)
 
 
 def _payloads(message: Message) -> Iterator[Payload]:
