@@ -30,6 +30,7 @@ from commands import (
     options,
     pause,
     prune,
+    reencrypt,
     reject,
     report,
     resume,
@@ -97,6 +98,7 @@ for _panel, _commands in COMMANDS.items():
         _add(app, _name, _command, _panel)
 app.add_typer(schedules, name="schedule", rich_help_panel=options.SERVICES)
 _add(app, "env", env.env, options.SERVICES)
+_add(app, "reencrypt", reencrypt.reencrypt, options.SERVICES)
 _add(schedules, "add", schedule.add)
 _add(schedules, "list", schedule.list_schedules)
 _add(schedules, "remove", schedule.remove)

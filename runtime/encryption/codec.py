@@ -32,6 +32,11 @@ class EncryptionCodec(PayloadCodec):
     def __init__(self, keys: EncryptionKeys) -> None:
         self._keys = keys
 
+    @property
+    def newest(self) -> str:
+        """Return the id of the key that encrypts; there is one."""
+        return self._keys.newest
+
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Encrypt each payload, with its metadata."""
         if not self._keys:

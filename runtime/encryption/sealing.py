@@ -10,7 +10,8 @@ import base64
 import binascii
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -52,11 +53,21 @@ class SealedJournals:
 
     async def read(self, key: str) -> list[str]:
         """Return the lines so far, an empty one for each that was cut off. Raises StorageFailed."""
-        return [await open_line(self._codec, key, line) for line in await self._journals.read(key)]
+        with missing_key_as_failure("journal"):
+            return [await open_line(self._codec, key, line) for line in await self._journals.read(key)]
 
     async def append(self, key: str, line: str) -> None:
         """Add a line: when this returns, it outlives the process. Raises StorageFailed."""
         await self._journals.append(key, await seal_line(encoder(self._codec), key, line) if self._is_on else line)
+
+
+@contextmanager
+def missing_key_as_failure(kind: str) -> Iterator[None]:
+    """Raise StorageFailed in place of MissingKey: a task that reads what is kept is tried again, and then waits."""
+    try:
+        yield
+    except MissingKey as error:
+        raise StorageFailed(f"a {kind} cannot be read: {error}") from error
 
 
 def encoder(codec: PayloadCodec) -> Encode:
@@ -88,7 +99,7 @@ def sealed_payload(line: str) -> Payload | None:
 async def open_line(codec: PayloadCodec, key: str, line: str) -> str:
     """Return the line as it was; one that is not sealed as it is, an empty one where it is cut off.
 
-    Raises StorageFailed where it cannot be read, or is of another journal.
+    Raises MissingKey, and StorageFailed where it is of another journal.
     """
     if not line.startswith(_LINE):
         return line
@@ -113,14 +124,14 @@ def first_piece(file: Path) -> Payload | None:
         return _read_record(content) if content.read(len(MAGIC)) == MAGIC else None
 
 
-async def seal_file(encode: Encode, plain: Path, sealed: Path) -> None:
-    """Write the plain file's content to `sealed`, piece by piece: it need not fit into memory."""
+async def seal_file(encode: Encode, plain: BinaryIO, sealed: Path) -> None:
+    """Write what is left of `plain` to `sealed`, piece by piece: it need not fit into memory."""
     name = uuid.uuid4().hex
-    with plain.open("rb") as source, sealed.open("wb") as target:
+    with sealed.open("wb") as target:
         target.write(MAGIC)
-        number, piece = 0, source.read(PIECE)
+        number, piece = 0, plain.read(PIECE)
         while True:
-            following = await asyncio.to_thread(source.read, PIECE)
+            following = await asyncio.to_thread(plain.read, PIECE)
             payload = _payload(DOCUMENT, name, piece, piece=str(number), last=str(not following))
             record = (await encode(payload)).SerializeToString()
             await asyncio.to_thread(target.write, len(record).to_bytes(_LENGTH) + record)
@@ -130,7 +141,7 @@ async def seal_file(encode: Encode, plain: Path, sealed: Path) -> None:
 
 
 async def open_file(codec: PayloadCodec, sealed: Path, plain: BinaryIO) -> None:
-    """Write what the sealed file holds to `plain`. Raises StorageFailed where it cannot be read, or is damaged."""
+    """Write what the sealed file holds to `plain`. Raises MissingKey, and StorageFailed where it is damaged."""
     number, name, is_last = 0, "", False
     with sealed.open("rb") as source:
         source.seek(len(MAGIC))
@@ -151,11 +162,8 @@ def _payload(kind: str, name: str, content: bytes, **told: str) -> Payload:
 
 
 async def _opened(codec: PayloadCodec, sealed: Payload, kind: str) -> Payload:
-    """Return what was sealed. Raises StorageFailed where that cannot be had, or is of another kind."""
-    try:
-        (opened,) = await codec.decode([sealed])
-    except MissingKey as error:
-        raise StorageFailed(f"a {kind} cannot be read: {error}") from error
+    """Return what was sealed. Raises MissingKey, and StorageFailed where it is of another kind."""
+    (opened,) = await codec.decode([sealed])
     if _told(opened, KIND) != kind:
         raise StorageFailed(f"what should be a {kind} was sealed as something else")
     return opened

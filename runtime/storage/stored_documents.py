@@ -11,7 +11,7 @@ from grammar.documents.values import stored_value
 from grammar.errors import StorageFailed
 from grammar.messages.reports import RunReport
 from runtime.encryption.configured import Encryption
-from runtime.encryption.sealing import encoder, is_sealed, open_file, seal_file
+from runtime.encryption.sealing import encoder, is_sealed, missing_key_as_failure, open_file, seal_file
 from runtime.storage.document_files import FileDocuments
 
 
@@ -46,7 +46,8 @@ class StoredDocuments:
             return await self._kept.add(file)
         sealed = await asyncio.to_thread(_made, self._kept.folder)
         try:
-            await seal_file(encoder(self._encryption.codec), file, sealed)
+            with file.open("rb") as plain:
+                await seal_file(encoder(self._encryption.codec), plain, sealed)
             key = await self._kept.add(sealed)
         finally:
             sealed.unlink(missing_ok=True)
@@ -61,7 +62,7 @@ class StoredDocuments:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=self._scratch))) if sealed else Path()
             for key in sealed:
-                with (folder / key).open("wb") as plain:
+                with (folder / key).open("wb") as plain, missing_key_as_failure("document"):
                     await open_file(self._encryption.codec, kept[key], plain)
             yield kept | {key: folder / key for key in sealed}
 
