@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,19 +12,13 @@ from urllib.parse import quote
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
 
-from grammar.errors import NoStorage
 from runtime.connection import configured, connect, local_server, to_embedded
 from runtime.encryption.configured import Encryption
 from runtime.encryption.configured import configured as configured_encryption
 from runtime.local_server import retention
 from runtime.local_server.embedded import Lease, begin
 from runtime.state import state_dir
-from runtime.storage import s3_url
-from runtime.storage.converter import data_converter, shared_folder
-from runtime.storage.document_files import FileDocuments
-from runtime.storage.document_objects import DocumentObjects
-from runtime.storage.s3_url import BucketUrl
-from runtime.storage.scratch import scratch_folder
+from runtime.storage import place as payload_place
 from runtime.storage.stored_documents import StoredDocuments
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
@@ -33,7 +27,7 @@ if TYPE_CHECKING:  # loads what only those who configure S3 have installed
 
 @dataclass(frozen=True)
 class Backend:
-    """A connected client. `ui_url`: the Web UI, known only of the embedded server.
+    """A connected client. `ui_url`: the Web UI, known only of the embedded server; `codec_url`: its codec server.
 
     `folder` or `bucket`: where big values are kept; None: nowhere, they must fit into the history. The bucket is open
     as long as the backend is. `documents`: results that are too large for a history; they are kept there, too.
@@ -47,6 +41,7 @@ class Backend:
     bucket: Bucket | None = None
     documents: StoredDocuments | None = None
     encryption: Encryption = field(default_factory=Encryption)
+    codec_url: str | None = None
 
     @property
     def address(self) -> str:
@@ -92,35 +87,16 @@ class PendingBackend:
 
         Raises ConnectionFailed, EmbeddedServerFailed, NoStorage, and UserError for a wrong TASKFLOW_RETENTION.
         """
+        encryption = configured_encryption()
         if self._config:
-            return await self._connect_to(self._config)
+            place = await self._exit_stack.enter_async_context(payload_place.opened(None, encryption))
+            return Backend(await connect(self._config, place.converter()), embedded=False, **vars(place))
         assert self._lease
         server = await self._lease.ready()
-        folder = state_dir() / "payloads"
-        encryption = configured_encryption()
-        client = await connect(to_embedded(server), data_converter(folder, encryption))
+        place = await self._exit_stack.enter_async_context(payload_place.opened(state_dir() / "payloads", encryption))
+        client = await connect(to_embedded(server), place.converter())
         await retention.ensure(client)
-        documents = self._documents(FileDocuments(folder / "documents"), encryption)
-        return Backend(client, True, server.ui_url, folder, documents=documents, encryption=encryption)
-
-    async def _connect_to(self, config: ClientConnectConfig) -> Backend:
-        """Connect to a server that somebody else runs. Big values are kept where the environment says, if it does."""
-        encryption = configured_encryption()
-        if url := s3_url.configured():
-            cache = self._exit_stack.enter_context(scratch_folder())
-            bucket = await self._exit_stack.enter_async_context(_opened(url))
-            client = await connect(config, data_converter(bucket.payloads(), encryption))
-            documents = self._documents(DocumentObjects(bucket, cache), encryption)
-            return Backend(client, False, bucket=bucket, documents=documents, encryption=encryption)
-        folder = shared_folder()
-        client = await connect(config, data_converter(folder, encryption))
-        kept = self._documents(FileDocuments(folder / "documents"), encryption) if folder else None
-        return Backend(client, False, folder=folder, documents=kept, encryption=encryption)
-
-    def _documents(self, kept: FileDocuments | DocumentObjects, encryption: Encryption) -> StoredDocuments:
-        """Return the documents; where they are encrypted, with a folder besides in which they are in plain."""
-        scratch = self._exit_stack.enter_context(scratch_folder()) if encryption.is_on else None
-        return StoredDocuments(kept, encryption, scratch)
+        return Backend(client, embedded=True, ui_url=server.ui_url, codec_url=server.codec_url, **vars(place))
 
 
 @asynccontextmanager
@@ -143,11 +119,3 @@ async def open_backend() -> AsyncIterator[Backend]:
     """
     async with find_backend() as pending:
         yield await pending.connect()
-
-
-def _opened(url: BucketUrl) -> AbstractAsyncContextManager[Bucket]:
-    try:
-        from runtime.storage.s3 import opened
-    except ImportError as error:
-        raise NoStorage(f"{s3_url.VARIABLE} needs more packages: pip install 'temporal-taskflow[s3]'") from error
-    return opened(url)

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 
-from cryptography.exceptions import InvalidTag
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
@@ -70,6 +69,8 @@ class EncryptionCodec(PayloadCodec):
         name = payload.metadata.get(KEY_ID, b"").decode(errors="replace")
         cipher, associated = self._keys.cipher(name), _associated(payload.metadata)
         nonce, data = payload.data[:_NONCE], payload.data[_NONCE:]
+        from cryptography.exceptions import InvalidTag  # only who has keys loads it
+
         try:
             if len(data) > _LARGE:
                 plain = await asyncio.to_thread(cipher.decrypt, nonce, data, associated)

@@ -10,10 +10,7 @@ from temporalio.converter import PayloadCodec
 
 from grammar.errors import MissingKey, UserError
 from runtime.encryption.codec import EncryptionCodec
-from runtime.encryption.keys import SOURCES, EncryptionKeys
-
-CODEC = "TASKFLOW_CODEC"
-VARIABLES = (*SOURCES, CODEC)
+from runtime.encryption.keys import CODEC, SOURCES, EncryptionKeys
 
 
 @dataclass(frozen=True)
@@ -46,11 +43,6 @@ class TeamCodec(PayloadCodec):
             return list(await do(payloads))
         except Exception as error:
             raise MissingKey(f"{CODEC}={self._name} failed: {type(error).__name__}: {error}") from error
-
-
-def is_asked_for() -> bool:
-    """Return whether the environment says how to encrypt, rightly or not."""
-    return any(os.environ.get(name) for name in VARIABLES)
 
 
 def configured() -> Encryption:

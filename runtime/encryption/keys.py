@@ -9,15 +9,18 @@ import stat
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING, Self
 
 from grammar.errors import MissingKey, UserError
+
+if TYPE_CHECKING:  # only who has keys loads it
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VARIABLE = "TASKFLOW_ENCRYPTION_KEYS"
 FILE, COMMAND = f"{VARIABLE}_FILE", f"{VARIABLE}_COMMAND"
 SOURCES = (VARIABLE, FILE, COMMAND)
+CODEC = "TASKFLOW_CODEC"
+"""Names a codec of a team's own, which needs no keys from us."""
 COMMAND_SECONDS = 60.0
 MOST = 2**16
 """Bytes that a file or a command may give."""
@@ -26,11 +29,16 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _COMMENT = re.compile(r"#[^\n]*")
 
 
+def is_asked_for() -> bool:
+    """Return whether the environment says how to encrypt, rightly or not."""
+    return any(os.environ.get(name) for name in (*SOURCES, CODEC))
+
+
 class EncryptionKeys:
     """Hold the keys of AES-256-GCM by their ids. The newest encrypts, and each decrypts what it encrypted."""
 
     def __init__(self, keys: Iterable[tuple[str, bytes]] = (), source: str = VARIABLE) -> None:
-        self._ciphers = {name: AESGCM(key) for name, key in keys}
+        self._ciphers = {name: _cipher(key) for name, key in keys}
         self._source = source
 
     def __bool__(self) -> bool:
@@ -47,7 +55,7 @@ class EncryptionKeys:
         """Return the ids of all keys, the newest first."""
         return list(self._ciphers)
 
-    def cipher(self, name: str) -> AESGCM:
+    def cipher(self, name: str) -> "AESGCM":
         """Return the cipher of the key of that id. Raises MissingKey."""
         if found := self._ciphers.get(name):
             return found
@@ -64,6 +72,12 @@ class EncryptionKeys:
             text = _of_file(value) if name == FILE else _of_command(value) if name == COMMAND else value
             return cls(_parsed(text, name), name)
         return cls()
+
+
+def _cipher(key: bytes) -> "AESGCM":
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
 
 
 def _parsed(text: str, source: str) -> Iterator[tuple[str, bytes]]:

@@ -18,9 +18,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from grammar.errors import EmbeddedServerFailed
+from runtime.encryption.keys import is_asked_for
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
-from runtime.local_server.supervisor import PORT, UI_PORT
+from runtime.local_server.supervisor import CODEC_PORT, PORT, UI_PORT
 from runtime.state import state_dir
 from temporal_taskflow import launch
 
@@ -34,10 +35,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """Where the embedded server answers: `host:port` for gRPC, and the Web UI's URL."""
+    """Where the embedded server answers: `host:port` for gRPC, the Web UI's URL, and that of the codec server."""
 
     address: str
     ui_url: str
+    codec_url: str | None = None
 
 
 class Lease:
@@ -146,7 +148,7 @@ def join(files: ServerFiles) -> EmbeddedServer:
                     _start_supervisor(files, lock)
                     started = True
             elif record := ServerRecord.read(files.record):
-                return EmbeddedServer(record.address, record.ui_url)
+                return EmbeddedServer(record.address, record.ui_url, record.codec_url)
         time.sleep(POLL_SECONDS)
     raise _failed(files, f"does not answer after {START_SECONDS:.0f} s")
 
@@ -155,7 +157,8 @@ def _start_supervisor(files: ServerFiles, lock: Lock) -> None:
     """The supervisor inherits the lock. In a session of its own: the terminal's Ctrl-C is not for it."""
     last = ServerRecord.read(files.record)  # of a supervisor that was killed: who uses its server knows these ports
     ports = (last.port, last.ui_port) if last else (PORT, UI_PORT)
-    arguments = (str(files.state), _binary(), *map(str, ports))
+    codec_port = ((last and last.codec_port) or CODEC_PORT) if is_asked_for() else 0
+    arguments = (str(files.state), _binary(), *map(str, (*ports, codec_port)))
     command = launch.command("runtime.local_server.supervisor", *arguments, options=("-I", "-S"))
     files.record.unlink(missing_ok=True)
     with files.log.open("ab") as log:

@@ -58,6 +58,8 @@ class ServerRecord:
     supervisor_pid: int
     port: int
     ui_port: int
+    codec_port: int = 0
+    """Of the codec server; 0: there is none."""
 
     @property
     def address(self) -> str:
@@ -68,6 +70,11 @@ class ServerRecord:
     def ui_url(self) -> str:
         """Return the URL of the Web UI."""
         return f"http://localhost:{self.ui_port}"
+
+    @property
+    def codec_url(self) -> str | None:
+        """Return the URL of the codec server; None where there is none."""
+        return f"http://127.0.0.1:{self.codec_port}" if self.codec_port else None
 
     def write(self, path: Path) -> None:
         """Write the record to the file. Readers see the old one or the new one, whole."""
@@ -82,6 +89,7 @@ class ServerRecord:
         try:
             fields = json.loads(path.read_text())
             older = {"supervisor_pid": fields["keeper_pid"]} if "keeper_pid" in fields else {}
-            return ServerRecord(*(int((fields | older)[name]) for name in ("pid", "supervisor_pid", "port", "ui_port")))
+            names = ("pid", "supervisor_pid", "port", "ui_port", "codec_port")
+            return ServerRecord(*(int(({"codec_port": 0} | fields | older)[name]) for name in names))
         except (OSError, ValueError, KeyError, TypeError):
             return None
