@@ -155,6 +155,8 @@ async def _retried(ask: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(QUERY_TIMEOUT):
                 return await ask()
+        except WorkflowQueryFailedError as error:
+            raise NotWaiting("the worker that serves the run cannot answer; its log says why") from error
         except (TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise NotWaiting("there is no such run") from None
