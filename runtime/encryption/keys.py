@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # only who has keys loads it
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VARIABLE = "TASKFLOW_ENCRYPTION_KEYS"
-FILE, COMMAND = f"{VARIABLE}_FILE", f"{VARIABLE}_COMMAND"
+FILE, COMMAND = "TASKFLOW_ENCRYPTION_KEYS_FILE", "TASKFLOW_ENCRYPTION_KEYS_COMMAND"
 SOURCES = (VARIABLE, FILE, COMMAND)
 CODEC = "TASKFLOW_CODEC"
 """Names a codec of a team's own, which needs no keys from us."""
