@@ -11,6 +11,7 @@ Each test was seen red with the defence in `runtime/` taken out:
 | `keys.py`: `cipher` falls back on the newest key | test_a_missing_key_is_named_and_nothing_of_it_is_told |
 | `codec.py`: `decode` refuses what is plain | test_what_was_written_before_is_read, test_a_journal_of_before_goes_on |
 | `converter.py`: failures are not encoded | test_a_failure_tells_nothing_without_the_key |
+| `failures.py`: the SDK's own words are taken | test_a_task_whose_request_cannot_be_read_says_which_key_is_missing |
 | `sealing.py`: `append` writes the line as it is | test_a_journal_on_the_disk_tells_nothing |
 | `sealing.py`: `open_line` does not ask for the journal | test_a_line_is_good_for_its_own_journal_alone |
 | `sealing.py`: `_opened` does not ask for the kind | test_a_line_is_good_for_its_own_journal_alone |
@@ -30,9 +31,10 @@ from pathlib import Path
 import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.storage.journal_files import JournalFiles
+from grammar.documents.models import Task
 from grammar.errors import MissingKey, StorageFailed
 from runtime.encryption import sealing
 from runtime.encryption.sealing import MAGIC, SealedJournals
@@ -41,6 +43,7 @@ from runtime.storage.document_files import FileDocuments
 from runtime.storage.scratch import scratch_folder
 from runtime.storage.stored_documents import StoredDocuments
 from tests.security.keys import codec, encryption, given, key
+from workflows import failures
 
 CANARY = "canary-7f3a"
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=f'"{CANARY}"'.encode())
@@ -126,6 +129,22 @@ async def test_a_failure_tells_nothing_without_the_key() -> None:
     read = await data_converter(None, encryption("k2", "k1")).decode_failure(failure)
     assert isinstance(read, ApplicationError)
     assert (read.message, list(read.details)) == (CANARY, [{"said": CANARY}])
+
+
+async def test_a_task_whose_request_cannot_be_read_says_which_key_is_missing() -> None:
+    """The SDK says `Failed decoding arguments`, and why one deeper."""
+    converter, failure, missing = data_converter(None), Failure(), MissingKey("the key 'k1' is missing")
+    unread = ApplicationError("Failed decoding arguments")
+    unread.__cause__ = missing
+    await converter.encode_failure(unread, failure)
+    error = ActivityError(
+        "Activity task failed", scheduled_event_id=1, started_event_id=2, identity="", activity_type="",
+        activity_id="", retry_state=None,
+    )  # fmt: skip
+    error.__cause__ = await converter.decode_failure(failure)
+    found = failures.of_activity("task", None, error)
+    assert (found.type, found.message) == ("MissingKey", "the key 'k1' is missing")
+    assert failures.parks(Task(run="true"), found)
 
 
 # Journals

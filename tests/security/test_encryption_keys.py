@@ -13,6 +13,7 @@ Each test was seen red with the defence in `runtime/encryption/` taken out:
 | `configured.py`: `TeamCodec` lets everything through | test_what_a_codec_of_a_team_raises_is_told_as_its_own |
 """
 
+import base64
 import os
 import sys
 from collections.abc import Sequence
@@ -67,6 +68,7 @@ def test_a_file_that_others_can_read_is_refused(monkeypatch: pytest.MonkeyPatch,
         ("", given("a").partition(":")[2], "entry 1 is not ID:BASE64"),
         ("", f"{given('a')} b/c:{given('b')}", "entry 2 is not ID:BASE64"),
         ("", given("a")[:-5], "the key 'a' is not 32 bytes in base64; `openssl rand -base64 32` makes one"),
+        ("", f"a:{base64.b64encode(key('a')[:16]).decode()}", "the key 'a' is not 32 bytes in base64"),
         ("", given("a") + "!", "the key 'a' is not 32 bytes in base64"),
         ("", given("a") + given("a")[2:], "the key 'a' is not 32 bytes in base64"),
         ("", f"{given('a')} {given('a')}", "there are two keys of the id 'a'"),

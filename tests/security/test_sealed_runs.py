@@ -14,15 +14,18 @@ Each test was seen red with the defence taken out:
 | `keys.py`: only the newest key decrypts | test_a_missing_key_stops_a_run_and_a_new_one_does_not |
 | `logs.py`: the SDK logs a missing key as it does all else | test_a_missing_key_stops_a_run_and_a_new_one_does_not |
 | `query_worker.py`: a worker is asked before it is known whether the run can be read | the same |
+| `references.py`: documents, or journals, are not decrypted | test_what_is_in_use_is_found_in_what_is_encrypted |
 | `standing.py`: a list ends at the first run that cannot be read | test_who_has_no_key_is_told_which |
 | `supervisor.py`: no codec server | test_the_web_ui_and_the_command_read_by_the_codec_server |
 """
 
 import base64
 import json
+import os
 import signal
 import sys
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +34,17 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from activities.storage.journal_files import JournalFiles
 from grammar.errors import MissingKey
+from grammar.messages.names import WORKFLOW, journal_folder
 from grammar.messages.reports import RunLine
 from grammar.messages.run_bundle import Bundle
-from runtime.runs import failure_text, run_list, runs
+from runtime.encryption.sealing import SealedJournals
+from runtime.runs import failure_text, pruning, run_list, runs
 from runtime.storage.converter import data_converter
+from runtime.storage.document_files import FileDocuments
+from runtime.storage.stored_documents import StoredDocuments
+from runtime.storage.stored_files import list_files
 from tests.e2e.conftest import ROOT, Desk, EndedProcess, Scripted, end
 from tests.security.keys import encryption, given
 from tests.support.browser import Browser
@@ -239,6 +248,30 @@ async def test_who_has_no_key_is_told_which(dev_server: DevServer) -> None:
     assert await runs.bundle_of(runs.handle(with_key, plain.id)) == FLOW_OF_NOTHING
     for handle in (sealed, plain):
         await handle.terminate()
+
+
+async def test_what_is_in_use_is_found_in_what_is_encrypted(dev_server: DevServer, tmp_path: Path) -> None:
+    """Else `prune` would remove it: what a run names, what that names in turn, and what a journal names."""
+    folder, run_id, key = tmp_path / "kept", f"open-{uuid.uuid4().hex}", "0123456789ab"
+    documents = StoredDocuments(FileDocuments(folder / "documents"), encryption("k1"), tmp_path)
+
+    async def document(text: str) -> str:
+        (tmp_path / "new").write_text(text)
+        return await documents.add(tmp_path / "new")
+
+    nested, in_journal, of_nobody = [await document(text) for text in ("nested", "in the journal", "of nobody")]
+    outer = await document(f"it names {nested}")
+    client = await Client.connect(dev_server.address, data_converter=data_converter(folder, encryption("k1")))
+    given_to_it = [{"stored": outer}, {"key": key}, "x" * 300_000]
+    run = await client.start_workflow(WORKFLOW, args=given_to_it, id=run_id, task_queue="nobody")
+    journals = SealedJournals(JournalFiles(folder / "journals"), encryption("k1").codec, True)
+    await journals.append(f"{journal_folder(run_id, key)}/task-1", f'{{"text":"{in_journal}"}}')
+    for file in list_files(folder):
+        os.utime(file.path, (1_000_000, 1_000_000))
+    found = await pruning.find(client, folder, timedelta(days=1000))
+    assert [file.key for file in found.left_over] == [of_nobody]
+    assert len(list_files(folder)) == 6
+    await run.terminate()
 
 
 async def test_why_an_attempt_failed_is_told() -> None:
