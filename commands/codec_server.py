@@ -25,13 +25,14 @@ def codec_server(
     from runtime.codec_server import access, serving
     from runtime.state import state_dir
 
-    told = access.Access(access.configured_token(), _origin(origin))
-    where = f"http://{host}:{port}"
-    token = f"${access.VARIABLE}" if access.is_given() else f"$(cat {access.token_file()})"
-    told_how = f'codec server at {where}; for temporal: --codec-endpoint {where} --codec-auth "Bearer {token}"'
-    open_screen().err.print(Text(told_how))
+    told, encryption = access.Access(access.configured_token(), _origin(origin)), serving.encryption()
     embedded = None if connection.configured() else state_dir() / "payloads"
-    asyncio.run(serving.serve(embedded, told, host, port))
+    with serving.listener(host, port) as listening:
+        token = f"${access.VARIABLE}" if access.is_given() else f"$(cat {access.token_file()})"
+        where = f"http://{host}:{port}"
+        how = f'codec server at {where}; for temporal: --codec-endpoint {where} --codec-auth "Bearer {token}"'
+        open_screen().err.print(Text(how))
+        asyncio.run(serving.serve(listening, embedded, encryption, told))
     return 0
 
 

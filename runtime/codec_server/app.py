@@ -84,13 +84,13 @@ def app(converter: DataConverter, access: Access) -> Starlette:
 
 async def _answered(request: Request, answer: Answer) -> Response:
     keep_references = request.query_params.get("preserveStorageRefs", "").lower() == "true"
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            return PlainTextResponse(f"a request may have {LARGEST // 2**20} MB", 413)
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        return PlainTextResponse("a request must say how long it is", 411)
+    if int(length) > LARGEST:
+        return PlainTextResponse(f"a request may have {LARGEST // 2**20} MB", 413)
     try:
-        payloads = json_format.Parse(body, Payloads()).payloads
+        payloads = json_format.Parse(await request.body(), Payloads()).payloads
         found = Payloads(payloads=await answer(payloads, keep_references))
     except (json_format.ParseError, UnicodeDecodeError, RecursionError):
         return PlainTextResponse("the request is no list of payloads", 400)

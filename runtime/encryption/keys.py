@@ -125,7 +125,13 @@ def _of_file(name: str) -> str:
 def _of_command(command: str) -> str:
     """Return what the command prints. It may ask at the terminal, on stderr. Raises UserError."""
     try:
-        done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=False)
+        done = subprocess.run(
+            shlex.split(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"{COMMAND} cannot be run: {error}") from None
     except subprocess.TimeoutExpired:

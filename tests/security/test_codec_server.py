@@ -15,6 +15,7 @@ Each test was seen red with the defence in `runtime/codec_server/` taken out:
 """
 
 import asyncio
+import http.client
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ import pytest
 from google.protobuf import json_format
 from temporalio.api.common.v1 import Payload, Payloads
 
-from grammar.errors import UserError
+from commands import codec_server
+from grammar.errors import InvalidFlow, UserError
 from runtime.codec_server import access, app, serving
 from runtime.codec_server.access import Access, configured_token
 from runtime.local_server.supervisor import die_with_parent, free_port
@@ -191,12 +194,23 @@ async def test_a_missing_key_is_told(server: Asked) -> None:
         ("decode", b"no json", 400),
         ("decode", b"\xff", 400),
         ("decode", b'{"payloads": [{"data": 1}]}', 400),
-        ("decode", b"x" * (app.LARGEST + 1), 413),
         ("elsewhere", b"{}", 404),
     ],
 )
-async def test_what_is_asked_is_bounded(server: Asked, path: str, body: bytes, status: int) -> None:
+async def test_what_is_no_question_is_told(server: Asked, path: str, body: bytes, status: int) -> None:
     assert (await server.post(path, body, Authorization=TOKEN)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("told", "status"), [({"Content-Length": str(app.LARGEST + 1)}, 413), ({"Transfer-Encoding": "chunked"}, 411)]
+)
+def test_what_is_asked_is_bounded(server: Asked, told: dict[str, str], status: int) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as asking:
+        asking.putrequest("POST", "/decode")
+        for name, value in {"Authorization": TOKEN, **told}.items():
+            asking.putheader(name, value)
+        asking.endheaders()  # nothing is read of what would follow
+        assert asking.getresponse().status == status
 
 
 def test_the_token_is_made_once_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,6 +231,17 @@ def test_a_token_of_ones_own_is_hard_to_guess_and_fits_into_urls(token: str, mon
         configured_token()
 
 
-async def test_without_keys_there_is_no_server(tmp_path: Path) -> None:
+def test_without_keys_there_is_no_server() -> None:
     with pytest.raises(UserError, match="no key to decode with: set TASKFLOW_ENCRYPTION_KEYS"):
-        await serving.serve(tmp_path, Access(TOKEN), "127.0.0.1", 1)
+        serving.encryption()
+
+
+def test_a_port_that_is_taken_is_told(server: Asked) -> None:
+    with pytest.raises(UserError, match=rf"cannot listen at 127\.0\.0\.1:{server.port}: Address already in use"):
+        serving.listener("127.0.0.1", server.port)
+
+
+@pytest.mark.parametrize("origin", ["ui.example.com", "ftp://ui.example.com", "https://ui.example.com/path"])
+def test_an_origin_is_that_of_a_page(origin: str) -> None:
+    with pytest.raises(InvalidFlow, match=r"write https://HOST or http://HOST:PORT"):
+        codec_server.codec_server(origin=origin)

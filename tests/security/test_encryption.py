@@ -18,6 +18,7 @@ Each test was seen red with the defence in `runtime/` taken out:
 | `sealing.py`: a line that was cut off is an error | test_a_journal_that_was_cut_off_goes_on |
 | `stored_documents.py`: `add` keeps the file as it is | test_a_document_on_the_disk_tells_nothing |
 | `sealing.py`: `open_file` takes pieces as they come | test_pieces_of_a_document_cannot_be_left_out_moved_or_mixed |
+| `stored_documents.py`: `folder` is beside what is kept | test_a_document_is_in_plain_only_while_it_is_read |
 | `stored_documents.py`: what was opened stays | test_a_document_is_in_plain_only_while_it_is_read |
 | `scratch.py`: nothing is removed | test_what_a_killed_process_had_in_plain_is_removed |
 """
@@ -275,6 +276,7 @@ async def test_pieces_of_a_document_cannot_be_left_out_moved_or_mixed(tmp_path: 
 
 async def test_a_document_is_in_plain_only_while_it_is_read(tmp_path: Path) -> None:
     stored = documents(tmp_path, "k1")
+    assert stored.folder == tmp_path / "scratch"
     name = await add(stored, CANARY.encode())
     async with stored.opened([name]) as files:
         assert files[name].is_relative_to(tmp_path / "scratch")
