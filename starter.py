@@ -20,6 +20,7 @@ from commands import (
     abort,
     approve,
     cancel,
+    codec_server,
     env,
     graph,
     inspect,
@@ -31,6 +32,7 @@ from commands import (
     options,
     pause,
     prune,
+    reencrypt,
     reject,
     report,
     resume,
@@ -98,6 +100,8 @@ for _panel, _commands in COMMANDS.items():
         _add(app, _name, _command, _panel)
 app.add_typer(schedules, name="schedule", rich_help_panel=options.SERVICES)
 _add(app, "env", env.env, options.SERVICES)
+_add(app, "codec-server", codec_server.codec_server, options.SERVICES)
+_add(app, "reencrypt", reencrypt.reencrypt, options.SERVICES)
 _add(schedules, "add", schedule.add)
 _add(schedules, "list", schedule.list_schedules)
 _add(schedules, "remove", schedule.remove)

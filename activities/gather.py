@@ -33,8 +33,8 @@ class GatherActivity:
             if self._documents is None:
                 raise StorageFailed("the run keeps results in payload storage, and this worker is told of none")
             results = [branch.result.stored for branch in request.branches if branch.result.stored]
-            files = await document_files(self._documents, [*results, *(page.stored for page in request.pages)])
-            file = await asyncio.to_thread(_write_list, self._documents.folder, request, files)
+            async with document_files(self._documents, [*results, *(page.stored for page in request.pages)]) as files:
+                file = await asyncio.to_thread(_write_list, self._documents.folder, request, files)
             if file_size(file) > KEPT_OF_TASK:
                 return Value(stored=await store_file(self._documents, file, "value"))
             value: JsonValue = json.loads(file.read_bytes())

@@ -26,6 +26,7 @@ from grammar.messages import names
 from grammar.messages.activity_requests import ShellRequest
 from grammar.messages.activity_results import BranchResult
 from grammar.preparing import preparation
+from grammar.templating.templates import is_withheld
 
 MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 # Characters: of the output in the transcript, and in the message of a failure.
@@ -113,9 +114,13 @@ class ShellActivity:
 
 
 def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
-    """Return the worker's environment less the model keys and TASKFLOW_ENV_DENYLIST, with the task's `env` on top."""
+    """Return the worker's environment less what is withheld from scripts, with the task's `env` on top.
+
+    Withheld are the model keys, the keys that encrypt, and what TASKFLOW_ENV_DENYLIST names.
+    """
     denied = {*MODEL_KEYS, *withheld, *process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()}
-    return {**{name: value for name, value in process.items() if name not in denied}, **task}
+    passed = {name: value for name, value in process.items() if name not in denied and not is_withheld(name)}
+    return {**passed, **task}
 
 
 def _raise_if_failed(result: ScriptResult, hide: Callable[[str], str]) -> None:

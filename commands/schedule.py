@@ -16,6 +16,7 @@ from grammar.messages import schedule
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.run_bundle import Bundle
 from grammar.program import program
+from runtime import flow_names
 
 
 def add(
@@ -52,9 +53,8 @@ def add(
     loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict))
     screen = open_screen(json, quiet)
     print_warnings(screen, loaded.warnings)
-    return asyncio.run(
-        _add(loaded.bundle, cron, schedule_id or loaded.bundle.name, task_queue or TASK_QUEUE, screen, json)
-    )
+    shown = schedule_id or flow_names.shown(loaded.bundle)
+    return asyncio.run(_add(loaded.bundle, cron, shown, task_queue or TASK_QUEUE, screen, json))
 
 
 async def _add(flow: Bundle, cron: str, schedule_id: str, task_queue: str, screen: Screen, json: bool) -> int:

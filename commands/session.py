@@ -29,7 +29,7 @@ from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
 from grammar.messages.run_bundle import Bundle
 from grammar.model_access import endpoint
-from runtime import stopping
+from runtime import flow_names, stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
@@ -70,7 +70,7 @@ class Session:
         self._bundle = flow
         self._options = options
         self._screen = screen
-        self._run_id = options.run_id or runs.new_id(flow.name)
+        self._run_id = options.run_id or runs.new_id(flow_names.shown(flow))
         self._is_announced = False
         self._told_stuck = False
         self._approvals: ApprovalQuestions | None = None

@@ -1,6 +1,6 @@
 """Runs as a person looks at them without following one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from shlex import quote
 
@@ -102,6 +102,15 @@ def print_removed_in_all(console: Console, runs: int, files: int, size: int, dry
     """Print how much is removed, or would be."""
     what = f"{runs} run{'s' * (runs != 1)} and {files} file{'s' * (files != 1)}"
     console.print(Text(f"{'would remove' if dry_run else 'removed'} {what}: {in_bytes(size)}", "bold"))
+
+
+def print_reencrypted(console: Console, key: str, written: Mapping[str, int], current: Mapping[str, int]) -> None:
+    """Print how many stored files of each kind were encrypted anew with the key of that id, and how many had it."""
+    for kind in sorted({*written, *current}):
+        counts = f"{written.get(kind, 0)} encrypted anew with the key {key}, {current.get(kind, 0)} had it already"
+        console.print(Text(printable(f"{kind}s: {counts}")))
+    if not written and not current:
+        console.print("nothing is stored")
 
 
 def in_bytes(size: int) -> str:

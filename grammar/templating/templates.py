@@ -27,6 +27,10 @@ class _EnvText(str):
     name: str
 
 
+# The keys that encrypt, and what opens the codec server.
+_OURS = ("TASKFLOW_ENCRYPTION_KEYS", "TASKFLOW_CODEC_TOKEN")
+
+
 class Environ:
     """The function `env()`: reads variables of the task, then of the process, and remembers what it handed out.
 
@@ -45,7 +49,7 @@ class Environ:
         """
         if name in self.task:
             return self.task[name]
-        if name in self.process:
+        if name in self.process and not is_withheld(name):
             return self._hand_out(name)
         if default is not _MISSING:
             return default
@@ -61,6 +65,11 @@ class Environ:
         text = _EnvText(value)
         text.name = name
         return text
+
+
+def is_withheld(name: str) -> bool:
+    """Return whether the variable is for our own processes alone: neither templates nor scripts get it."""
+    return name.startswith(_OURS)
 
 
 class Templates:

@@ -20,9 +20,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from grammar.errors import EmbeddedServerFailed
+from runtime.encryption.keys import is_asked_for
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
-from runtime.local_server.supervisor import PORT, START_SECONDS, UI_PORT
+from runtime.local_server.supervisor import CODEC_PORT, PORT, START_SECONDS, UI_PORT
 from runtime.state import state_dir
 from temporal_taskflow import launch
 
@@ -37,12 +38,13 @@ _log = logging.getLogger(__name__)
 class EmbeddedServer:
     """Where the embedded server answers: `host:port` for gRPC, and the Web UI's URL, with the token that lets one in.
 
-    `ui_url` empty: nobody has asked for it.
+    `ui_url` empty: nobody has asked for it. `codec_url`: of the codec server; None: nothing is encrypted.
     """
 
     address: str
     ui_url: str
     ui_token: str = ""
+    codec_url: str | None = None
 
 
 class Lease:
@@ -158,7 +160,7 @@ def join(files: ServerFiles, ui: bool = False) -> EmbeddedServer:
                     started = True
             elif (record := ServerRecord.read(files.record)) and record.is_there() and record.pid != without_ui:
                 if record.ui_port or not ui or without_ui:
-                    return EmbeddedServer(record.address, record.ui_url, record.ui_token)
+                    return EmbeddedServer(record.address, record.ui_url, record.ui_token, record.codec_url)
                 without_ui = record.pid
                 os.kill(record.supervisor_pid, signal.SIGUSR1)
         time.sleep(POLL_SECONDS)
@@ -169,7 +171,8 @@ def _start_supervisor(files: ServerFiles, lock: Lock) -> None:
     """The supervisor inherits the lock. In a session of its own: the terminal's Ctrl-C is not for it."""
     last = ServerRecord.read(files.record)  # of a supervisor that was killed: who uses its server knows these ports
     ports = (last.port, last.ui_port or UI_PORT) if last else (PORT, UI_PORT)
-    arguments = (str(files.state), _binary(), *map(str, ports))
+    codec_port = ((last and last.codec_port) or CODEC_PORT) if is_asked_for() else 0
+    arguments = (str(files.state), _binary(), *map(str, (*ports, codec_port)))
     command = launch.command("runtime.local_server.supervisor", *arguments, options=("-I", "-S"))
     files.record.unlink(missing_ok=True)
     with files.log.open("ab") as log:

@@ -9,7 +9,7 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverse
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
-from grammar.errors import NotSigned
+from grammar.errors import MissingKey, NotSigned
 from grammar.messages.names import OVERVIEW_MEMO
 from grammar.messages.reports import Failure, RunLine, RunOverview, RunReport, RunStatus, TaskReport
 from grammar.messages.run_bundle import Bundle
@@ -54,7 +54,21 @@ async def status(run: WorkflowExecution, is_served: IsServed | None = None) -> R
 
 
 async def line(client: Client, run: WorkflowExecution, is_served: IsServed | None = None) -> RunLine:
-    """Return the run's line in a list of runs. `is_served`: as `status` has it."""
+    """Return the run's line in a list of runs. `is_served`: as `status` has it.
+
+    Of one that is encrypted with a key that is missing here, it tells that, and what the server knows.
+    """
+    try:
+        return await _read_line(client, run, is_served)
+    except MissingKey as error:
+        found = run_status(name_of(run.status), "")
+        standing = RunOverview(state=found, waits=[str(error)])
+        return RunLine(
+            id=run.id, flow="", status=found, standing=standing, started=run.start_time, ended=run.close_time
+        )
+
+
+async def _read_line(client: Client, run: WorkflowExecution, is_served: IsServed | None) -> RunLine:
     found = await status(run, is_served)
     return RunLine(
         id=run.id,
