@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from temporalio.client import Client
@@ -37,11 +36,14 @@ from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
+from commands import worker_options as options
 from commands.command_group import usage_problem
+from commands.env_file import take
 from commands.process_edge import run_and_leave
+from console.screen import open_screen
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
-from runtime import dot_env, logs, stopping, streams, this_process
+from runtime import logs, stopping, streams, this_process
 from runtime.backend import Backend, open_backend
 from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
@@ -50,6 +52,7 @@ from runtime.signing import keys
 from runtime.signing.worker_signing import WorkerSigning
 from runtime.storage.document_files import FileDocuments
 from workflows import worker_log
+from workflows.allowed_flows import AllowedFlows
 from workflows.taskflow import TaskflowWorkflow
 
 log = logging.getLogger("worker")
@@ -57,17 +60,19 @@ log = logging.getLogger("worker")
 # Live progress, and a crash loses no more than this.
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 ADOPT_INTERVAL = 2.0
-MOST_AT_ONCE = 10_000
-LONGEST_GRACE = 86_400
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one worker does at once, and how long running activities get when it is told to stop (seconds)."""
+    """How much one worker does at once, and how long running activities get when it is told to stop (seconds).
+
+    `flows`: patterns and hashes of the flows whose runs it executes; empty: of all.
+    """
 
     activities: int = 100
     workflow_tasks: int = 50
     grace: float = 30.0
+    flows: tuple[str, ...] = ()
 
 
 @asynccontextmanager
@@ -104,7 +109,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
             ShellActivity(renderer, documents, background).run_shell,
             GatherActivity(documents).gather,
         ),
-        interceptors=signing.interceptors(),
+        interceptors=[*signing.interceptors(), *([AllowedFlows(limits.flows)] if limits.flows else [])],
         workflow_runner=signing.workflow_runner(),
         identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
@@ -234,39 +239,25 @@ def print_serving(backend: Backend, task_queue: str) -> None:
     print(f"serving task queue {task_queue} at {backend.address}; {model}{ui}", file=sys.stderr, flush=True)
 
 
-def _grace(seconds: float) -> float:
-    if not 0 <= seconds <= LONGEST_GRACE:  # a range of typer's lets `nan` through
-        raise typer.BadParameter(f"give 0 to {LONGEST_GRACE} seconds")
-    return seconds
-
-
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command()
 def command(
-    task_queue: Annotated[str, typer.Option(help="The task queue to serve.")] = TASK_QUEUE,
-    run_id: Annotated[
-        str | None,
-        typer.Option("--run", metavar="ID", help="Serve one run of the embedded server until it ends."),
-    ] = None,
-    queries_only: Annotated[
-        bool, typer.Option("--queries-only", help="With --run: answer queries about the run, and do none of its work.")
-    ] = False,
-    max_concurrent_activities: Annotated[
-        int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")
-    ] = Limits.activities,
-    max_concurrent_workflow_tasks: Annotated[
-        int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")
-    ] = Limits.workflow_tasks,
-    graceful_shutdown_timeout: Annotated[
-        float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")
-    ] = Limits.grace,
-    debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
+    task_queue: options.TaskQueue = TASK_QUEUE,
+    run_id: options.RunId = None,
+    queries_only: options.QueriesOnly = False,
+    allow_flows: options.AllowFlows = None,
+    max_concurrent_activities: options.MaxActivities = Limits.activities,
+    max_concurrent_workflow_tasks: options.MaxWorkflowTasks = Limits.workflow_tasks,
+    graceful_shutdown_timeout: options.Grace = Limits.grace,
+    env_file: options.EnvFile = None,
+    debug: options.Debug = False,
 ) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
-    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    dot_env.load()
+    flows = tuple(allow_flows or ())
+    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout, flows)
+    take(env_file, open_screen())
     logs.set_up(None if run_id else worker_log.NAME, debug)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))

@@ -33,7 +33,7 @@ from runtime import stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
-from runtime.runs import following, history_reader, pollers, runs, signals
+from runtime.runs import finding, following, history_reader, pollers, runs, signals
 from runtime.state import state_dir
 
 TICK = 0.25
@@ -48,7 +48,7 @@ class RunOptions:
     """How a run is to be started and shown. `debug`: with all that went wrong.
 
     `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
-    `yes`: whatever its worker is set up with is right.
+    `yes`: whatever its worker is set up with is right. `task_queue`: of a new run; None: the usual one.
     """
 
     run_id: str | None = None
@@ -60,6 +60,7 @@ class RunOptions:
     decision: Decision | None = None
     carried: CarriedRun | None = None
     yes: bool = False
+    task_queue: str | None = None
 
 
 class Session:
@@ -104,7 +105,7 @@ class Session:
 
     async def _once(self, backend: Backend) -> int:
         """Follow the run to its end, or to where it is parked. Return the exit code."""
-        present = await runs.queue_of(backend.client, self._run_id)
+        present = await finding.open_queue(backend.client, self._run_id)
         queue = present or self._new_queue(backend.embedded)
         async with self._served(backend.embedded, queue) as served:
             return await self._run(backend, queue, served, is_new=present is None)
@@ -158,7 +159,9 @@ class Session:
         return decision
 
     def _new_queue(self, embedded: bool) -> str:
-        """Return the queue of a new run: the shared one where a worker serves it, or one of its own."""
+        """Return the queue of a new run: the one asked for, the shared one where a worker serves it, or its own."""
+        if self._options.task_queue:
+            return self._options.task_queue
         return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
 
     @asynccontextmanager

@@ -24,11 +24,12 @@ class Problem:
     excerpt: str = dataclass_field(default="", compare=False)
     """The line itself, and a caret below the place in it, to be printed below; empty: nothing of it is shown."""
 
+    FILE: ClassVar[int] = 1000
     FIELD: ClassVar[int] = 200
     MESSAGE: ClassVar[int] = 1000
 
     def __post_init__(self) -> None:
-        shown = (("file", None), ("field", self.FIELD), ("message", self.MESSAGE), ("referrer", self.FIELD))
+        shown = (("file", self.FILE), ("field", self.FIELD), ("message", self.MESSAGE), ("referrer", self.FIELD))
         for name, most in shown:
             object.__setattr__(self, name, _line(getattr(self, name), most))
 
@@ -52,9 +53,9 @@ def first(problems: Iterable[Problem], most: int = 1000) -> list[Problem]:
     return [*found[:most], more]
 
 
-def _line(text: str, most: int | None) -> str:
+def _line(text: str, most: int) -> str:
     """In one line that can be printed, whatever the file has in it; as much of it as a person reads."""
-    shown = text if most is None or len(text) <= most else f"{text[:most]} ..."
+    shown = text if len(text) <= most else f"{text[:most]} ..."
     if shown.isprintable():
         return shown
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown)

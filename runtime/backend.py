@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
+from temporalio.service import RPCError
 
 from grammar.errors import NoStorage
-from runtime.connection import configured, connect, tell_of_unnamed_server, to_embedded
+from runtime import before_signing
+from runtime.connection import configured, connect, connect_to_embedded, refused, tell_of_unnamed_server
 from runtime.local_server import retention
 from runtime.local_server.embedded import Lease, begin
-from runtime.runs import before_signing
 from runtime.signing import keys
 from runtime.signing.signature import Signer
 from runtime.signing.signed_client import signed
@@ -91,6 +92,14 @@ class PendingBackend:
         """Return whether it is the embedded server."""
         return self._lease is not None
 
+    @property
+    def address(self) -> str:
+        """Return the server's `host:port`, as far as it is known."""
+        if self._config:
+            return self._config["target_host"]
+        assert self._lease
+        return self._lease.address or "this machine"
+
     async def connect(self) -> Backend:
         """Return the backend, once its server answers.
 
@@ -108,7 +117,7 @@ class PendingBackend:
         server = await self._lease.ready()
         await tell_of_unnamed_server(server)
         folder = state_dir() / "payloads"
-        client = await connect(to_embedded(server), data_converter(folder))
+        client = await connect_to_embedded(server, data_converter(folder))
         await retention.ensure(client)
         return Backend(client, True, server.ui_url or None, folder, documents=_files(folder), ui_token=server.ui_token)
 
@@ -126,17 +135,22 @@ class PendingBackend:
 
 @asynccontextmanager
 async def find_backend(ui: bool = False) -> AsyncIterator[PendingBackend]:
-    """Yield the backend to use, not yet connected; it lasts for the length of the block. Raises ConnectionFailed.
+    """Yield the backend to use, not yet connected; it lasts for the length of the block.
 
-    `ui`: where it is the embedded server, with its Web UI.
+    `ui`: where it is the embedded server, with its Web UI. Raises ConnectionFailed, also for what its server refuses in
+    the block, or does not answer to.
     """
     async with AsyncExitStack() as stack:
         if config := configured():
-            yield PendingBackend(config, None, stack)
-            return
-        lease = begin(ui)
-        stack.callback(lease.release)
-        yield PendingBackend(None, lease, stack)
+            pending = PendingBackend(config, None, stack)
+        else:
+            lease = begin(ui)
+            stack.callback(lease.release)
+            pending = PendingBackend(None, lease, stack)
+        try:
+            yield pending
+        except RPCError as error:
+            raise refused(pending.address, error) from error
 
 
 @asynccontextmanager

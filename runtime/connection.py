@@ -17,12 +17,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import ConnectionFailed
 from runtime.local_server.embedded import EmbeddedServer
-from runtime.local_server.supervisor import MARK, PORT
+from runtime.local_server.supervisor import MARK, PORT, START_SECONDS
 from runtime.sdk_log import sdk_runtime
 
 CONNECT_SECONDS = 5.0
 LOCAL_SECONDS = 2.0
+RETRY_SECONDS = 0.5
 LOCAL = f"localhost:{PORT}"
+_LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,21 @@ def configured() -> ClientConnectConfig | None:
 def to_embedded(server: EmbeddedServer) -> ClientConnectConfig:
     """Return how to connect to the embedded server."""
     return ClientConnectConfig(target_host=server.address)
+
+
+async def connect_to_embedded(server: EmbeddedServer, converter: DataConverter) -> Client:
+    """Return a client for the embedded server. Raises ConnectionFailed after START_SECONDS.
+
+    It is ours, and runs: on a machine that has much else to do, it is waited for as long as it may take to start.
+    """
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while True:
+        try:
+            return await connect(to_embedded(server), converter)
+        except ConnectionFailed:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def tell_of_unnamed_server(server: EmbeddedServer) -> None:
@@ -83,16 +100,19 @@ async def connect(config: ClientConnectConfig, converter: DataConverter) -> Clie
     except RPCError as error:
         if error.status == RPCStatusCode.PERMISSION_DENIED:  # some keys may run workflows, but not describe
             return client
-        raise ConnectionFailed(_refused(address, namespace, error)) from error
+        raise refused(address, error, namespace) from error
     except (RuntimeError, ValueError) as error:
         raise ConnectionFailed(f"no Temporal server answers at {address}: {_reason(str(error))}") from error
     return client
 
 
-def _refused(address: str, namespace: str, error: RPCError) -> str:
-    if error.status == RPCStatusCode.NOT_FOUND:
-        return f"the Temporal server at {address} has no namespace `{namespace}`"
-    return f"the Temporal server at {address} refuses: {error.message}"
+def refused(address: str, error: RPCError, namespace: str | None = None) -> ConnectionFailed:
+    """Return the error for what the server refuses, or does not answer to. `namespace`: it is what was asked about."""
+    if error.status == RPCStatusCode.NOT_FOUND and namespace:
+        return ConnectionFailed(f"the Temporal server at {address} has no namespace `{namespace}`")
+    if error.status in _LOST:
+        return ConnectionFailed(f"the Temporal server at {address} does not answer any more: {error.message}")
+    return ConnectionFailed(f"the Temporal server at {address} refuses: {error.message}")
 
 
 def _reason(text: str) -> str:

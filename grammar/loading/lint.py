@@ -39,7 +39,7 @@ def lint(document: str, options: LoadOptions) -> Findings:
     """
     options = replace(bundle.lint_options(options, document), all_globals=True)
     try:
-        path = bundle.find(options)
+        path = bundle.find(options).path
         source = read(path, label=options.flow if is_path(options.flow) else display(path))
         if source.filetype in (None, "taskflow"):
             loaded = bundle.load(options)

@@ -22,11 +22,10 @@ from dataclasses import dataclass
 from grammar.errors import EmbeddedServerFailed
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
-from runtime.local_server.supervisor import PORT, UI_PORT
+from runtime.local_server.supervisor import PORT, START_SECONDS, UI_PORT
 from runtime.state import state_dir
 from temporal_taskflow import launch
 
-START_SECONDS = 30.0
 POLL_SECONDS = 0.02
 SUPERVISORS = 5
 TAIL_LINES = 10
@@ -63,6 +62,12 @@ class Lease:
     async def ready(self) -> EmbeddedServer:
         """Return the server, once it answers. Raises EmbeddedServerFailed."""
         return await asyncio.shield(asyncio.wrap_future(self._joined))
+
+    @property
+    def address(self) -> str | None:
+        """Return the server's `host:port`; None as long as it does not answer."""
+        is_joined = self._joined.done() and not self._joined.exception()
+        return self._joined.result().address if is_joined else None
 
     @property
     def server(self) -> EmbeddedServer:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
 from temporalio.api.common.v1 import WorkflowExecution as ApiExecution
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecution
@@ -36,8 +37,11 @@ def remembered(is_served: IsServed) -> IsServed:
 
 
 async def overview(run: WorkflowExecution) -> RunOverview:
-    """Return the overview that the run keeps in its memo."""
-    return RunOverview.model_validate(await run.memo_value(OVERVIEW_MEMO, {}))
+    """Return the overview that the run keeps in its memo; an empty one for a run of another version."""
+    try:
+        return RunOverview.model_validate(await run.memo_value(OVERVIEW_MEMO, {}))
+    except ValidationError:
+        return RunOverview()
 
 
 async def status(run: WorkflowExecution, is_served: IsServed | None = None) -> RunStatus:

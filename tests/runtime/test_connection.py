@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from temporalio.envconfig import ClientConnectConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import ConnectionFailed
 from runtime import connection
+from runtime.backend import find_backend
 from runtime.connection import configured, connect
 from runtime.local_server.embedded import EmbeddedServer
 from runtime.storage.converter import data_converter
@@ -122,3 +124,21 @@ async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answe
         monkeypatch.setattr(connection, "LOCAL", address)
         await connection.tell_of_unnamed_server(OURS)
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (RPCStatusCode.UNAVAILABLE, "the Temporal server at s.example:1 does not answer any more: gone"),
+        (RPCStatusCode.DEADLINE_EXCEEDED, "the Temporal server at s.example:1 does not answer any more: gone"),
+        (RPCStatusCode.INVALID_ARGUMENT, "the Temporal server at s.example:1 refuses: gone"),
+    ],
+)
+async def test_what_the_server_refuses_later_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode, says: str
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "s.example:1")
+    with pytest.raises(ConnectionFailed) as failed:
+        async with find_backend():
+            raise RPCError("gone", status, b"")
+    assert str(failed.value) == says

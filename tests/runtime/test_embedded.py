@@ -1,5 +1,6 @@
 """The embedded server: real processes, real kills."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,14 +10,17 @@ import sysconfig
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import psutil
 import pytest
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from grammar.errors import ConnectionFailed, EmbeddedServerFailed
-from runtime.connection import connect, tell_of_unnamed_server, to_embedded
+from runtime import connection
+from runtime.connection import connect, connect_to_embedded, tell_of_unnamed_server, to_embedded
 from runtime.local_server import embedded
 from runtime.local_server.embedded import EmbeddedServer
 from runtime.local_server.locks import acquire, is_held
@@ -161,6 +165,31 @@ async def test_server_that_does_not_start_shows_its_log(state: Path) -> None:
     with pytest.raises(EmbeddedServerFailed, match=r"did not start.*server\.log\n.*not a database") as failure:
         await embedded.hold()
     assert len(str(failure.value).splitlines()) <= 11
+
+
+async def test_a_server_that_is_slow_to_answer_is_waited_for(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that is busy, it may not have the time to answer soon after it said that it serves."""
+    gave_up = asyncio.Event()
+
+    async def connect_once(*arguments: Any) -> Client:
+        try:
+            return await connect(*arguments)
+        except ConnectionFailed:
+            gave_up.set()
+            raise
+
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "connect", connect_once)
+    async with embedded.embedded_server() as server:
+        record = ServerRecord.read(ServerFiles(state).record)
+        assert record
+        os.kill(record.pid, signal.SIGSTOP)
+        connecting = asyncio.create_task(connect_to_embedded(server, data_converter(None)))
+        try:
+            await gave_up.wait()
+        finally:
+            os.kill(record.pid, signal.SIGCONT)
+        assert (await connecting).namespace == "default"
 
 
 async def test_log_and_record_hold_no_payloads(holder: Start, state: Path) -> None:

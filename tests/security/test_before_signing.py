@@ -18,8 +18,8 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from grammar.documents.models import Task
 from grammar.messages.names import SETUP_MEMO
 from grammar.messages.reports import Decision
-from runtime import this_process
-from runtime.runs import before_signing, runs, signals
+from runtime import before_signing, this_process
+from runtime.runs import runs, signals
 from runtime.signing.signed_client import signed
 from tests.security.owner import Failing, Owner, bundle, failure, input_of, owner, parked, start_with, stranger, working
 from tests.support.dev_server import DevServer

@@ -25,7 +25,7 @@ from temporalio.exceptions import ApplicationError
 from grammar.documents.models import Task
 from grammar.errors import UserError
 from grammar.messages.reports import Decision
-from runtime.runs import runs, signals
+from runtime.runs import finding, runs, signals
 from runtime.signing import keys, signed_signals
 from runtime.signing.signature import Signer
 from runtime.signing.signed_signals import PLAIN, SignedSignals
@@ -106,10 +106,10 @@ async def test_somebody_elses_updates_are_not_taken(dev_server: DevServer) -> No
 
 
 async def test_anybody_may_hold_a_run_or_end_it(dev_server: DevServer) -> None:
-    async with parked_run(dev_server) as (_, run, theirs):
+    async with parked_run(dev_server) as (mine, run, theirs):
         await theirs.signal("pause")
         await theirs.execute_update("abort")
-        report = await runs.outcome(run, await runs.bundle_of(run))
+        report = await runs.outcome(run, await finding.bundle_of(mine.client, run.id))
     assert (report.status, report.failure and report.failure.type) == ("failed", "ShellFailed")
 
 
