@@ -156,7 +156,8 @@ class Supervisor:
             if self._events.get(timeout=START_SECONDS) == READY:
                 self._start_codec_server()
                 self._record(server.pid).write(self._files.record)
-                self._events.get()
+                if self._events.get() == UI_WANTED:
+                    server.kill()  # in order, it would wait for those who poll it; the database takes no harm
         except Empty:
             os.write(self._log, f"The server did not start in {START_SECONDS:.0f} s.\n".encode())
         self._ui.stop()

@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
+import psutil
 import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -216,12 +218,28 @@ async def test_embedded_server_of_another_state_is_no_news(
 async def test_the_web_ui_runs_where_somebody_asks_for_it(holder: Start, state: Path) -> None:
     first = holder()
     assert first.got["ui_url"] == ""
+    assert pages(first.got["pid"]) == 0
     await start_workflow(first, "kept")
     second = holder(WITH_UI="1")
+    assert pages(second.got["pid"]) == 1
     assert second.got["pid"] != first.got["pid"]
     assert second.got["address"] == first.got["address"]
     assert await has_workflow(first, "kept")
     assert holder(WITH_UI="1").got == second.got == holder().got
+
+
+def pages(pid: int) -> int:
+    """How many ports of the process a browser could show."""
+    connections = psutil.Process(pid).net_connections("tcp4")
+    return sum(is_page(one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN)
+
+
+def is_page(port: int) -> bool:
+    try:
+        answer = httpx2.get(f"http://127.0.0.1:{port}/", trust_env=False)
+    except httpx2.TransportError:
+        return False
+    return answer.headers.get("content-type") == "text/html"
 
 
 def test_record_of_an_older_supervisor_is_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from grammar.documents.models import Task
+from grammar.documents.models import Personality, Task
 from grammar.messages.activity_requests import ShellRequest
 from grammar.messages.activity_results import BranchResult
 from grammar.messages.names import WORKFLOW
@@ -34,7 +34,14 @@ SCRIPT = Task(name="one", run="a script")
 
 
 def bundle(*tasks: Task) -> Bundle:
-    return Bundle(name="flow", source="flow.yaml", tasks=list(tasks or [SCRIPT]), hash="h", meaning=2)
+    return Bundle(
+        name="flow",
+        source="flow.yaml",
+        tasks=list(tasks or [SCRIPT]),
+        personalities={"who": Personality()},
+        hash="h",
+        meaning=2,
+    )
 
 
 async def stranger(server: DevServer, **options: Any) -> Client:

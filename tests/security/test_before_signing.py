@@ -2,7 +2,10 @@
 
 | attack | seen to go through without |
 |---|---|
-| a run that is started after the key was made, with the id and the memo of an older one | TABLE |
+| a run of after the key was made, with id, memo and input of one of before | `in self.before` in `Signer.accepts` |
+| the same, of an open run that was ended since; a reset of one that was over | `history_id` in `Signer.accepts` |
+
+That they go on, and can be asked about, is seen to fail without `before_signing` and without `was_over`.
 """
 
 import uuid

@@ -2,12 +2,28 @@
 
 Each of these was seen to go through with one line taken away:
 
-TABLE
+| attack | without |
+|---|---|
+| a run, a schedule, a child, a reset without a signature; another key's | `accepts` in `_may_begin` |
+| the input of another run | `run_id` in `subjects.run` |
+| the input of a schedule, as another one's | `schedule_id` in `subjects.scheduled` |
+| a signed input in another folder | `_setup(memo)` in `subjects.run` |
+| a changed input; one with other metadata | `payload.data`, `metadata` in `signature._parts` |
+| a signed input with another one behind it | `len(inputs) == 1` in `_may_begin` |
+| an activity that is not signed | `accepts` in `signed_activities.signed` |
+| what was asked of another activity, in another run | `activity_id`, `run_id` in `subjects.activity` |
+| a result that somebody else tells | the rest of `_may_go_on` after its first line |
+| a run that somebody else's worker has begun | `self._doubt` in `activate`, where it was replayed |
+| a question about a refused run, on another worker | `REFUSED_FLAG` in `activate` |
+| control codes in the worker's log | `repr` in `_shown` |
+| a forged heartbeat | `is_signed` in `_Heartbeats._checked` |
+| a forged answer about an earlier run | the rest of `_SignedCalls.query_workflow` after its first lines |
 """
 
 import asyncio
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,7 +65,7 @@ from tests.security.owner import (
     stranger,
     working,
 )
-from tests.support.dev_server import DevServer
+from tests.support.dev_server import DevServer, serving
 from tests.support.waiting import until_async
 
 NO_OWNER = "NotSigned: its input is not signed by the owner of this worker: nothing of it was executed"
@@ -187,6 +203,24 @@ async def test_unsigned_runs_are_taken_where_the_worker_is_told_to(
     async with owned_worker(dev_server) as mine:
         assert await (await start_with(await stranger(dev_server), mine.queue, bundle())).result()
     assert mine.done == ["a script"]
+
+
+async def test_a_run_goes_on_in_a_new_history_which_is_signed(tmp_path: Path) -> None:
+    short = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60")
+    each = Task(name="each", over="x", agents=("who",), user_prompt="x")
+    with serving(tmp_path, *short) as server:
+        client = await stranger(server)
+        async with owned_worker(server) as mine:
+            mine.fakes.items = {"each": list(range(20))}
+            run = await mine.start(each)
+            assert (await run.result()).status == "completed"
+            histories = [one.run_id async for one in client.list_workflows(f'WorkflowId = "{run.id}"')]
+            assert len(histories) > 1
+            mine.done.clear()
+            memo = {SETUP_MEMO: await run_setup(client, run.id)}
+            stolen = await start_with(client, mine.queue, await input_of(client, run.id), memo=memo)
+            assert str(await failure(stolen)).startswith(NO_OWNER)
+    assert mine.done == []
 
 
 # Schedules
