@@ -24,9 +24,14 @@ def command(name: str, *words: str) -> str:
 
 def signal(backend: Backend, run_id: str, name: str) -> str:
     """Return the command line of Temporal's own command for a signal to the run."""
+    return f"{temporal_command(backend, run_id, 'signal')} --name {name}"
+
+
+def temporal_command(backend: Backend, run_id: str, name: str) -> str:
+    """Return the command line of one of Temporal's own commands for a run: `temporal workflow NAME`."""
     return (
-        f"temporal workflow signal --address {backend.address} --namespace {backend.client.namespace} "
-        f"--workflow-id {shlex.quote(run_id)} --name {name}"
+        f"temporal workflow {name} --address {backend.address} --namespace {backend.client.namespace} "
+        f"--workflow-id {shlex.quote(run_id)}"
     )
 
 

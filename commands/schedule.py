@@ -40,6 +40,7 @@ def add(
     model_config: options.ModelConfigName = None,
     path: options.Paths = None,
     strict: options.Strict = False,
+    yes: options.Yes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -51,16 +52,26 @@ def add(
     loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict))
     screen = open_screen(json, quiet)
     print_warnings(screen, loaded.warnings)
-    return asyncio.run(_add(loaded.bundle, cron, schedule_id or loaded.bundle.name, screen, json))
+    return asyncio.run(_add(loaded.bundle, cron, schedule_id or loaded.bundle.name, screen, json, yes))
 
 
-async def _add(flow: Bundle, cron: str, schedule_id: str, screen: Screen, json: bool) -> int:
-    from runtime.backend import open_backend  # these load Temporal's client
+async def _add(flow: Bundle, cron: str, schedule_id: str, screen: Screen, json: bool, yes: bool) -> int:
+    from commands.who_serves import WhoServes  # these load Temporal's client
+    from runtime.backend import open_backend
     from runtime.runs import pollers, schedules
 
+    who = WhoServes(
+        flow,
+        screen,
+        lambda text: screen.notes.print(Text(text, "yellow")),
+        yes=yes,
+        is_attended=screen.is_attended and not json,
+    )
     async with open_backend() as backend:
+        await who.before_start(backend, TASK_QUEUE)
         first = await schedules.make(backend.client, flow, schedule_id, cron)
         served = not backend.embedded and await pollers.has_worker(backend.client, TASK_QUEUE)
+        served_by = await who.served_by(backend, TASK_QUEUE, 0)
         url = backend.schedule_url(schedule_id)
     moment = run_tables.moment(first)
     screen.out.print(Text(f"schedule {schedule_id}: the first run of {flow.source} starts {moment}"))
@@ -70,7 +81,7 @@ async def _add(flow: Bundle, cron: str, schedule_id: str, screen: Screen, json: 
     if json:
         print_json({
             "schedule_id": schedule_id, "flow": flow.source, "bundle": flow.hash, "cron": cron,
-            "next_run": first.isoformat(), "url": url, "exit_code": 0,
+            "next_run": first.isoformat(), "url": url, "served_by": served_by, "exit_code": 0,
         })  # fmt: skip
     return 0
 
