@@ -46,7 +46,8 @@ def answer(run_id: str, call: Approval) -> str:
 
 def print_parked(console: Console, backend: Backend, run_id: str, parked: Parked) -> None:
     """Print what the run waits for, and how to decide."""
-    console.print(Text(f"parked: {parked.task} failed; nothing that succeeded is run again. Go on with one of", "bold"))
+    console.print(Text(f"parked: {parked.task} failed; nothing that succeeded is run again", "bold"))
+    console.print(Text("go on with one of"))
     lines = {f"{command(name, run_id)} {value}".rstrip(): meaning for name, value, meaning in _DECISIONS}
     width = max(map(len, lines))
     for line, meaning in lines.items():

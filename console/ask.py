@@ -92,7 +92,7 @@ async def about_call(questioner: Questioner, approval: Approval) -> tuple[Answer
 async def about_parked(questioner: Questioner, parked: Parked) -> Decision | None:
     """Ask what is to become of a parked run; None leaves it parked, and so does the end of input."""
     with questioner.asking(first_line(f"{parked.task} is parked: {parked.failure.message}")):
-        told = printable(f"\n{parked.task} is parked; nothing that succeeded is run again")
+        told = printable(f"\nparked: {parked.task} failed; nothing that succeeded is run again")
         questioner.tell(Text(told, "bold yellow"))
         for name, meaning in _MEANINGS:
             questioner.tell(Text(f"  {name:12}{meaning}"))

@@ -10,7 +10,7 @@ from grammar.documents.models import ModelConfig
 from grammar.loading.graph import graph
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory, RunHistory
-from pictures import transcript_limits
+from pictures import report_timeline, transcript_limits
 from pictures.costs import CostSummary, branch_cost, costs_by_model, total_cost
 from pictures.flow_layout import lay_out
 from pictures.markdown import Typesetter
@@ -133,10 +133,15 @@ class RunPage:
         """Return the timeline's axis."""
         return time_scale(self.history.started, self.history.until, self.history.history.deployments)
 
+    @cached_property
+    def rows(self) -> list[TimelineRow]:
+        """Return the rows of the timeline, one for each task."""
+        return list(timeline_rows(self.scale, self.tasks, self.history.until))
+
     @property
-    def rows(self) -> Iterator[TimelineRow]:
-        """Yield the rows of the timeline, one for each task."""
-        return timeline_rows(self.scale, self.tasks, self.history.until)
+    def legend(self) -> list[tuple[str, str]]:
+        """Return (status, what it means) of the timeline's colours."""
+        return report_timeline.legend(self.rows)
 
     @property
     def _all_branches(self) -> list[BranchSection]:

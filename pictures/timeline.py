@@ -23,7 +23,7 @@ TICK_SECONDS = [
 TICKS = 7
 MIN_TICK_GAP = 6
 MAX_TICK_POSITION = 97
-MIN_BAR_WIDTH = 0.15
+MIN_BAR_WIDTH = 0.4
 
 _Span = tuple[float, float]
 

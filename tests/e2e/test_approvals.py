@@ -214,7 +214,7 @@ def test_asked_again_where_nobody_answered(desk: Desk, endpoint: ScriptedEndpoin
         assert screen.ended().code == 0
         with terminal(desk, "flow.yaml", "--id", "night") as again:
             again.answer("allow it?", "yes")
-            again.shows('"text": "two"')
+            until(lambda: again.text.count("the agent wants to call") == 2, 40)
             again.type("yes\n")
             assert again.ended().code == 0
     assert counted(desk) == ["one", "two"]
