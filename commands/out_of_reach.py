@@ -3,8 +3,9 @@
 import asyncio
 
 from commands import next_steps
+from commands.query_worker import is_queue_served
 from runtime.backend import Backend
-from runtime.runs import pollers, standing
+from runtime.runs import standing
 
 POLL = 5.0
 
@@ -17,7 +18,7 @@ async def why(backend: Backend, run_id: str, task_queue: str, brings_worker: boo
     while True:
         if found := await held(backend, run_id):
             return found
-        if not brings_worker and not await pollers.has_worker(backend.client, task_queue):
+        if not brings_worker and not await is_queue_served(backend, task_queue):
             return f"ends as soon as a worker at {backend.address} serves it"
         await asyncio.sleep(POLL)  # no server tells of either
 

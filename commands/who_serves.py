@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 from rich.text import Text
 
+from commands.query_worker import is_queue_served
 from console import ask
 from console.screen import Screen
 from grammar.errors import WorkerDiffers
@@ -87,11 +88,12 @@ class WhoServes:
                 workers = await pollers.workers(backend.client, task_queue)
                 self._tell(workers)
                 self._warn(self._differences(worker.setup for worker in workers))
-            if not is_missed and not await pollers.has_worker(backend.client, task_queue):
+            if not is_missed and not await is_queue_served(backend, task_queue):
                 is_missed = True
+                address = "" if backend.embedded else f"TEMPORAL_ADDRESS={backend.address} "
                 self._note(
                     f"no worker serves task queue {task_queue} at {backend.address}; the run waits. "
-                    f"Start one: TEMPORAL_ADDRESS={backend.address} {program()} worker"
+                    f"Start one: {address}{program()} worker"
                 )
 
     async def _expected(self, backend: Backend, task_queue: str) -> list[WorkerIdentity]:

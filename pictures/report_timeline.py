@@ -10,7 +10,7 @@ from grammar.documents.durations import spoken
 from grammar.messages.activity_results import LegReason
 from grammar.messages.history import Deployment
 from pictures.report_sections import BranchSection, TaskSection
-from pictures.timeline import PlacedSpan, TimeScale, place_spans
+from pictures.timeline import TimeScale, place_spans
 
 # What a branch waits for after a leg that was left off.
 _WAITS: dict[LegReason, str] = {
@@ -20,7 +20,7 @@ _MEANINGS = {
     "waiting": "waits for a person's yes",
     "rate_limited": "waits for the endpoint",
     "parked": "parked: waits for a decision",
-    "interrupted": "attempts that failed or were lost, and what was waited after them",
+    "interrupted": "attempts that failed or were lost",
 }
 # In pixels. The more bars are side by side, the thinner they are, so that a row stays about as high.
 BARS_HEIGHT = 150
@@ -65,16 +65,16 @@ def time_scale(started: datetime, until: datetime, deployments: Iterable[Deploym
 def timeline_rows(scale: TimeScale, tasks: Iterable[TaskSection], until: datetime) -> Iterator[TimelineRow]:
     """Yield a row for each task. `until`: where the bars of what goes on end."""
     for task in tasks:
-        found = [
-            (branch, stretch) for branch in task.branches for stretch in _stretches(branch, task.report.status, until)
-        ]
-        places, lanes = place_spans(scale, [(stretch.start, stretch.end) for _, stretch in found])
+        found = [(branch, list(_stretches(branch, task.report.status, until))) for branch in task.branches]
+        shown = [(branch, stretches) for branch, stretches in found if stretches]
+        places, lanes = place_spans(scale, [(stretches[0].start, stretches[-1].end) for _, stretches in shown])
         lane_height = min(MAX_LANE_HEIGHT, max(MIN_LANE_HEIGHT, BARS_HEIGHT / max(1, lanes)))
         height = max(MIN_ROW_HEIGHT, 10 + lanes * lane_height)
         margin = (height - lanes * lane_height) / 2
         bars = [
-            _bar(branch, stretch, place, margin + place.lane * lane_height, lane_height * BAR_SHARE)
-            for place, (branch, stretch) in zip(places, found, strict=True)
+            _bar(scale, branch, stretch, margin + place.lane * lane_height, lane_height * BAR_SHARE)
+            for place, (branch, stretches) in zip(places, shown, strict=True)
+            for stretch in stretches
         ]
         yield TimelineRow(task.report.name, task.anchor, round(height, 2), bars)
 
@@ -115,10 +115,11 @@ def _wait(leg: Deployment, after: Deployment | None, task: str) -> str:
     return "parked" if leg.failure and (after or task == "parked") else ""
 
 
-def _bar(branch: BranchSection, stretch: _Stretch, place: PlacedSpan, top: float, height: float) -> TimelineBar:
+def _bar(scale: TimeScale, branch: BranchSection, stretch: _Stretch, top: float, height: float) -> TimelineBar:
     told = _MEANINGS.get(stretch.status, "")
     label = ", ".join(filter(None, [f"{branch.label}: {spoken(stretch.end - stretch.start)}", told]))
-    return TimelineBar(place.left, place.width, round(top, 2), round(height, 2), stretch.status, branch.anchor, label)
+    left, width = scale.place(stretch.start, stretch.end)
+    return TimelineBar(left, width, round(top, 2), round(height, 2), stretch.status, branch.anchor, label)
 
 
 def _status(branch: BranchSection, leg: Deployment) -> str:
