@@ -90,8 +90,10 @@ def _needs(address: str | None, served: bool) -> str:
     """Return what has to run besides, for the schedule to be of any use. `address` None: the embedded server's."""
     if address is None:
         return f"runs start while `{program()} worker` runs: it holds the embedded server, and does the work"
-    start = f"{'' if served else '; none does now'}. To start one: TEMPORAL_ADDRESS={address} {program()} worker"
-    return f"runs wait until a worker serves task queue {TASK_QUEUE} at {address}{start}"
+    if served:
+        return f"runs wait whenever no worker serves task queue {TASK_QUEUE} at {address}; one does now"
+    start = f"TEMPORAL_ADDRESS={address} {program()} worker"
+    return f"runs wait until a worker serves task queue {TASK_QUEUE} at {address}; none does now. To start one: {start}"
 
 
 def list_schedules(json: options.Json = False) -> int:

@@ -16,7 +16,7 @@ from temporalio.envconfig import ClientConnectConfig
 from grammar.errors import NoStorage
 from runtime.connection import configured, connect, local_server, to_embedded
 from runtime.local_server import retention
-from runtime.local_server.embedded import Lease, begin
+from runtime.local_server.embedded import Lease, answers_at, begin
 from runtime.state import state_dir
 from runtime.storage import s3_url
 from runtime.storage.converter import data_converter, shared_folder
@@ -112,7 +112,8 @@ class PendingBackend:
 async def find_backend() -> AsyncIterator[PendingBackend]:
     """Yield the backend to use, not yet connected; it lasts for the length of the block. Raises ConnectionFailed."""
     async with AsyncExitStack() as stack:
-        if config := configured() or await local_server():
+        config = configured()
+        if not (config and _is_embedded(config)) and (config := config or await local_server()):
             yield PendingBackend(config, None, stack)
             return
         lease = begin()
@@ -128,6 +129,11 @@ async def open_backend() -> AsyncIterator[Backend]:
     """
     async with find_backend() as pending:
         yield await pending.connect()
+
+
+def _is_embedded(config: ClientConnectConfig) -> bool:
+    """Return whether it is the embedded server that is configured, as where somebody took over what `env` prints."""
+    return answers_at(config["target_host"]) and config.get("namespace", "default") == "default"
 
 
 def _files(folder: Path) -> FileDocuments:

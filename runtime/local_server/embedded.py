@@ -21,7 +21,7 @@ from grammar.errors import EmbeddedServerFailed
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
 from runtime.local_server.supervisor import PORT, UI_PORT
-from runtime.state import state_dir
+from runtime.state import existing_state_dir, state_dir
 from temporal_taskflow import launch
 
 START_SECONDS = 30.0
@@ -123,8 +123,22 @@ def is_ours(address: str) -> bool:
         if not is_held(files.supervisor):
             return False
         record = ServerRecord.read(files.record)
+    return record is None or _is_of(record, address)
+
+
+def answers_at(address: str) -> bool:
+    """Return whether our embedded server runs at `address` (host:port) now. Nothing is made or waited for."""
+    state = existing_state_dir()
+    if state is None:
+        return False
+    files = ServerFiles(state)
+    record = ServerRecord.read(files.record)
+    return record is not None and _is_of(record, address) and files.supervisor.exists() and is_held(files.supervisor)
+
+
+def _is_of(record: ServerRecord, address: str) -> bool:
     host, _, port = address.rpartition(":")
-    return record is None or (host in ("127.0.0.1", "localhost") and port == str(record.port))
+    return host in ("127.0.0.1", "localhost") and port == str(record.port)
 
 
 def is_in_use() -> bool:

@@ -14,6 +14,7 @@ import pytest
 from temporalio.service import RPCError
 
 from grammar.errors import ConnectionFailed, EmbeddedServerFailed
+from runtime.backend import find_backend
 from runtime.connection import connect, local_server, to_embedded
 from runtime.local_server import embedded
 from runtime.local_server.embedded import EmbeddedServer
@@ -181,6 +182,30 @@ async def test_is_ours_knows_the_embedded_server(state: Path) -> None:
         assert embedded.is_ours(server.address.replace("127.0.0.1", "localhost"))
         assert not embedded.is_ours("localhost:1")
         assert not embedded.is_ours("example.org:7233")
+
+
+async def test_it_stays_the_embedded_server_where_its_address_is_exported(
+    holder: Start, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `eval "$(python starter.py env)"` does: its payload storage, workers and lease are used, as without that."""
+    user = holder()
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "default")
+    for address, is_embedded in ((user.got["address"], True), ("127.0.0.1:1", False)):
+        monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+        async with find_backend() as found:
+            assert found.embedded is is_embedded
+    monkeypatch.setenv("TEMPORAL_ADDRESS", user.got["address"])
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "another")
+    async with find_backend() as found:
+        assert not found.embedded
+    assert user.leave() == 0
+    until(lambda: not embedded.answers_at(user.got["address"]))
+
+
+def test_a_configured_server_makes_no_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFLOW_STATE_DIR", str(tmp_path / "state"))
+    assert not embedded.answers_at("127.0.0.1:7233")
+    assert not (tmp_path / "state").exists()
 
 
 async def test_embedded_server_of_another_state_is_not_the_local_server(
