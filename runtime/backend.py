@@ -18,7 +18,7 @@ from runtime.connection import configured, connect, connect_to_embedded, refused
 from runtime.encryption.configured import Encryption
 from runtime.encryption.configured import configured as configured_encryption
 from runtime.local_server import retention
-from runtime.local_server.embedded import Lease, begin
+from runtime.local_server.embedded import Lease, answers_at, begin
 from runtime.signing import keys
 from runtime.signing.signature import Signer
 from runtime.signing.signed_client import signed
@@ -133,7 +133,7 @@ async def find_backend(ui: bool = False) -> AsyncIterator[PendingBackend]:
     the block, or does not answer to.
     """
     async with AsyncExitStack() as stack:
-        if config := configured():
+        if (config := configured()) and not _is_embedded(config):
             pending = PendingBackend(config, None, stack)
         else:
             lease = begin(ui)
@@ -153,3 +153,8 @@ async def open_backend(ui: bool = False) -> AsyncIterator[Backend]:
     """
     async with find_backend(ui) as pending:
         yield await pending.connect()
+
+
+def _is_embedded(config: ClientConnectConfig) -> bool:
+    """Return whether it is the embedded server that is configured, as where somebody took over what `env` prints."""
+    return answers_at(config["target_host"]) and config.get("namespace", "default") == "default"

@@ -24,7 +24,7 @@ from runtime.encryption.keys import is_asked_for
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
 from runtime.local_server.supervisor import CODEC_PORT, PORT, START_SECONDS, UI_PORT
-from runtime.state import state_dir
+from runtime.state import existing_state_dir, state_dir
 from temporal_taskflow import launch
 
 POLL_SECONDS = 0.02
@@ -134,6 +134,23 @@ async def embedded_server() -> AsyncIterator[EmbeddedServer]:
         yield lease.server
     finally:
         lease.release()
+
+
+def answers_at(address: str) -> bool:
+    """Return whether our embedded server runs at `address` (host:port) now. Nothing is made or waited for."""
+    state = existing_state_dir()
+    if state is None:
+        return False
+    files = ServerFiles(state)
+    if not files.supervisor.exists() or not is_held(files.supervisor):
+        return False
+    record = ServerRecord.read(files.record)
+    return record is not None and _is_of(record, address) and record.is_there()
+
+
+def _is_of(record: ServerRecord, address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return host in ("127.0.0.1", "localhost") and port == str(record.port)
 
 
 def is_in_use() -> bool:

@@ -53,6 +53,11 @@ async def status(run: WorkflowExecution, is_served: IsServed | None = None) -> R
     return run_status(execution, told, await is_served(run.task_queue))
 
 
+async def is_held(client: Client, run_id: str) -> bool:
+    """Return whether Temporal itself has paused the run: then it hears nothing. Raises RPCError."""
+    return name_of((await client.get_workflow_handle(run_id).describe()).status) == "paused"
+
+
 async def line(client: Client, run: WorkflowExecution, is_served: IsServed | None = None) -> RunLine:
     """Return the run's line in a list of runs. `is_served`: as `status` has it.
 

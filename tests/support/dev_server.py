@@ -55,6 +55,7 @@ def start(server: DevServer, port: int, ui_port: int, *options: str) -> subproce
     binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
     command = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"]
     command += ["--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(server.database), *options]
+    command += ["--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]  # `temporal workflow pause`
     process = subprocess.Popen(
         command,
         env={"PATH": os.environ["PATH"], "HOME": str(server.database.parent)},
