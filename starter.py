@@ -50,6 +50,7 @@ from commands.version import version_option
 from grammar.exit_codes import ExitCode
 from grammar.program import program
 from runtime import dot_env, stopping, streams
+from temporal_taskflow.launch import make_private
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _HELP = f"""Run taskflows as Temporal workflows, and look after their runs.
@@ -129,4 +130,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

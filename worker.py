@@ -32,6 +32,7 @@ from activities.process import preloading
 from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
+from activities.process.secrets import mask_all
 from activities.shell import ShellActivity
 from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
@@ -41,12 +42,14 @@ from commands.command_group import usage_problem
 from commands.process_edge import run_and_leave
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
+from grammar.printable import printable
 from runtime import dot_env, logs, stopping, streams, this_process
 from runtime.backend import Backend, open_backend
 from runtime.local_server import worker_locks
 from runtime.runs import runs, serving
 from runtime.sandbox import set_deadlock_timeout, workflow_runner
 from runtime.storage.document_files import FileDocuments
+from temporal_taskflow.launch import make_private
 from workflows import worker_log
 from workflows.taskflow import TaskflowWorkflow
 
@@ -225,7 +228,8 @@ def print_serving(backend: Backend, task_queue: str) -> None:
     """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
     ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
     model = this_process.setup().answers
-    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
+    told = printable(f"serving task queue {task_queue} at {backend.address}{ui}; {model}")
+    print(told, file=sys.stderr, flush=True)
 
 
 def _grace(seconds: float) -> float:
@@ -261,7 +265,7 @@ def command(
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
     dot_env.load()
-    logs.set_up(None if run_id else worker_log.NAME, debug)
+    logs.set_up(None if run_id else worker_log.NAME, debug, mask_all)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))
     else:
@@ -290,4 +294,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

@@ -15,7 +15,7 @@ from rich.prompt import InvalidResponse, Prompt
 from rich.text import Text
 
 from console import keyboard
-from console.printable import printable
+from console.printable import printable, printable_name
 from grammar.messages.reports import Action, Approval, Decision, Parked
 
 T = TypeVar("T")
@@ -95,7 +95,7 @@ def detach_or_cancel(console: Console, run_id: str) -> Answer:
     _start_question(console)
     try:
         answer = _PrefixPrompt.ask(
-            f"run {run_id}: detach (it goes on without you) or cancel?",
+            f"run {printable_name(run_id)}: detach (it goes on without you) or cancel?",
             choices=["detach", "cancel"],
             default="detach",
             console=console,
@@ -151,7 +151,7 @@ def about_shared_folder(console: Console, folder: str) -> bool:
 def about_parked(console: Console, parked: Parked) -> Decision | None:
     """Ask what is to become of a parked run; None leaves it parked, and so do Ctrl-C and the end of input."""
     _start_question(console)
-    console.print(Text(f"{parked.task} is parked; nothing that succeeded is run again", "bold yellow"))
+    console.print(Text(f"{printable_name(parked.task)} is parked; nothing that succeeded is run again", "bold yellow"))
     for name, meaning in _MEANINGS:
         console.print(Text(f"  {name:12}{meaning}"))
     try:
@@ -180,7 +180,7 @@ def _print_call(console: Console, approval: Approval) -> list[str]:
         what = f"a call of {approval.tool} was interrupted, and may have had an effect; it was made with"
         choices = ["yes", "no", "detach", "cancel"]
     branch = f"{approval.task}, {approval.branch}" if approval.branch else approval.task
-    console.print(Text(printable(f"{branch}: {what}"), "bold yellow"))
+    console.print(Text(printable_name(f"{branch}: {what}"), "bold yellow"))
     console.print(Text(_indented(approval.arguments)))
     if "always" in choices:
         console.print(Text("always: this one, and each other call of the tool in this run", "dim"))
@@ -188,8 +188,9 @@ def _print_call(console: Console, approval: Approval) -> list[str]:
 
 
 def _indented(arguments: str) -> str:
-    """The arguments of a call, as they may be printed; as they are, where they are no JSON."""
+    """All of a call's arguments, as they may be printed; as a text, where they are no JSON."""
     try:
-        return printable(json.dumps(json.loads(arguments), indent=2, ensure_ascii=False))
-    except ValueError:
-        return printable(arguments)
+        given = json.loads(arguments)
+    except (ValueError, RecursionError):
+        given = arguments
+    return printable(json.dumps(given, indent=2, ensure_ascii=False))

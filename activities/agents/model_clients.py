@@ -42,10 +42,6 @@ class ModelClients:
         kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
         return kind(name, client), name
 
-    def keys(self) -> dict[str, str]:
-        """Return the API keys in use, by a name that may be shown in their place."""
-        return {f"key {number}": used.key for number, used in enumerate(self._clients) if used.key}
-
     async def close(self) -> None:
         """Close all clients, and stop the embedded model."""
         for client in self._clients.values():

@@ -2,14 +2,19 @@
 
 import codecs
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from grammar.errors import ValueTooLarge
 
 MAX_IN_MEMORY = 64 * 1024**2
 MAX_ON_DISK = 2 * 1024**3
+# Characters that are in memory at a time.
+PIECE = 1024**2
 
 
 class Stdout:
@@ -49,12 +54,21 @@ class Stdout:
 
     def text(self, characters: int = -1) -> str:
         """Return the text, or its first `characters`."""
-        with self.path.open(encoding="utf-8", newline="") as file:
+        with self._reading() as file:
             return file.read(characters)
 
-    def rewrite(self, text: str) -> None:
-        """Replace the text."""
-        self.path.write_text(text, encoding="utf-8", newline="")
+    def rewrite(self, change: Callable[[Iterator[str]], Iterator[str]]) -> None:
+        """Replace the text, a piece at a time: it may be longer than memory."""
+        changed = self.path.with_suffix(".changed")
+        try:
+            with self._reading() as text, changed.open("x", encoding="utf-8", newline="") as file:
+                file.writelines(change(iter(partial(text.read, PIECE), "")))
+            changed.replace(self.path)
+        finally:
+            changed.unlink(missing_ok=True)
+
+    def _reading(self) -> TextIO:
+        return self.path.open(encoding="utf-8", newline="")
 
     def _add(self, data: bytes, final: bool) -> str:
         text = self._replacing.decode(data, final)

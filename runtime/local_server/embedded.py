@@ -162,6 +162,7 @@ def _start_supervisor(files: ServerFiles, lock: Lock) -> None:
         supervisor = subprocess.Popen(
             command,
             cwd=files.state,
+            env=launch.bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
