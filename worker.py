@@ -41,6 +41,7 @@ from activities.toolboxes.pool import ServerPool
 from commands.command_group import usage_problem
 from commands.process_edge import run_and_leave
 from grammar.exit_codes import ExitCode
+from grammar.limits import check as check_limits
 from grammar.messages.names import TASK_QUEUE
 from grammar.printable import printable
 from runtime import dot_env, logs, stopping, streams, this_process
@@ -228,8 +229,7 @@ def print_serving(backend: Backend, task_queue: str) -> None:
     """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
     ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
     model = this_process.setup().answers
-    told = printable(f"serving task queue {task_queue} at {backend.address}{ui}; {model}")
-    print(told, file=sys.stderr, flush=True)
+    print(printable(f"serving task queue {task_queue} at {backend.address}{ui}; {model}"), file=sys.stderr, flush=True)
 
 
 def _grace(seconds: float) -> float:
@@ -265,6 +265,7 @@ def command(
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
     dot_env.load()
+    check_limits()
     logs.set_up(None if run_id else worker_log.NAME, debug, mask_all)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))

@@ -17,12 +17,13 @@ from activities.process.process_group import end_leaderless
 from activities.process.render import Renderer
 from activities.process.script import STILL_HELD, ScriptResult, run_script
 from activities.process.secrets import Secrets
-from activities.process.stdout import MAX_IN_MEMORY, MAX_ON_DISK, Stdout
+from activities.process.stdout import Stdout
 from activities.process.transcript import Transcript
 from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, store_file, store_if_large
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
+from grammar.limits import SCRIPT_OUTPUT, SCRIPT_OUTPUT_IN_HISTORY
 from grammar.messages import names
 from grammar.messages.activity_requests import ShellRequest
 from grammar.messages.activity_results import BranchResult
@@ -76,7 +77,9 @@ class ShellActivity:
             )
 
     def _stdout(self) -> Stdout:
-        return Stdout(self._documents.folder, MAX_ON_DISK) if self._documents else Stdout(None, MAX_IN_MEMORY)
+        if self._documents is None:
+            return Stdout(None, SCRIPT_OUTPUT_IN_HISTORY)
+        return Stdout(self._documents.folder, SCRIPT_OUTPUT)
 
     async def _run(
         self, request: ShellRequest, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript

@@ -1,4 +1,4 @@
-"""Texts from outside as they may be printed, in terminals, logs and the Web UI: nothing in them steers what shows them."""
+"""Texts from outside as they may be printed, in a terminal, a log or the Web UI: nothing steers what shows them."""
 
 import re
 import unicodedata

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
 from grammar.errors import BadRequest, ModelAccess, UserError
+from grammar.limits import SILENCE
 from grammar.messages.activity_requests import ModelSpec
 from grammar.model_access import endpoint
 from grammar.model_access.endpoint import Endpoint
@@ -16,6 +17,9 @@ from grammar.model_access.prices import EMBEDDED
 if TYPE_CHECKING:
     from agents import Model, ModelSettings
     from openai import AsyncOpenAI
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds."""
 
 
 class ModelClients:
@@ -100,7 +104,7 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
 
 
 def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
-    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
+    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client, Timeout
 
     from activities.model_endpoint.checked_response import check
 
@@ -113,6 +117,7 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
         default_query=query,
         api_key=chosen.key or "none",
         max_retries=0,
+        timeout=Timeout(SILENCE.value, connect=CONNECT_TIMEOUT),
         default_headers=headers,
         http_client=DefaultAsyncHttpx2Client(event_hooks=hooks, mounts=endpoint.PAST_PROXIES),
     )

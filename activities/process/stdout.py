@@ -10,9 +10,8 @@ from types import TracebackType
 from typing import TextIO
 
 from grammar.errors import ValueTooLarge
+from grammar.limits import Limit
 
-MAX_IN_MEMORY = 64 * 1024**2
-MAX_ON_DISK = 2 * 1024**3
 # Characters that are in memory at a time.
 PIECE = 1024**2
 
@@ -20,12 +19,13 @@ PIECE = 1024**2
 class Stdout:
     """Take in bytes, and hold them as UTF-8 in a file in `folder` (None: in the system's temporary folder).
 
-    `limit`: bytes that may be written. The file is gone at the end of the block, unless it was moved.
+    `limit`: the bytes that may be written. The file is gone at the end of the block, unless it was moved.
     `is_utf8`: False as soon as bytes had to be replaced. `size`: of the text so far, in bytes.
     """
 
-    def __init__(self, folder: Path | None, limit: int) -> None:
+    def __init__(self, folder: Path | None, limit: Limit[int]) -> None:
         self._limit = limit
+        self._most = limit.value
         self._replacing = codecs.getincrementaldecoder("utf-8")("replace")
         self._strict = codecs.getincrementaldecoder("utf-8")()
         self.is_utf8 = True
@@ -75,8 +75,8 @@ class Stdout:
         self.is_utf8 = self.is_utf8 and self._decodes(data, final)
         encoded = text.encode()
         self.size += len(encoded)
-        if self.size > self._limit:
-            raise ValueTooLarge(f"the script wrote more than {self._limit // 1024**2} MB; let it write to a file")
+        if self.size > self._most:
+            raise ValueTooLarge(f"the script wrote more to stdout than {self._limit.told}; or let it write to a file")
         self._file.write(encoded)
         return text
 

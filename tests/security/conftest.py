@@ -1,4 +1,4 @@
-"""Fixtures of the attacks: activities as a worker runs them, and a scripted endpoint."""
+"""Fixtures of other rungs that attacks use."""
 
 from tests.activities.conftest import bench, endpoint
 
