@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from console.printable import printable_name
+from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Approval, Parked
 from grammar.program import program
 from runtime.backend import Backend
@@ -21,6 +22,12 @@ _DECISIONS = (
 def command(name: str, *words: str) -> str:
     """Return the command line of one of our commands, its words in quotes where a shell needs them."""
     return shlex.join([*program().split(), name, *words])
+
+
+def worker(address: str, task_queue: str) -> str:
+    """Return the command line of a worker that serves the task queue at the server's address."""
+    queue = [] if task_queue == TASK_QUEUE else ["--task-queue", task_queue]
+    return f"TEMPORAL_ADDRESS={address} {command('worker', *queue)}"
 
 
 def signal(backend: Backend, run_id: str, name: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from grammar.errors import NoValue
 from grammar.model_access.endpoint import KEYS
+from grammar.templating import env_allow
 from grammar.templating.long_texts import changed
 from grammar.templating.redaction import hide, mask, reach, reveal
 from grammar.templating.urls_in_texts import bare_urls
@@ -65,14 +66,14 @@ class Secrets:
     def reveal(self, value: T) -> T:
         """Return the value as it is used: with the secret in place of each reference to what `env()` has returned.
 
-        Raises NoValue for a variable that is not set on this worker.
+        Raises NoValue for a variable that is not set on this worker, or that flows may not read here.
         """
         try:
-            return reveal(value, self._asked, os.environ, self._key)
+            return reveal(value, self._asked, env_allow.readable(os.environ), self._key)
         except KeyError as error:
-            raise NoValue(
-                f"environment variable {error} is not set on this worker, as it was earlier in the run"
-            ) from None
+            allowed = env_allow.is_allowed(str(error.args[0]), os.environ)
+            told = f"environment variable {error} is not set on this worker, as it was earlier in the run"
+            raise NoValue(told if allowed else env_allow.refusal(str(error.args[0]))) from None
 
 
 def mask_all(text: str) -> str:

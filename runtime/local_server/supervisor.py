@@ -3,12 +3,15 @@
     python -P launch.py runtime.local_server.supervisor STATE_DIR TEMPORAL_BINARY PORT UI_PORT
 
 It is started with `keeper.lock` held on an inherited descriptor, so there is one supervisor per state directory.
-It restarts a server that dies, and ends it in order when the last lease is gone.
+It restarts a server that dies, and ends it in order when the last lease is gone. Who wants the Web UI shares a lock
+too, and says so by SIGUSR1: then the server is started anew, with it.
 Standard library only: it starts at once and stays small.
 """
 
 import ctypes
+import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,11 +23,15 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from runtime.local_server.locks import Lock, acquire, attempt
+from runtime.local_server.locks import Lock, acquire, attempt, is_held
+from runtime.local_server.server_process import start_time
 from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.ui_process import UiProcess
+from temporal_taskflow import launch
 
 PORT, UI_PORT = 7233, 8233
-START_SECONDS = 30.0
+# A second where nothing else runs; of a machine that is busy, a start takes whatever is left.
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 LINGER_SECONDS = 1.0
 QUICK_SECONDS = 10.0
@@ -37,7 +44,7 @@ MARK = "TaskflowEmbedded"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 """As safe as the dev server's own settings, also when the power fails, and half as fast again."""
 
-READY, DIED, UNUSED = "ready", "died", "unused"
+READY, DIED, UNUSED, UI_WANTED = "ready", "died", "unused", "ui wanted"
 
 
 def free_port(preferred: int) -> int:
@@ -96,7 +103,7 @@ class Supervisor:
 
     def __init__(self, files: ServerFiles, binary: str, port: int, ui_port: int) -> None:
         self._files, self._binary = files, binary
-        self._port, self._ui_port = port, ui_port
+        self._port, self._ui = port, UiProcess(ui_port)
         self._log = open_log(files.log)
         self._events: SimpleQueue[str] = SimpleQueue()
         self._unused = Event()
@@ -106,6 +113,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until the last lease is gone. Returns the exit code: 0 then, 1 when the server keeps dying."""
         signal.signal(signal.SIGTERM, lambda *_: self._end())
+        signal.signal(signal.SIGUSR1, lambda *_: self._events.put(UI_WANTED))
         Thread(target=self._await_unused, daemon=True).start()
         deaths = 0
         while deaths < QUICK_DEATHS:
@@ -144,7 +152,7 @@ class Supervisor:
         reader.start()
         try:
             if self._events.get(timeout=START_SECONDS) == READY:
-                ServerRecord(server.pid, os.getpid(), self._port, self._ui_port).write(self._files.record)
+                self._record(server.pid).write(self._files.record)
                 self._events.get()
         except Empty:
             os.write(self._log, f"The server did not start in {START_SECONDS:.0f} s.\n".encode())
@@ -153,11 +161,16 @@ class Supervisor:
         while not self._events.empty():
             self._events.get()
 
+    def _record(self, pid: int) -> ServerRecord:
+        return ServerRecord(pid, os.getpid(), self._port, self._ui.port, self._ui.token, start_time(pid))
+
     def _start(self) -> subprocess.Popen[bytes]:
-        self._port, self._ui_port = free_port(self._port), free_port(self._ui_port)
+        self._port = free_port(self._port)
+        if is_held(self._files.ui, shared=True):
+            self._ui.start(self._log)
         server = subprocess.Popen(
             self._command(),
-            env={name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ},
+            env=launch.bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -173,10 +186,11 @@ class Supervisor:
             "--db-filename": str(self._files.database),
             "--ip": "127.0.0.1",
             "--port": str(self._port),
-            "--ui-port": str(self._ui_port),
             "--log-level": "error",
             "--color": "never",
             "--search-attribute": f"{MARK}=Bool",
+            # Its HTTP API answers no host but this one, which nobody knows: web pages can reach it.
+            "--dynamic-config-value": f"frontend.httpAllowedHosts={json.dumps([secrets.token_hex(16)])}",
         }
         pragmas = (part for pragma in PRAGMAS for part in ("--sqlite-pragma", pragma))
         return [
@@ -185,6 +199,7 @@ class Supervisor:
             "start-dev",
             *(part for option in options.items() for part in option),
             *pragmas,
+            *(("--ui-port", str(self._ui.inner_port)) if self._ui.inner_port else ("--headless",)),
         ]
 
     def _read(self, server: subprocess.Popen[bytes]) -> None:
@@ -200,6 +215,7 @@ class Supervisor:
         self._events.put(DIED)
 
     def _stop(self, server: subprocess.Popen[bytes]) -> None:
+        self._ui.stop()
         server.terminate()
         try:
             server.wait(STOP_SECONDS)
