@@ -23,7 +23,6 @@ from console.problems import print_json
 from console.run_display import RunDisplay
 from console.run_summary import EXIT_CODES, print_summary
 from console.screen import Screen
-from grammar import limits
 from grammar.exit_codes import ExitCode
 from grammar.messages.continue_as_new import CarriedRun
 from grammar.messages.events import RunChanges
@@ -175,7 +174,6 @@ class Session:
         asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
         if asks_model and endpoint.is_embedded(os.environ):
             self._display.note(TOY_MODEL)
-        limits.check()
         worker = WorkerProcess(self._run_id, task_queue)
         await worker.start()
         try:

@@ -68,6 +68,7 @@ def call(module: str) -> None:
     """Call `main()` of a module of ours, which reads `sys.argv`."""
     make_private()
     sys.path.insert(0, str(rooms()))
+    sys.path.append(str(Path(__file__).absolute().parents[1]))  # of this package, where Python was told to leave it out
     import_module(module).main()
 
 

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
+from activities.process.long_texts import changed
 from grammar.errors import NoValue
 from grammar.model_access.endpoint import KEYS
 from grammar.templating import env_allow
-from grammar.templating.long_texts import changed
 from grammar.templating.redaction import hide, mask, reach, reveal
 from grammar.templating.urls_in_texts import bare_urls
 
