@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from temporalio.client import Client
@@ -36,40 +35,49 @@ from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
+from commands import worker_options as options
 from commands.command_group import usage_problem
+from commands.env_file import take
 from commands.process_edge import run_and_leave
+from console.screen import open_screen
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import TASK_QUEUE
-from runtime import dot_env, logs, stopping, streams, this_process
+from runtime import logs, stopping, streams, this_process
 from runtime.adoption import adopt_runs
 from runtime.backend import Backend, open_backend
 from runtime.encryption.sealing import SealedJournals
 from runtime.local_server import worker_locks
 from runtime.runs import runs
-from runtime.sandbox import set_deadlock_timeout, workflow_runner
+from runtime.sandbox import set_deadlock_timeout
+from runtime.signing import keys
+from runtime.signing.worker_signing import WorkerSigning
 from workflows import worker_log
+from workflows.allowed_flows import AllowedFlows
 from workflows.taskflow import TaskflowWorkflow
 
 # Live progress, and a crash loses no more than this.
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
-MOST_AT_ONCE = 10_000
-LONGEST_GRACE = 86_400
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one worker does at once, and how long running activities get when it is told to stop (seconds)."""
+    """How much one worker does at once, and how long running activities get when it is told to stop (seconds).
+
+    `flows`: patterns and hashes of the flows whose runs it executes; empty: of all.
+    """
 
     activities: int = 100
     workflow_tasks: int = 50
     grace: float = 30.0
+    flows: tuple[str, ...] = ()
 
 
 @asynccontextmanager
 async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worker]:
     """Run a worker that answers queries about runs, and does none of their work, for the length of the block."""
+    runner = WorkerSigning(backend.signer).workflow_runner()
     async with Worker(
-        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
+        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=runner
     ) as worker:
         set_deadlock_timeout(worker)
         yield worker
@@ -78,6 +86,7 @@ async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worke
 @asynccontextmanager
 async def running_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """Run a worker that serves the task queue for the length of the block."""
+    keys.hide()
     await preloading.load()  # before any workflow runs
     documents = backend.documents
     if documents:
@@ -86,17 +95,19 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     models = ModelClients(LocalModel())
     pool = ServerPool()
     background = Background(partial(runs.wait_closed, backend.client))
+    signing = WorkerSigning(backend.signer)
     worker = Worker(
         backend.client,
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
-        activities=[
+        activities=signing.activities(
             PrepareActivity(renderer, documents).prepare,
             AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
             ShellActivity(renderer, documents, background).run_shell,
             GatherActivity(documents).gather,
-        ],
-        workflow_runner=workflow_runner(),
+        ),
+        interceptors=[*signing.interceptors(), *([AllowedFlows(limits.flows)] if limits.flows else [])],
+        workflow_runner=signing.workflow_runner(),
         identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
@@ -140,7 +151,7 @@ async def serve(task_queue: str, limits: Limits) -> None:
 async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
     """Serve until `stop` is set; set `ready` once that has begun."""
     async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(open_backend())
+        backend = await stack.enter_async_context(open_backend(ui=True))
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(running_worker(backend, task_queue, limits))
@@ -190,16 +201,10 @@ async def run_over(client: Client, run_id: str, unfollowed: asyncio.Task[None]) 
 
 
 def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
-    ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
+    """Print the task queue, the server, which model answers, and the Web UI where it is known, to stderr."""
+    ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
     model = this_process.setup().answers
-    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
-
-
-def _grace(seconds: float) -> float:
-    if not 0 <= seconds <= LONGEST_GRACE:  # a range of typer's lets `nan` through
-        raise typer.BadParameter(f"give 0 to {LONGEST_GRACE} seconds")
-    return seconds
+    print(f"serving task queue {task_queue} at {backend.address}; {model}{ui}", file=sys.stderr, flush=True)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -207,28 +212,20 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command()
 def command(
-    task_queue: Annotated[str, typer.Option(help="The task queue to serve.")] = TASK_QUEUE,
-    run_id: Annotated[
-        str | None,
-        typer.Option("--run", metavar="ID", help="Serve one run of the embedded server until it ends."),
-    ] = None,
-    queries_only: Annotated[
-        bool, typer.Option("--queries-only", help="With --run: answer queries about the run, and do none of its work.")
-    ] = False,
-    max_concurrent_activities: Annotated[
-        int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")
-    ] = Limits.activities,
-    max_concurrent_workflow_tasks: Annotated[
-        int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")
-    ] = Limits.workflow_tasks,
-    graceful_shutdown_timeout: Annotated[
-        float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")
-    ] = Limits.grace,
-    debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
+    task_queue: options.TaskQueue = TASK_QUEUE,
+    run_id: options.RunId = None,
+    queries_only: options.QueriesOnly = False,
+    allow_flows: options.AllowFlows = None,
+    max_concurrent_activities: options.MaxActivities = Limits.activities,
+    max_concurrent_workflow_tasks: options.MaxWorkflowTasks = Limits.workflow_tasks,
+    graceful_shutdown_timeout: options.Grace = Limits.grace,
+    env_file: options.EnvFile = None,
+    debug: options.Debug = False,
 ) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
-    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    dot_env.load()
+    flows = tuple(allow_flows or ())
+    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout, flows)
+    take(env_file, open_screen())
     logs.set_up(None if run_id else worker_log.NAME, debug)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))

@@ -1,6 +1,7 @@
 """What went wrong before or beside a run, told in lines; never a traceback."""
 
 import json as json_format
+import os
 import sys
 import traceback
 from datetime import datetime
@@ -9,9 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from console.printable import printable
 from console.screen import Screen
-from grammar.errors import InvalidFlow, Problem, UserError
+from grammar.errors import InvalidFlow, UserError
 from grammar.exit_codes import ExitCode
+from grammar.problems import Problem
 
 
 def print_warnings(view: Screen, warnings: list[Problem]) -> None:
@@ -28,7 +31,7 @@ def print_problems(view: Screen, error: UserError, json: bool) -> None:
     found = error.problems if isinstance(error, InvalidFlow) else []
     if isinstance(error, InvalidFlow):
         print_warnings(view, error.warnings)
-    for line in found or str(error).splitlines():
+    for line in found or printable(str(error)).splitlines():
         view.err.print(Text(f"error: {line}", "red"))
         print_excerpt(view.err, line)
     if json:
@@ -62,9 +65,10 @@ def _written(told: str, folder: Path | None) -> Path | None:
     """Return the file in which it is written now; None where there is no folder that takes it."""
     if folder is None:
         return None
-    path = folder / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}.txt"
-    try:
-        path.write_text(told, encoding="utf-8", errors="backslashreplace")
+    path = folder / f"taskflow-bug-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    try:  # the folder may be everybody's: a new file, for this user alone, and not what somebody has put there
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(told.encode(errors="backslashreplace"))
     except OSError:
         return None
     return path

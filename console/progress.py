@@ -110,8 +110,8 @@ class RunProgress:
         """Take in what is new. Where `changes` has no tasks, no worker answered: what was known of them is kept."""
         self._tasks = changes.tasks or self._tasks
         self._activities = _by_position(changes.live)
-        calls = ((position_of(call.id.partition("-call-")[0]), call) for call in changes.approvals)
-        self._approvals = {position: call for position, call in calls if position}
+        if changes.tasks:
+            self._approvals = _calls_by_position(changes.approvals)
         self._started = self._started or changes.started
         self._status = changes.status
         for event in changes.entries:
@@ -244,6 +244,11 @@ def _by_position(activities: Mapping[str, PendingActivity]) -> dict[BranchPositi
     """Without what prepares and gathers."""
     found = ((position_of(activity_id), activity) for activity_id, activity in activities.items())
     return {position: activity for position, activity in found if position}
+
+
+def _calls_by_position(approvals: Sequence[Approval]) -> dict[BranchPosition, Approval]:
+    calls = ((position_of(call.id.partition("-call-")[0]), call) for call in approvals)
+    return {position: call for position, call in calls if position}
 
 
 def branch_label(position: BranchPosition, task: Task) -> str:

@@ -86,6 +86,12 @@ def print_report(console: Console, run_id: str, report: RunReport) -> None:
         console.print(Text(printable(f"  waits: {asked}")))
 
 
+def print_workers(console: Console, workers: Sequence[str]) -> None:
+    """Print who serves a run; nothing where nobody does."""
+    if workers:
+        console.print(Text(printable(f"served by {'; '.join(workers)}"), "dim"))
+
+
 def print_place(console: Console, address: str, sizes: dict[str, int], elsewhere: str) -> None:
     """Print the server of a run, and what the run takes up, in bytes. `elsewhere`: what is not counted, or empty."""
     shown = ", ".join(f"{in_bytes(size)} of {what}" for what, size in sizes.items())

@@ -7,7 +7,7 @@ from grammar.model_access import model_choice
 from workflows.records.run_record import RunRecord
 from workflows.records.task_record import TaskRecord
 
-# Signs that every font has: the Web UI shows them in the reader's own. It puts no space between columns.
+# Signs that every font has: the Web UI shows them in the reader's own.
 _SIGNS = {
     "waiting": "·",
     "running": "▶",
@@ -17,9 +17,18 @@ _SIGNS = {
     "skipped": "–",
     "cancelled": "■",
 }
+# What one call does, what several do, and how they are answered.
 _QUESTIONS = {
-    "approval": ("wait for approval", "`approve` (`approve_always`: all of this tool) or `reject`"),
-    "unknown_outcome": ("were interrupted, and may have had an effect", "`retry_call` or `skip_call`"),
+    "approval": (
+        "waits for approval",
+        "wait for approval",
+        "`approve` (`approve_always`: all of this tool) or `reject`",
+    ),
+    "unknown_outcome": (
+        "was interrupted, and may have had an effect",
+        "were interrupted, and may have had an effect",
+        "`retry_call` or `skip_call`",
+    ),
 }
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 TEMPORAL_LIMIT = 200
@@ -49,7 +58,8 @@ def of_rate_limit(record: TaskRecord, index: int) -> str:
 def of_run(record: RunRecord, state: str) -> str:
     """Return a Markdown table of the tasks, and what the run waits for. `state`: of its RunOverview."""
     rows = [_row(task) for task in record.tasks]
-    lines = [f"**{spelled(state)}**", "", "| status | task | branches | note |", "|---|---|---|---|", *rows]
+    head = _line("status", "task", "branches", "note")
+    lines = [f"**{spelled(state)}**", "", head, "|---|---|---|---|", *rows]
     if state not in ENDED:
         lines += [*_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)]
     return "\n".join(lines)
@@ -74,12 +84,13 @@ def _paused(record: RunRecord) -> list[str]:
 def _waiting(approvals: list[Approval]) -> list[str]:
     """Return what a person is asked, and how to answer. Temporal cuts the whole off, so only the first few."""
     lines = []
-    for kind, (what, answers) in _QUESTIONS.items():
+    for kind, (one, several, answers) in _QUESTIONS.items():
         waiting = [approval for approval in approvals if approval.kind == kind]
         if waiting:
             how = f"Answer with the signal or update {answers}, with the call's id as its input, in quotes."
             calls = [f"- `{call.id}`: {_cell(f'{call.tool}({call.arguments})')}" for call in waiting[:SHOWN]]
-            lines += ["", f"**{len(waiting)} calls {what}.** {how}", "", *calls]
+            what = f"1 call {one}" if len(waiting) == 1 else f"{len(waiting)} calls {several}"
+            lines += ["", f"**{what}.** {how}", "", *calls]
     return lines
 
 
@@ -89,9 +100,12 @@ def _row(task: TaskRecord) -> str:
     if fans_out and task.failed:
         items += f", {task.failed} failed"
     note = task.note or (task.failures[0].message.splitlines()[0] if task.failures else "")
-    return (
-        f"| {_SIGNS[task.status]}{_NO_BREAK}{task.status}{_NO_BREAK} | {_cell(task.name)} | {items} | {_cell(note)} |"
-    )
+    return _line(f"{_SIGNS[task.status]}{_NO_BREAK}{task.status}", _cell(task.name), items, _cell(note))
+
+
+def _line(*cells: str) -> str:
+    """Return a line of the table; the Web UI puts no space between columns."""
+    return "| " + " | ".join(f"{cell}{_NO_BREAK}" for cell in cells[:-1]) + f" | {cells[-1]} |"
 
 
 def _cell(text: str) -> str:

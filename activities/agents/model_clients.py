@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
@@ -12,6 +13,7 @@ from grammar.messages.activity_requests import ModelSpec
 from grammar.model_access import endpoint
 from grammar.model_access.endpoint import Endpoint
 from grammar.model_access.prices import EMBEDDED
+from grammar.templating import env_allow
 
 if TYPE_CHECKING:
     from agents import Model, ModelSettings
@@ -28,12 +30,10 @@ class ModelClients:
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
         """Return the model, and its name for the record.
 
-        Raises ModelAccess where its `token` is not set, its endpoint is no URL, or there is none.
+        Raises ModelAccess where its `token` is not set or must not be sent, its endpoint is no URL, or there is none.
         """
         from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel
 
-        if spec.token and not os.environ.get(spec.token):
-            raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
         chosen = _chosen(spec)
         client = await self._client(chosen)
         if chosen.url is None:
@@ -60,10 +60,20 @@ class ModelClients:
 
 
 def _chosen(spec: ModelSpec) -> Endpoint:
+    if spec.token and not env_allow.is_allowed(spec.token, os.environ):
+        raise ModelAccess(env_allow.refusal(spec.token))
+    if spec.token and not os.environ.get(spec.token):
+        raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
     try:
-        return endpoint.choose(spec, os.environ)
+        chosen = endpoint.choose(spec, os.environ)
     except UserError as error:
         raise ModelAccess(str(error)) from error
+    if spec.token and chosen.withheld:
+        raise ModelAccess(
+            f"the model's token {spec.token} is not sent to the endpoint of a .env that nobody named: give the model "
+            "an `endpoint`, put the key into the file, or name the file with --env-file"
+        )
+    return chosen
 
 
 def _temperature(text: str) -> float:
@@ -109,6 +119,7 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
     from activities.model_endpoint.checked_response import check
 
     headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
+    headers |= {} if chosen.is_environments else _not_the_environments(chosen, os.environ)
     base, query = endpoint.split_query(url)
     hooks = {"request": [] if chosen.key else [_without_key], "response": [check]}
     # Retries are Temporal's: one layer of them, which people can see.
@@ -120,6 +131,20 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
         default_headers=headers,
         http_client=DefaultAsyncHttpx2Client(event_hooks=hooks, mounts=endpoint.PAST_PROXIES),
     )
+
+
+def _not_the_environments(chosen: Endpoint, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return headers in place of those that the client takes from the environment: they are for another endpoint."""
+    from openai import Omit
+
+    lines = environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    names = [
+        "OpenAI-Organization",
+        "OpenAI-Project",
+        *(line.partition(":")[0].strip() for line in lines if ":" in line),
+    ]
+    left_out: dict[str, Any] = {name: Omit() for name in names if name.lower() != "authorization"}
+    return {**left_out, "Authorization": f"Bearer {chosen.key or 'none'}"}
 
 
 async def _without_key(request: Any) -> None:

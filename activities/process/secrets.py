@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from grammar.errors import NoValue
+from grammar.templating import env_allow
 from grammar.templating.redaction import hide, reveal
 
 T = TypeVar("T", bound=JsonValue)
@@ -39,11 +40,11 @@ class Secrets:
     def reveal(self, value: T) -> T:
         """Return the value as it is used: with the secret in place of each reference.
 
-        Raises NoValue for a variable that is not set on this worker.
+        Raises NoValue for a variable that is not set on this worker, or that flows may not read here.
         """
         try:
-            return reveal(value, os.environ, self._key)
+            return reveal(value, env_allow.readable(os.environ), self._key)
         except KeyError as error:
-            raise NoValue(
-                f"environment variable {error} is not set on this worker, as it was earlier in the run"
-            ) from None
+            allowed = env_allow.is_allowed(str(error.args[0]), os.environ)
+            told = f"environment variable {error} is not set on this worker, as it was earlier in the run"
+            raise NoValue(told if allowed else env_allow.refusal(str(error.args[0]))) from None

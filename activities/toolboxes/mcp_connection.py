@@ -13,6 +13,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool, ToolListChangedNotification
 
+from activities.toolboxes import python_command
 from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, environment
 from activities.toolboxes.server_spec import ServerSpec
@@ -68,6 +69,12 @@ class Connection:
         await self._while_open(self._ready.wait())
         return await self.list_tools()
 
+    @property
+    def tells_of_changes(self) -> bool:
+        """Return whether the server says when its tools change: it may say so after its answer to a call."""
+        tools = self._client.server_capabilities.tools
+        return self.tools_changed or bool(tools and tools.list_changed)
+
     async def list_tools(self) -> list[Tool]:
         """Return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
         self.tools_changed = False
@@ -122,8 +129,7 @@ class Connection:
 
     async def _listen(self) -> None:
         """Hear of changed tools from a server of a protocol that tells only those who ask."""
-        tools = self._client.server_capabilities.tools
-        if not (tools and tools.list_changed):
+        if not self.tells_of_changes:
             return
         with suppress(Exception):  # an older protocol, which tells all; or whatever the server makes of it
             async with self._client.listen(tools_list_changed=True) as changes:
@@ -194,7 +200,7 @@ def _transport(spec: ServerSpec, log: ServerLog) -> AbstractAsyncContextManager[
     if params.kind == "stdio":
         process = StdioServerParameters(
             command=params.command or "",
-            args=list(params.args),
+            args=python_command.arguments(params.command or "", params.args, params.env),
             env=environment(os.environ, params.env),
             cwd=spec.folder,
             encoding_error_handler="replace",

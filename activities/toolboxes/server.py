@@ -85,8 +85,12 @@ class ToolboxServer:
         if self._connection:
             yield self._connection
             return
-        async with self._fresh() as (connection, self.tools):
+        async with self._fresh() as (connection, tools):
+            self.tools = tools
             yield connection
+            if self._spec.params.kind != "stdio" and connection.tells_of_changes:
+                with suppress(Exception):  # the call has its answer
+                    self.tools = await connection.list_tools()
 
     @asynccontextmanager
     async def _fresh(self) -> AsyncIterator[tuple[Connection, list[Tool]]]:

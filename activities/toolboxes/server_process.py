@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from activities.process.process_group import end_group
+from activities.toolboxes import python_command
 from grammar.documents.models import ServerParams
 
 PASSED_THROUGH = (
@@ -76,7 +77,8 @@ class ServerProcess:
         address = _address(self._params.url or "")
         await _wait_until_free(*address, seconds=PORT_FREE_TIMEOUT)
         self._process = await asyncio.create_subprocess_exec(
-            self._params.command or "", *self._params.args,
+            self._params.command or "",
+            *python_command.arguments(self._params.command or "", self._params.args, self._params.env),
             stdin=asyncio.subprocess.DEVNULL, stdout=self._log.file, stderr=self._log.file,
             env=environment(os.environ, self._params.env), cwd=self._folder,
             start_new_session=True, preexec_fn=_die_with_parent(),

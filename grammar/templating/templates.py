@@ -10,9 +10,10 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from grammar.documents.values import encodable
 from grammar.errors import MissingVariable, TemplateFailed
+from grammar.templating import env_allow
 from grammar.templating.expressions import inside
 from grammar.templating.redaction import hide, reference
-from grammar.templating.sandbox import Sandbox
+from grammar.templating.sandbox import Sandbox, listed
 
 MAX_CHARACTERS = 8 * 1024 * 1024
 NAMES = ("globals", "inputs", "outputs", "result")
@@ -42,7 +43,10 @@ class Environ:
         self.used: dict[str, str] = {}
 
     def __call__(self, name: str, default: Any = _MISSING, required: bool = True) -> Any:
-        """Return the variable, else `default`, else an empty text if not `required`. Raises MissingVariable."""
+        """Return the variable, else `default`, else an empty text if not `required`.
+
+        Raises MissingVariable, and TemplateFailed for one that flows may not read here.
+        """
         if name in self.task:
             return self.task[name]
         if name in self.process and not is_withheld(name):
@@ -54,6 +58,7 @@ class Environ:
         return ""
 
     def _hand_out(self, name: str) -> str:
+        env_allow.check(name, self.process)
         value = self.process[name]
         if value:
             self.used[name] = value
@@ -122,10 +127,17 @@ class Templates:
 def as_json(value: Any) -> JsonValue:
     """Return a template's value as JSON data; what is lazy becomes a list. Raises TemplateFailed."""
     try:
-        data: JsonValue = to_jsonable_python(value)
+        data: JsonValue = to_jsonable_python(value, fallback=_as_list)
         return encodable(data)
     except (PydanticSerializationError, ValueError, RecursionError):
         raise TemplateFailed(f"gives a {type(value).__name__}, which is not JSON data") from None
+
+
+def _as_list(value: Any) -> Any:
+    """Raises ValueError for what is no list, and cannot be made one."""
+    if (found := listed(value)) is value:
+        raise ValueError
+    return found
 
 
 def explain(error: Exception) -> str:

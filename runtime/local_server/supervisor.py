@@ -3,13 +3,16 @@
     python -P launch.py runtime.local_server.supervisor STATE_DIR TEMPORAL_BINARY PORT UI_PORT CODEC_PORT
 
 It is started with `keeper.lock` held on an inherited descriptor, so there is one supervisor per state directory.
-It restarts a server that dies, and ends it in order when the last lease is gone. Where a CODEC_PORT other than 0 is
-given, a codec server (runtime/codec_server) runs beside it, with the keys that this process has in its environment.
+It restarts a server that dies, and ends it in order when the last lease is gone. Who wants the Web UI shares a lock
+too, and says so by SIGUSR1: then the server is started anew, with it. Where a CODEC_PORT other than 0 is given, a codec
+server (runtime/codec_server) runs beside it, with the keys that this process has in its environment.
 Standard library only: it starts at once and stays small.
 """
 
 import ctypes
+import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -21,12 +24,15 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from runtime.local_server.locks import Lock, acquire, attempt
+from runtime.local_server.locks import Lock, acquire, attempt, is_held
+from runtime.local_server.server_process import start_time
 from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.ui_process import UiProcess, bare_environment
 from temporal_taskflow import launch
 
 PORT, UI_PORT, CODEC_PORT = 7233, 8233, 8234
-START_SECONDS = 30.0
+# A second where nothing else runs; of a machine that is busy, a start takes whatever is left.
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 LINGER_SECONDS = 1.0
 QUICK_SECONDS = 10.0
@@ -39,7 +45,7 @@ MARK = "TaskflowEmbedded"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 """As safe as the dev server's own settings, also when the power fails, and half as fast again."""
 
-READY, DIED, UNUSED = "ready", "died", "unused"
+READY, DIED, UNUSED, UI_WANTED = "ready", "died", "unused", "ui wanted"
 
 
 def free_port(preferred: int) -> int:
@@ -98,7 +104,7 @@ class Supervisor:
 
     def __init__(self, files: ServerFiles, binary: str, port: int, ui_port: int, codec_port: int) -> None:
         self._files, self._binary = files, binary
-        self._port, self._ui_port, self._codec_port = port, ui_port, codec_port
+        self._port, self._codec_port, self._ui = port, codec_port, UiProcess(ui_port)
         self._codec_server: subprocess.Popen[bytes] | None = None
         self._log = open_log(files.log)
         self._events: SimpleQueue[str] = SimpleQueue()
@@ -109,6 +115,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until the last lease is gone. Returns the exit code: 0 then, 1 when the server keeps dying."""
         signal.signal(signal.SIGTERM, lambda *_: self._end())
+        signal.signal(signal.SIGUSR1, lambda *_: self._events.put(UI_WANTED))
         Thread(target=self._await_unused, daemon=True).start()
         deaths = 0
         while deaths < QUICK_DEATHS:
@@ -148,23 +155,30 @@ class Supervisor:
         try:
             if self._events.get(timeout=START_SECONDS) == READY:
                 self._start_codec_server()
-                record = ServerRecord(server.pid, os.getpid(), self._port, self._ui_port, self._codec_port)
-                record.write(self._files.record)
-                self._events.get()
+                self._record(server.pid).write(self._files.record)
+                if self._events.get() == UI_WANTED:
+                    server.kill()  # in order, it would wait for those who poll it; the database takes no harm
         except Empty:
             os.write(self._log, f"The server did not start in {START_SECONDS:.0f} s.\n".encode())
+        self._ui.stop()
         for process in filter(None, (server, self._codec_server)):
             self._stop(process)
         reader.join()
         while not self._events.empty():
             self._events.get()
 
+    def _record(self, pid: int) -> ServerRecord:
+        ui = (self._ui.port, self._ui.token)
+        return ServerRecord(pid, os.getpid(), self._port, *ui, start_time(pid), self._codec_port)
+
     def _start(self) -> subprocess.Popen[bytes]:
-        self._port, self._ui_port = free_port(self._port), free_port(self._ui_port)
+        self._port = free_port(self._port)
         self._codec_port = self._codec_port and free_port(self._codec_port)
+        if is_held(self._files.ui, shared=True):
+            self._ui.start(self._log)
         server = subprocess.Popen(
             self._command(),
-            env={name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ},
+            env=bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -177,7 +191,7 @@ class Supervisor:
 
     def _start_codec_server(self) -> None:
         if self._codec_port:
-            origin = f"http://localhost:{self._ui_port}"
+            origin = f"http://127.0.0.1:{self._ui.port}"
             self._codec_server = subprocess.Popen(
                 launch.command("runtime.codec_server.serving", str(self._codec_port), origin),
                 stdin=subprocess.DEVNULL,
@@ -191,13 +205,14 @@ class Supervisor:
             "--db-filename": str(self._files.database),
             "--ip": "127.0.0.1",
             "--port": str(self._port),
-            "--ui-port": str(self._ui_port),
             "--log-level": "error",
             "--color": "never",
             "--search-attribute": f"{MARK}=Bool",
+            # Its HTTP API answers no host but this one, which nobody knows: web pages can reach it.
+            "--dynamic-config-value": f"frontend.httpAllowedHosts={json.dumps([secrets.token_hex(16)])}",
         }
         if self._codec_port:
-            options["--ui-codec-endpoint"] = f"http://localhost:{self._codec_port}"
+            options["--ui-codec-endpoint"] = f"http://127.0.0.1:{self._codec_port}"
         pragmas = (part for pragma in PRAGMAS for part in ("--sqlite-pragma", pragma))
         return [
             self._binary,
@@ -205,6 +220,7 @@ class Supervisor:
             "start-dev",
             *(part for option in options.items() for part in option),
             *pragmas,
+            *(("--ui-port", str(self._ui.inner_port)) if self._ui.inner_port else ("--headless",)),
         ]
 
     def _read(self, server: subprocess.Popen[bytes]) -> None:

@@ -22,6 +22,11 @@ class WorkerProcess:
         self._watch: asyncio.Task[None] | None = None
         self.log = state_dir() / "worker.log"
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the process; 0 before it is started."""
+        return self._process.pid if self._process else 0
+
     async def start(self) -> None:
         """Start the process, and replace it if it is lost, up to ATTEMPTS times."""
         await self._spawn()

@@ -33,9 +33,9 @@ class FileDocuments:
         return await asyncio.to_thread(self._checked, key)
 
     def tidy(self) -> None:
-        """Remove what was never finished: its process died, more than LEFT_BEHIND seconds ago."""
+        """Remove what was never finished: its process died, more than LEFT_BEHIND seconds ago. Others' files stay."""
         for entry in self.folder.glob("*"):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone, or another user's on a shared disk
                 if time.time() - entry.stat().st_mtime > LEFT_BEHIND:
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 

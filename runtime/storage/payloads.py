@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +17,16 @@ from temporalio.converter import (
     StorageDriverStoreContext,
 )
 
-from grammar.errors import StorageFailed, TaskflowError
+from grammar.errors import NoStorage, StorageFailed
 from runtime.encryption.codec import stored_as
+
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class FileStorageDriver(StorageDriver):
     """Keep each payload in `directory`/ab/abcd...: SHA-256 of its bytes. Only `reencrypt` writes it anew.
 
-    A missing or damaged file raises TaskflowError, in a workflow a task failure: the run waits, and goes on
+    A missing or damaged file raises NoStorage, in a workflow a task failure: the run waits, and goes on
     when the file is back, or when a worker that has it takes over. (An ApplicationError would end the run.)
     """
 
@@ -41,7 +44,7 @@ class FileStorageDriver(StorageDriver):
     async def retrieve(
         self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
     ) -> list[Payload]:
-        """Return one payload per claim, in order. Raises TaskflowError."""
+        """Return one payload per claim, in order. Raises NoStorage."""
         return list(await asyncio.gather(*(asyncio.to_thread(self._retrieve, claim) for claim in claims)))
 
     def _path(self, digest: str) -> Path:
@@ -58,16 +61,17 @@ class FileStorageDriver(StorageDriver):
         return StorageDriverClaim({"sha256": digest})
 
     def _retrieve(self, claim: StorageDriverClaim) -> Payload:
-        path = self._path(claim.claim_data["sha256"])
+        digest = claim.claim_data.get("sha256", "")
+        if not _DIGEST.fullmatch(digest):  # it comes from whoever can reach the server, and would lead anywhere
+            raise NoStorage(f"{digest[:100]!r} is not the name of a payload file")
+        path = self._path(digest)
         try:
             content = path.read_bytes()
         except FileNotFoundError as error:
-            raise TaskflowError(
-                f"the payload file {path} is missing: it was deleted, or is on another machine"
-            ) from error
+            raise NoStorage(f"the payload file {path} is missing: it was deleted, or is on another machine") from error
         if payload := stored_payload(content, path.name):
             return payload
-        raise TaskflowError(f"the payload file {path} is damaged: its content does not have the hash it is named by")
+        raise NoStorage(f"the payload file {path} is damaged: its content does not have the hash it is named by")
 
 
 def stored_payload(content: bytes, digest: str) -> Payload | None:

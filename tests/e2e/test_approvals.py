@@ -214,7 +214,8 @@ def test_asked_again_where_nobody_answered(desk: Desk, endpoint: ScriptedEndpoin
         assert screen.ended().code == 0
         with terminal(desk, "flow.yaml", "--id", "night") as again:
             again.answer("allow it?", "yes")
-            again.answer("allow it?", "yes")
+            until(lambda: again.text.count("the agent wants to call") == 2, 40)
+            again.type("yes\n")
             assert again.ended().code == 0
     assert counted(desk) == ["one", "two"]
     assert told_the_agent(endpoint) == WHOLE
@@ -225,7 +226,7 @@ def test_always_is_for_each_other_call_of_the_tool(desk: Desk, endpoint: Scripte
         screen.answer("allow it?", "a")
         ended = screen.ended()
     assert ended.code == 0, ended.out
-    assert ended.out.count("allow it?") == 1
+    assert ended.out.count("the agent wants to call") == 1
     assert '"text": "one"' in ended.out, "the arguments are laid out for people"
     assert counted(desk) == ["one", "two"]
     assert told_the_agent(endpoint) == WHOLE

@@ -64,6 +64,8 @@ def test_one_document(desk: Desk, scripted: Scripted, outcome: str) -> None:
     assert (told["status"], told["exit_code"], ended.code) == (*expected, expected[1])
     assert ("message" in told) is (expected == BAD_INPUT)
     assert told.get("message") != ""
+    if expected != BAD_INPUT:
+        assert [worker["folder"] for worker in told["served_by"]] == [str(desk.folder)]
     assert "\x1b" not in ended.out + ended.err
     assert "Traceback" not in ended.err
 

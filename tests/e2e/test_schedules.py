@@ -80,6 +80,9 @@ def test_a_parked_run_holds_up_the_next_ones(desk: Desk) -> None:
     worker = desk.worker()
     trigger(desk, "mine")
     run_id = last(desk, "parked")
+    status = desk.run("status", run_id, "--json")
+    assert [served["pid"] for served in status.json["served_by"]] == [worker.pid]
+    assert f"served by worker {worker.pid} in {desk.folder}" in status.err
     trigger(desk, "mine")
     until(lambda: schedules(desk)[0]["skipped"] == 1)
     told = desk.run("schedule", "list").out

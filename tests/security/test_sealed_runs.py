@@ -38,8 +38,9 @@ from grammar.errors import MissingKey
 from grammar.messages.names import WORKFLOW, journal_folder
 from grammar.messages.reports import RunLine
 from grammar.messages.run_bundle import Bundle
+from runtime.encryption import failure_text
 from runtime.encryption.sealing import SealedJournals
-from runtime.runs import failure_text, pruning, run_list, runs
+from runtime.runs import finding, pruning, run_list, runs
 from runtime.storage.converter import data_converter
 from runtime.storage.document_files import FileDocuments
 from runtime.storage.stored_documents import StoredDocuments
@@ -243,8 +244,8 @@ async def test_who_has_no_key_is_told_which(dev_server: DevServer) -> None:
     (why,) = lines[sealed.id].standing.waits
     assert why.startswith("this was encrypted with the key 'k1', and TASKFLOW_ENCRYPTION_KEYS is not set")
     with pytest.raises(MissingKey, match="the key 'k1'"):
-        await runs.bundle_of(runs.handle(without, sealed.id))
-    assert await runs.bundle_of(runs.handle(with_key, plain.id)) == FLOW_OF_NOTHING
+        await finding.bundle_of(without, sealed.id)
+    assert await finding.bundle_of(with_key, plain.id) == FLOW_OF_NOTHING
     for handle in (sealed, plain):
         await handle.terminate()
 
