@@ -220,7 +220,7 @@ def test_a_missing_key_stops_a_run_and_a_new_one_does_not(desk: Desk, waiting: S
     journals = [path.read_text() for path in (desk.state / "payloads/journals").glob("*/*.jsonl")]
     lines = [base64.b64decode(json.loads(line)["sealed"]) for text in journals for line in text.split()]
     assert (len(lines) > 3, [line for line in lines if b"k2" not in line[:100]]) == (True, [])
-    told_without = desk.run("status", "night", **K2)
+    told_without = desk.run("manifest", "night", **K2)
     assert (told_without.code, told_without.err.count("\n"), "the key 'k1'" in told_without.err) == (2, 1, True)
 
 
