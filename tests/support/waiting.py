@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -46,7 +46,8 @@ async def in_a_task(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]
             await over.wait()
 
     holding = asyncio.create_task(hold())
-    await asyncio.wait({entered, holding}, return_when=asyncio.FIRST_COMPLETED)
+    either: set[asyncio.Future[Any]] = {entered, holding}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not entered.done():
         await holding
     try:
