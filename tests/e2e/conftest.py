@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.support.dev_server import DevServer
+from tests.support.ports import give_own_ports
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
 from tests.support.waiting import until
 
@@ -192,6 +193,7 @@ class ServedDesk(Desk):
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedDesk]:
     """The embedded server with a worker in its own terminal: what every `served` desk shares."""
     folder = tmp_path_factory.mktemp("serving")
+    give_own_ports(folder / "state")
     with ScriptedEndpoint() as endpoint, (folder / "worker.log").open("w+") as log:
         env = _env(folder) | {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": KEY, "SECRET": SECRET}
         worker = subprocess.Popen([sys.executable, str(ROOT / "worker.py")], cwd=folder, env=env, stderr=log)

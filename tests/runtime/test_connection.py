@@ -15,8 +15,10 @@ from temporalio.envconfig import ClientConnectConfig
 
 from grammar.errors import ConnectionFailed
 from runtime.connection import configured, connect
+from runtime.local_server.supervisor import PORT
 from runtime.storage.converter import data_converter
 from tests.support.dev_server import DevServer
+from tests.support.ports import wait_for_usual_port
 
 CONVERTER = data_converter(None)
 
@@ -91,15 +93,19 @@ async def test_connects(dev_server: DevServer) -> None:
     assert client.namespace == "default"
 
 
+def listening_on_usual_port() -> socket.socket:
+    """A listener, as soon as no other test uses the port."""
+    while True:
+        wait_for_usual_port()
+        with contextlib.suppress(OSError):
+            return socket.create_server(("127.0.0.1", PORT))
+
+
 LOCAL_SERVER = "import asyncio; from runtime.connection import local_server; print(asyncio.run(local_server()))"
 
 
 async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answers() -> None:
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(socket.create_server(("127.0.0.1", 7233)))
-        except OSError:
-            pytest.skip("port 7233 is in use")
+    with listening_on_usual_port():
         command = [sys.executable, "-c", LOCAL_SERVER]
         ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
     assert ended.stdout == "None\n", ended.stderr

@@ -19,8 +19,10 @@ from runtime.local_server import embedded
 from runtime.local_server.embedded import EmbeddedServer
 from runtime.local_server.locks import acquire, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.supervisor import PORT
 from runtime.storage.converter import data_converter
 from tests.runtime.conftest import Holder
+from tests.support.ports import wait_for_usual_port
 from tests.support.waiting import gone, until, until_async
 
 Start = Callable[..., Holder]
@@ -186,9 +188,13 @@ async def test_is_ours_knows_the_embedded_server(state: Path) -> None:
 async def test_embedded_server_of_another_state_is_not_the_local_server(
     holder: Start, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ServerFiles(state).record.unlink()
-    if holder().got["port"] != 7233:
-        pytest.skip("port 7233 is in use")
+    while True:
+        ServerFiles(state).record.unlink(missing_ok=True)
+        wait_for_usual_port()
+        if (user := holder()).got["port"] == PORT:
+            break
+        user.leave()
+        until(lambda: not is_held(ServerFiles(state).supervisor))
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(tmp_path / "another"))
     assert await local_server() is None
 
