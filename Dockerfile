@@ -1,7 +1,7 @@
 # The worker: serves the task queue of the Temporal server that TEMPORAL_ADDRESS names.
 FROM python:3.12-slim
 
-RUN apt-get update && apt-get install -y --no-install-recommends bash git procps && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends bash bubblewrap git procps && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 1000 taskflow
 WORKDIR /app
 

@@ -25,12 +25,14 @@ from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
 from activities.agents.model_clients import ModelClients
 from activities.gather import GatherActivity
+from activities.guardian.client import GUARDIAN
 from activities.prepare import PrepareActivity
 from activities.process import preloading
 from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
 from activities.process.secrets import mask_all
+from activities.sandbox import sandboxes
 from activities.shell import ShellActivity
 from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
@@ -41,11 +43,12 @@ from commands.command_group import usage_problem
 from commands.env_file import take
 from commands.process_edge import run_and_leave
 from console.screen import open_screen
+from grammar.documents.sandbox import RequiredPreset
 from grammar.exit_codes import ExitCode
 from grammar.limits import check as check_limits
 from grammar.messages.names import TASK_QUEUE
 from grammar.printable import printable
-from runtime import logs, stopping, streams, this_process
+from runtime import dot_env, logs, stopping, streams, this_process
 from runtime.adoption import adopt_runs
 from runtime.backend import Backend, open_backend
 from runtime.encryption.sealing import SealedJournals
@@ -67,13 +70,14 @@ HEARTBEAT_INTERVAL = timedelta(seconds=1)
 class Limits:
     """How much one worker does at once, and how long running activities get when it is told to stop (seconds).
 
-    `flows`: patterns and hashes of the flows whose runs it executes; empty: of all.
+    `flows`: patterns and hashes of the flows whose runs it executes; empty: of all. `sandbox`: the one required.
     """
 
     activities: int = 100
     workflow_tasks: int = 50
     grace: float = 30.0
     flows: tuple[str, ...] = ()
+    sandbox: RequiredPreset | None = None
 
 
 @asynccontextmanager
@@ -97,7 +101,8 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
         await asyncio.to_thread(documents.tidy)
     renderer = Renderer()
     models = ModelClients(LocalModel())
-    pool = ServerPool()
+    fences = sandboxes.Sandboxes(limits.sandbox, [*backend.private_folders, *dot_env.files_read()])
+    pool = ServerPool(sandboxes=fences)
     background = Background(partial(runs.wait_closed, backend.client))
     signing = WorkerSigning(backend.signer)
     worker = Worker(
@@ -107,7 +112,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
         activities=signing.activities(
             PrepareActivity(renderer, documents).prepare,
             AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
-            ShellActivity(renderer, documents, background).run_shell,
+            ShellActivity(renderer, documents, background, fences).run_shell,
             GatherActivity(documents).gather,
         ),
         interceptors=[*signing.interceptors(), *([AllowedFlows(limits.flows)] if limits.flows else [])],
@@ -121,6 +126,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     )
     set_deadlock_timeout(worker)
     warming_up = asyncio.create_task(renderer.warm_up())
+    GUARDIAN.warm_up()
     try:
         async with worker:
             yield worker
@@ -223,12 +229,16 @@ def command(
     max_concurrent_activities: options.MaxActivities = Limits.activities,
     max_concurrent_workflow_tasks: options.MaxWorkflowTasks = Limits.workflow_tasks,
     graceful_shutdown_timeout: options.Grace = Limits.grace,
+    require_sandbox: options.RequireSandbox = None,
     env_file: options.EnvFile = None,
     debug: options.Debug = False,
 ) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
     flows = tuple(allow_flows or ())
-    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout, flows)
+    times = (max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
+    limits = Limits(*times, flows, require_sandbox)
+    if require_sandbox and not run_id:
+        sandboxes.raise_if_unavailable()
     take(env_file, open_screen())
     check_limits()
     logs.set_up(None if run_id else worker_log.NAME, debug, mask_all)

@@ -10,16 +10,18 @@ from temporalio import activity
 
 from activities.agents.dry_run_answers import DryRunAnswers
 from activities.agents.output_validation import raise_if_invalid, validate, validate_stored
+from activities.guardian.guarded_process import GuardedProcess
+from activities.guardian.pipes import NOTHING, Streams
 from activities.process.activity_errors import application_errors
 from activities.process.background import Background
 from activities.process.heartbeat import heartbeats
-from activities.process.process_group import end_leaderless
 from activities.process.render import Renderer
 from activities.process.script import STILL_HELD, ScriptResult, run_script
 from activities.process.secrets import Secrets
 from activities.process.stdout import Stdout
 from activities.process.transcript import Transcript
 from activities.process.working_directory import working_directory
+from activities.sandbox.sandboxes import Program, Sandboxes
 from activities.storage.documents import Documents, store_file, store_if_large
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
@@ -40,12 +42,17 @@ class ShellActivity:
     """Hold the `run_shell` activity.
 
     `documents`: payload storage, which keeps large outputs; None: they must fit into the history. `background`: keeps
-    what scripts leave behind; None: it is ended with each script.
+    what scripts leave behind; None: it is ended with each script. `sandboxes`: in what scripts run.
     """
 
     def __init__(
-        self, renderer: Renderer, documents: Documents | None = None, background: Background | None = None
+        self,
+        renderer: Renderer,
+        documents: Documents | None = None,
+        background: Background | None = None,
+        sandboxes: Sandboxes | None = None,
     ) -> None:
+        self._sandboxes = sandboxes or Sandboxes()
         self._renderer = renderer
         self._dry_run_answers = DryRunAnswers(renderer)
         self._documents = documents
@@ -61,8 +68,9 @@ class ShellActivity:
             transcript = Transcript(secrets.mask)
             async with heartbeats(transcript.progress):
                 directory = working_directory(request.folder)
-                process_env = environment(os.environ, rendered, request.withheld)
-                ended = await self._run(request, process_env, directory.path, stdout, transcript)
+                inherited = inherited_environment(os.environ, request.withheld)
+                program = Program(["bash", "-c", request.script], rendered, inherited, directory.path)
+                ended = await self._run(request, program, stdout, transcript)
                 _raise_if_failed(ended, secrets.mask)
                 transcript.add("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
                 result = await self._result(request, stdout, secrets)
@@ -83,7 +91,7 @@ class ShellActivity:
         return Stdout(self._documents.folder, SCRIPT_OUTPUT)
 
     async def _run(
-        self, request: ShellRequest, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
+        self, request: ShellRequest, program: Program, stdout: Stdout, transcript: Transcript
     ) -> ScriptResult:
         """Run the script. In a dry run it is not run, unless a rule says so."""
         dry_run = request.rehearsal
@@ -91,20 +99,19 @@ class ShellActivity:
             stdout.write(answer.stdout.encode())
             stdout.finish()
             return ScriptResult(answer.exit_code, answer.stdout + answer.stderr)
-        ended = await run_script(request.script, env, folder, stdout, transcript)
-        if ended.group is not None and ended.code == 0:
-            await self._keep(ended.group)
+        policy = self._sandboxes.policy(request.sandbox)
+        starting = self._sandboxes.start(program, policy, Streams(stdin=NOTHING))
+        ended = await run_script(starting, stdout, transcript)
+        if ended.process:
+            await self._keep(ended.process)
         return ended
 
-    async def _keep(self, group: int) -> None:
+    async def _keep(self, process: GuardedProcess) -> None:
         """Keep what the script left in the background for later tasks of the run."""
         if self._background is None:
-            return await end_leaderless(group)
-        try:
-            await self._background.keep(group, activity.info().workflow_id or "")
-        except BaseException:  # a cancellation, or no process can be started: then nobody would end it
-            await asyncio.shield(end_leaderless(group))
-            raise
+            await process.end()
+        else:
+            self._background.keep(process, activity.info().workflow_id or "")
 
     async def _result(self, request: ShellRequest, stdout: Stdout, secrets: Secrets) -> BranchResult:
         """Return the value and the tool result, stored where they are large. Raises OutputsInvalid."""
@@ -117,20 +124,19 @@ class ShellActivity:
         return BranchResult(stored=await store_file(self._documents, stdout.path, "text"), results=1)
 
 
-def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
-    """Return the worker's environment less what is withheld from scripts, with the task's `env` on top.
+def inherited_environment(process: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
+    """Return the worker's environment less what is withheld from scripts: what they get unfenced.
 
     Withheld are the model keys, the keys that encrypt, and what TASKFLOW_ENV_DENYLIST names: names and patterns, as in
     `AWS_*`.
     """
     denied = {*KEYS, *withheld}
     patterns = process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()
-    inherited = {
+    return {
         name: value
         for name, value in process.items()
         if name not in denied and not is_withheld(name) and not any(fnmatchcase(name, pattern) for pattern in patterns)
     }
-    return {**inherited, **task}
 
 
 def _raise_if_failed(result: ScriptResult, mask: Callable[[str], str]) -> None:
@@ -139,6 +145,8 @@ def _raise_if_failed(result: ScriptResult, mask: Callable[[str], str]) -> None:
         return
     tail = mask(result.tail).strip()[-SHOWN_OF_FAILURE:]
     ending = f"exit code {result.code}" if result.code > 0 else f"ended by signal {-result.code}"
+    if result.breach:
+        ending = f"ended: it took more than the `{result.breach}` of its sandbox allows"
     raise ShellFailed(f"{ending}: {tail}" if tail else ending)
 
 

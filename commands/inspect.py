@@ -17,7 +17,10 @@ from grammar.loading import bundle
 from grammar.loading.source import display
 
 _LINES_OF_SCRIPT = 5
-_SCRIPTS = "scripts: bash, in the folder that the run is started in; they get the environment but for the models' keys"
+_SCRIPTS = (
+    "scripts: bash, in the folder that the run is started in; they get the environment but for the models' keys, in a "
+    "sandbox what their `env` names"
+)
 _HOSTS = "hosts: whom the run talks to by itself; scripts and tools may talk to anybody"
 _VARIABLES = "variables: what env() reads, and the models' keys"
 Rows = Iterable[Sequence[str]]
@@ -85,6 +88,8 @@ def _script(script: InspectedScript) -> Iterator[Sequence[str]]:
     shown = lines if more <= 1 else [*lines[:_LINES_OF_SCRIPT], f"... {more} more lines: --json has them"]
     for number, line in enumerate(shown or [""]):
         yield (f"{script.task}{_each(script.repeats)}" if number == 0 else "", line)
+    if script.sandbox != "none":
+        yield ("", f"in a sandbox: {script.sandbox}")
 
 
 def _agents(agents: InspectedAgents) -> Iterator[Sequence[str]]:
@@ -92,11 +97,15 @@ def _agents(agents: InspectedAgents) -> Iterator[Sequence[str]]:
     tools = f"tools of {_list(agents.toolboxes)}{blocked}" if agents.toolboxes else "no tools"
     unasked = "; nobody is asked" if agents.headless else ""
     yield (f"{agents.task}{_each(agents.repeats)}", _list(agents.personalities), f"{tools}{unasked}")
+    if agents.sandbox != "none":
+        yield ("", "", f"servers in a sandbox: {agents.sandbox}")
 
 
 def _toolbox(box: InspectedToolbox) -> Iterator[Sequence[str]]:
     words = [word if "{{" in word else shlex.quote(word) for word in box.command]
     yield (box.name, f"runs {' '.join(words)}" if words else f"asks {box.url}")
+    if box.sandbox:
+        yield ("", "in no sandbox" if box.sandbox == "none" else f"in a sandbox: {box.sandbox}")
     if box.confirm:
         yield ("", f"asks a person before: {_list(box.confirm)}")
     if given := [*box.sets, *box.headers]:

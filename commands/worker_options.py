@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from commands import env_file
+from grammar.documents.sandbox import REQUIRE_SANDBOX, RequiredPreset
 
 MOST_AT_ONCE = 10_000
 LONGEST_GRACE = 86_400
@@ -35,5 +36,9 @@ AllowFlows = Annotated[
 MaxActivities = Annotated[int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")]
 MaxWorkflowTasks = Annotated[int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")]
 Grace = Annotated[float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")]
+RequireSandbox = Annotated[
+    RequiredPreset | None,
+    typer.Option(envvar=REQUIRE_SANDBOX, help="The sandbox that no script and no server gets more than."),
+]
 EnvFile = Annotated[Path | None, env_file.OPTION]
 Debug = Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")]

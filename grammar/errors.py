@@ -28,6 +28,7 @@ TaskflowError
     ├── UnknownTool              final: the model called a tool that does not exist
     ├── OutputsInvalid           final: what a task produced breaks its `outputs`
     ├── ValueTooLarge            final: what a task produced does not fit into the history
+    ├── SandboxRefused           final, ends the run: the worker can make no such sandbox, or may not
     ├── NotSigned                final: it comes from somebody who does not have the worker's signing key
     ├── ModelAccess              final, ends the run: 401, 403, 404
     │   └── QuotaExhausted       final, ends the run: there is no money left, and waiting brings none
@@ -204,6 +205,12 @@ class ValueTooLarge(TaskError):
     """What a task produced does not fit into the history."""
 
     spent = True
+
+
+class SandboxRefused(TaskError):
+    """The worker cannot make the sandbox that is asked for, or requires another: nothing was run."""
+
+    ends_run = True
 
 
 class NotSigned(TaskError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from runtime.local_server.embedded import Lease, answers_at, begin
 from runtime.signing import keys
 from runtime.signing.signature import Signer
 from runtime.signing.signed_client import signed
-from runtime.state import state_dir
+from runtime.state import state_dir, state_path
 from runtime.storage import place as payload_place
 from runtime.storage.stored_documents import StoredDocuments
 
@@ -55,6 +55,14 @@ class Backend:
     def address(self) -> str:
         """Return the server's `host:port`."""
         return self.client.service_client.config.target_host
+
+    @property
+    def private_folders(self) -> list[Path]:
+        """Return what is of all runs on this machine, and no script's affair: the state folder, and payload storage."""
+        folders = [self.folder] if self.folder else []
+        with suppress(OSError, RuntimeError):  # there is no home folder to keep state in
+            folders.append(state_path())
+        return folders
 
     def run_url(self, run_id: str) -> str | None:
         """Return the URL of the run in the Web UI; None where that is not known."""

@@ -48,8 +48,13 @@ def load(named: Path | None = None) -> EnvFile | None:
     taken = {name: value for name, value in resolved.items() if value is not None and name not in os.environ}
     _set(taken, path)
     names = record.names if named else (*record.names, *taken)
-    os.environ[RECORD] = str(DotEnvRecord((*record.read, str(here)), names))
+    os.environ[RECORD] = str(DotEnvRecord(tuple(dict.fromkeys((*record.read, str(here), str(path.absolute())))), names))
     return EnvFile(path, list(taken), refused + unresolved)
+
+
+def files_read() -> list[Path]:
+    """Return the files that this process, or one that it was started by, has taken variables from, or might have."""
+    return [Path(path) for path in DotEnvRecord.of(os.environ).read]
 
 
 def _here() -> Path:

@@ -19,7 +19,7 @@ def state_dir() -> Path:
     Raises UserError where it cannot be made, not be written to, or is not this user's alone and cannot be made so.
     """
     try:
-        path = _path()
+        path = state_path()
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         _keep_others_out(path)
     except (OSError, RuntimeError) as error:
@@ -34,14 +34,17 @@ def state_dir() -> Path:
 def existing_state_dir() -> Path | None:
     """Return the same, without making it; None where it is not there, or cannot be used."""
     try:
-        path = _path()
+        path = state_path()
         return path if path.is_dir() else None
     except (OSError, RuntimeError):
         return None
 
 
-def _path() -> Path:
-    """Raises RuntimeError where there is no home folder, OSError where a relative one has no working directory."""
+def state_path() -> Path:
+    """Return the same, whether it is there or not.
+
+    Raises RuntimeError where there is no home folder, OSError where a relative one has no working directory.
+    """
     configured = os.environ.get(_VARIABLE)
     path = Path(configured).expanduser() if configured else user_state_path("temporal-taskflow", False)
     if path.parts[:1] == ("~",):

@@ -135,6 +135,7 @@ def branch_request(
             surroundings=context,
             secrets=secrets,
             kept=kept,
+            sandbox=task.sandbox,
         )
     return AgentRequest(
         task=activity_id(index, None),
@@ -156,6 +157,7 @@ def branch_request(
         surroundings=context,
         secrets=secrets,
         kept=kept,
+        sandbox=task.sandbox,
     )
 
 

@@ -1,14 +1,15 @@
-"""A bash script in a process group of its own: started, read, and what it leaves behind (specification section 6)."""
+"""A bash script: started, read, and what it leaves behind (specification section 6)."""
 
 import asyncio
 import errno
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from activities.process.process_group import end_group
+from activities.guardian.guarded_process import GuardedProcess
 from activities.process.stdout import Stdout
 from activities.process.transcript import Transcript
+from activities.sandbox.sandboxes import check_begun
 from grammar.errors import ShellFailed
 
 # Bytes, of each stream.
@@ -26,24 +27,24 @@ STILL_HELD = (
 class ScriptResult:
     """How a script ended. `code`: its exit code; negative: the signal that ended it.
 
-    `tail`: the end of what it wrote, to either stream, as it came. `group`: its process group, which may go on; None
-    where nothing was run. `was_held`: whether something else still held its output.
+    `tail`: the end of what it wrote, to either stream, as it came. `process`: what holds all that it has left running;
+    None: there is nothing. `was_held`: whether something else still held its output. `breach`: the limit of its sandbox
+    for which it was ended; None: for none.
     """
 
     code: int
     tail: str
-    group: int | None = None
+    process: GuardedProcess | None = None
     was_held: bool = False
+    breach: str | None = None
 
 
-async def run_script(
-    script: str, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
-) -> ScriptResult:
-    """Run the script, in the folder; None: in the worker's own. Raises ShellFailed.
+async def run_script(starting: Awaitable[GuardedProcess], stdout: Stdout, transcript: Transcript) -> ScriptResult:
+    """Run the script that is being started. Raises ShellFailed, and SandboxRefused where it has run in no sandbox.
 
     What it leaves behind ends with it where it fails or is cancelled.
     """
-    process = await _start(script, env, folder)
+    process = await _started(starting)
     tail = OutputTail(TAIL)
 
     def take(data: bytes) -> None:
@@ -58,12 +59,13 @@ async def run_script(
         was_held = await _is_held(reading, process)
         stdout.finish()
         code = await process.wait()
+        check_begun(process, tail.text())
         is_done = code == 0
-        return ScriptResult(code, tail.text(), process.pid, was_held)
+        return ScriptResult(code, tail.text(), process if process.is_left else None, was_held, process.breach)
     finally:
         if not is_done:
-            await end_group(process)
-        _close_pipes(process)
+            await process.end()
+        process.close()
 
 
 class OutputTail:
@@ -91,7 +93,7 @@ class OutputTail:
         return b"".join(piece for _, piece in self._pieces).decode(errors="replace")
 
 
-async def _is_held(reading: asyncio.Future[Any], process: asyncio.subprocess.Process) -> bool:
+async def _is_held(reading: asyncio.Future[Any], process: GuardedProcess) -> bool:
     """Read to the end, at most until HELD seconds after the script has ended; return whether there is more."""
     given_up = asyncio.create_task(_after_end(process))
     try:
@@ -106,26 +108,15 @@ async def _is_held(reading: asyncio.Future[Any], process: asyncio.subprocess.Pro
         reading.cancel()
 
 
-async def _after_end(process: asyncio.subprocess.Process) -> None:
-    while process.returncode is None:  # noqa: ASYNC110  (`wait` waits for the pipes too, in some versions of Python)
-        await asyncio.sleep(0.1)
+async def _after_end(process: GuardedProcess) -> None:
+    await process.wait()
     await asyncio.sleep(HELD)
 
 
-def _close_pipes(process: asyncio.subprocess.Process) -> None:
-    """Close our ends of the pipes: what writes to them later is told so."""
-    if process.returncode is not None:
-        process._transport.close()  # type: ignore[attr-defined]
-
-
-async def _start(script: str, env: Mapping[str, str], folder: str | None) -> asyncio.subprocess.Process:
-    """Start the script. Raises ShellFailed."""
+async def _started(starting: Awaitable[GuardedProcess]) -> GuardedProcess:
+    """Return the script's process. Raises ShellFailed."""
     try:
-        return await asyncio.create_subprocess_exec(
-            "bash", "-c", script,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=env, cwd=folder, start_new_session=True,
-        )  # fmt: skip
+        return await starting
     except ValueError as error:  # a NUL
         raise ShellFailed(f"bash could not be started: the script, or a value of `env`: {error}") from None
     except OSError as error:

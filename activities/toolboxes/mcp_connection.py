@@ -2,23 +2,24 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import httpx2
-from mcp import Client, ClientSession, MCPError, StdioServerParameters, stdio_client
+from mcp import Client, ClientSession, MCPError
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool, ToolListChangedNotification
 
-from activities.toolboxes import python_command
+from activities.sandbox.sandboxes import Sandboxes, check_begun
 from activities.toolboxes.allowance import Allowance
 from activities.toolboxes.foreign_messages import repairing
-from activities.toolboxes.server_process import ServerLog, environment
+from activities.toolboxes.server_process import ServerLog, start_stdio
 from activities.toolboxes.server_spec import ServerSpec
+from activities.toolboxes.stdio_transport import stdio_transport
 from grammar.documents.models import ServerParams
+from grammar.errors import SandboxRefused
 from grammar.limits import TOOL_LIST, TOOL_OUTPUT, TOOLS
 from grammar.model_access.endpoint import PAST_PROXIES
 
@@ -52,9 +53,9 @@ class Connection:
     `tools_changed`: whether the server has said so since its tools were listed.
     """
 
-    def __init__(self, spec: ServerSpec, log: ServerLog) -> None:
+    def __init__(self, spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes) -> None:
         self._allowance = Allowance()
-        transport = repairing(_transport(spec, log, self._allowance))
+        transport = repairing(_transport(spec, log, sandboxes, self._allowance))
         self._client = Client(
             transport, cache=None, read_timeout_seconds=spec.request_timeout, message_handler=self._take_message
         )
@@ -165,6 +166,7 @@ class Connection:
             if pending.done():
                 return pending.result()
             if not self._task.cancelled() and (error := self._task.exception()):
+                _raise_refusal(error)
                 raise ConnectionLost(error_text(error))
             raise ConnectionLost("the connection is closed")
         finally:
@@ -196,9 +198,21 @@ def _keep_misfits(session: ClientSession) -> None:
 
 def error_text(error: BaseException) -> str:
     """Return the text of an exception of a foreign library, or its class where it has none; of a group, its first."""
+    error = first_error(error)
+    return str(error) or type(error).__name__
+
+
+def first_error(error: BaseException) -> BaseException:
+    """Return the exception; of a group, its first."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or type(error).__name__
+    return error
+
+
+def _raise_refusal(error: BaseException) -> None:
+    """Raise the SandboxRefused, where it is one."""
+    if isinstance(refusal := first_error(error), SandboxRefused):
+        raise refusal from None
 
 
 def _is_loss(error: Exception) -> bool:
@@ -213,17 +227,14 @@ def _retrieve_exception(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _transport(spec: ServerSpec, log: ServerLog, allowance: Allowance) -> AbstractAsyncContextManager[Any]:
+def _transport(
+    spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes, allowance: Allowance
+) -> AbstractAsyncContextManager[Any]:
     params = spec.params
     if params.kind == "stdio":
-        process = StdioServerParameters(
-            command=params.command or "",
-            args=python_command.arguments(params.command or "", params.args, params.env),
-            env=environment(os.environ, params.env),
-            cwd=spec.folder,
-            encoding_error_handler="replace",
+        return stdio_transport(
+            lambda: start_stdio(spec, log, sandboxes), lambda process: check_begun(process, log.tail()), allowance.take
         )
-        return stdio_client(process, errlog=log.file)  # type: ignore[arg-type]
     if params.kind == "sse":
         return sse_client(params.url or "", httpx_client_factory=lambda *_, **__: _http_client(params, allowance))
     return _streamable(params, allowance)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from activities.process.preloading import load
+from activities.sandbox.sandboxes import Sandboxes
 from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
+from grammar.documents.sandbox import Policy
 
 if TYPE_CHECKING:
     from activities.toolboxes.server import ToolboxServer
@@ -30,17 +32,23 @@ class PoolKey:
     request_timeout: float
     scope: str | None
     folder: str | None
+    policy: Policy | None
 
 
 class ServerPool:
     """Hold all MCP servers of a worker. Each runs for one agent run, or is kept for the next that may have it.
 
-    All arguments are in seconds.
+    `sandboxes`: what starts their processes. All other arguments are in seconds.
     """
 
     def __init__(
-        self, task_idle: float = TASK_IDLE, worker_idle: float = WORKER_IDLE, start_timeout: float = START_TIMEOUT
+        self,
+        task_idle: float = TASK_IDLE,
+        worker_idle: float = WORKER_IDLE,
+        start_timeout: float = START_TIMEOUT,
+        sandboxes: Sandboxes | None = None,
     ) -> None:
+        self.sandboxes = sandboxes or Sandboxes()
         self._idle = {"run": 0.0, "task": task_idle, "worker": worker_idle}
         self._start_timeout = start_timeout
         self._servers: dict[PoolKey, list[_PooledServer]] = {}
@@ -78,7 +86,8 @@ class ServerPool:
 
         pooled = next((pooled for pooled in self._servers.get(key, ()) if pooled.is_free), None)
         if pooled is None:
-            pooled = _PooledServer(key, ToolboxServer(spec, self._start_timeout), self._idle[spec.params.lifetime])
+            server = ToolboxServer(spec, self._start_timeout, self.sandboxes)
+            pooled = _PooledServer(key, server, self._idle[spec.params.lifetime])
             self._servers.setdefault(key, []).append(pooled)
         pooled.users += 1
         pooled.set_idle_timer(None)
@@ -151,7 +160,7 @@ class _Checkout:
         self._pool = pool
         self._spec = spec
         scope = {"run": None, "task": task, "worker": ""}[spec.params.lifetime]
-        self._key = PoolKey(spec.params.model_dump_json(), spec.request_timeout, scope, spec.folder)
+        self._key = PoolKey(spec.params.model_dump_json(), spec.request_timeout, scope, spec.folder, spec.policy)
         self._pooled: _PooledServer | None = None
 
     async def server(self) -> ToolboxServer:

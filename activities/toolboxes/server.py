@@ -8,10 +8,11 @@ from typing import Any
 from mcp.types import CallToolResult, Tool
 
 from activities.process.activity_errors import one_line
+from activities.sandbox.sandboxes import Sandboxes
 from activities.toolboxes.mcp_connection import CallTimedOut, Connection, ConnectionLost, error_text
 from activities.toolboxes.server_process import ServerLog, ServerProcess
 from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
-from grammar.errors import ToolboxFailed
+from grammar.errors import SandboxRefused, ToolboxFailed
 
 
 class ToolboxServer:
@@ -20,17 +21,20 @@ class ToolboxServer:
     `tools`: those that it has, once it is started. `start_timeout`: seconds.
     """
 
-    def __init__(self, spec: ServerSpec, start_timeout: float = START_TIMEOUT) -> None:
+    def __init__(
+        self, spec: ServerSpec, start_timeout: float = START_TIMEOUT, sandboxes: Sandboxes | None = None
+    ) -> None:
         self.tools: list[Tool] = []
         self.broken = False
         self._spec = spec
         self._start_timeout = start_timeout
+        self._sandboxes = sandboxes or Sandboxes()
         self._log = ServerLog()
-        self._process = _process(spec, self._log)
+        self._process = _process(spec, self._log, self._sandboxes)
         self._connection: Connection | None = None
 
     async def start(self) -> None:
-        """Start the server, connect to it, and list its tools. Raises ToolboxFailed in bounded time."""
+        """Start the server, connect to it, list its tools: in bounded time. Raises ToolboxFailed, SandboxRefused."""
         try:
             if self._process:
                 await self._process.start()
@@ -98,7 +102,7 @@ class ToolboxServer:
             await asyncio.shield(asyncio.ensure_future(connection.close()))
 
     def _make_connection(self) -> Connection:
-        return Connection(self._spec, self._log)
+        return Connection(self._spec, self._log, self._sandboxes)
 
     def _failed(self, event: str, reason: str) -> ToolboxFailed:
         self.broken = True
@@ -112,9 +116,11 @@ async def _opened(connection: Connection, seconds: float) -> list[Tool]:
             return await connection.open()
     except TimeoutError:
         raise ConnectionLost(f"no answer within {seconds:g} s") from None
+    except SandboxRefused:
+        raise
     except Exception as error:  # whatever a foreign server does at its start is its failure
         raise ConnectionLost(error_text(error)) from None
 
 
-def _process(spec: ServerSpec, log: ServerLog) -> ServerProcess | None:
-    return ServerProcess(spec.params, log, spec.folder) if spec.params.command and spec.params.kind != "stdio" else None
+def _process(spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes) -> ServerProcess | None:
+    return ServerProcess(spec, log, sandboxes) if spec.params.command and spec.params.kind != "stdio" else None

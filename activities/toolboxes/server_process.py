@@ -1,18 +1,19 @@
-"""The process of an MCP server that is reached over HTTP (specification section 1: `streamable` with a `command`)."""
+"""The process of an MCP server that the worker starts (specification section 1)."""
 
 import asyncio
-import ctypes
 import os
-import signal
-import sys
 import sysconfig
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from activities.process.process_group import end_group
+from activities.guardian.guarded_process import GuardedProcess
+from activities.guardian.pipes import NOTHING, Streams
 from activities.process.secrets import mask_all
+from activities.sandbox.sandboxes import Program, Sandboxes, check_begun
 from activities.toolboxes import python_command
-from grammar.documents.models import ServerParams
+from activities.toolboxes.server_spec import ServerSpec
+from grammar.documents.sandbox import IN_SANDBOX, UNREACHABLE
+from grammar.errors import SandboxRefused
 
 PASSED_THROUGH = (
     "HOME", "PATH", "LOGNAME", "SHELL", "TERM", "USER",
@@ -68,14 +69,27 @@ class ServerLog:
         return bool(written)
 
 
-class ServerProcess:
-    """Run the process of a server that is reached over HTTP, in a process group of its own."""
+async def start_stdio(spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes) -> GuardedProcess:
+    """Start a server that is reached over its stdin and stdout. Raises SandboxRefused, OSError and ValueError."""
+    return await sandboxes.start(_program(spec), spec.policy, Streams(stderr=log.file.fileno()))
 
-    def __init__(self, params: ServerParams, log: ServerLog, folder: str | None = None) -> None:
-        self._params = params
-        self._folder = folder
+
+def _program(spec: ServerSpec) -> Program:
+    params = spec.params
+    command = params.command or ""
+    argv = [command, *python_command.arguments(command, params.args, params.env)]
+    env = {IN_SANDBOX: "1", **params.env} if spec.policy else params.env
+    return Program(argv, env, inherited_environment(os.environ), spec.folder, sysconfig.get_path("scripts"))
+
+
+class ServerProcess:
+    """Run the process of a server that is reached over HTTP."""
+
+    def __init__(self, spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes) -> None:
+        self._spec = spec
         self._log = log
-        self._process: asyncio.subprocess.Process | None = None
+        self._sandboxes = sandboxes
+        self._process: GuardedProcess | None = None
 
     @property
     def running(self) -> bool:
@@ -85,17 +99,15 @@ class ServerProcess:
     async def start(self, seconds: float = PORT_TIMEOUT) -> None:
         """Start the process, and return when its port accepts connections.
 
-        Raises OSError where it does not within `seconds`, or the port is taken; ValueError for a url without a host.
+        Raises OSError where it does not within `seconds`, or the port is taken; ValueError for a url without a host;
+        SandboxRefused.
         """
-        address = _address(self._params.url or "")
+        if self._spec.policy and self._spec.policy.network != "all":
+            raise SandboxRefused(f"toolbox {self._spec.name}: {UNREACHABLE}")
+        address = _address(self._spec.params.url or "")
         await _wait_until_free(*address, seconds=PORT_FREE_TIMEOUT)
-        self._process = await asyncio.create_subprocess_exec(
-            self._params.command or "",
-            *python_command.arguments(self._params.command or "", self._params.args, self._params.env),
-            stdin=asyncio.subprocess.DEVNULL, stdout=self._log.file, stderr=self._log.file,
-            env=environment(os.environ, self._params.env), cwd=self._folder,
-            start_new_session=True, preexec_fn=_die_with_parent(),
-        )  # fmt: skip
+        log = self._log.file.fileno()
+        self._process = await self._sandboxes.start(_program(self._spec), self._spec.policy, Streams(NOTHING, log, log))
         try:
             async with asyncio.timeout(seconds):
                 await self._wait_until_accepting(*address)
@@ -105,23 +117,24 @@ class ServerProcess:
     async def _wait_until_accepting(self, host: str, port: int) -> None:
         while not await _accepts(host, port):
             if self._process and self._process.returncode is not None:
+                check_begun(self._process, self._log.tail())
                 raise OSError(f"it ended with exit code {self._process.returncode}")
             await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
-        """End the process group, if the process was started."""
+        """End the process and all that it started, if there is one."""
         if self._process:
-            await end_group(self._process)
+            await self._process.end()
 
 
-def environment(process: Mapping[str, str], toolbox: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a server process: PASSED_THROUGH of the worker's, and the toolbox's `env`.
+def inherited_environment(process: Mapping[str, str]) -> dict[str, str]:
+    """Return what a server without a sandbox gets of the worker's environment: PASSED_THROUGH.
 
     Commands of this installation are found last on PATH.
     """
     passed = {name: process[name] for name in PASSED_THROUGH if name in process}
     path = os.pathsep.join(filter(None, [passed.get("PATH"), sysconfig.get_path("scripts")]))
-    return {**passed, "PATH": path, **toolbox}
+    return {**passed, "PATH": path}
 
 
 def _address(url: str) -> tuple[str, int]:
@@ -149,18 +162,3 @@ async def _accepts(host: str, port: int) -> bool:
         return False
     writer.close()
     return True
-
-
-def _die_with_parent() -> Callable[[], None] | None:
-    """Return what a child calls so that it ends with this process, by SIGTERM, which launchers pass on. Linux only."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    parent = os.getpid()
-
-    def set_death_signal() -> None:
-        prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return set_death_signal

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from grammar.documents.models import ServerParams
+from grammar.documents.sandbox import Policy
 
 START_TIMEOUT = 60.0
 
@@ -12,10 +13,11 @@ class ServerSpec:
     """The server of a toolbox: the toolbox's name, and its parameters, rendered. They may hold secrets: not for logs.
 
     `request_timeout`: seconds that one request to the server may take. `folder`: where its process runs, if it has one;
-    None: where the worker does.
+    None: where the worker does. `policy`: what its process may reach; None: it has no sandbox.
     """
 
     name: str
     params: ServerParams = field(repr=False)
     request_timeout: float
     folder: str | None = None
+    policy: Policy | None = None

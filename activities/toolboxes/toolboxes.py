@@ -47,10 +47,18 @@ class Toolboxes:
     async def servers(
         self, resolved: Sequence[ResolvedServer], request: AgentRequest
     ) -> AsyncIterator[dict[str, ToolboxServer]]:
-        """Yield each toolbox's server, by the toolbox's reference; at the end they go back. Raises ToolboxFailed."""
-        timeouts = {name: toolbox.session_timeout for name, toolbox in request.toolboxes.items()}
-        folder = working_directory(request.folder).path
-        specs = [ServerSpec(server.name, server.params, timeouts[server.name], folder) for server in resolved]
+        """Yield each toolbox's server, by the toolbox's reference; at the end they go back.
+
+        Raises ToolboxFailed and SandboxRefused.
+        """
+        specs = [self._spec(server, request) for server in resolved]
         task = f"{activity.info().workflow_run_id}/{request.task}"
         async with self._pool.servers(specs, task) as servers:
             yield dict(zip(request.toolboxes, servers, strict=True))
+
+    def _spec(self, server: ResolvedServer, request: AgentRequest) -> ServerSpec:
+        toolbox = request.toolboxes[server.name]
+        folder = working_directory(request.folder).path
+        choice = request.sandbox if toolbox.sandbox is None else toolbox.sandbox
+        policy = self._pool.sandboxes.policy(choice) if server.params.command else None
+        return ServerSpec(server.name, server.params, toolbox.session_timeout, folder, policy)

@@ -8,6 +8,7 @@ from grammar.documents.models import (
     Price,
     Prompt,
     Retry,
+    SandboxChoice,
     ServerParams,
     Task,
     Taskflow,
@@ -58,6 +59,19 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "schedule_to_close_timeout": "How long all attempts may take together. Unless set, `24h`.",
         "heartbeat_timeout": "No sign of life for so long: the worker is lost. Unless set, `60s`.",
         "on_failure": "What a failure that ends the run does: `park` it until a person decides, or `fail`.",
+        "sandbox": "What holds its script, and the processes of its toolboxes that name no other: `workspace` (its "
+        "folder, no network), `offline` (no network), or a policy. Unless set, nothing does.",
+    },
+    SandboxChoice: {
+        "preset": "What holds where the rest says nothing. `workspace`: the run's folder may be written, the system "
+        "be read, there is no network. `offline`: files as without a sandbox, no network.",
+        "read": "What else may be read: paths in the run's folder, absolute ones, or such as `~/.cargo`.",
+        "write": "What may be written, instead of the run's folder: paths of the same kinds.",
+        "network": "`none`, `all`, or a list of HOST:PORT that may be asked over HTTP.",
+        "memory": "How much its processes may take together: `512M`, `4G`, or bytes. Unless set, `4G`.",
+        "processes": "How many processes and threads there may be at once. Unless set, 512.",
+        "cpu": "How much CPU time its processes may take together: `10m`, `2h`. Unless set, as much as they do.",
+        "disk": "How much its processes may write to disk together: `512M`, `20G`. Unless set, `10G`.",
     },
     Retry: {
         "maximum_attempts": "How often a task is tried; 5 for an agent and 1 for a script unless set.",
@@ -80,6 +94,7 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "server_prompt": "What the agent is told about these tools.",
         "confirm": "Tools that ask a person before they run, unless the task is headless.",
         "client_session_timeout": "Seconds that one request may take; 0: 120.",
+        "sandbox": "What holds its process: `none`, `workspace`, `offline`, or a policy. Else what the task says.",
     },
     ServerParams: {
         "kind": "How to talk to it: a process of our own (`stdio`), or a URL (`sse`, `streamable`).",

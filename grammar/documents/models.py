@@ -1,12 +1,13 @@
-"""The documents a person writes, as data (specification sections 1, 3 and 8)."""
+"""The documents a person writes, as data (specification sections 1, 3, 8 and 10)."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
 from grammar.documents.durations import LONGEST
 from grammar.documents.field_types import Identifier, Schema, Seconds, Settings, Text
+from grammar.documents.sandbox import PRESETS, UNREACHABLE, Addresses, Policy, PolicyPath, Preset, Size
 
 
 class Document(BaseModel):
@@ -48,6 +49,44 @@ class Retry(Document):
         if self.maximum_interval < self.initial_interval:
             raise ValueError("maximum_interval must not be less than initial_interval")
         return self
+
+
+class SandboxChoice(Document):
+    """What holds a script or a server process: a preset, and what differs from it (specification section 10)."""
+
+    # A limit that is misspelt, or that only a newer version knows, must not be left out.
+    model_config = ConfigDict(extra="forbid")
+
+    preset: Preset = "workspace"
+    read: tuple[PolicyPath, ...] | None = None
+    write: tuple[PolicyPath, ...] | None = None
+    network: Addresses | None = None
+    memory: Size | None = None
+    processes: int | None = Field(default=None, ge=8, le=1_000_000)
+    cpu: Seconds | None = None
+    disk: Size | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, data: Any) -> Any:
+        return {"preset": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _something_to_hold(self) -> "SandboxChoice":
+        if self.preset == "none" and self._said:
+            raise ValueError(f"`none` is no sandbox: {', '.join(self._said)} would mean nothing; use another preset")
+        return self
+
+    @property
+    def policy(self) -> Policy | None:
+        """Return what it lets through; None: everything."""
+        preset = PRESETS.get(self.preset)
+        return preset._replace(**self._said) if preset else None
+
+    @property
+    def _said(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in Policy._fields}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 class ModelChoice(Document):
@@ -98,6 +137,7 @@ class Task(Document):
     schedule_to_close_timeout: Seconds = 24 * 3600.0
     heartbeat_timeout: Seconds = 60.0
     on_failure: Literal["park", "fail"] = "park"
+    sandbox: SandboxChoice | None = None
 
     TURNS: ClassVar[int] = 50
 
@@ -168,6 +208,11 @@ class ServerParams(Document):
             raise ValueError(f"a {self.kind} server needs a `url`")
         return self
 
+    def is_held_unreachably_by(self, sandbox: SandboxChoice) -> bool:
+        """Return whether the worker would start the server in that sandbox, and could not reach it there."""
+        policy = sandbox.policy
+        return bool(policy and policy.network != "all" and self.command and self.kind != "stdio")
+
     def templates(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yield every text that is a template, with the path to it: `("args", 0)`."""
         singles = (("command", self.command), ("url", self.url))
@@ -184,8 +229,20 @@ class Toolbox(Document):
     server_prompt: str = ""
     confirm: tuple[str, ...] = ()
     client_session_timeout: float = Field(default=0, ge=0, le=LONGEST)
+    sandbox: SandboxChoice | None = None
 
     DEFAULT_SESSION_TIMEOUT: ClassVar[float] = 120.0
+
+    @field_validator("sandbox")
+    @classmethod
+    def _holds_a_process(cls, value: SandboxChoice | None, info: ValidationInfo) -> SandboxChoice | None:
+        params: ServerParams | None = info.data.get("server_params")
+        if value and value.policy and params:
+            if not params.command:
+                raise ValueError("no process of the worker's is there to hold: the server runs at its `url`")
+            if params.is_held_unreachably_by(value):
+                raise ValueError(UNREACHABLE)
+        return value
 
     @property
     def session_timeout(self) -> float:

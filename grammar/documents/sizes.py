@@ -9,7 +9,7 @@ MOST = 1024**5
 
 
 def parse_size(value: object) -> int:
-    """Return the bytes that `512M`, `4G` or a number means: each step is 1024.
+    """Return the bytes that `512M`, `4G` or a number means (specification section 10): each step is 1024.
 
     Raises ValueError, with what to write.
     """

@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from grammar.documents.models import Task, Toolbox
+from grammar.documents.models import SandboxChoice, Task, Toolbox
 from grammar.documents.references import Place
+from grammar.documents.sizes import spoken_size
 from grammar.dot_env_rules import from_dot_env
 from grammar.loading.bundle import Loaded
 from grammar.loading.model_list import ModelUse, models_of
@@ -39,6 +40,8 @@ class InspectedScript(BaseModel):
     """The script; it is no template."""
     repeats: bool
     """Whether it runs once for each item."""
+    sandbox: str
+    """What holds it, as `workspace, network: pypi.org:443`; `none`: nothing."""
 
 
 class InspectedAgents(BaseModel):
@@ -56,6 +59,8 @@ class InspectedAgents(BaseModel):
     """Whether tools that ask a person first are called unasked."""
     repeats: bool
     """Whether they run once for each item."""
+    sandbox: str
+    """What holds the processes of toolboxes that do not say so themselves; `none`: nothing."""
 
 
 class InspectedToolbox(BaseModel):
@@ -75,6 +80,8 @@ class InspectedToolbox(BaseModel):
     """The names of the headers that it is sent."""
     confirm: list[str]
     """The tools that ask a person first, but in a task that is headless."""
+    sandbox: str
+    """What holds its process; `none`: nothing; empty: what the task says, or there is no process here."""
 
 
 class InspectedHost(BaseModel):
@@ -141,7 +148,8 @@ def inspect(loaded: Loaded, environ: Mapping[str, str]) -> Inspection:
 
 
 def _script(task: Task) -> InspectedScript:
-    return InspectedScript(task=task.name or "", script=task.run or "", repeats=task.repeats)
+    sandbox = _sandbox(task.sandbox) or "none"
+    return InspectedScript(task=task.name or "", script=task.run or "", repeats=task.repeats, sandbox=sandbox)
 
 
 def _agents(task: Task, bundle: Bundle) -> InspectedAgents:
@@ -152,6 +160,7 @@ def _agents(task: Task, bundle: Bundle) -> InspectedAgents:
         blocked_tools=list(task.blocked_tools),
         headless=task.headless,
         repeats=task.repeats,
+        sandbox=_sandbox(task.sandbox) or "none",
     )
 
 
@@ -165,7 +174,23 @@ def _toolbox(name: str, box: Toolbox) -> InspectedToolbox:
         sets=list(params.env),
         headers=[*params.headers, *params.optional_headers],
         confirm=list(box.confirm),
+        sandbox=_sandbox(box.sandbox),
     )
+
+
+def _sandbox(choice: SandboxChoice | None) -> str:
+    """The preset, and what differs from it; empty where nothing is said."""
+    said = choice.model_dump(exclude={"preset"}, exclude_none=True) if choice else {}
+    parts = (f"{name}: {_value(name, value)}" for name, value in said.items())
+    return ", ".join([choice.preset, *parts]) if choice else ""
+
+
+def _value(name: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "nothing"
+    if isinstance(value, int) and name in ("memory", "disk"):
+        return spoken_size(value)
+    return f"{value:g} s" if isinstance(value, float) else str(value)
 
 
 def _hosts(models: list[ModelUse], toolboxes: list[InspectedToolbox]) -> Iterator[InspectedHost]:

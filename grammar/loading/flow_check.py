@@ -1,10 +1,12 @@
 """What must hold between the parts of a flow, known before it runs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Task, Taskflow
+from grammar.documents.sandbox import UNREACHABLE
 from grammar.loading import data_flow
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
@@ -36,6 +38,7 @@ def check(
             task_source.problem(message, field) for field, message in data_flow.unlikely_model_names(task, config)
         ]
         library.problems += _unsupported_models(task_source, task, config)
+        library.problems += _unreachable_servers(task_source, task, library)
         for path, message in literal_templates.warnings(task):
             library.note(task_source.problem(message, *path), certain=False)
         if task.id in ids:
@@ -50,6 +53,17 @@ def _unsupported_models(task_source: TaskSource, task: Task, config: ModelConfig
     for index, choice in enumerate(task.choices if task.run is None else ()):
         if message := model_choice.cannot_run(task, config, index):
             yield task_source.problem(message, *(("models", index) if choice else ("model",)))
+
+
+def _unreachable_servers(task_source: TaskSource, task: Task, library: Library) -> Iterator[Problem]:
+    """Servers that would be started in the task's sandbox, and not be reached there."""
+    of_agents = (library.personalities[name].toolboxes for name in task.agents if name in library.personalities)
+    names = chain.from_iterable(of_agents) if task.toolboxes is None else task.toolboxes
+    for name in dict.fromkeys(names):
+        toolbox = library.toolboxes.get(name)
+        held = task.sandbox if toolbox and not toolbox.sandbox else None
+        if toolbox and held and toolbox.server_params.is_held_unreachably_by(held):
+            yield task_source.problem(f"toolbox {name}: {UNREACHABLE}; give the toolbox one of its own", "sandbox")
 
 
 def _check_outputs(task_sources: Sequence[TaskSource], parsed: Sequence[Task], library: Library) -> None:

@@ -3,12 +3,13 @@
 An unknown field breaks them, as it does with `--strict`: that is how an editor finds a misspelt one.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 from grammar.documents.descriptions import FIELDS, SETTINGS
 from grammar.documents.descriptions import KINDS as DESCRIPTIONS
 from grammar.documents.field_types import SUPPORTED
 from grammar.documents.models import KINDS, Document, Task
+from grammar.documents.sandbox import Preset
 from grammar.loading.source import HEADER
 
 SchemaMap = dict[str, Any]
@@ -30,6 +31,9 @@ def schema(kind: str) -> SchemaMap:
         found["properties"] |= _tasks(found["properties"])
     if "ModelChoice" in parts:
         parts["ModelChoice"] = {"anyOf": [{"type": "string"}, parts["ModelChoice"]]}
+    if "SandboxChoice" in parts:
+        preset = {"enum": list(get_args(Preset))}
+        parts["SandboxChoice"] = {"anyOf": [preset, parts["SandboxChoice"]]}
     frame = {"$schema": _DIALECT, "title": kind, "description": DESCRIPTIONS[kind]}
     return {**frame, **found, **({_DEFINED: parts} if parts else {})}
 

@@ -181,6 +181,7 @@ def _message(error: Any) -> str:
         "dict_type": f"must be a map, not {got}",
         "model_type": f"must be a map, not {got}",
         "missing": "is required",
+        "extra_forbidden": "unknown field, and none is ignored here",
         "too_short": "must not be empty",
     }.get(error["type"])
     return wanted or str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, JsonValue
 
 from grammar.documents.field_types import Schema
-from grammar.documents.models import Personality, Task, Toolbox
+from grammar.documents.models import Personality, SandboxChoice, Task, Toolbox
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import StoredDocument, ToolResult, Value
 from grammar.messages.activity_results import Leg, StoredPage
@@ -123,6 +123,8 @@ class AgentRequest(BaseModel):
     """How many bytes of JSON the result may have; a larger one goes to payload storage, where there is one."""
     folder: str = ""
     """Where the processes of toolboxes run, if the worker has it: the folder the run was started in. Empty: its own."""
+    sandbox: SandboxChoice | None = None
+    """What holds the processes of toolboxes that say nothing of it themselves; None: nothing."""
 
 
 class ShellRequest(BaseModel):
@@ -144,6 +146,8 @@ class ShellRequest(BaseModel):
     """How many bytes of JSON the result may have; a larger one goes to payload storage, where there is one."""
     folder: str = ""
     """Where the script runs, if the worker has it: the folder that the run was started in. Empty: the worker's own."""
+    sandbox: SandboxChoice | None = None
+    """What holds the script; None: nothing."""
 
 
 class GatheredBranch(BaseModel):

@@ -4,16 +4,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from grammar.documents.sandbox import IN_SANDBOX
 from grammar.errors import UserError
 
 
 def state_folder(variable: str, name: str) -> Path:
     """Return the folder that the environment `variable` names, else `name` in the platform's state directory.
 
-    It is created if it is not there. Raises UserError where it cannot be, or a link in the working directory, where
-    anybody may have put it, leads elsewhere.
+    It is created if it is not there. Raises UserError where it cannot be, where a sandbox would lose it, or where a
+    link in the working directory, where anybody may have put it, leads elsewhere.
     """
     configured = os.environ.get(variable)
+    if not configured and os.environ.get(IN_SANDBOX):
+        raise UserError(f"a sandbox does not show the state folder; set {variable} to a folder in that of the run")
     folder = Path(configured).expanduser() if configured else _default(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)

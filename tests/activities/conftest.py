@@ -15,12 +15,13 @@ from activities.agents.model_clients import ModelClients
 from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
+from activities.sandbox.sandboxes import Sandboxes
 from activities.shell import ShellActivity
 from activities.storage.documents import Documents
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
 from grammar.documents.field_types import Schema
-from grammar.documents.models import Personality
+from grammar.documents.models import Personality, SandboxChoice
 from grammar.messages.activity_requests import KEPT_OF_TASK, AgentRequest, AgentSpec, ShellRequest, TemplateContext
 from grammar.messages.activity_results import BranchResult
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
@@ -41,14 +42,24 @@ class Bench:
     journals: JournalStore | None = None
     documents: Documents | None = None
     background: Background | None = None
+    sandboxes: Sandboxes | None = None
 
     async def shell(
-        self, script: str, outputs: Schema | None = None, kept: int = KEPT_OF_TASK, folder: str = "", **env: str
+        self,
+        script: str,
+        outputs: Schema | None = None,
+        kept: int = KEPT_OF_TASK,
+        folder: str = "",
+        sandbox: SandboxChoice | None = None,
+        **env: str,
     ) -> BranchResult:
         """Run a script. `env`: the task's."""
         context = TemplateContext(env=env, key=KEY)
-        request = ShellRequest(script=script, outputs=outputs, surroundings=context, kept=kept, folder=folder)
-        return await self.env.run(ShellActivity(self.renderer, self.documents, self.background).run_shell, request)
+        request = ShellRequest(
+            script=script, outputs=outputs, surroundings=context, kept=kept, folder=folder, sandbox=sandbox
+        )
+        activity = ShellActivity(self.renderer, self.documents, self.background, self.sandboxes)
+        return await self.env.run(activity.run_shell, request)
 
     async def agent(self, prompt: str = "hi", **fields: Any) -> BranchResult:
         """Run an agent. `fields`: of the request; `env`: the task's."""

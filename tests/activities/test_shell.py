@@ -153,13 +153,16 @@ async def test_what_a_failed_script_leaves_behind_is_ended(bench: Bench, tmp_pat
 def test_nothing_outlives_a_worker_that_is_killed() -> None:
     program = """
 import asyncio, os
+from activities.guardian.guarded_process import start
+from activities.guardian.messages import StartRequest
+from activities.guardian.pipes import Streams
 from activities.process.background import Background
 async def main():
-    child = await asyncio.create_subprocess_exec("bash", "-c", "sleep 600 >/dev/null & echo $!", stdout=-1,
-                                                 start_new_session=True)
+    script = "sleep 600 >/dev/null & echo $!"
+    child = await start(StartRequest(["bash", "-c", script], dict(os.environ)), Streams())
     pid = (await child.stdout.readline()).decode().strip()
     await child.wait()
-    await Background(lambda _: asyncio.sleep(60)).keep(child.pid, "run")
+    Background(lambda _: asyncio.sleep(60)).keep(child, "run")
     print(pid, flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())

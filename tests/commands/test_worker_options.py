@@ -1,5 +1,7 @@
 """The worker's numbers: what is out of all bounds is refused, in one line."""
 
+from pathlib import Path
+
 import pytest
 
 import worker
@@ -17,6 +19,7 @@ from grammar.errors import UserError
         ("--graceful-shutdown-timeout nan", "--graceful-shutdown-timeout"),
         ("--graceful-shutdown-timeout inf", "--graceful-shutdown-timeout"),
         ("--graceful-shutdown-timeout 1e300", "--graceful-shutdown-timeout"),
+        ("--require-sandbox none", "--require-sandbox"),
         ("--no-such-option", "--no-such-option"),
     ],
 )
@@ -26,3 +29,11 @@ def test_out_of_bounds(monkeypatch: pytest.MonkeyPatch, words: str, option: str)
         worker.execute()
     assert option in str(told.value)
     assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_sandbox_that_is_required_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sys.argv", ["worker.py"])
+    monkeypatch.setenv("TASKFLOW_REQUIRE_SANDBOX", "workspace")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="this worker has no `bwrap`: install it"):
+        worker.execute()

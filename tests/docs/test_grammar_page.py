@@ -19,6 +19,7 @@ from grammar.documents.models import (
     Price,
     Prompt,
     Retry,
+    SandboxChoice,
     ServerParams,
     Task,
     Taskflow,
@@ -42,9 +43,13 @@ TABLES: dict[str, type[Document]] = {
     "field of a model config": ModelConfig,
     "field of an entry of `prices`": Price,
     "field of a prompt": Prompt,
+    "field of `sandbox`": SandboxChoice,
 }
 # Defaults that hold only as long as something else does not say more: told in words.
-WORDS = {"name", "toolboxes", "timeout", "maximum_attempts"}
+WORDS = {
+    "name", "toolboxes", "timeout", "maximum_attempts", "sandbox",
+    "read", "write", "network", "memory", "processes", "disk",
+}  # fmt: skip
 
 
 def test_there_is_an_example_of_each_kind_and_each_transport() -> None:
@@ -78,7 +83,7 @@ def test_tables_have_every_field_once(heading: str, model: type[Document]) -> No
 
 
 def test_no_kind_of_document_is_left_out() -> None:
-    parts = {ModelChoice, Price, Retry, ServerParams, Task}
+    parts = {ModelChoice, Price, Retry, SandboxChoice, ServerParams, Task}
     assert set(TABLES.values()) == {*KINDS.values(), *parts}
     assert {row[0].strip("`") for row in table("kind", PAGE)} == set(KINDS)
 

@@ -7,7 +7,7 @@ import subprocess
 
 from tests.e2e.conftest import Desk, Scripted, end
 from tests.support.scripted_endpoint import Match, Reply, ScriptedEndpoint
-from tests.support.waiting import until
+from tests.support.waiting import gone, until
 
 FLOW = """
 taskflow:
@@ -97,3 +97,24 @@ def test_starter_group_killed_then_adopted_by_a_worker(desk: Desk, scripted: Scr
     assert asked(endpoint) == EXPECTED
     address = f"127.0.0.1:{json.loads((desk.state / 'server.json').read_text())['port']}"
     until(lambda: "COMPLETED" in desk.temporal("workflow", "describe", "-w", "nightly", address=address).upper())
+
+
+STUBBORN = """
+taskflow:
+  - task:
+      run: |
+        setsid bash -c 'trap "" TERM HUP; echo $$ > left; while :; do sleep 600; done' &
+        echo $$ > script
+        sleep 600
+"""
+
+
+def test_nothing_is_left_of_a_starter_and_its_worker(desk: Desk) -> None:
+    desk.write("flow.yaml", STUBBORN)
+    starter = desk.start("flow.yaml")
+    files = [desk.folder / "left", desk.folder / "script"]
+    until(lambda: all(file.exists() and file.read_text().strip() for file in files), 40)
+    (worker,) = [one for one in desk.processes() if "--run" in one.cmdline()]
+    starter.kill()
+    worker.kill()
+    until(lambda: all(gone(int(file.read_text())) for file in files), 10)

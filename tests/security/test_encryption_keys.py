@@ -23,7 +23,7 @@ import pytest
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
-from activities.shell import environment
+from activities.shell import inherited_environment
 from grammar.errors import MissingKey, MissingVariable, UserError
 from grammar.templating.templates import Environ
 from runtime.encryption import configured
@@ -109,7 +109,7 @@ def test_keys_come_from_one_place(monkeypatch: pytest.MonkeyPatch, file: Path) -
 def test_no_script_and_no_template_gets_the_keys() -> None:
     process = {f"TASKFLOW_ENCRYPTION_KEYS{source}": "x" for source in ("", "_FILE", "_COMMAND")}
     process |= {"TASKFLOW_CODEC_TOKEN": "x", "TASKFLOW_STATE_DIR": "kept"}
-    assert environment(process, {}) == {"TASKFLOW_STATE_DIR": "kept"}
+    assert inherited_environment(process) == {"TASKFLOW_STATE_DIR": "kept"}
     for name in process.keys() - {"TASKFLOW_STATE_DIR"}:
         with pytest.raises(MissingVariable):
             Environ(process)(name)

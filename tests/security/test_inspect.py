@@ -99,6 +99,27 @@ def test_a_variable_that_the_worker_may_not_read_is_told(hostile: HostileFolder)
     assert [one.standing for one in told.variables if one.name == "MODEL_KEY"] == ["set"]
 
 
+def test_what_holds_a_script_and_a_server_is_told(hostile: HostileFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    hostile.write("box.yaml", "server_params: {kind: stdio, command: x}\nsandbox: none\n")
+    tasks = [
+        "{run: a}",
+        "{run: b, sandbox: {network: [pypi.org:443], memory: 8G, write: [], cpu: 2m}}",
+        "{agents: [./who.yaml], user_prompt: x, toolboxes: [./box.yaml], sandbox: offline}",
+    ]
+    told = found(hostile, flow_yaml="taskflow:\n" + "".join(f"  - task: {task}\n" for task in tasks))
+    assert [script.sandbox for script in told.scripts] == [
+        "none",
+        "workspace, write: nothing, network: pypi.org:443, memory: 8G, cpu: 120 s",
+    ]
+    assert [agents.sandbox for agents in told.agents] == ["offline"]
+    assert [box.sandbox for box in told.toolboxes if box.name == "box.yaml"] == ["none"]
+    assert command.inspect("flow.yaml") == 0
+    printed = capsys.readouterr().out
+    assert "in a sandbox: workspace, write: nothing" in printed
+    assert "servers in a sandbox: offline" in printed
+    assert "in no sandbox" in printed
+
+
 def test_the_hash_is_that_of_the_run(hostile: HostileFolder) -> None:
     assert found(hostile).hash == load(LoadOptions("flow.yaml")).bundle.hash
 

@@ -10,13 +10,12 @@
 | user, password and query of a URL in an error | `bare_urls` in `Secrets.told` | yes |
 | /proc/PID/environ of a process of ours | `_clear_initial_environment()` in `make_private` | yes |
 | /proc/PID/mem of a process of ours, by the same user | `prctl` in `make_private` | yes |
-| /proc/PID/environ of the renderer, a guard, the supervisor | `env=` where it is started | yes |
+| /proc/PID/environ of the renderer, the guardian, the supervisor | `env=` where it is started | yes |
 | a script that would inherit what a pattern denies | `fnmatchcase` in `shell.environment` | yes |
 | a log record with a secret | `self._mask` in `runtime.logs` | yes |
 | an error of the starter with a secret | `_masked` in `process_edge` | yes |
 """
 
-import asyncio
 import base64
 import json
 import logging
@@ -28,12 +27,13 @@ from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
 
 import httpx2
+import psutil
 import pytest
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
 
+from activities.guardian.client import _start
 from activities.process.activity_errors import one_line
-from activities.process.background import Background
 from activities.process.secrets import Secrets, mask_all
 from activities.process.stdout import PIECE
 from activities.storage.journal_files import JournalFiles
@@ -214,20 +214,13 @@ async def test_a_child_that_needs_no_variables_has_none(bench: Bench, monkeypatc
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
-async def test_a_guard_has_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guardian_has_no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_API_TOKEN", TOKEN)
-
-    async def never(_: str) -> None:
-        await asyncio.Event().wait()
-
-    background = Background(never)
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as left:
-        await background.keep(left.pid, "run")
-        (guard,) = background._guards["run"]
-        assert b"PATH" in readable(guard.pid) or os.geteuid()
-        assert TOKEN.encode() not in readable(guard.pid)
-        left.kill()
-    await background.close()
+    before = {child.pid for child in psutil.Process().children()}
+    with _start():
+        (guardian,) = (child for child in psutil.Process().children() if child.pid not in before)
+        assert b"PATH" in readable(guardian.pid) or os.geteuid()
+        assert TOKEN.encode() not in readable(guardian.pid)
 
 
 def test_the_supervisor_has_no_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

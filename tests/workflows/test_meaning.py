@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from grammar.documents.models import ModelChoice, Retry, Task
+from grammar.documents.models import ModelChoice, Retry, SandboxChoice, Task
 from grammar.documents.values import ToolResult
 from grammar.messages.activity_requests import AgentRequest, ShellRequest
 from grammar.messages.activity_results import BranchResult
@@ -43,13 +43,14 @@ async def test_what_a_task_says_reaches_its_agent(runner: FlowRunner) -> None:
     fields: dict[str, Any] = {
         "capture": "response", "max_steps": 7, "blocked_tools": ("rm",), "headless": True,
         "exclude_from_context": True, "outputs": {"type": "object"}, "outputs_retries": 3, "env": {"A": "b"},
-        "model": "some-model", "model_settings": {"temperature": 1}, "toolboxes": (),
+        "model": "some-model", "model_settings": {"temperature": 1}, "toolboxes": (), "sandbox": "offline",
     }  # fmt: skip
     await runner.run(ask("a", **fields), ask("b", max_steps=0))
     first, second = asked
     assert (first.capture, first.max_turns, first.blocked_tools, first.headless) == ("response", 7, ["rm"], True)
     assert (first.exclude_from_context, first.outputs, first.outputs_retries) == (True, {"type": "object"}, 3)
     assert first.surroundings.env == {"A": "b"}
+    assert (first.sandbox, second.sandbox) == (SandboxChoice(preset="offline"), None)
     assert (first.model.name, first.model.settings) == ("some-model", {"temperature": 1})
     assert (second.capture, second.max_turns, second.headless, second.surroundings.env) == (
         "tool_result",
@@ -67,8 +68,10 @@ async def test_what_a_task_says_reaches_its_script(runner: FlowRunner) -> None:
         return said("x")
 
     runner.fakes.shell = answer
-    await runner.run(Task(name="a", run="echo {{ x }}", env={"A": "b"}, outputs={"type": "string"}))
+    held = SandboxChoice(memory=2**30)
+    await runner.run(Task(name="a", run="echo {{ x }}", env={"A": "b"}, outputs={"type": "string"}, sandbox=held))
     (request,) = asked
+    assert request.sandbox == held
     assert (request.script, request.surroundings.env, request.outputs) == (
         "echo {{ x }}",
         {"A": "b"},
