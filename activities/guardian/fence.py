@@ -30,12 +30,13 @@ _COUNTED_APART = [int(number) for number in re.findall(r"\d+", os.uname().releas
 
 
 class FencedStart:
-    """Hold the descriptors of one bubblewrap.
+    """Hold the descriptors of one bubblewrap. `first`: the first process in the sandbox; with it, all others end.
 
     Raises OSError where a path of the fence leads through a symbolic link, or is not there.
     """
 
     def __init__(self, fence: Fence) -> None:
+        self.first: int | None = None
         self._limits = fence.limits
         self._status, status = os.pipe()
         filtered, filter_ = os.pipe()
@@ -56,7 +57,8 @@ class FencedStart:
         for descriptor, _ in self._theirs:
             os.close(descriptor)
         with suppress(ValueError, KeyError, OSError):  # bubblewrap has failed, and tells on its stderr
-            _limit(json.loads(_line(self._status))["child-pid"], self._limits)
+            self.first = int(json.loads(_line(self._status))["child-pid"])
+            _limit(self.first, self._limits)
         with suppress(BrokenPipeError):
             os.write(self._hold, b"!")
         os.close(self._hold)
@@ -90,6 +92,15 @@ def _file_in_memory() -> int:
         return os.memfd_create("bubblewrap", flags | _EXECUTABLE)
     except OSError:  # before Linux 6.3, all of them are
         return os.memfd_create("bubblewrap", flags)
+
+
+def stand_out() -> None:
+    """Have this process run when it is due, whatever else there is, where it may ask for that: as root.
+
+    For root alone Linux does not count processes, so that it is up to looks to hold what starts them without end.
+    """
+    with suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 @contextmanager

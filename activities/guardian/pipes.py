@@ -77,5 +77,11 @@ class Pipes:
         transport, protocol = await loop.connect_write_pipe(
             lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), file
         )
-        self._ours.callback(transport.abort)
+        self._ours.callback(_abort, transport)
         return asyncio.StreamWriter(transport, protocol, None, loop)
+
+
+def _abort(transport: asyncio.WriteTransport) -> None:
+    """Close it, whatever is still to be written; asyncio refuses that of one that is closed."""
+    if not transport.is_closing() or transport.get_write_buffer_size():
+        transport.abort()

@@ -13,12 +13,12 @@ from typing import NamedTuple
 from activities.guardian.messages import SandboxLimits
 from activities.guardian.process_table import ProcessTable
 
-# Seconds between two looks, at least; and how many times as long as the look itself took.
-INTERVAL = 0.2
+# Seconds between two looks, at least; at most so many while nothing is done; and how many times as long as a look took.
+INTERVAL, IDLE_INTERVAL = 0.2, 1.0
 SPARING = 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
-# Bubblewrap's own two processes, and its thread.
+# Bubblewrap's own: one outside, one inside.
 _OF_BUBBLEWRAP = 2
 
 
@@ -37,6 +37,8 @@ class Watch:
     def __init__(self, limits: SandboxLimits) -> None:
         self._limits = limits
         self._table = ProcessTable(os.getpid())
+        self._interval = INTERVAL
+        self._last: Taken | None = None
         self._due = time.monotonic() + INTERVAL
 
     @property
@@ -50,11 +52,14 @@ class Watch:
             return None
         started = time.monotonic()
         pids = list(self._table.descendants())
-        found = beyond(usage(pids), self._limits)
+        taken = usage(pids)
+        found = beyond(taken, self._limits)
         if found == "memory" and shared_memory(pids) <= self._limits.memory:
             found = None  # what several have in common had been counted for each
+        self._interval = min(2 * self._interval, IDLE_INTERVAL) if taken == self._last else INTERVAL
+        self._last = taken
         ended = time.monotonic()
-        self._due = ended + max(INTERVAL, SPARING * (ended - started))
+        self._due = ended + max(self._interval, SPARING * (ended - started))
         return found
 
 

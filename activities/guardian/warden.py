@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from activities.guardian import kernel
-from activities.guardian.fence import FencedStart, expendable, listening_socket, sealed
+from activities.guardian.fence import FencedStart, expendable, listening_socket, sealed, stand_out
 from activities.guardian.messages import END, LISTENING, Fence, Report, StartRequest, encode_report, receive_request
 from activities.guardian.process_table import ProcessTable
 from activities.guardian.usage import Watch
@@ -90,6 +90,7 @@ class Warden:
         self._fenced = FencedStart(fence)
         with expendable():
             pid = _spawn(request, sealed(_path(request)), [*given, *self._fenced.given])
+        stand_out()
         self._fenced.release()
         self._watch = Watch(fence.limits)
         return pid
@@ -176,6 +177,7 @@ class _Ending:
     def __init__(self, child: int, fenced: FencedStart | None, grace_period: float = GRACE_PERIOD) -> None:
         # Bubblewrap ends by itself, and then tells how its program ended.
         self._told = {child} if fenced else set[int]()
+        self._first = fenced.first if fenced else None
         self._lost = set() if kernel.IS_LINUX else {child}
         self._table = ProcessTable(os.getpid())
         self._deadline = time.monotonic() + grace_period
@@ -183,8 +185,12 @@ class _Ending:
 
     def step(self) -> float:
         """Send what is due, and return the seconds until the next look."""
+        is_over = time.monotonic() >= self._deadline
+        if is_over and self._first is not None:
+            send(self._first, signal.SIGKILL)  # the kernel ends all others with it
+            self._first = None
         family = self._table.descendants()
-        if time.monotonic() < self._deadline:
+        if not is_over:
             for pid in {*family, *(-group for group in self._lost)} - self._told:
                 send(pid, signal.SIGTERM)
                 send(pid, signal.SIGCONT)

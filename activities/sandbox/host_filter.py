@@ -23,7 +23,7 @@ VARIABLES = {
 }
 """What programs in the sandbox learn of the proxy by."""
 
-# Bytes, of all lines ahead of a request's body; bytes at a time; seconds.
+# Bytes, of all lines ahead of a request's body; bytes at a time; seconds; connections of one sandbox.
 MOST_OF_HEAD = 65_536
 CHUNK = 65_536
 CONNECT_TIMEOUT = 30.0
@@ -41,7 +41,6 @@ class HostFilter:
 
     def __init__(self, allowed: Sequence[str]) -> None:
         self._allowed = frozenset(allowed)
-        self._slots = asyncio.Semaphore(AT_ONCE)
         self._connections: set[asyncio.Task[None]] = set()
 
     async def serve(self, listening: socket.socket, until: Awaitable[object]) -> None:
@@ -57,15 +56,16 @@ class HostFilter:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        self._connections.add(task)
-        try:
-            async with self._slots:
+        with closing(writer):
+            if len(self._connections) >= AT_ONCE:  # each is one of the worker's descriptors
+                return
+            self._connections.add(task)
+            try:
                 await self._answer(reader, writer)
-        except (OSError, EOFError, asyncio.LimitOverrunError) as error:
-            log.debug("a connection through the filter of hosts ended: %s", error)
-        finally:
-            self._connections.discard(task)
-            writer.close()
+            except (OSError, EOFError, asyncio.LimitOverrunError) as error:
+                log.debug("a connection through the filter of hosts ended: %s", error)
+            finally:
+                self._connections.discard(task)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

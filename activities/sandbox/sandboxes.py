@@ -77,7 +77,8 @@ class Sandboxes:
         """Start the program. Raises SandboxRefused, OSError, and ValueError for a NUL."""
         if policy is None:
             env = {**program.inherited, **program.env}
-            return await guarded_process.start(StartRequest(list(program.argv), env, program.folder), streams)
+            folder = program.folder or _own_folder()
+            return await guarded_process.start(StartRequest(list(program.argv), env, folder), streams)
         bwrap = await self._availability.program()
         seen = view(policy, program.folder, self._hidden)
         request = StartRequest(
@@ -92,6 +93,14 @@ class Sandboxes:
             self._filters.add(serving)
             serving.add_done_callback(self._filters.discard)
         return process
+
+
+def _own_folder() -> str | None:
+    """Return where the worker runs; None where that was removed. The guardian runs elsewhere."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return None
 
 
 async def _started(request: StartRequest, streams: Streams) -> GuardedProcess:

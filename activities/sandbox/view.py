@@ -113,11 +113,12 @@ class _Grounds:
 
     def hide(self, paths: Sequence[Path]) -> None:
         keys = self._folder / KEYS
-        for path in [*paths, keys] if keys.is_file() else paths:
-            if path.resolve() == self._folder:
+        there = [path.resolve() for path in paths if path.exists()] + ([keys.resolve()] if keys.is_file() else [])
+        for path in sorted(there, key=lambda path: len(path.parts)):
+            if path == self._folder:
                 raise SandboxRefused(f"a sandbox hides {path}, and the run was started there: start it elsewhere")
-            if path.exists():
-                self._add(path.resolve(), "empty" if path.is_dir() else "blank")
+            if path in self._mounts or self._kind_above(path) in ("read", "write"):
+                self._mounts[path] = Mount(path, "empty" if path.is_dir() else "blank")
 
     def view(self) -> View:
         mounts = sorted({**self._pins(), **self._mounts}.values(), key=lambda mount: len(mount.path.parts))

@@ -1,6 +1,7 @@
 """What a policy lets through, and what goes on working in a sandbox (specification section 10)."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -128,6 +129,23 @@ def test_what_a_request_to_the_proxy_asks_for(head: str, address: str, sent: str
     request = host_filter.parse(f"{head}\r\n".encode())
     assert request.address == address
     assert sent is None or request.head.decode() == sent
+
+
+async def test_a_sandbox_takes_so_many_connections_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_filter, "AT_ONCE", 2)
+    is_over = asyncio.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    serving = asyncio.create_task(host_filter.HostFilter([]).serve(listening, is_over.wait()))
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    one_more = await asyncio.open_connection("127.0.0.1", port)
+    async with asyncio.timeout(10):
+        assert await one_more[0].read() == b""
+        is_over.set()
+        await serving
+        assert [await reader.read() for reader, _ in held] == [b"", b""]
+    for _, writer in [*held, one_more]:
+        writer.close()
 
 
 # What must go on working
