@@ -79,8 +79,10 @@ def sealed(program: str) -> str:
     """
     if not os.access(program, os.W_OK):
         return program
-    copy = _file_in_memory()
     with Path(program).open("rb") as original:
+        if original.read(2) == b"#!":  # a script around it, whose interpreter is the process, and opens it by its path
+            return program
+        copy = _file_in_memory()
         os.sendfile(copy, original.fileno(), 0, os.fstat(original.fileno()).st_size)
     fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
     return f"/proc/self/fd/{copy}"
