@@ -16,7 +16,6 @@ from commands.checked_words import LONGEST_ID
 from grammar.errors import UserError
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import WORKFLOW
-from runtime.runs import runs
 from tests.support.dev_server import DevServer
 
 WITH_RUN = [
@@ -24,8 +23,7 @@ WITH_RUN = [
     *("unpause", "cancel", "set-output ID 1", "run flow.yaml --from"),
 ]
 WITH_ID = [*WITH_RUN, "run flow.yaml --id", "schedule remove", "schedule add flow.yaml --cron @daily --id"]
-# They ask a worker; or what they say needs no bundle.
-ASKING = ("status", "manifest", "approve", "reject")
+# What they say needs no bundle.
 SIGNALLING = ("pause", "unpause", "cancel")
 NO_ID = {
     "": "'' is empty; is a variable of the shell not set?",
@@ -56,11 +54,9 @@ def filled(dev_server: DevServer) -> DevServer:
 
 @pytest.fixture
 def server(filled: DevServer, here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
-    """The server is the configured one, and no worker is waited for."""
+    """The server is the configured one."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", filled.address)
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(here / "state"))
-    monkeypatch.setattr(runs, "PATIENCE", 0)
-    monkeypatch.setattr(runs, "QUERY_TIMEOUT", 0.1)
     (here / "flow.yaml").write_text("taskflow:\n  - task: {name: a, run: ls}\n")
     yield filled
     assert not (here / "state").exists(), "no embedded server was started"
@@ -113,10 +109,7 @@ def test_an_id_of_somebody_elses_workflow(server: DevServer, monkeypatch: pytest
 @pytest.mark.parametrize("command", [command for command in WITH_RUN if command not in SIGNALLING])
 def test_a_run_of_another_version(server: DevServer, monkeypatch: pytest.MonkeyPatch, command: str, given: str) -> None:
     told = refused(monkeypatch, with_id(command, given))
-    if command in ASKING:
-        assert told == "no worker answers for the run; start one: python starter.py worker"
-    else:
-        assert told == f"run {given} cannot be read: another version of taskflow has started it"
+    assert told == f"run {given} cannot be read: another version of taskflow has started it"
 
 
 def test_runs_of_other_versions_are_listed(
