@@ -19,7 +19,6 @@ from commands.checked_words import LONGEST_ID
 from grammar.errors import UserError
 from grammar.exit_codes import ExitCode
 from grammar.messages.names import WORKFLOW
-from runtime.runs import runs
 from tests.support.dev_server import DevServer
 
 USE_EXISTING = WorkflowIDConflictPolicy.USE_EXISTING
@@ -64,11 +63,9 @@ def filled(dev_server: DevServer) -> DevServer:
 
 @pytest.fixture
 def server(filled: DevServer, here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DevServer]:
-    """The server is the configured one, and no worker is waited for."""
+    """The server is the configured one."""
     monkeypatch.setenv("TEMPORAL_ADDRESS", filled.address)
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(here / "state"))
-    monkeypatch.setattr(runs, "PATIENCE", 0)
-    monkeypatch.setattr(runs, "QUERY_TIMEOUT", 0.1)
     (here / "flow.yaml").write_text("taskflow:\n  - task: {name: a, run: ls}\n")
     yield filled
     assert not (here / "state").exists(), "no embedded server was started"
