@@ -113,7 +113,7 @@ async def test_a_rate_limit_ends_the_leg(
     leg = (await bench.agent()).leg
     assert leg
     assert (leg.reason, leg.delay, leg.turns) == ("rate_limited", seconds, 0)
-    assert leg.message == "429 slow down, ⟦key 0⟧"
+    assert leg.message == "429 slow down, ⟦env:AI_API_TOKEN⟧"
 
 
 async def test_secrets(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ async def test_secrets(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: py
     assert "hunter2-long" not in result.model_dump_json()
     endpoint.rules = [Reply(status=401, message="wrong key the-key-of-the-tests for hunter2-long")]
     error = await failure(bench, secrets=["SECRET"])
-    assert error.message == "401 wrong key ⟦key 0⟧ for ⟦env:SECRET:k1⟧"
+    assert error.message == "401 wrong key ⟦env:AI_API_TOKEN⟧ for ⟦env:SECRET⟧"
 
 
 async def test_server_sees_no_key_and_is_ended(bench: Bench, endpoint: ScriptedEndpoint) -> None:

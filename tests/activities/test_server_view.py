@@ -36,6 +36,15 @@ async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoi
     assert (result.tool_results[0].text == "counted") is approved
 
 
+async def test_the_names_that_the_model_sees_can_be_written_too(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(Call(name="notes_paint"))
+    toolboxes = shared_box("--more", confirm=("notes_paint",))
+    result = await bench.agent(toolboxes=toolboxes, blocked_tools=["notes_hide", "box_die"])
+    assert not {"notes_hide", "die"} & set(endpoint.requests[0].tools)
+    assert result.leg
+    assert [call.tool for call in result.leg.calls] == ["notes/paint"]
+
+
 @pytest.mark.parametrize("approved", [True, False])
 async def test_names_that_model_apis_refuse(bench: Bench, endpoint: ScriptedEndpoint, approved: bool) -> None:
     endpoint.rules = one_by_one(Call(name="notes_weigh"), Call(name="notes_paint"))

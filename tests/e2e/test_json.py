@@ -55,7 +55,7 @@ def run(served: ServedDesk, outcome: str) -> EndedProcess:
 
 
 @pytest.mark.parametrize("outcome", FLOWS)
-def test_one_document(served: ServedDesk, outcome: str) -> None:
+def test_one_document(served: ServedDesk, serving: ServedDesk, outcome: str) -> None:
     bad = outcome in ("failures", "parked", "failed")
     served.answer([Reply(status=400, message="\x1b[31mno")] if bad else [Reply(text="\x1b[31mred\x1b[0m")])
     ended = run(served, outcome)
@@ -64,6 +64,8 @@ def test_one_document(served: ServedDesk, outcome: str) -> None:
     assert (told["status"], told["exit_code"], ended.code) == (*expected, expected[1]), told
     assert ("message" in told) is (expected == BAD_INPUT)
     assert told.get("message") != ""
+    if expected != BAD_INPUT:
+        assert [worker["folder"] for worker in told["served_by"]] == [str(serving.folder)]
     assert "\x1b" not in ended.out + ended.err
     assert "Traceback" not in ended.err
 

@@ -73,18 +73,23 @@ def test_a_schedule_from_its_beginning_to_its_end(desk: Desk, scripted: Scripted
     worker.terminate()
 
 
-def test_a_parked_run_holds_up_the_next_ones(served: ServedDesk) -> None:
-    served.write("broken.yaml", BROKEN)
-    assert served.run("schedule", "add", "broken.yaml", "--cron", "@yearly", "--id", "mine").code == 0
-    trigger(served, "mine")
-    run_id = last(served, "mine", "parked")
-    trigger(served, "mine")
-    until(lambda: schedules(served, "mine")[0]["skipped"] == 1)
-    told = served.run("schedule", "list").out
+def test_a_parked_run_holds_up_the_next_ones(desk: Desk) -> None:
+    desk.write("broken.yaml", BROKEN)
+    assert desk.run("schedule", "add", "broken.yaml", "--cron", "@yearly", "--id", "mine").code == 0
+    worker = desk.worker()
+    trigger(desk, "mine")
+    run_id = last(desk, "mine", "parked")
+    status = desk.run("status", run_id, "--json")
+    assert [served["pid"] for served in status.json["served_by"]] == [worker.pid]
+    assert f"served by worker {worker.pid} in {desk.folder}" in status.err
+    trigger(desk, "mine")
+    until(lambda: schedules(desk, "mine")[0]["skipped"] == 1)
+    told = desk.run("schedule", "list").out
     assert (run_id in told, "parked" in told, "waits: broken failed: exit code 3" in told) == (True, True, True)
-    assert served.run("abort", run_id).code == 1
-    found = [one["id"] for one in served.run("list", "--json").json["runs"]]
+    assert desk.run("abort", run_id).code == 1
+    found = [one["id"] for one in desk.run("list", "--json").json["runs"]]
     assert [one for one in found if one.startswith("mine")] == [run_id]
+    worker.terminate()
 
 
 def test_one_that_is_there_already(served: ServedDesk) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.e2e.conftest import ServedDesk
+from tests.e2e.conftest import Desk, Scripted, ServedDesk
 from tests.e2e.terminal import terminal
 from tests.support.scripted_endpoint import Match, Reply
 
@@ -121,6 +121,18 @@ def test_a_parked_run_is_retried_at_the_prompt(served: ServedDesk) -> None:
     assert "ask: retry, by a person" in ended.out
     assert "it is over" in ended.out
     assert f"retry {served.run_id}" not in ended.out
+
+
+def test_a_parked_run_that_somebody_else_decides_about_is_followed_again(desk: Desk, scripted: Scripted) -> None:
+    desk.write("flow.yaml", PARKED)
+    scripted([Reply(status=400, message="no")])
+    with terminal(desk, "flow.yaml", "--id", "night") as screen:
+        screen.shows("what now?")
+        assert desk.run("skip", "night", "--quiet").code == 4
+        ended = screen.ended()
+    assert ended.code == 4, ended.out
+    assert "ask: skip, by a person" in ended.out
+    assert "it is over" in ended.out
 
 
 def test_a_parked_run_goes_on_with_a_value(served: ServedDesk) -> None:
