@@ -6,7 +6,7 @@ import shlex
 import sysconfig
 
 from tests.docs.pages import ROOT, blocks, files, typed
-from tests.e2e.conftest import Desk, end
+from tests.e2e.conftest import Desk, ServedDesk, end
 from tests.support.waiting import until
 
 FIVE_MINUTES = ROOT / "docs/index.md"
@@ -29,20 +29,19 @@ def test_a_mistake_is_told_as_the_page_says(desk: Desk) -> None:
     assert "0 errors, 0 warnings" in desk.run(*words("python starter.py lint")).out
 
 
-def test_a_failure_is_rehearsed_and_mended(desk: Desk) -> None:
-    desk.worker()
-    desk.write("my.yaml", desk.run("sample").out)
-    desk.write("my.dry.yaml", files(FIVE_MINUTES)["my.dry.yaml"])
-    failed = desk.run(*words("python starter.py my.yaml --dry-run"))
+def test_a_failure_is_rehearsed_and_mended(served: ServedDesk) -> None:
+    served.write("my.yaml", served.run("sample").out)
+    served.write("my.dry.yaml", files(FIVE_MINUTES)["my.dry.yaml"])
+    failed = served.run(*words("python starter.py my.yaml --dry-run"))
     (shown,) = [text for text in blocks(FIVE_MINUTES, "console") if "--id first" in text]
     told = (failed.err + failed.out).splitlines()
     assert failed.code == 1
     assert [line for line in shown.splitlines()[1:] if line not in told] == []
-    mended = desk.run(*words("python starter.py retry first"))
+    mended = served.run(*words("python starter.py retry first"))
     assert (mended.code, mended.err.count("✓ item")) == (0, 1), mended.err
-    assert "first" in desk.run("list").out
-    assert desk.run(*words("python starter.py report")).code == 0
-    assert "fact about the bee" in (desk.folder / "first.html").read_text(encoding="utf-8")
+    assert "first" in served.run("list").out
+    assert served.run(*words("python starter.py report")).code == 0
+    assert "fact about the bee" in (served.folder / "first.html").read_text(encoding="utf-8")
 
 
 def test_a_question_is_answered_from_elsewhere(desk: Desk) -> None:
