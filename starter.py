@@ -20,6 +20,7 @@ from commands import (
     abort,
     approve,
     cancel,
+    codec_server,
     env,
     graph,
     inspect,
@@ -31,6 +32,7 @@ from commands import (
     options,
     pause,
     prune,
+    reencrypt,
     reject,
     report,
     resume,
@@ -51,6 +53,7 @@ from commands.program_options import program_options
 from grammar.exit_codes import ExitCode
 from grammar.program import program
 from runtime import stopping, streams
+from temporal_taskflow.launch import make_private
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _HELP = f"""Run taskflows as Temporal workflows, and look after their runs.
@@ -98,6 +101,8 @@ for _panel, _commands in COMMANDS.items():
         _add(app, _name, _command, _panel)
 app.add_typer(schedules, name="schedule", rich_help_panel=options.SERVICES)
 _add(app, "env", env.env, options.SERVICES)
+_add(app, "codec-server", codec_server.codec_server, options.SERVICES)
+_add(app, "reencrypt", reencrypt.reencrypt, options.SERVICES)
 _add(schedules, "add", schedule.add)
 _add(schedules, "list", schedule.list_schedules)
 _add(schedules, "remove", schedule.remove)
@@ -129,4 +134,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

@@ -7,7 +7,6 @@ python worker.py --run ID     serve one run of the embedded server until it ends
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -31,6 +30,7 @@ from activities.process import preloading
 from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
+from activities.process.secrets import mask_all
 from activities.shell import ShellActivity
 from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
@@ -42,24 +42,25 @@ from commands.env_file import take
 from commands.process_edge import run_and_leave
 from console.screen import open_screen
 from grammar.exit_codes import ExitCode
+from grammar.limits import check as check_limits
 from grammar.messages.names import TASK_QUEUE
+from grammar.printable import printable
 from runtime import logs, stopping, streams, this_process
+from runtime.adoption import adopt_runs
 from runtime.backend import Backend, open_backend
+from runtime.encryption.sealing import SealedJournals
 from runtime.local_server import worker_locks
-from runtime.runs import runs, serving
+from runtime.runs import runs
 from runtime.sandbox import set_deadlock_timeout
 from runtime.signing import keys
 from runtime.signing.worker_signing import WorkerSigning
-from runtime.storage.document_files import FileDocuments
+from temporal_taskflow.launch import make_private
 from workflows import worker_log
 from workflows.allowed_flows import AllowedFlows
 from workflows.taskflow import TaskflowWorkflow
 
-log = logging.getLogger("worker")
-
 # Live progress, and a crash loses no more than this.
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
-ADOPT_INTERVAL = 2.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     keys.hide()
     await preloading.load()  # before any workflow runs
     documents = backend.documents
-    if isinstance(documents, FileDocuments):
+    if documents:
         await asyncio.to_thread(documents.tidy)
     renderer = Renderer()
     models = ModelClients(LocalModel())
@@ -133,9 +134,9 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
 
 def journal_store(backend: Backend) -> JournalStore | None:
     """Return where the journals of agent runs are kept: beside the payloads; None where those are in the history."""
-    if backend.bucket:
-        return JournalObjects(backend.bucket)
-    return JournalFiles(backend.folder / "journals") if backend.folder else None
+    kept: JournalStore | None = JournalFiles(backend.folder / "journals") if backend.folder else None
+    kept = JournalObjects(backend.bucket) if backend.bucket else kept
+    return SealedJournals(kept, backend.encryption.codec, backend.encryption.is_on) if kept else None
 
 
 async def serve(task_queue: str, limits: Limits) -> None:
@@ -161,7 +162,7 @@ async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str
         print_serving(backend, task_queue)
         ready.set()
         if backend.embedded:
-            adopting = asyncio.create_task(adopt_runs(backend, limits))
+            adopting = asyncio.create_task(adopt_runs(backend.client, partial(running_worker, backend, limits=limits)))
             stack.callback(adopting.cancel)
         await stop.wait()
         print("stopping: running activities get their time", file=sys.stderr, flush=True)
@@ -203,40 +204,11 @@ async def run_over(client: Client, run_id: str, unfollowed: asyncio.Task[None]) 
     await runs.wait_over(client, run_id)
 
 
-async def adopt_runs(backend: Backend, limits: Limits) -> None:
-    """Serve every open run whose own task queue nobody serves: its starter is gone."""
-    adopted: set[asyncio.Task[None]] = set()
-    try:
-        while True:
-            async for run_id, task_queue in runs.open_runs(backend.client):
-                if task_queue != TASK_QUEUE and (lock := worker_locks.serve_run(task_queue)):
-                    log.warning("serving run %s, which nobody serves", run_id)
-                    adopted.add(asyncio.create_task(serve_adopted(backend, run_id, task_queue, lock, limits)))
-            adopted = {task for task in adopted if not task.done()}
-            await asyncio.sleep(ADOPT_INTERVAL)
-    finally:
-        for task in adopted:
-            task.cancel()
-
-
-async def serve_adopted(
-    backend: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
-) -> None:
-    """Serve the run until it is closed, and release its lock. What is not as its starter had it is logged."""
-    try:
-        for difference in await serving.differences_of(backend.client, run_id, this_process.setup()):
-            log.warning("run %s: %s", run_id, difference.text)
-        async with running_worker(backend, task_queue, limits):
-            await runs.wait_closed(backend.client, run_id)
-    finally:
-        lock.release()
-
-
 def print_serving(backend: Backend, task_queue: str) -> None:
     """Print the task queue, the server, which model answers, and the Web UI where it is known, to stderr."""
     ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
     model = this_process.setup().answers
-    print(f"serving task queue {task_queue} at {backend.address}; {model}{ui}", file=sys.stderr, flush=True)
+    print(printable(f"serving task queue {task_queue} at {backend.address}; {model}{ui}"), file=sys.stderr, flush=True)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -258,7 +230,8 @@ def command(
     flows = tuple(allow_flows or ())
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout, flows)
     take(env_file, open_screen())
-    logs.set_up(None if run_id else worker_log.NAME, debug)
+    check_limits()
+    logs.set_up(None if run_id else worker_log.NAME, debug, mask_all)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))
     else:
@@ -287,4 +260,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 
 from console import ask
 from console.ask import Answer
@@ -27,11 +26,19 @@ class ApprovalQuestions:
         self._granted: set[Grant] = set()
         self._open: dict[str, Approval] = {}
         self._news = asyncio.Event()
-        self.asking = False
+        self._asked: str | None = None
+        self._question = asyncio.timeout(None)
+
+    @property
+    def asking(self) -> bool:
+        """Return whether a question is open."""
+        return self._asked is not None
 
     def hear(self, approvals: list[Approval]) -> None:
-        """Take in the calls that are open now."""
+        """Take in the calls that are open now. A question about one that is not any more is withdrawn."""
         self._open = {call.id: call for call in approvals}
+        if self._asked and self._asked not in self._open:
+            self._question.reschedule(0)
         for call in approvals:
             if call.id not in self._told and not self._screen.is_attended:
                 self._display.note(self._advice(call))
@@ -52,19 +59,22 @@ class ApprovalQuestions:
                     return leaving
 
     async def _about(self, approval: Approval) -> Answer | None:
-        answer, reason = await self._ask(approval)
+        try:
+            answer, reason = await self._ask(approval)
+        except TimeoutError:  # somebody else has answered
+            return None
         if answer in ("detach", "cancel"):
             return answer
         await self._give(answer, reason, approval)
         return None
 
     async def _ask(self, approval: Approval) -> tuple[Answer, str]:
-        self.asking = True
+        self._asked = approval.id
         try:
-            with self._display.silent():
-                return await ask.unhurried(partial(ask.about_call, self._screen.err, approval))
+            async with asyncio.timeout(None) as self._question:
+                return await ask.about_call(self._display, approval)
         finally:
-            self.asking = False
+            self._asked = None
 
     async def _give(self, answer: Answer, reason: str, approval: Approval) -> None:
         try:

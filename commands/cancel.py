@@ -18,17 +18,20 @@ def cancel(run_id: options.RunId, json: options.Json = False, quiet: options.Qui
 
 
 async def _cancel(run_id: str, screen: Screen, json: bool) -> int:
-    from commands.query_worker import answering  # these load Temporal's client
+    from commands import out_of_reach  # these load Temporal's client
+    from commands.query_worker import answering
     from runtime.backend import open_backend
     from runtime.runs import runs, signals
 
     async with open_backend() as backend:
         await signals.cancel(backend.client, run_id)
+        held = await out_of_reach.held(backend, run_id)
         async with answering(backend, run_id):
-            is_over = await runs.is_closed_within(backend.client, run_id, PATIENCE)
+            is_over = await runs.is_closed_within(backend.client, run_id, 0 if held else PATIENCE)
     screen.out.print(Text(f"run {run_id} is {'cancelled' if is_over else 'being cancelled'}"))
     if not is_over:
-        screen.notes.print(Text("it ends once its workers, or new ones, have heard of it", "yellow"))
+        told = held or "ends once its workers, or new ones, have heard of it"
+        screen.notes.print(Text(f"it {told}", "yellow"))
     if json:
         print_json({"run_id": run_id, "status": "cancelled" if is_over else "cancelling", "exit_code": 0})
     return 0

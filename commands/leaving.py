@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from functools import partial
 from typing import Any
+
+from rich.text import Text
 
 from commands.approval_questions import ApprovalQuestions
 from console import ask
@@ -40,26 +41,29 @@ class Leaving:
         """
         answering = asyncio.create_task(approvals.answer())
         is_warned = False
-        while await self._is_interrupted(answering):
-            if approvals.asking and is_warned:
-                return "detach"
-            if approvals.asking:
-                self._screen.err.print("\nanswer above: yes, no, detach or cancel; Ctrl-C again detaches")
+        try:
+            while await self._is_interrupted(answering):
+                if not approvals.asking:
+                    return await self._asked() if self._screen.is_attended else "cancel"
+                if is_warned:
+                    return "detach"
+                self._display.tell(Text("\nanswer: yes, no, detach or cancel; Ctrl-C again detaches"))
                 is_warned = True
-                continue
+            return answering.result() if answering.done() else "detach"
+        finally:
             answering.cancel()
-            return await self._asked() if self._screen.is_attended else "cancel"
-        return answering.result() if answering.done() else "detach"
 
     async def again(self) -> None:
         """Return when somebody does not want to wait for the end, either."""
         await stopping.first(self.interrupted.wait(), self.hung_up.wait())
 
     async def _asked(self) -> Answer:
-        with self._display.silent():
-            asked = asyncio.create_task(ask.unhurried(partial(ask.detach_or_cancel, self._screen.err, self._run_id)))
+        asked = asyncio.create_task(ask.detach_or_cancel(self._display, self._run_id))
+        try:
             await self._is_interrupted(asked)
             return asked.result() if asked.done() else "detach"
+        finally:
+            asked.cancel()
 
     async def _is_interrupted(self, answering: asyncio.Task[Any]) -> bool:
         """Wait for an answer or a signal. Return whether it is an interrupt, which is then forgotten."""

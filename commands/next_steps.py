@@ -5,6 +5,7 @@ import shlex
 from rich.console import Console
 from rich.text import Text
 
+from console.printable import printable_name
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Approval, Parked
 from grammar.program import program
@@ -23,17 +24,22 @@ def command(name: str, *words: str) -> str:
     return shlex.join([*program().split(), name, *words])
 
 
-def worker(address: str, task_queue: str) -> str:
-    """Return the command line of a worker that serves the task queue at the server's address."""
+def worker(address: str | None, task_queue: str) -> str:
+    """Return the command line of a worker that serves the task queue. `address` None: at the embedded server."""
     queue = [] if task_queue == TASK_QUEUE else ["--task-queue", task_queue]
-    return f"TEMPORAL_ADDRESS={address} {command('worker', *queue)}"
+    return f"{f'TEMPORAL_ADDRESS={address} ' if address else ''}{command('worker', *queue)}"
 
 
 def signal(backend: Backend, run_id: str, name: str) -> str:
     """Return the command line of Temporal's own command for a signal to the run."""
+    return f"{temporal_command(backend, run_id, 'signal')} --name {name}"
+
+
+def temporal_command(backend: Backend, run_id: str, name: str) -> str:
+    """Return the command line of one of Temporal's own commands for a run: `temporal workflow NAME`."""
     return (
-        f"temporal workflow signal --address {backend.address} --namespace {backend.client.namespace} "
-        f"--workflow-id {shlex.quote(run_id)} --name {name}"
+        f"temporal workflow {name} --address {backend.address} --namespace {backend.client.namespace} "
+        f"--workflow-id {shlex.quote(run_id)}"
     )
 
 
@@ -48,7 +54,8 @@ def answer(run_id: str, call: Approval) -> str:
 
 def print_parked(console: Console, backend: Backend, run_id: str, parked: Parked) -> None:
     """Print what the run waits for, and how to decide."""
-    console.print(Text(f"parked: {parked.task} failed; nothing that succeeded is run again. Go on with one of", "bold"))
+    console.print(Text(f"parked: {printable_name(parked.task)} failed; nothing that succeeded is run again", "bold"))
+    console.print(Text("go on with one of"))
     lines = {f"{command(name, run_id)} {value}".rstrip(): meaning for name, value, meaning in _DECISIONS}
     width = max(map(len, lines))
     for line, meaning in lines.items():

@@ -15,13 +15,16 @@ from runtime.runs.standing import IsServed
 
 @asynccontextmanager
 async def answering(backend: Backend, run_id: str) -> AsyncIterator[IsServed]:
-    """Bring a worker for the block that does none of the run's work, where no other answers. Raises NotWaiting.
+    """Bring a worker for the block that does none of the run's work, where no other answers.
+
+    Raises NotWaiting, and MissingKey where the run cannot be read here.
 
     Yield what tells whether somebody else does the run's work.
     """
     queue = await finding.queue(backend.client, run_id)
     if queue is None:
         raise NotWaiting(f"there is no run {run_id}")
+    await finding.bundle_of(backend.client, run_id)  # where its key is missing, no worker could answer
     if not backend.embedded or (queue == TASK_QUEUE and worker_locks.worker_present()):
         yield partial(is_queue_served, backend)
         return

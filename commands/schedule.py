@@ -16,6 +16,7 @@ from grammar.messages import schedule
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.run_bundle import Bundle
 from grammar.program import program
+from runtime import flow_names
 
 
 def add(
@@ -41,6 +42,7 @@ def add(
     model_config: options.ModelConfigName = None,
     path: options.Paths = None,
     strict: options.Strict = False,
+    yes: options.Yes = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -52,18 +54,29 @@ def add(
     loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict))
     screen = open_screen(json, quiet)
     print_warnings(screen, loaded.warnings)
-    return asyncio.run(
-        _add(loaded.bundle, cron, schedule_id or loaded.bundle.name, task_queue or TASK_QUEUE, screen, json)
-    )
+    shown = schedule_id or flow_names.shown(loaded.bundle)
+    return asyncio.run(_add(loaded.bundle, cron, shown, task_queue or TASK_QUEUE, screen, json, yes))
 
 
-async def _add(flow: Bundle, cron: str, schedule_id: str, task_queue: str, screen: Screen, json: bool) -> int:
-    from runtime.backend import open_backend  # these load Temporal's client
+async def _add(
+    flow: Bundle, cron: str, schedule_id: str, task_queue: str, screen: Screen, json: bool, yes: bool
+) -> int:
+    from commands.who_serves import WhoServes  # these load Temporal's client
+    from runtime.backend import open_backend
     from runtime.runs import pollers, schedules
 
+    who = WhoServes(
+        flow,
+        screen,
+        lambda text: screen.notes.print(Text(text, "yellow")),
+        yes=yes,
+        is_attended=screen.is_attended and not json,
+    )
     async with open_backend() as backend:
+        await who.before_start(backend, task_queue)
         first = await schedules.make(backend.client, flow, schedule_id, cron, task_queue)
         served = not backend.embedded and await pollers.has_worker(backend.client, task_queue)
+        served_by = await who.served_by(backend, task_queue, 0)
         url = backend.schedule_url(schedule_id)
     moment = run_tables.moment(first)
     screen.out.print(Text(f"schedule {schedule_id}: the first run of {flow.source} starts {moment}"))
@@ -73,7 +86,7 @@ async def _add(flow: Bundle, cron: str, schedule_id: str, task_queue: str, scree
     if json:
         print_json({
             "schedule_id": schedule_id, "flow": flow.source, "bundle": flow.hash, "cron": cron,
-            "next_run": first.isoformat(), "url": url, "exit_code": 0,
+            "next_run": first.isoformat(), "url": url, "served_by": served_by, "exit_code": 0,
         })  # fmt: skip
     return 0
 
@@ -82,8 +95,10 @@ def _needs(address: str | None, task_queue: str, served: bool) -> str:
     """Return what has to run besides, for the schedule to be of any use. `address` None: the embedded server's."""
     if address is None:
         return f"runs start while `{program()} worker` runs: it holds the embedded server, and does the work"
-    start = f"{'' if served else '; none does now'}. To start one: {next_steps.worker(address, task_queue)}"
-    return f"runs wait until a worker serves task queue {task_queue} at {address}{start}"
+    if served:
+        return f"runs wait whenever no worker serves task queue {task_queue} at {address}; one does now"
+    start = next_steps.worker(address, task_queue)
+    return f"runs wait until a worker serves task queue {task_queue} at {address}; none does now. To start one: {start}"
 
 
 def list_schedules(json: options.Json = False) -> int:

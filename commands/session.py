@@ -2,22 +2,22 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from typing import Literal
 
 from rich.text import Text
 
-from commands import dry_run, next_steps
+from commands import dry_run, next_steps, out_of_reach, parked_question
 from commands.approval_questions import ApprovalQuestions
 from commands.complete_report import as_json
 from commands.leaving import Leaving
 from commands.query_worker import is_queue_served
-from commands.who_serves import NO_WORKER_AFTER, WhoServes
-from console import ask
+from commands.who_serves import WhoServes
+from console.printable import printable_name
 from console.problems import print_json
 from console.run_display import RunDisplay
 from console.run_summary import EXIT_CODES, print_summary
@@ -29,14 +29,13 @@ from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
 from grammar.messages.run_bundle import Bundle
 from grammar.model_access import endpoint
-from runtime import stopping
+from runtime import flow_names, stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
-from runtime.runs import finding, following, history_reader, pollers, runs, signals
+from runtime.runs import finding, following, history_reader, runs, signals
 from runtime.state import state_dir
 
-TICK = 0.25
 TOY_MODEL = (
     "no model is configured, so a 135M toy model on this machine answers; "
     "for a real one set AI_API_ENDPOINT and AI_API_TOKEN (or OPENAI_API_KEY)"
@@ -70,9 +69,12 @@ class Session:
         self._bundle = flow
         self._options = options
         self._screen = screen
-        self._run_id = options.run_id or runs.new_id(flow.name)
+        self._run_id = options.run_id or runs.new_id(flow_names.shown(flow))
         self._is_announced = False
         self._told_stuck = False
+        self._heard = 0
+        self._task_queue = ""
+        self._brought: WorkerProcess | None = None
         self._approvals: ApprovalQuestions | None = None
         self._parked: Parked | None = None
         self._display = RunDisplay(flow, self._run_id, screen, options.debug)
@@ -97,9 +99,10 @@ class Session:
         return await self._until_decided(backend, await self._once(backend))
 
     async def _until_decided(self, backend: Backend, code: int) -> int:
-        """Go on with a parked run as often as the person at the terminal decides something."""
-        while self._parked and (decision := self._decided(backend, self._parked)):
-            self._options = replace(self._options, resume=True, decision=decision)
+        """Go on with a parked run as often as somebody decides something. `code`: the exit code until then."""
+        while self._parked and (decision := await self._decided(backend, self._parked)):
+            told = None if decision == "elsewhere" else decision
+            self._options = replace(self._options, resume=True, decision=told)
             code = await self._once(backend)
         return code
 
@@ -112,6 +115,7 @@ class Session:
 
     async def _run(self, backend: Backend, task_queue: str, served: WorkerProcess | None, is_new: bool) -> int:
         self._parked = None
+        self._task_queue, self._brought = task_queue, served
         if not is_new:
             await self._who.before_going_on(backend, self._run_id, task_queue, served is not None)
         elif served is None:
@@ -134,7 +138,7 @@ class Session:
         if self._options.decision:
             await signals.decide(handle, self._options.decision)
         self._screen.out.print(self._where(backend))
-        return self._detached()
+        return await self._detached(backend)
 
     async def _handle(self, backend: Backend, task_queue: str) -> runs.Handle:
         if self._options.resume:
@@ -143,17 +147,18 @@ class Session:
 
     async def _resumed(self, handle: runs.Handle) -> int:
         """Tell the run what was decided. Return the number of entries that are old news."""
-        after = await runs.count(handle)
+        after = self._heard or await runs.count(handle)
         if self._options.decision:
             await signals.decide(handle, self._options.decision)
         return after
 
-    def _decided(self, backend: Backend, parked: Parked) -> Decision | None:
+    async def _decided(self, backend: Backend, parked: Parked) -> Decision | Literal["elsewhere"] | None:
         """Return what the person at the terminal decides; where nobody does, print how to, and return None."""
-        decision = None
+        decision: Decision | Literal["elsewhere"] | None = None
         if self._screen.is_attended and not self._options.json:
-            stopping.as_ever(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            decision = ask.about_parked(self._screen.err, parked)
+            handle = runs.handle(backend.client, self._run_id)
+            url = backend.run_url(self._run_id)
+            decision = await parked_question.decision(self._screen, self._display, handle, parked, url)
         if decision is None:
             next_steps.print_parked(self._screen.notes, backend, self._run_id, parked)
         return decision
@@ -191,30 +196,26 @@ class Session:
         followed = asyncio.create_task(following.follow(backend.client, handle, self._hear, after, is_served))
         watching = asyncio.create_task(self._who.watch(backend, task_queue, served is not None))
         wanted = asyncio.create_task(leaving.wanted(self._approvals))
-        ticking = asyncio.create_task(self._tick())
+        ticking = asyncio.create_task(self._display.keep_ticking())
         try:
             with self._display.following(backend.run_url(self._run_id)):
                 await asyncio.wait({followed, wanted}, return_when=asyncio.FIRST_COMPLETED)
                 if not followed.done():
                     if wanted.result() == "detach":
-                        return self._detached(ExitCode.INTERRUPTED if leaving.hung_up.is_set() else ExitCode.DONE)
+                        code = ExitCode.INTERRUPTED if leaving.hung_up.is_set() else ExitCode.DONE
+                        return await self._detached(backend, code)
                     self._display.note("cancelling")
                     await handle.cancel()
-                    unserved = self._until_unserved(backend, task_queue, served)
-                    await stopping.first(asyncio.shield(followed), unserved, leaving.again())
-                if not followed.done():
-                    return self._left_cancelling(backend)
+                    why = asyncio.create_task(out_of_reach.why(backend, self._run_id, task_queue, served is not None))
+                    await stopping.first(asyncio.shield(followed), why, leaving.again())
+                    if not followed.done():
+                        return await self._left_cancelling(backend, why)
                 await followed
         finally:
             leaving.let_suspend()
             for task in (followed, watching, wanted, ticking):
                 task.cancel()
         return await self._end(backend, handle, served, leaving.interrupted)
-
-    async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            self._display.tick()
 
     async def _end(
         self, backend: Backend, handle: runs.Handle, served: WorkerProcess | None, interrupted: asyncio.Event
@@ -240,19 +241,13 @@ class Session:
             await served.stop()
         return code
 
-    async def _until_unserved(self, backend: Backend, task_queue: str, served: WorkerProcess | None) -> None:
-        """Return when there is no worker that could do what the run is told; never, where it has one of its own."""
-        if served:
-            await asyncio.Event().wait()
-        while await pollers.has_worker(backend.client, task_queue):  # noqa: ASYNC110 (no server tells of it)
-            await asyncio.sleep(NO_WORKER_AFTER)
-
     def _hear(self, update: RunChanges) -> None:
         if update.stuck and not self._told_stuck:
             self._told_stuck = True
             self._tell_error(f"the worker cannot go on with this run; its log says why ({state_dir() / 'worker.log'})")
         self._display.hear(update)
-        if self._approvals:
+        self._heard = max([self._heard, *(event.number + 1 for event in update.entries)])
+        if self._approvals and update.tasks:  # else no worker answered, and nothing is known of them
             self._approvals.hear(update.approvals)
 
     def _tell_error(self, text: str) -> None:
@@ -269,23 +264,27 @@ class Session:
 
     def _where(self, backend: Backend) -> Text:
         url = backend.run_url(self._run_id)
-        return Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim")
+        return Text(f"run {printable_name(self._run_id)}" + (f"  {url}" if url else ""), "dim")
 
-    def _detached(self, code: ExitCode = ExitCode.DONE) -> int:
+    async def _detached(self, backend: Backend, code: ExitCode = ExitCode.DONE) -> int:
         """Say that the run goes on without us. `code`: the exit code, which is returned."""
         self._display.note(f"run {self._run_id} goes on; follow it again: {next_steps.command('resume', self._run_id)}")
-        return self._left("running", code)
+        return await self._left(backend, "running", code)
 
-    def _left_cancelling(self, backend: Backend) -> int:
-        self._display.note(
-            f"run {self._run_id} is told to cancel, and ends as soon as a worker at {backend.address} serves it"
-        )
-        return self._left("cancelling", ExitCode.INTERRUPTED)
+    async def _left_cancelling(self, backend: Backend, why: "asyncio.Task[str]") -> int:
+        """Say what the run waits for; `why`: is cancelled where it waits for nothing but its worker."""
+        what = "ends once its worker has heard of it" if why.cancelled() else why.result()
+        self._display.note(f"run {self._run_id} is told to cancel, and {what}")
+        return await self._left(backend, "cancelling", ExitCode.INTERRUPTED)
 
-    def _left(self, status: str, code: ExitCode) -> int:
+    async def _left(self, backend: Backend, status: str, code: ExitCode) -> int:
         if self._options.json:
-            print_json({"run_id": self._run_id, "status": status, "exit_code": code})
+            served_by = await self._served_by(backend)
+            print_json({"run_id": self._run_id, "status": status, "served_by": served_by, "exit_code": code})
         return code
+
+    async def _served_by(self, backend: Backend) -> list[dict[str, object]]:
+        return await self._who.served_by(backend, self._task_queue, self._brought.pid if self._brought else 0)
 
     async def _document(self, backend: Backend, report: RunReport, took: timedelta, code: int) -> dict[str, object]:
         return {
@@ -294,5 +293,6 @@ class Session:
             **await as_json(backend, report, self._screen),
             "seconds": round(took.total_seconds(), 3),
             "url": backend.run_url(self._run_id),
+            "served_by": await self._served_by(backend),
             "exit_code": code,
         }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from rich.text import Text
 
 from commands import next_steps
+from commands.query_worker import is_queue_served
 from console import ask
 from console.printable import printable
 from console.screen import Screen
@@ -47,6 +48,17 @@ class WhoServes:
         self._is_attended = is_attended
         self._started: ProcessSetup | None = None
         self._is_told = False
+        self._seen: dict[str, WorkerIdentity] = {}
+
+    async def served_by(self, backend: Backend, task_queue: str, brought: int) -> list[dict[str, object]]:
+        """Return who does the work of the run, as JSON has it: who was seen, and who is there now.
+
+        `brought`: the id of the worker process that came along, which may just be starting; 0: there is none.
+        """
+        self._note_down(await pollers.workers(backend.client, task_queue))
+        if brought and not self._seen:
+            self._note_down([WorkerIdentity(brought, this_process.setup())])
+        return [worker.fields for worker in self._seen.values()]
 
     async def before_start(self, backend: Backend, task_queue: str) -> None:
         """Look at the workers that would do the work of a new run. Raises WorkerDiffers."""
@@ -78,11 +90,12 @@ class WhoServes:
                 workers = await pollers.workers(backend.client, task_queue)
                 self._tell(workers)
                 self._warn(self._differences(worker.setup for worker in workers))
-            if not is_missed and not await pollers.has_worker(backend.client, task_queue):
+            if not is_missed and not await is_queue_served(backend, task_queue):
                 is_missed = True
+                address = None if backend.embedded else backend.address
                 self._note(
                     f"no worker serves task queue {task_queue} at {backend.address}; the run waits. "
-                    f"Start one: {next_steps.worker(backend.address, task_queue)}"
+                    f"Start one: {next_steps.worker(address, task_queue)}"
                 )
 
     async def _expected(self, backend: Backend, task_queue: str) -> list[WorkerIdentity]:
@@ -106,6 +119,7 @@ class WhoServes:
         """Say who does the work, and where scripts run, if that is not the workers' own folder."""
         if not workers:
             return
+        self._note_down(workers)
         self._is_told = True
         has_model = asks_models(self._bundle)
         told = "; ".join(this_process.described(worker, has_model) for worker in workers[:SHOWN])
@@ -116,6 +130,9 @@ class WhoServes:
             f". Scripts and servers run in {this_process.short(folder)}, where the run was started" if elsewhere else ""
         )
         self._note(f"served by {told}{more}{where}")
+
+    def _note_down(self, workers: list[WorkerIdentity]) -> None:
+        self._seen |= {str(worker): worker for worker in workers}
 
     def _agree(self, found: list[Difference]) -> None:
         """Go on if the person says so. Unattended, only what leaves the answers as they were meant is gone on with."""

@@ -1,13 +1,10 @@
 """Questions to the person at the terminal."""
 
-import asyncio
 import json
 import re
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
-from typing import Literal, TypeVar, cast
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, Protocol, cast
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -15,10 +12,9 @@ from rich.prompt import InvalidResponse, Prompt
 from rich.text import Text
 
 from console import keyboard
-from console.printable import printable
+from console.printable import first_line, printable, printable_name
 from grammar.messages.reports import Action, Approval, Decision, Parked
 
-T = TypeVar("T")
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
 _ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set-output": "set_output", "abort": "abort"}
 # How a command begins that somebody types at a question, and the answers that go by another name there.
@@ -31,6 +27,19 @@ _MEANINGS = (
     ("abort", "end the run as failed"),
     ("leave", "decide later: it stays parked, and costs nothing"),
 )
+
+
+class Questioner(Protocol):
+    """Where questions are asked while a run is followed."""
+
+    def asking(self, about: str) -> AbstractContextManager[None]:
+        """Have a question open for the length of the block. `about`: what it is about, in a line."""
+
+    def tell(self, text: Text) -> None:
+        """Print what belongs to the question."""
+
+    async def read(self, prompt: str) -> str:
+        """Return the line that is typed after the prompt. Raises EOFError."""
 
 
 class _PrefixPrompt(Prompt):
@@ -53,76 +62,67 @@ def spoken_choice(words: str, choices: Sequence[str]) -> str | None:
     return found[0] if meant and len(found) == 1 else None
 
 
-class _JsonPrompt(Prompt):
-    """The answer is a value, as JSON."""
-
-    def process_response(self, value: str) -> JsonValue:  # type: ignore[override]
-        """Return the value. Raises InvalidResponse."""
+async def detach_or_cancel(questioner: Questioner, run_id: str) -> Answer:
+    """Ask whether to leave the run or to cancel it. The end of input detaches: nobody is there."""
+    question = "detach (it goes on without you) or cancel?"
+    with questioner.asking(f"leave run {run_id}"):
         try:
-            return json.loads(value)  # type: ignore[no-any-return]
-        except ValueError as error:
-            raise InvalidResponse(f"not JSON ({error}); a text needs quotes") from None
+            return cast(Answer, await _choice(questioner, question, ["detach", "cancel"], "detach"))
+        except EOFError:
+            return "detach"
 
 
-async def unhurried(question: Callable[[], T]) -> T:
-    """Return what the question returns. It is left to its own thread, which holds up nothing where nobody answers."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
-
-    def take(given: Future[T]) -> None:
-        if answer.cancelled():
-            return
-        if error := given.exception():
-            answer.set_exception(error)
-        else:
-            answer.set_result(given.result())
-
-    def put() -> None:
-        given: Future[T] = Future()
-        try:
-            given.set_result(question())
-        except Exception as error:
-            given.set_exception(error)
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(take, given)
-
-    threading.Thread(target=put, name="question", daemon=True).start()
-    return await answer
-
-
-def detach_or_cancel(console: Console, run_id: str) -> Answer:
-    """Ask whether to leave the run or to cancel it. Ctrl-C and the end of input detach: nobody is there."""
-    _start_question(console)
-    try:
-        answer = _PrefixPrompt.ask(
-            f"run {run_id}: detach (it goes on without you) or cancel?",
-            choices=["detach", "cancel"],
-            default="detach",
-            console=console,
-        )
-    except (EOFError, KeyboardInterrupt):
-        return "detach"
-    return cast(Answer, answer)
-
-
-def about_call(console: Console, approval: Approval) -> tuple[Answer, str]:
+async def about_call(questioner: Questioner, approval: Approval) -> tuple[Answer, str]:
     """Ask whether the agent may make the call. Returns the answer, and why not, for the agent; empty without a reason.
 
-    `always`: this one, and each other call of the tool in this run. End of input and Ctrl-C: `detach`, nobody is there.
+    `always`: this one, and each other call of the tool in this run. End of input: `detach`, nobody is there.
     """
-    _start_question(console)
-    choices = _print_call(console, approval)
     question = "allow it?" if approval.kind == "approval" else "repeat it?"
-    try:
-        answer = _PrefixPrompt.ask(question, choices=choices, console=console)
-        reason = (
-            Prompt.ask("why not (told to the agent)", default="", show_default=False, console=console)
-            if answer == "no" and approval.kind == "approval"
-            else ""
-        )
-    except (EOFError, KeyboardInterrupt):
-        return "detach", ""
+    with questioner.asking(_call_line(approval)):
+        choices = _tell_call(questioner, approval)
+        try:
+            answer = await _choice(questioner, question, choices)
+            is_told = answer == "no" and approval.kind == "approval"
+            reason = await questioner.read("why not (told to the agent): ") if is_told else ""
+        except EOFError:
+            return "detach", ""
     return cast(Answer, answer), reason.strip()
+
+
+async def about_parked(questioner: Questioner, parked: Parked) -> Decision | None:
+    """Ask what is to become of a parked run; None leaves it parked, and so does the end of input."""
+    with questioner.asking(first_line(f"{parked.task} is parked: {parked.failure.message}")):
+        told = printable_name(f"parked: {parked.task} failed; nothing that succeeded is run again")
+        questioner.tell(Text(f"\n{told}", "bold yellow"))
+        for name, meaning in _MEANINGS:
+            questioner.tell(Text(f"  {name:12}{meaning}"))
+        try:
+            answer = await _choice(questioner, "what now?", [name for name, _ in _MEANINGS])
+            if answer == "leave":
+                return None
+            value = await _json(questioner, "its output, as JSON: ") if answer == "set-output" else None
+        except EOFError:
+            return None
+    return Decision(action=_ACTIONS[answer], task=parked.task, value=value)
+
+
+async def _choice(questioner: Questioner, question: str, choices: Sequence[str], default: str = "") -> str:
+    """Return the choice that is meant; `default`: that of an empty line. Raises EOFError."""
+    preferred = f" ({default})" if default else ""
+    while True:
+        words = await questioner.read(f"{question} [{'/'.join(choices)}]{preferred}: ")
+        if found := spoken_choice(words, choices) if words.strip() else default:
+            return found
+        questioner.tell(Text(f"please answer with one of: {', '.join(choices)}", "red"))
+
+
+async def _json(questioner: Questioner, prompt: str) -> JsonValue:
+    """Return the value that is typed. Raises EOFError."""
+    while True:
+        try:
+            return json.loads(await questioner.read(prompt))  # type: ignore[no-any-return]
+        except ValueError as error:
+            questioner.tell(Text(f"not JSON ({error}); a text needs quotes", "red"))
 
 
 def about_workers(console: Console, differences: list[str]) -> bool:
@@ -148,48 +148,39 @@ def about_shared_folder(console: Console, folder: str) -> bool:
     return answer == "yes"
 
 
-def about_parked(console: Console, parked: Parked) -> Decision | None:
-    """Ask what is to become of a parked run; None leaves it parked, and so do Ctrl-C and the end of input."""
-    _start_question(console)
-    console.print(Text(f"{parked.task} is parked; nothing that succeeded is run again", "bold yellow"))
-    for name, meaning in _MEANINGS:
-        console.print(Text(f"  {name:12}{meaning}"))
-    try:
-        answer = _PrefixPrompt.ask("what now?", choices=[name for name, _ in _MEANINGS], console=console)
-        if answer == "leave":
-            return None
-        action = _ACTIONS[answer]
-        value = _JsonPrompt.ask("its output, as JSON", console=console) if action == "set_output" else None
-    except (EOFError, KeyboardInterrupt):
-        return None
-    return Decision(action=action, task=parked.task, value=value)
-
-
 def _start_question(console: Console) -> None:
     """What was typed before the question is no answer to it."""
     keyboard.discard_input()
     console.print()
 
 
-def _print_call(console: Console, approval: Approval) -> list[str]:
-    """Print the call that waits. Returns the answers that may be given."""
+def _tell_call(questioner: Questioner, approval: Approval) -> list[str]:
+    """Tell which call waits, in full. Returns the answers that may be given."""
     if approval.kind == "approval":
         what = f"the agent wants to call {approval.tool} of {approval.toolbox} with"
         choices = ["yes", "no", "always", "detach", "cancel"]
     else:
         what = f"a call of {approval.tool} was interrupted, and may have had an effect; it was made with"
         choices = ["yes", "no", "detach", "cancel"]
-    branch = f"{approval.task}, {approval.branch}" if approval.branch else approval.task
-    console.print(Text(printable(f"{branch}: {what}"), "bold yellow"))
-    console.print(Text(_indented(approval.arguments)))
+    questioner.tell(Text(f"\n{printable_name(f'{_branch(approval)}: {what}')}", "bold yellow"))
+    questioner.tell(Text(_indented(approval.arguments)))
     if "always" in choices:
-        console.print(Text("always: this one, and each other call of the tool in this run", "dim"))
+        questioner.tell(Text("always: this one, and each other call of the tool in this run", "dim"))
     return choices
 
 
+def _call_line(approval: Approval) -> str:
+    return first_line(f"{_branch(approval)}: {approval.tool}({approval.arguments})")
+
+
+def _branch(approval: Approval) -> str:
+    return f"{approval.task}, {approval.branch}" if approval.branch else approval.task
+
+
 def _indented(arguments: str) -> str:
-    """The arguments of a call, as they may be printed; as they are, where they are no JSON."""
+    """All of a call's arguments, as they may be printed; as a text, where they are no JSON."""
     try:
-        return printable(json.dumps(json.loads(arguments), indent=2, ensure_ascii=False))
-    except ValueError:
-        return printable(arguments)
+        given = json.loads(arguments)
+    except (ValueError, RecursionError):
+        given = arguments
+    return printable(json.dumps(given, indent=2, ensure_ascii=False))

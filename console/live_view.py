@@ -1,12 +1,12 @@
-"""The live view of a run: as many lines as fit, none longer than the terminal is wide."""
+"""The live view of a run, and below it an open question: as many lines as fit, none wider than the terminal."""
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.text import Text
 
 from console.progress import BranchRow, BranchState, RunView, TaskView
@@ -27,18 +27,47 @@ _HIDDEN: dict[BranchState, str] = {
 _MAX_BAR = 30
 _MAX_NAME = 40
 _MAX_TAIL_LINES = 4
+_MAX_TYPED_LINES = 4
 _INDENT = "    "
 
 
-def render(view: RunView, width: int, height: int) -> list[Text]:
-    """Return at most `height` lines, each at most `width` cells wide. Where not all fits, what runs comes first."""
-    footer = _footer(view, width, height)
-    header = [_header(view, width)] if height >= 6 else []
-    tasks = _task_lines(view.tasks, width, max(0, height - len(header) - len(footer)))
-    shown = [*header, *tasks, *footer][-max(1, height) :]
+@dataclass
+class OpenQuestion:
+    """A question to the person at the terminal. `about`: what it is about, in a line. `typed`: the answer so far."""
+
+    about: str
+    prompt: str = ""
+    typed: str = ""
+
+
+def render(view: RunView, width: int, height: int, question: OpenQuestion | None = None) -> list[Text]:
+    """Return at most `height` lines, each at most `width` cells wide.
+
+    Where not all fits, the question comes first, then what runs.
+    """
+    asked = _question_lines(question, width)[-max(1, height) :] if question else []
+    room = height - len(asked) if asked else max(1, height)
+    shown = [*_run_lines(view, width, room, "" if asked else "Ctrl-C: detach or cancel"), *asked]
     for line in shown:
         line.truncate(width, overflow="ellipsis")
     return shown
+
+
+def _run_lines(view: RunView, width: int, height: int, advice: str) -> list[Text]:
+    if height <= 0:
+        return []
+    footer = _footer(view, width, height, advice)
+    header = [_header(view, width)] if height >= 6 else []
+    tasks = _task_lines(view.tasks, width, max(0, height - len(header) - len(footer)))
+    return [*header, *tasks, *footer][-height:]
+
+
+def _question_lines(question: OpenQuestion, width: int) -> list[Text]:
+    """Return what it is about, and below it the prompt, the end of what is typed, and a cursor."""
+    lines = chop_cells(question.prompt + question.typed, max(1, width - 1))[-_MAX_TYPED_LINES:] or [""]
+    shown = [Text(line, "bold") for line in lines]
+    shown[-1].append(" ", "reverse")
+    return [Text(f"? {question.about}", "bold yellow"), *shown]
 
 
 def _header(view: RunView, width: int) -> Text:
@@ -46,12 +75,11 @@ def _header(view: RunView, width: int) -> Text:
     return Text(title + "─" * max(0, width - cell_len(title)), "dim")
 
 
-def _footer(view: RunView, width: int, height: int) -> list[Text]:
-    """Time, tokens, cost; and, where there is room, the address in the Web UI."""
+def _footer(view: RunView, width: int, height: int, advice: str) -> list[Text]:
+    """Time, tokens, cost; and, where there is room, what can be done, and the address in the Web UI."""
     parts = [rough(view.seconds), f"{view.tokens:,} tokens", f"about {view.cost}" if view.cost else ""]
     approvals = f"{view.approvals} waiting for you" if view.approvals else ""
     text = " · ".join(filter(None, [view.state, *parts, approvals]))
-    advice = "Ctrl-C: detach or cancel"
     gap = width - cell_len(text) - len(advice)
     figures = Text(text, "bold") + (Text(" " * gap + advice, "dim") if gap > 2 else Text())
     # An address that is cut leads nowhere.

@@ -1,5 +1,6 @@
-"""A run on the screen: its events, line by line, and in a terminal below them the live view."""
+"""A run on the screen: its events, line by line; in a terminal below them the live view, and below that a question."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from rich.text import Text
 
 from console import keyboard, live_view
 from console.event_formatter import EventFormatter
+from console.keyboard import TypedLine
+from console.live_view import OpenQuestion
 from console.progress import RunProgress, RunView, TaskView, branch_label
 from console.screen import Screen
 from console.throughput import format_rate
@@ -23,6 +26,8 @@ PROGRESS_INTERVAL = timedelta(seconds=30)
 # What the live view takes of the terminal's height, and what it needs, in lines.
 LIVE_VIEW_SHARE = 2 / 3
 MIN_LIVE_VIEW = 8
+# How often it is drawn anew, in seconds.
+TICK = 0.25
 
 
 def _now() -> datetime:
@@ -36,6 +41,7 @@ class RunDisplay:
         self, flow: Bundle, run_id: str, screen: Screen, debug: bool = False, now: Callable[[], datetime] = _now
     ) -> None:
         self._console = screen.notes
+        self._err = screen.err
         self._is_live = screen.is_live
         self._now = now
         self._task_names = [task.name or f"task-{number}" for number, task in enumerate(flow.tasks, 1)]
@@ -43,6 +49,9 @@ class RunDisplay:
         self._progress = RunProgress(flow, run_id)
         self._live: Live | None = None
         self._drawn: list[Text] = []
+        self._is_following = False
+        self._question: OpenQuestion | None = None
+        self._typed = TypedLine()
         self._is_silent = False
         self._held_back: RunChanges | None = None
         self._last_printed = now()
@@ -52,30 +61,51 @@ class RunDisplay:
     def following(self, url: str | None) -> Iterator[None]:
         """Show the live view for the length of the block, in a terminal. `url`: the run in the Web UI."""
         self._progress.url = url
+        self._is_following = True
         self._start_live_view()
         try:
             yield
         finally:
+            self._is_following = False
             self.close()
 
     @contextmanager
-    def silent(self) -> Iterator[None]:
-        """Leave the terminal to a question for the length of the block: below the live view, which stands still.
+    def asking(self, about: str) -> Iterator[None]:
+        """Have a question open for the length of the block. `about`: what it is about, in a line.
 
-        What is new meanwhile is shown after it.
+        It stands below the live view, which goes on. Where nothing is drawn, what is new meanwhile is told after it.
         """
-        was_shown = self._live is not None
-        self.close(keep=True)
-        self._is_silent = True
+        keyboard.discard_input()  # what was typed before is no answer
+        self._typed = TypedLine()
+        self._question = OpenQuestion(about) if self._live else None
+        self._is_silent = self._question is None
         try:
             yield
         finally:
-            self._is_silent = False
-            if was_shown:
-                self._start_live_view()
+            self._question, self._is_silent = None, False
+            self._take_keyboard()
             if self._held_back:
                 changes, self._held_back = self._held_back, None
                 self.hear(changes)
+
+    async def read(self, prompt: str) -> str:
+        """Return the line that is typed after the prompt, while a question is open. Raises EOFError."""
+        if self._question is None:
+            self._err.print(prompt, end="")
+            return await keyboard.read_line(self._typed, lambda: None)
+        self._question.prompt = prompt
+        self._take_keyboard()
+        line = await keyboard.read_line(self._typed, self.tick)
+        self.tell(Text(f"{prompt}{line}", "dim"))
+        return line
+
+    def tell(self, text: Text) -> None:
+        """Print what belongs to a question."""
+        if self._live:
+            lines = text.split(allow_blank=True)
+            self._console.print(Group(*(part for line in lines for part in _wrapped(line, self._console))))
+        else:
+            self._err.print(text)
 
     @property
     def cost(self) -> str:
@@ -104,32 +134,36 @@ class RunDisplay:
 
     def tick(self) -> None:
         """Bring up to date what depends on the time; to be called several times a second."""
+        if self._is_following and not self._live:  # we may be in the foreground again
+            self._start_live_view()
         if self._live:
             self._refresh(self._live)
         elif not self._is_live and not self._is_silent and self._now() - self._last_printed >= PROGRESS_INTERVAL:
             self._print_progress()
 
-    def close(self, keep: bool = False) -> None:
-        """Remove the live view, or with `keep` leave it where it is, and leave the terminal as it was."""
+    async def keep_ticking(self) -> None:
+        """Do so until cancelled."""
+        while True:
+            await asyncio.sleep(TICK)
+            self.tick()
+
+    def close(self) -> None:
+        """Remove the live view, and leave the terminal as it was."""
         if self._live:
-            self._live.transient = not keep
             self._live.stop()
             self._live = None
-            keyboard.enable_echo()
+            keyboard.restore()
 
     def suspend(self) -> None:
         """Stop this process as Ctrl-Z does, with the terminal as it was; draw again once it goes on."""
-        was_shown = self._live is not None
         self.close()
         keyboard.suspend()
-        if was_shown:
-            self._start_live_view()
+        self.tick()
 
     def redraw(self) -> None:
         """Draw the live view anew: the process was stopped, and somebody else had the terminal."""
-        if self._live:
-            self.close()
-            self._start_live_view()
+        self.close()
+        self.tick()
 
     def _hold_back(self, changes: RunChanges) -> None:
         """Of what is held back, the events add up; of the rest, the newest counts."""
@@ -145,15 +179,22 @@ class RunDisplay:
         return self._task_names[position.task], branch_label(position, self._progress.bundle.tasks[position.task])
 
     def _start_live_view(self) -> None:
-        if self._is_live:
+        if self._is_live and not keyboard.is_away():
             self._live = Live(
                 console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop",
                 redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._drawn = []
-            keyboard.disable_echo()
+            self._take_keyboard()
             self._live.start()
             self._refresh(self._live)
+
+    def _take_keyboard(self) -> None:
+        """Have the terminal give what is typed as it is wanted now."""
+        if self._live and self._question:
+            keyboard.read_keys()
+        elif self._live:
+            keyboard.hide()
 
     def _refresh(self, live: Live) -> None:
         lines = self._live_view()
@@ -164,7 +205,9 @@ class RunDisplay:
     def _live_view(self) -> list[Text]:
         width, height = self._console.size
         max_height = min(height - 1, max(MIN_LIVE_VIEW, int(height * LIVE_VIEW_SHARE)))
-        return live_view.render(self._progress.view(self._now()), width, max_height)
+        if self._question:
+            self._question.typed = self._typed.text
+        return live_view.render(self._progress.view(self._now()), width, max_height, self._question)
 
     def _print(self) -> None:
         """Print the new lines. The live view is drawn below them in the same go as it was; the next tick updates it."""

@@ -9,6 +9,7 @@ TaskflowError
 │   ├── RunConflict            a run of that id is there already
 │   ├── NotWaiting             no such run, or it does not wait for what it was told
 │   ├── NotScheduled           a schedule of that id is there already, or there is none
+│   ├── MissingKey             what was encrypted cannot be read: its key is missing, or is another one
 │   ├── WorkerDiffers          who would serve a run is not set up as who starts it, and nobody said that this is right
 │   └── NotTakenOver           what an earlier run gave does not fit the flow
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
@@ -88,6 +89,10 @@ class NotWaiting(UserError):
 
 class NotScheduled(UserError):
     """A schedule of that id is there already, or there is none."""
+
+
+class MissingKey(UserError):
+    """What was encrypted cannot be read here: the key is missing, or is another one of that id."""
 
 
 class WorkerDiffers(UserError):

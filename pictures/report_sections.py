@@ -4,11 +4,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 
+from markupsafe import Markup
+
 from grammar.documents.durations import spoken
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory
 from grammar.messages.reports import TaskReport
 from pictures.costs import CostSummary
+from pictures.markdown import Typesetter
 from pictures.text_format import as_text, cut, one_line, readable_references
 
 GROUP_SIZE = 100
@@ -22,11 +25,15 @@ _SPEAKERS = {
 
 @dataclass(frozen=True)
 class TranscriptLine:
-    """An entry of a transcript, as it is shown. `kind`: the entry's, or `script`. `who`: what stands above the text."""
+    """An entry of a transcript, as it is shown. `kind`: the entry's, or `script`. `who`: what stands above the text.
+
+    `html`: the text laid out; None where it is shown as it is.
+    """
 
     kind: str
     who: str
     text: str
+    html: Markup | None
 
 
 @dataclass(frozen=True)
@@ -147,10 +154,11 @@ def full_transcript(branch: BranchHistory) -> list[TranscriptEntry]:
     )
 
 
-def transcript_line(entry: TranscriptEntry, branch: BranchHistory) -> TranscriptLine:
-    """Return an entry as it is shown: what a shell is asked is a script."""
+def transcript_line(entry: TranscriptEntry, branch: BranchHistory, typesetter: Typesetter) -> TranscriptLine:
+    """Return an entry as it is shown: what a shell is asked is a script, and what a model says may be Markdown."""
     kind = "script" if entry.kind == "prompt" and branch.deployments[0].input.script else entry.kind
-    return TranscriptLine(kind, _SPEAKERS[kind].format(entry.who), entry.text)
+    html = typesetter.html(entry.text) if kind == "message" else None
+    return TranscriptLine(kind, _SPEAKERS[kind].format(entry.who), entry.text, html)
 
 
 def grouped(branches: list[BranchSection]) -> list[BranchGroup]:

@@ -1,14 +1,27 @@
-"""The timeline of a report: a row for each task, a bar for each leg of each branch."""
+"""The timeline of a report: a row for each task, a bar for each leg of each branch, and for each wait between legs."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
 
 from grammar.documents.durations import spoken
+from grammar.messages.activity_results import LegReason
 from grammar.messages.history import Deployment
 from pictures.report_sections import BranchSection, TaskSection
-from pictures.timeline import PlacedSpan, TimeScale, place_spans
+from pictures.timeline import TimeScale, place_spans
 
+# What a branch waits for after a leg that was left off.
+_WAITS: dict[LegReason, str] = {
+    "approval": "waiting", "unknown_outcome": "waiting", "rate_limited": "rate_limited", "stopped": "interrupted",
+}  # fmt: skip
+_MEANINGS = {
+    "waiting": "waits for a person's yes",
+    "rate_limited": "waits for the endpoint",
+    "parked": "parked: waits for a decision",
+    "interrupted": "attempts that failed or were lost",
+}
 # In pixels. The more bars are side by side, the thinner they are, so that a row stays about as high.
 BARS_HEIGHT = 150
 MIN_ROW_HEIGHT = 36
@@ -19,10 +32,10 @@ BAR_SHARE = 0.84
 
 @dataclass(frozen=True)
 class TimelineBar:
-    """One leg of a branch.
+    """One leg of a branch, or a wait.
 
     `left`, `width`: in percent. `top`, `height`: in pixels. `anchor`: the branch's, in the page. `status`: how the leg
-    went, as a status of the branch.
+    went, as a status of the branch; or what it waits for, as a status of the run.
     """
 
     left: float
@@ -50,32 +63,68 @@ def time_scale(started: datetime, until: datetime, deployments: Iterable[Deploym
 
 
 def timeline_rows(scale: TimeScale, tasks: Iterable[TaskSection], until: datetime) -> Iterator[TimelineRow]:
-    """Yield a row for each task. `until`: where the bars of legs that run end."""
+    """Yield a row for each task. `until`: where the bars of what goes on end."""
     for task in tasks:
-        legs = [(branch, leg) for branch in task.branches for leg in branch.history.deployments]
-        places, lanes = place_spans(scale, [_span(leg, until) for _, leg in legs])
+        found = [(branch, list(_stretches(branch, task.report.status, until))) for branch in task.branches]
+        shown = [(branch, stretches) for branch, stretches in found if stretches]
+        places, lanes = place_spans(scale, [(stretches[0].start, stretches[-1].end) for _, stretches in shown])
         lane_height = min(MAX_LANE_HEIGHT, max(MIN_LANE_HEIGHT, BARS_HEIGHT / max(1, lanes)))
         height = max(MIN_ROW_HEIGHT, 10 + lanes * lane_height)
         margin = (height - lanes * lane_height) / 2
         bars = [
-            _bar(branch, leg, place, margin + place.lane * lane_height, lane_height * BAR_SHARE, until)
-            for place, (branch, leg) in zip(places, legs, strict=True)
+            _bar(scale, branch, stretch, margin + place.lane * lane_height, lane_height * BAR_SHARE)
+            for place, (branch, stretches) in zip(places, shown, strict=True)
+            for stretch in stretches
         ]
         yield TimelineRow(task.report.name, task.anchor, round(height, 2), bars)
 
 
-def _bar(
-    branch: BranchSection, leg: Deployment, place: PlacedSpan, top: float, height: float, until: datetime
-) -> TimelineBar:
-    start, end = _span(leg, until)
-    label = f"{branch.label}: {spoken(end - start)}"
-    status = _status(branch, leg)
-    return TimelineBar(place.left, place.width, round(top, 2), round(height, 2), status, branch.anchor, label)
+def legend(rows: Iterable[TimelineRow]) -> list[tuple[str, str]]:
+    """Return each status that a bar has, and what it means; nothing where all have one."""
+    statuses = list(dict.fromkeys(bar.status for row in rows for bar in row.bars))
+    meanings = [(status, _MEANINGS.get(status, status)) for status in statuses]
+    return meanings if len(meanings) > 1 else []
+
+
+class _Stretch(NamedTuple):
+    """A time of a branch: of a leg, or of a wait."""
+
+    start: datetime
+    end: datetime
+    status: str
+
+
+def _stretches(branch: BranchSection, task: str, until: datetime) -> Iterator[_Stretch]:
+    """Yield what the branch did and waited for, one after the other. `task`: the status of its task."""
+    for leg, after in pairwise([*branch.history.deployments, None]):
+        assert leg is not None
+        start, end = _span(leg, until)
+        if leg.started and leg.attempts > 1:
+            yield _Stretch(start, max(start, leg.started), "interrupted")
+            start = max(start, leg.started)
+        yield _Stretch(start, max(start, end), _status(branch, leg))
+        wait = _wait(leg, after, task)
+        if leg.ended and wait:
+            yield _Stretch(leg.ended, max(leg.ended, after.begun if after else until), wait)
+
+
+def _wait(leg: Deployment, after: Deployment | None, task: str) -> str:
+    """Return what was waited for after the leg; empty where nothing was."""
+    if leg.output and leg.output.leg:
+        return _WAITS[leg.output.leg.reason]
+    return "parked" if leg.failure and (after or task == "parked") else ""
+
+
+def _bar(scale: TimeScale, branch: BranchSection, stretch: _Stretch, top: float, height: float) -> TimelineBar:
+    told = _MEANINGS.get(stretch.status, "")
+    label = ", ".join(filter(None, [f"{branch.label}: {spoken(stretch.end - stretch.start)}", told]))
+    left, width = scale.place(stretch.start, stretch.end)
+    return TimelineBar(left, width, round(top, 2), round(height, 2), stretch.status, branch.anchor, label)
 
 
 def _status(branch: BranchSection, leg: Deployment) -> str:
-    """A leg that was left off went well; only the last one is as the branch is."""
-    if leg is branch.history.deployments[-1]:
+    """A leg that was left off went well; else only the last one is as the branch is."""
+    if leg is branch.history.deployments[-1] and not (leg.output and leg.output.leg):
         return branch.status
     return "failed" if leg.failure else "done"
 

@@ -10,9 +10,10 @@ from grammar.documents.models import ModelConfig
 from grammar.loading.graph import graph
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory, RunHistory
-from pictures import transcript_limits
+from pictures import report_timeline, transcript_limits
 from pictures.costs import CostSummary, branch_cost, costs_by_model, total_cost
 from pictures.flow_layout import lay_out
+from pictures.markdown import Typesetter
 from pictures.output_section import OutputSection, output_section
 from pictures.page import render_page
 from pictures.report_sections import (
@@ -52,6 +53,7 @@ class RunPage:
         self._transcripts = [full_transcript(branch) for branch in branches]
         self._entry_limit = transcript_limits.entry_limit(len(branches))
         self._text_limit = transcript_limits.text_limit(self._kept_texts())
+        self._typesetter = Typesetter()
         self.models = costs_by_model(prices, branches)
 
     @cached_property
@@ -120,17 +122,26 @@ class RunPage:
     def outputs(self) -> list[OutputSection]:
         """Return the values under `outputs`, cut so that together they fit."""
         limit = min(MAX_OUTPUT, MAX_OUTPUTS // max(1, len(self.report.outputs)))
-        return [output_section(name, value, limit) for name, value in self.report.outputs.items()]
+        said = {task.id for task in self.history.bundle.tasks if task.run is None}
+        return [
+            output_section(name, value, limit, self._typesetter if name in said else None)
+            for name, value in self.report.outputs.items()
+        ]
 
     @cached_property
     def scale(self) -> TimeScale:
         """Return the timeline's axis."""
         return time_scale(self.history.started, self.history.until, self.history.history.deployments)
 
+    @cached_property
+    def rows(self) -> list[TimelineRow]:
+        """Return the rows of the timeline, one for each task."""
+        return list(timeline_rows(self.scale, self.tasks, self.history.until))
+
     @property
-    def rows(self) -> Iterator[TimelineRow]:
-        """Yield the rows of the timeline, one for each task."""
-        return timeline_rows(self.scale, self.tasks, self.history.until)
+    def legend(self) -> list[tuple[str, str]]:
+        """Return (status, what it means) of the timeline's colours."""
+        return report_timeline.legend(self.rows)
 
     @property
     def _all_branches(self) -> list[BranchSection]:
@@ -155,7 +166,8 @@ class RunPage:
         return BranchSection(history, cost, took, self._lines(opening, history), left_out, self._lines(ending, history))
 
     def _lines(self, entries: Iterable[TranscriptEntry], history: BranchHistory) -> list[TranscriptLine]:
-        return [transcript_line(transcript_limits.cut_entry(entry, self._text_limit), history) for entry in entries]
+        shown = (transcript_limits.cut_entry(entry, self._text_limit) for entry in entries)
+        return [transcript_line(entry, history, self._typesetter) for entry in shown]
 
 
 def _full_label(task: TaskSection, branch: BranchSection) -> str:

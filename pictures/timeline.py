@@ -23,7 +23,7 @@ TICK_SECONDS = [
 TICKS = 7
 MIN_TICK_GAP = 6
 MAX_TICK_POSITION = 97
-MIN_BAR_WIDTH = 0.15
+MIN_BAR_WIDTH = 0.4
 
 _Span = tuple[float, float]
 
@@ -82,6 +82,11 @@ class TimeScale:
         share = (seconds - segment.start) / (segment.seconds or 1)
         return round(segment.left + min(1.0, max(0.0, share)) * (segment.right - segment.left), 3)
 
+    def place(self, start: datetime, end: datetime) -> tuple[float, float]:
+        """Return where the time between is shown, and how wide: wide enough to be seen."""
+        left = self.position(start)
+        return left, round(max(MIN_BAR_WIDTH, self.position(end) - left), 3)
+
     def ticks(self) -> Iterator[Tick]:
         """Yield marks at round times after the start, not too close to each other."""
         shown = [segment for segment in self.segments if not segment.idle]
@@ -107,8 +112,7 @@ def place_spans(scale: TimeScale, spans: Sequence[tuple[datetime, datetime]]) ->
     for number, (start, end) in sorted(enumerate(spans), key=lambda numbered: numbered[1]):
         lane = next((lane for lane, free in enumerate(free_from) if free <= start), len(free_from))
         free_from[lane:lane + 1] = [end]  # fmt: skip
-        left = scale.position(start)
-        placed[number] = PlacedSpan(left, round(max(MIN_BAR_WIDTH, scale.position(end) - left), 3), lane)
+        placed[number] = PlacedSpan(*scale.place(start, end), lane)
     return [placed[number] for number in range(len(spans))], len(free_from)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -14,20 +13,18 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.service import RPCError
 
-from grammar.errors import NoStorage
 from runtime import before_signing
 from runtime.connection import configured, connect, connect_to_embedded, refused, tell_of_unnamed_server
+from runtime.encryption.configured import Encryption
+from runtime.encryption.configured import configured as configured_encryption
 from runtime.local_server import retention
-from runtime.local_server.embedded import Lease, begin
+from runtime.local_server.embedded import Lease, answers_at, begin
 from runtime.signing import keys
 from runtime.signing.signature import Signer
 from runtime.signing.signed_client import signed
 from runtime.state import state_dir
-from runtime.storage import s3_url
-from runtime.storage.converter import data_converter, shared_folder
-from runtime.storage.document_files import FileDocuments
-from runtime.storage.document_objects import DocumentObjects
-from runtime.storage.s3_url import BucketUrl
+from runtime.storage import place as payload_place
+from runtime.storage.stored_documents import StoredDocuments
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
     from runtime.storage.s3 import Bucket
@@ -37,9 +34,10 @@ if TYPE_CHECKING:  # loads what only those who configure S3 have installed
 class Backend:
     """A connected client. `ui_url`: the Web UI, where there is one that is known: the embedded server's, with a token.
 
-    `folder` or `bucket`: where big values are kept; None: nowhere, they must fit into the history. The bucket is open
-    as long as the backend is. `documents`: results that are too large for a history; they are kept there, too.
-    `signer`: what client and workers sign with; None: on a server of one's own without a key, nothing is signed.
+    `codec_url`: the embedded server's codec server. `folder` or `bucket`: where big values are kept; None: nowhere,
+    they must fit into the history. The bucket is open as long as the backend is. `documents`: results that are too
+    large for a history; they are kept there, too. `encryption`: how all of it is encoded. `signer`: what client and
+    workers sign with; None: on a server of one's own without a key, nothing is signed.
     """
 
     client: Client
@@ -47,7 +45,9 @@ class Backend:
     ui_url: str | None = None
     folder: Path | None = None
     bucket: Bucket | None = None
-    documents: FileDocuments | DocumentObjects | None = None
+    documents: StoredDocuments | None = None
+    encryption: Encryption = field(default_factory=Encryption)
+    codec_url: str | None = None
     signer: Signer | None = None
     ui_token: str = ""
 
@@ -111,26 +111,18 @@ class PendingBackend:
         return replace(backend, client=signed(backend.client, signer), signer=signer) if signer else backend
 
     async def _connect(self) -> Backend:
+        encryption = configured_encryption()
         if self._config:
-            return await self._connect_to(self._config)
+            place = await self._exit_stack.enter_async_context(payload_place.opened(None, encryption))
+            return Backend(await connect(self._config, place.converter()), embedded=False, **vars(place))
         assert self._lease
         server = await self._lease.ready()
         await tell_of_unnamed_server(server)
-        folder = state_dir() / "payloads"
-        client = await connect_to_embedded(server, data_converter(folder))
+        place = await self._exit_stack.enter_async_context(payload_place.opened(state_dir() / "payloads", encryption))
+        client = await connect_to_embedded(server, place.converter())
         await retention.ensure(client)
-        return Backend(client, True, server.ui_url or None, folder, documents=_files(folder), ui_token=server.ui_token)
-
-    async def _connect_to(self, config: ClientConnectConfig) -> Backend:
-        """Connect to a server that somebody else runs. Big values are kept where the environment says, if it does."""
-        if url := s3_url.configured():
-            cache = self._exit_stack.enter_context(TemporaryDirectory(prefix="taskflow-"))
-            bucket = await self._exit_stack.enter_async_context(_opened(url))
-            client = await connect(config, data_converter(bucket.payloads()))
-            return Backend(client, embedded=False, bucket=bucket, documents=DocumentObjects(bucket, Path(cache)))
-        folder = shared_folder()
-        client = await connect(config, data_converter(folder))
-        return Backend(client, embedded=False, folder=folder, documents=_files(folder) if folder else None)
+        ui_url, token = server.ui_url or None, server.ui_token
+        return Backend(client, True, ui_url, ui_token=token, codec_url=server.codec_url, **vars(place))
 
 
 @asynccontextmanager
@@ -141,7 +133,7 @@ async def find_backend(ui: bool = False) -> AsyncIterator[PendingBackend]:
     the block, or does not answer to.
     """
     async with AsyncExitStack() as stack:
-        if config := configured():
+        if (config := configured()) and not _is_embedded(config):
             pending = PendingBackend(config, None, stack)
         else:
             lease = begin(ui)
@@ -163,13 +155,6 @@ async def open_backend(ui: bool = False) -> AsyncIterator[Backend]:
         yield await pending.connect()
 
 
-def _files(folder: Path) -> FileDocuments:
-    return FileDocuments(folder / "documents")
-
-
-def _opened(url: BucketUrl) -> AbstractAsyncContextManager[Bucket]:
-    try:
-        from runtime.storage.s3 import opened
-    except ImportError as error:
-        raise NoStorage(f"{s3_url.VARIABLE} needs more packages: pip install 'temporal-taskflow[s3]'") from error
-    return opened(url)
+def _is_embedded(config: ClientConnectConfig) -> bool:
+    """Return whether it is the embedded server that is configured, as where somebody took over what `env` prints."""
+    return answers_at(config["target_host"]) and config.get("namespace", "default") == "default"

@@ -31,6 +31,15 @@ def state_dir() -> Path:
     return path
 
 
+def existing_state_dir() -> Path | None:
+    """Return the same, without making it; None where it is not there, or cannot be used."""
+    try:
+        path = _path()
+        return path if path.is_dir() else None
+    except (OSError, RuntimeError):
+        return None
+
+
 def _path() -> Path:
     """Raises RuntimeError where there is no home folder, OSError where a relative one has no working directory."""
     configured = os.environ.get(_VARIABLE)

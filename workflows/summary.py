@@ -1,13 +1,16 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
+import re
+
 from grammar.documents.models import ModelConfig
 from grammar.messages.reports import Approval, Parked
 from grammar.messages.run_status import ENDED, spelled
 from grammar.model_access import model_choice
+from grammar.printable import printable, printable_name
 from workflows.records.run_record import RunRecord
 from workflows.records.task_record import TaskRecord
 
-# Signs that every font has: the Web UI shows them in the reader's own. It puts no space between columns.
+# Signs that every font has: the Web UI shows them in the reader's own.
 _SIGNS = {
     "waiting": "·",
     "running": "▶",
@@ -17,13 +20,26 @@ _SIGNS = {
     "skipped": "–",
     "cancelled": "■",
 }
+# What one call does, what several do, and how they are answered.
 _QUESTIONS = {
-    "approval": ("wait for approval", "`approve` (`approve_always`: all of this tool) or `reject`"),
-    "unknown_outcome": ("were interrupted, and may have had an effect", "`retry_call` or `skip_call`"),
+    "approval": (
+        "waits for approval",
+        "wait for approval",
+        "`approve` (`approve_always`: all of this tool) or `reject`",
+    ),
+    "unknown_outcome": (
+        "was interrupted, and may have had an effect",
+        "were interrupted, and may have had an effect",
+        "`retry_call` or `skip_call`",
+    ),
 }
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 TEMPORAL_LIMIT = 200
 SHOWN = 10
+# Characters.
+SHOWN_OF_CALL = 2_000
+SHOWN_OF_CELL = 120
+ELSEWHERE = "The command `status`, with the id of the run, shows all of it."
 
 
 def of_leg(record: TaskRecord, index: int, leg: int, config: ModelConfig) -> str:
@@ -38,18 +54,20 @@ def of_leg(record: TaskRecord, index: int, leg: int, config: ModelConfig) -> str
         parts.append(model)
     if leg > 1:
         parts.append(f"leg {leg}")
-    return " · ".join(parts)[:TEMPORAL_LIMIT]
+    return printable_name(" · ".join(parts))[:TEMPORAL_LIMIT]
 
 
 def of_rate_limit(record: TaskRecord, index: int) -> str:
     """Return the line of a branch's timer: task, item n of N, and why it waits."""
-    return " · ".join(part for part in (record.name, record.label(index), "rate limited") if part)[:TEMPORAL_LIMIT]
+    parts = (record.name, record.label(index), "rate limited")
+    return printable_name(" · ".join(filter(None, parts)))[:TEMPORAL_LIMIT]
 
 
 def of_run(record: RunRecord, state: str) -> str:
     """Return a Markdown table of the tasks, and what the run waits for. `state`: of its RunOverview."""
     rows = [_row(task) for task in record.tasks]
-    lines = [f"**{spelled(state)}**", "", "| status | task | branches | note |", "|---|---|---|---|", *rows]
+    head = _line("status", "task", "branches", "note")
+    lines = [f"**{spelled(state)}**", "", head, "|---|---|---|---|", *rows]
     if state not in ENDED:
         lines += [*_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)]
     return "\n".join(lines)
@@ -74,13 +92,27 @@ def _paused(record: RunRecord) -> list[str]:
 def _waiting(approvals: list[Approval]) -> list[str]:
     """Return what a person is asked, and how to answer. Temporal cuts the whole off, so only the first few."""
     lines = []
-    for kind, (what, answers) in _QUESTIONS.items():
+    for kind, (one, several, answers) in _QUESTIONS.items():
         waiting = [approval for approval in approvals if approval.kind == kind]
         if waiting:
             how = f"Answer with the signal or update {answers}, with the call's id as its input, in quotes."
-            calls = [f"- `{call.id}`: {_cell(f'{call.tool}({call.arguments})')}" for call in waiting[:SHOWN]]
-            lines += ["", f"**{len(waiting)} calls {what}.** {how}", "", *calls]
+            what = f"1 call {one}" if len(waiting) == 1 else f"{len(waiting)} calls {several}"
+            lines += ["", f"**{what}.** {how}"]
+            lines += [line for call in waiting[:SHOWN] for line in _call(call)]
+            more = len(waiting) - SHOWN
+            lines += ["", f"**{more} more calls are not shown here.** {ELSEWHERE}"] if more > 0 else []
     return lines
+
+
+def _call(call: Approval) -> list[str]:
+    """Return all of a call, or as much as fits, and how much is missing: who says yes must know to what."""
+    arguments = printable(call.arguments)
+    missing = len(arguments) - SHOWN_OF_CALL
+    # Longer than any fence in the text, so that nothing in it ends the block.
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", arguments)), default=0))
+    origin = f" of {_cell(call.toolbox)}" if call.toolbox else ""
+    lines = ["", f"`{call.id}`: {_cell(call.tool)}{origin}", "", fence, arguments[:SHOWN_OF_CALL], fence]
+    return lines + ([f"**{missing:,} more characters are not shown here.** {ELSEWHERE}"] if missing > 0 else [])
 
 
 def _row(task: TaskRecord) -> str:
@@ -89,10 +121,16 @@ def _row(task: TaskRecord) -> str:
     if fans_out and task.failed:
         items += f", {task.failed} failed"
     note = task.note or (task.failures[0].message.splitlines()[0] if task.failures else "")
-    return (
-        f"| {_SIGNS[task.status]}{_NO_BREAK}{task.status}{_NO_BREAK} | {_cell(task.name)} | {items} | {_cell(note)} |"
-    )
+    return _line(f"{_SIGNS[task.status]}{_NO_BREAK}{task.status}", _cell(task.name), items, _cell(note))
+
+
+def _line(*cells: str) -> str:
+    """Return a line of the table; the Web UI puts no space between columns."""
+    return "| " + " | ".join(f"{cell}{_NO_BREAK}" for cell in cells[:-1]) + f" | {cells[-1]} |"
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")[:120]
+    """Return a text in one cell of a table; where it is cut, that is seen."""
+    line = printable_name(text)
+    shown = line if len(line) <= SHOWN_OF_CELL else f"{line[: SHOWN_OF_CELL - 1]}…"
+    return shown.replace("|", "\\|").replace("`", "'")

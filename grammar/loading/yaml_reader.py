@@ -143,6 +143,7 @@ def _repeated_keys(node: yaml.MappingNode, label: str) -> list[Problem]:
     for key, _ in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else None
         if name is not None and name != "<<" and name in names:
-            problems.append(Problem(label, key.start_mark.line + 1, name, "is written twice; keep one"))
+            advice = "write `- ` before each `task:`" if name == "task" else "keep one"
+            problems.append(Problem(label, key.start_mark.line + 1, name, f"is written twice; {advice}"))
         names.add(name)
     return problems

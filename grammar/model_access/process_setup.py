@@ -61,6 +61,11 @@ class WorkerIdentity(NamedTuple):
         parts = (f"{self.pid}@{told.host}", told.folder[:_FOLDER], told.model, told.endpoint or _EMBEDDED, told.version)
         return _SEPARATOR.join(parts)
 
+    @property
+    def fields(self) -> dict[str, object]:
+        """Return it as JSON has it: `pid`, and what it runs with."""
+        return {"pid": self.pid, **self.setup.model_dump(mode="json")}
+
     @classmethod
     def parse(cls, identity: str) -> Self | None:
         """Read an identity; None where it is not one of ours, such as that of an older worker."""

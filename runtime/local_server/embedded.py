@@ -20,10 +20,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from grammar.errors import EmbeddedServerFailed
+from runtime.encryption.keys import is_asked_for
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
-from runtime.local_server.supervisor import PORT, START_SECONDS, UI_PORT
-from runtime.state import state_dir
+from runtime.local_server.supervisor import CODEC_PORT, PORT, START_SECONDS, UI_PORT
+from runtime.state import existing_state_dir, state_dir
 from temporal_taskflow import launch
 
 POLL_SECONDS = 0.02
@@ -37,12 +38,13 @@ _log = logging.getLogger(__name__)
 class EmbeddedServer:
     """Where the embedded server answers: `host:port` for gRPC, and the Web UI's URL, with the token that lets one in.
 
-    `ui_url` empty: nobody has asked for it.
+    `ui_url` empty: nobody has asked for it. `codec_url`: of the codec server; None: nothing is encrypted.
     """
 
     address: str
     ui_url: str
     ui_token: str = ""
+    codec_url: str | None = None
 
 
 class Lease:
@@ -134,6 +136,23 @@ async def embedded_server() -> AsyncIterator[EmbeddedServer]:
         lease.release()
 
 
+def answers_at(address: str) -> bool:
+    """Return whether our embedded server runs at `address` (host:port) now. Nothing is made or waited for."""
+    state = existing_state_dir()
+    if state is None:
+        return False
+    files = ServerFiles(state)
+    if not files.supervisor.exists() or not is_held(files.supervisor):
+        return False
+    record = ServerRecord.read(files.record)
+    return record is not None and _is_of(record, address) and record.is_there()
+
+
+def _is_of(record: ServerRecord, address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    return host in ("127.0.0.1", "localhost") and port == str(record.port)
+
+
 def is_in_use() -> bool:
     """Return whether any process holds the embedded server: only then does it stay."""
     files = ServerFiles(state_dir())
@@ -158,7 +177,7 @@ def join(files: ServerFiles, ui: bool = False) -> EmbeddedServer:
                     started = True
             elif (record := ServerRecord.read(files.record)) and record.is_there() and record.pid != without_ui:
                 if record.ui_port or not ui or without_ui:
-                    return EmbeddedServer(record.address, record.ui_url, record.ui_token)
+                    return EmbeddedServer(record.address, record.ui_url, record.ui_token, record.codec_url)
                 without_ui = record.pid
                 os.kill(record.supervisor_pid, signal.SIGUSR1)
         time.sleep(POLL_SECONDS)
@@ -169,13 +188,16 @@ def _start_supervisor(files: ServerFiles, lock: Lock) -> None:
     """The supervisor inherits the lock. In a session of its own: the terminal's Ctrl-C is not for it."""
     last = ServerRecord.read(files.record)  # of a supervisor that was killed: who uses its server knows these ports
     ports = (last.port, last.ui_port or UI_PORT) if last else (PORT, UI_PORT)
-    arguments = (str(files.state), _binary(), *map(str, ports))
+    codec_port = ((last and last.codec_port) or CODEC_PORT) if is_asked_for() else 0
+    arguments = (str(files.state), _binary(), *map(str, (*ports, codec_port)))
     command = launch.command("runtime.local_server.supervisor", *arguments, options=("-I", "-S"))
     files.record.unlink(missing_ok=True)
     with files.log.open("ab") as log:
         supervisor = subprocess.Popen(
             command,
             cwd=files.state,
+            # The codec server beside it reads keys as we do, by a command of the person's, maybe.
+            env=None if codec_port else launch.bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -62,7 +62,8 @@ class ServerRecord:
     """A server that answers, or did: process ids, and ports on 127.0.0.1.
 
     `ui_port` 0: nobody has asked for the Web UI. `ui_token`: what lets people into it; empty: an older supervisor's
-    asks for none. `started`: when the server's process did, as `start_time` tells it; 0: not known.
+    asks for none. `started`: when the server's process did, as `start_time` tells it; 0: not known. `codec_port`:
+    of the codec server; 0: there is none.
     """
 
     pid: int
@@ -71,6 +72,7 @@ class ServerRecord:
     ui_port: int
     ui_token: str = ""
     started: int = 0
+    codec_port: int = 0
 
     @property
     def address(self) -> str:
@@ -89,6 +91,11 @@ class ServerRecord:
         """Return whether that process still is the one that listens on that port, as far as can be told."""
         return self.started in (0, start_time(self.pid)) and listens(self.pid, self.port)
 
+    @property
+    def codec_url(self) -> str | None:
+        """Return the URL of the codec server; None where there is none."""
+        return f"http://127.0.0.1:{self.codec_port}" if self.codec_port else None
+
     def write(self, path: Path) -> None:
         """Write the record to the file. Readers see the old one or the new one, whole."""
         fields = asdict(self) | {"address": self.address, "ui_url": self.ui_url}
@@ -103,8 +110,9 @@ class ServerRecord:
         try:
             fields = json.loads(path.read_text())
             older = {"supervisor_pid": fields["keeper_pid"]} if "keeper_pid" in fields else {}
-            known = {"ui_token": "", "started": 0} | fields | older
-            numbers = {name: int(known[name]) for name in ("pid", "supervisor_pid", "port", "ui_port", "started")}
+            known = {"ui_token": "", "started": 0, "codec_port": 0} | fields | older
+            names = ("pid", "supervisor_pid", "port", "ui_port", "started", "codec_port")
+            numbers = {name: int(known[name]) for name in names}
             return ServerRecord(**numbers, ui_token=str(known["ui_token"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.messages.activity_results import Progress
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, RunEvents
+from runtime.encryption import failure_text
 from runtime.runs import standing
 from runtime.runs.execution_status import is_open
 from runtime.runs.runs import POLL, QUERY_TIMEOUT, Handle, began
@@ -90,12 +92,28 @@ async def _follow(
             continue
         after = journal.next
         closed = not is_open(description.status)
+        if journal.parked and not closed:  # the description is older than the journal
+            status = "parked"
         live = _without_ended(await live_of(client, description), journal.entries)
         recorded = (journal.entries, journal.tasks, journal.approvals, journal.parked)
         on_changes(RunChanges(*recorded, live, _is_stuck(description), started, status, journal.rate_limits))
         if closed or journal.parked:
             return
         await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - polled)), LONGEST_PAUSE))
+
+
+async def until_decided(handle: Handle) -> None:
+    """Return once the parked run is not parked any more: somebody has decided about it, or it has ended."""
+    was_parked = False
+    while True:
+        with suppress(RPCError):
+            run = await handle.describe()
+            status = await standing.status(run)
+            was_parked = was_parked or status == "parked"
+            # One that Temporal itself has paused still waits. Runs of before do not tell that they are parked.
+            if not is_open(run.status) or (was_parked and status not in ("parked", "paused")):
+                return
+        await asyncio.sleep(POLL)
 
 
 async def _journal(handle: Handle, after: int) -> RunEvents:
@@ -132,17 +150,18 @@ async def live_of(client: Client, description: WorkflowExecutionDescription) -> 
     for info in description.raw_description.pending_activities:
         payloads = list(info.heartbeat_details.payloads)[:1]
         progress = (await client.data_converter.decode(payloads, [Progress]))[0] if payloads else None
-        live[info.activity_id] = _live(info, progress)
+        failure = await failure_text.opened(client.data_converter, info.last_failure)
+        live[info.activity_id] = _live(info, progress, failure)
     return live
 
 
-def _live(info: PendingActivityInfo, progress: Progress | None) -> PendingActivity:
+def _live(info: PendingActivityInfo, progress: Progress | None, failure: FailureMessage) -> PendingActivity:
     scheduled = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return PendingActivity(
         attempt=info.attempt,
         progress=progress,
-        last_failure=_failure_text(info.last_failure),
-        kind=info.last_failure.application_failure_info.type,
+        last_failure=_failure_text(failure),
+        kind=failure.application_failure_info.type,
         attempts=info.maximum_attempts,
         since=_time(info.scheduled_time if scheduled else info.last_started_time),
         retry_at=_time(info.next_attempt_schedule_time),

@@ -25,6 +25,7 @@ from grammar.messages.history import (
     position_of,
 )
 from grammar.messages.names import PREPARE
+from runtime.encryption import failure_text
 from runtime.runs import finding, following, runs
 from runtime.runs.executions import unless_forgotten
 from runtime.runs.standing import IsServed
@@ -179,8 +180,14 @@ class _Reader:
             if completed:
                 deployment.output = await self._decoded(ended.result, DeploymentOutput)
             else:
-                deployment.failure = _failure_text(ended.failure) if hasattr(ended, "failure") else "cancelled"
-                deployment.output = await self._lost(ended.failure) if hasattr(ended, "failure") else None
+                await self._failed(deployment, ended.failure if hasattr(ended, "failure") else None)
+
+    async def _failed(self, deployment: Deployment, failure: Failure | None) -> None:
+        if failure is None:
+            deployment.failure = "cancelled"
+            return
+        deployment.failure = _failure_text(await failure_text.opened(self._converter, failure))
+        deployment.output = await self._lost(failure)
 
     async def _lost(self, failure: Failure) -> DeploymentOutput | None:
         """Return what was said before the last attempt failed. What it cost, the manifest knows."""

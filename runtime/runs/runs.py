@@ -26,7 +26,7 @@ from grammar.messages.reports import Manifest, RunOverview, RunReport, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import manifest_with_status, report_with_status, spelled
 from grammar.program import program
-from runtime import this_process
+from runtime import flow_names, this_process
 from runtime.runs import finding, search_attributes, standing
 from runtime.runs.execution_status import is_open
 from runtime.runs.executions import unless_forgotten
@@ -85,7 +85,8 @@ def memo(bundle: Bundle) -> dict[str, object]:
 
 def summary(bundle: Bundle) -> str:
     """Return the run in a few words, for the Web UI; at most 200 characters."""
-    return (f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200]
+    name = flow_names.shown(bundle)
+    return (f"dry run of {name}" if bundle.script else f"taskflow {name}")[:200]
 
 
 def details(bundle: Bundle) -> str:
@@ -155,7 +156,7 @@ async def _retried(ask: Callable[[], Awaitable[T]]) -> T:
             async with asyncio.timeout(QUERY_TIMEOUT):
                 return await ask()
         except WorkflowQueryFailedError as error:
-            raise NotWaiting(str(error)) from None
+            raise NotWaiting(f"the worker that serves the run cannot answer; its log says why: {error}") from error
         except (TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise NotWaiting("there is no such run") from None

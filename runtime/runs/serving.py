@@ -4,8 +4,9 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowExecution
 
 from grammar.messages.names import SETUP_MEMO
-from grammar.model_access.process_setup import Difference, ProcessSetup, differences
-from runtime.runs import finding
+from grammar.model_access.process_setup import Difference, ProcessSetup, WorkerIdentity, differences
+from runtime.runs import finding, pollers
+from runtime.runs.execution_status import is_open
 
 
 async def started_with(run: WorkflowExecution) -> ProcessSetup | None:
@@ -20,6 +21,15 @@ async def started_with(run: WorkflowExecution) -> ProcessSetup | None:
 async def recorded(client: Client, run_id: str) -> ProcessSetup | None:
     """Return what the starter of the run of that id ran with; None where that is not recorded. Raises RPCError."""
     return await started_with(await client.get_workflow_handle(run_id).describe())
+
+
+async def workers_of(client: Client, run_id: str) -> list[WorkerIdentity]:
+    """Return who does the work of the run, as far as they tell who they are; of one that has ended, nobody does.
+
+    Raises RPCError.
+    """
+    run = await client.get_workflow_handle(run_id).describe()
+    return await pollers.workers(client, run.task_queue) if is_open(run.status) else []
 
 
 async def differences_of(client: Client, run_id: str, serving: ProcessSetup) -> list[Difference]:

@@ -9,7 +9,7 @@ from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverse
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
-from grammar.errors import NotSigned
+from grammar.errors import MissingKey, NotSigned
 from grammar.messages.names import OVERVIEW_MEMO
 from grammar.messages.reports import Failure, RunLine, RunOverview, RunReport, RunStatus, TaskReport
 from grammar.messages.run_bundle import Bundle
@@ -53,8 +53,27 @@ async def status(run: WorkflowExecution, is_served: IsServed | None = None) -> R
     return run_status(execution, told, await is_served(run.task_queue))
 
 
+async def is_held(client: Client, run_id: str) -> bool:
+    """Return whether Temporal itself has paused the run: then it hears nothing. Raises RPCError."""
+    return name_of((await client.get_workflow_handle(run_id).describe()).status) == "paused"
+
+
 async def line(client: Client, run: WorkflowExecution, is_served: IsServed | None = None) -> RunLine:
-    """Return the run's line in a list of runs. `is_served`: as `status` has it."""
+    """Return the run's line in a list of runs. `is_served`: as `status` has it.
+
+    Of one that is encrypted with a key that is missing here, it tells that, and what the server knows.
+    """
+    try:
+        return await _read_line(client, run, is_served)
+    except MissingKey as error:
+        found = run_status(name_of(run.status), "")
+        standing = RunOverview(state=found, waits=[str(error)])
+        return RunLine(
+            id=run.id, flow="", status=found, standing=standing, started=run.start_time, ended=run.close_time
+        )
+
+
+async def _read_line(client: Client, run: WorkflowExecution, is_served: IsServed | None) -> RunLine:
     found = await status(run, is_served)
     return RunLine(
         id=run.id,

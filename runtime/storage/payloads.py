@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import (
     StorageDriver,
@@ -17,12 +18,13 @@ from temporalio.converter import (
 )
 
 from grammar.errors import NoStorage, StorageFailed
+from runtime.encryption.codec import stored_as
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class FileStorageDriver(StorageDriver):
-    """Keep each payload in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed.
+    """Keep each payload in `directory`/ab/abcd...: SHA-256 of its bytes. Only `reencrypt` writes it anew.
 
     A missing or damaged file raises NoStorage, in a workflow a task failure: the run waits, and goes on
     when the file is back, or when a worker that has it takes over. (An ApplicationError would end the run.)
@@ -53,7 +55,7 @@ class FileStorageDriver(StorageDriver):
         digest = hashlib.sha256(content).hexdigest()
         if not is_kept(path := self._path(digest)):
             try:
-                _write(path, content)
+                write_whole(path, content)
             except OSError as error:
                 raise StorageFailed(f"a payload could not be written: {error.strerror}: {path}") from error
         return StorageDriverClaim({"sha256": digest})
@@ -67,9 +69,21 @@ class FileStorageDriver(StorageDriver):
             content = path.read_bytes()
         except FileNotFoundError as error:
             raise NoStorage(f"the payload file {path} is missing: it was deleted, or is on another machine") from error
-        if hashlib.sha256(content).hexdigest() != path.name:
-            raise NoStorage(f"the payload file {path} is damaged: its content does not have the hash it is named by")
-        return Payload.FromString(content)
+        if payload := stored_payload(content, path.name):
+            return payload
+        raise NoStorage(f"the payload file {path} is damaged: its content does not have the hash it is named by")
+
+
+def stored_payload(content: bytes, digest: str) -> Payload | None:
+    """Return the payload that is stored by that hash; None where it is damaged.
+
+    One that was encrypted anew has another hash, and tells inside, where its key protects it, by which it is stored.
+    """
+    try:
+        payload = Payload.FromString(content)
+    except DecodeError:
+        return None
+    return payload if hashlib.sha256(content).hexdigest() == digest or stored_as(payload) == digest else None
 
 
 def is_kept(path: Path) -> bool:
@@ -83,8 +97,8 @@ def is_kept(path: Path) -> bool:
     return True
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all, also in a power failure."""
+def write_whole(path: Path, content: bytes) -> None:
+    """Write the file whole or not at all, also in a power failure. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
         try:

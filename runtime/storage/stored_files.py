@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 YOUNG = 24 * 3600.0
 """Seconds for which nothing is taken for left over: it may be just being written, and not be told of yet."""
@@ -60,9 +60,18 @@ def words_in(data: bytes | mmap.mmap) -> set[str]:
 def words_in_file(path: Path) -> set[str]:
     """Return the same of a file, however large; nothing where it is gone. Raises OSError where it cannot be read."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with path.open("rb") as file:
+            return words_in_open(file)
+    except FileNotFoundError:
+        return set()
+
+
+def words_in_open(file: IO[bytes]) -> set[str]:
+    """Return the same of an open file, however large."""
+    try:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return words_in(content)
-    except (FileNotFoundError, ValueError):  # ValueError: it is empty
+    except ValueError:  # it is empty
         return set()
 
 

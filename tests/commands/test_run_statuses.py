@@ -1,28 +1,36 @@
 """How a run stands is one word, and the same in every view."""
 
 import io
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, cast, get_args
 
 import pytest
 from rich.console import Console
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from console import run_tables
 from console.live_view import render
 from console.progress import RunProgress
 from console.run_summary import EXIT_CODES, print_summary
 from grammar.documents.models import ModelConfig
+from grammar.messages.continue_as_new import RunInput
 from grammar.messages.events import RunChanges, TaskProgress
-from grammar.messages.names import OVERVIEW_MEMO
-from grammar.messages.reports import Approval, Manifest, RunLine, RunReport, RunStatus, TaskReport
+from grammar.messages.names import OVERVIEW_MEMO, STATUS_ATTRIBUTE
+from grammar.messages.reports import Approval, Manifest, RunLine, RunOverview, RunReport, RunStatus, TaskReport
 from grammar.messages.run_status import ENDED, OPEN, manifest_with_status, spelled
 from pictures import run_page
-from runtime.runs import execution_status, standing
+from runtime.runs import execution_status, run_list, standing
 from tests.console.runs import FLOW, NOW
 from tests.support.run_histories import many
+from workflows import run_context
+from workflows.run_context import RunContext
+
+STATUS = SearchAttributePair(SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE), "another one")
 
 # Temporal's status, what the run said of itself last, whether it is served, and how it stands.
 STATES: list[tuple[int, str, bool, RunStatus]] = [
@@ -121,6 +129,27 @@ def views(line: RunLine) -> Iterator[tuple[str, str]]:
     yield "report", page.split("<title>")[1].split("</title>")[0].rpartition(": ")[2]
 
 
+def server_views(told: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What the workflow writes down where the server shows it, while it stands as it says; with `_` for a space."""
+    written: dict[str, Any] = {}
+    fakes = {
+        "now": lambda: NOW,
+        "memo_value": lambda name, default: {},
+        "info": lambda: SimpleNamespace(typed_search_attributes=TypedSearchAttributes([STATUS])),
+        "uuid4": uuid.uuid4,
+        "set_current_details": lambda text: written.update(details=text),
+        "upsert_memo": lambda fields: written.update(memo=fields[OVERVIEW_MEMO]),
+        "upsert_search_attributes": lambda updates: written.update(attribute=updates[0].value),
+    }
+    monkeypatch.setattr(run_context, "workflow", SimpleNamespace(**fakes))
+    context = RunContext(RunInput(**dict(FLOW)))
+    context._overview = RunOverview(state="another one")
+    monkeypatch.setattr(context.record, "_state", lambda: told)
+    context.publish_overview()
+    details = written["details"].splitlines()[0].strip("*").replace(" ", "_")
+    return {"search attribute": written["attribute"], "memo": written["memo"].state, "Web UI": details}
+
+
 @pytest.mark.parametrize(("code", "told", "is_served", "expected"), STATES)
 async def test_every_view_says_the_same(
     code: int, told: str, is_served: bool, expected: RunStatus, monkeypatch: pytest.MonkeyPatch
@@ -133,6 +162,10 @@ async def test_every_view_says_the_same(
     run = cast(WorkflowExecution, ToldExecution(code, told))
     line = await standing.line(cast(Client, None), run, served)
     assert dict(views(line)) == dict.fromkeys(dict(views(line)), spelled(expected))
+    on_server = server_views(told, monkeypatch)
+    assert on_server == dict.fromkeys(on_server, told), "the run's own word, which Temporal's own status may overrule"
+    # `list --status` asks the server for what the attribute says, where that says all.
+    assert expected not in run_list._TOLD or told == expected
     told_of = manifest(expected)
     if expected in ENDED:
         assert line.standing.waits == []

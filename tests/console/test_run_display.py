@@ -1,18 +1,26 @@
 """Events and the live view together, on a terminal and without one."""
 
+import asyncio
 import io
+import os
+import pty
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import pytest
 from rich.console import Console
 
+from console import keyboard
 from console.run_display import PROGRESS_INTERVAL, RunDisplay
 from console.screen import Screen
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.events import RunEvent
 from tests.console.runs import FLOW, NOW, branch_ended, changes, running, says
+from tests.support.waiting import until_async
 
 LIVE = "── night "
+CODES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\r")
 
 
 class Clock:
@@ -23,6 +31,17 @@ class Clock:
         return self.now
 
 
+@pytest.fixture
+def typist(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The other end of a terminal that is stdin, and ours."""
+    master, slave = pty.openpty()
+    with os.fdopen(slave) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        monkeypatch.setattr(keyboard, "is_ours", lambda: True)
+        yield master
+    os.close(master)
+
+
 def screen(terminal: bool, width: int = 80, height: int = 24) -> Screen:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=width, height=height, soft_wrap=True)
     return Screen(console, console, console)
@@ -30,6 +49,10 @@ def screen(terminal: bool, width: int = 80, height: int = 24) -> Screen:
 
 def written(view: Screen) -> str:
     return view.out.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+async def shows(view: Screen, text: str) -> bool:
+    return text in CODES.sub("", written(view))
 
 
 def test_without_a_terminal_there_are_lines_with_times_and_no_control_codes() -> None:
@@ -87,17 +110,80 @@ def test_what_has_not_changed_is_not_drawn_again() -> None:
         assert written(view).count(LIVE) == before.count(LIVE) + 1
 
 
-def test_while_a_person_is_asked_nothing_is_told_and_nothing_is_lost() -> None:
-    view = screen(terminal=True)
+async def test_a_question_stands_below_the_live_view_which_goes_on(typist: int) -> None:
+    view, clock = screen(terminal=True), Clock()
+    display = RunDisplay(FLOW, "night", view, now=clock)
+    with display.following(None):
+        with display.asking("tidy up: rm({})"):
+            reading = asyncio.create_task(display.read("allow it? "))
+            await until_async(lambda: shows(view, "allow it? "))  # what is typed before is no answer
+            os.write(typist, b"ye")
+            await until_async(lambda: shows(view, "allow it? ye"))
+            display.hear(changes(events=[branch_ended(1, 200, said=[says("fine")])]))
+            before = written(view)
+            clock.now += timedelta(seconds=1)
+            display.tick()
+            drawn = CODES.sub("", written(view)[len(before) :])
+            assert LIVE in drawn
+            assert drawn.rstrip().endswith("? tidy up: rm({})\nallow it? ye")
+            assert "detach or cancel" not in drawn
+            assert written(view).count("✓ item 1 of 200") == 1
+            os.write(typist, b"s\n")
+            assert await reading == "yes"
+        before = written(view)
+        clock.now += timedelta(seconds=1)
+        display.tick()
+        after = CODES.sub("", written(view)[len(before) :])
+        assert LIVE in after
+        assert "allow it?" not in after
+    assert "allow it? yes\n" in CODES.sub("", written(view)), "what was answered stays"
+
+
+async def test_a_question_that_is_withdrawn_is_gone(typist: int) -> None:
+    view, clock = screen(terminal=True), Clock()
+    display = RunDisplay(FLOW, "night", view, now=clock)
+    with display.following(None):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                with display.asking("tidy up: rm({})"):
+                    await display.read("allow it? ")
+        before = written(view)
+        clock.now += timedelta(seconds=1)
+        display.tick()
+        assert "allow it?" not in written(view)[len(before) :]
+
+
+async def test_where_nothing_is_drawn_a_question_has_the_terminal_and_nothing_is_lost(typist: int) -> None:
+    view = screen(terminal=False)
     display = RunDisplay(FLOW, "night", view)
     with display.following(None):
-        with display.silent():
+        with display.asking("tidy up: rm({})"):
+            reading = asyncio.create_task(display.read("allow it? "))
+            await until_async(lambda: shows(view, "allow it? "))
+            os.write(typist, b"yes\n")
+            assert await reading == "yes"
             before = written(view)
+            assert before.endswith("allow it? ")
             for item in (1, 2):
                 display.hear(changes(events=[branch_ended(item, 200, said=[says("fine")])]))
                 display.tick()
             assert written(view) == before
         assert [written(view).count(f"✓ item {item} of 200") for item in (1, 2)] == [1, 1]
+
+
+def test_who_has_lost_the_terminal_does_not_draw_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after Ctrl-Z and `bg`; `fg` brings the live view back."""
+    view, away = screen(terminal=True), [True]
+    monkeypatch.setattr(keyboard, "is_away", lambda: away[0])
+    display = RunDisplay(FLOW, "night", view)
+    with display.following(None):
+        display.hear(changes(events=[branch_ended(1, 200, said=[says("fine")])]))
+        display.tick()
+        assert LIVE not in written(view)
+        assert "✓ item 1 of 200" in written(view)
+        away[0] = False
+        display.tick()
+        assert LIVE in written(view)
 
 
 def test_long_lines_are_broken_at_words_and_stay_indented() -> None:

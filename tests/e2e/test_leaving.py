@@ -24,6 +24,25 @@ def test_nobody_is_there_who_could_cancel(remote: Desk, number: signal.Signals) 
     assert "is told to cancel, and ends as soon as a worker" in ended.err
 
 
+def test_temporal_itself_has_paused_the_run(remote: Desk) -> None:
+    """`temporal workflow pause`: the run hears nothing, so nobody waits for it, and what to do is told."""
+    remote.write("flow.yaml", HELD)
+    starter = remote.start("flow.yaml", "--id", "on-ice", "--json")
+    until(lambda: b"WorkflowExecutionStarted" in shown(remote, "on-ice"), 40)
+    remote.temporal("workflow", "pause", "-w", "on-ice", address=remote.env["TEMPORAL_ADDRESS"])
+    starter.send_signal(signal.SIGTERM)
+    ended = end(starter, 20)
+    assert (ended.code, ended.json["status"]) == (130, "cancelling")
+    server = f"--address {remote.env['TEMPORAL_ADDRESS']} --namespace default"
+    unpause = f"temporal workflow unpause {server} --workflow-id on-ice"
+    told = f"is paused by Temporal, and hears of it once it goes on: {unpause}"
+    assert told in ended.err
+    cancelled = remote.run("cancel", "on-ice")
+    assert (cancelled.out, cancelled.err) == ("run on-ice is being cancelled\n", f"it {told}\n")
+    unpaused = remote.run("unpause", "on-ice", "--json")
+    assert (unpaused.json["paused"], unpaused.err) == (True, f"run on-ice {told}\n")
+
+
 def shown(desk: Desk, run_id: str) -> bytes:
     try:
         return desk.temporal("workflow", "show", "-w", run_id, address=desk.env["TEMPORAL_ADDRESS"]).encode()

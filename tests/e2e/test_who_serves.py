@@ -36,6 +36,16 @@ def test_who_answers_is_told_and_asked_about(desk: Desk, scripted: Scripted, tmp
         assert f"Scripts and servers run in {desk.folder}, where the run was started" in went_on.err
         assert told in went_on.err.replace("/ ", " ")
 
+        (served_by,) = went_on.json["served_by"]
+        assert (served_by["pid"], served_by["folder"], served_by["model"]) == (worker.pid, str(elsewhere), "gpt-4.1")
+        assert served_by["endpoint"].rstrip("/") == other.url.rstrip("/")
+
+        schedule = ("schedule", "add", "flow.yaml", "--cron", "@yearly", "--json")
+        refused = desk.run(*schedule)
+        assert (refused.code, told in refused.err.replace("/ ", " ")) == (2, True)
+        made = desk.run(*schedule, "--yes")  # there was none of that id
+        assert (made.code, made.json["served_by"]) == (0, [served_by])
+
         same = desk.run("flow.yaml", "--json", AI_API_ENDPOINT=other.url)
         assert (same.code, "was meant" in same.err) == (0, False)
         worker.terminate()

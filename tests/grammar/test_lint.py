@@ -106,6 +106,10 @@ def test_a_document_of_another_kind_with_the_field_that_refers_to_it(here: Path,
         ("# a\na: [\n", "3: not YAML: did not find expected node content"),
         ("- a\n", "1: a document must be a map of fields"),
         ("a: 1\nb: 2\na: 3\n", "3: a: is written twice; keep one"),
+        (
+            "taskflow:\n  - task: {run: a}\n    task: {run: b}\n",
+            "3: task: is written twice; write `- ` before each `task:`",
+        ),
         ("\n\n" + HEADER.replace("1,", "3,"), "3: seclab-taskflow-agent.version: version 3 is not supported; use 1.0"),
     ],
 )

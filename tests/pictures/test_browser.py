@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from grammar.messages.activity_results import TranscriptEntry
 from pictures import flow_page, run_page
-from tests.pictures.test_pages import mean_flow
+from tests.pictures.test_pages import MEAN_MARKDOWN, mean_flow
 from tests.support.browser import Browser
 from tests.support.run_histories import PRICES, TALK, many
 
@@ -86,6 +87,19 @@ def test_what_a_run_said_does_not_run(browser: Browser, tmp_path: Path) -> None:
     assert (browser.requested, browser.complaints) == ([page.as_uri()], [])
     assert browser.evaluate("document.querySelectorAll('script').length") == 1
     assert "<script>alert(1)</script>" in browser.evaluate("document.title")
+
+
+def test_what_a_model_wrote_in_markdown_loads_and_runs_nothing(browser: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "run.html"
+    talk = [TranscriptEntry(kind="message", who="assistant", text=f"{MEAN_MARKDOWN}\n\n**bold**")]
+    page.write_text(run_page.html(many(1, talk), PRICES))
+    browser.open(page, "#b2-1")
+    assert (browser.requested, browser.complaints) == ([page.as_uri()], [])
+    assert browser.evaluate("document.querySelector('#b2-1 .laid strong').textContent") == "bold"
+    assert browser.evaluate("[...document.querySelectorAll('.laid a')].map((link) => link.protocol)") == ["https:"]
+    shown = browser.evaluate("document.querySelector('#b2-1 .laid').innerText")
+    assert "image: a plot (http://127.0.0.1:1/plot.png)" in shown
+    assert "http://127.0.0.1:1/ref.png" in shown
 
 
 def test_even_unescaped_it_would_not(browser: Browser, tmp_path: Path) -> None:

@@ -11,10 +11,28 @@ from grammar.loading.graph import Graph, Link, TaskNode
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.reports import Approval, Failure, Parked
 from pictures import flow_page, mermaid, run_page
+from pictures.markdown import Typesetter
 from pictures.output_section import output_section
 from tests.support.run_histories import PRICES, TALK, at, many
 
 MEAN = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7 * 7 }} ⟦env:TOKEN:0123456789ab⟧ \udcff"
+MEAN_MARKDOWN = f"""# {MEAN}
+
+![{MEAN}](http://127.0.0.1:1/pixel.png "{MEAN}") ![x](data:image/svg+xml,<svg/onload=alert(1)>) ![x][ref]
+![a plot](http://127.0.0.1:1/plot.png)
+[a](javascript:alert(1)) [b](&#106;avascript:alert(1)) [c](JaVaScRiPt&colon;alert(1)) [d](data:text/html,x)
+[e](//evil/x) [f](https://example.com/{MEAN}) <javascript:alert(1)> <https://example.com/"onclick="alert(1)> [g](#b1-1) [h](file:///x)
+
+[ref]: http://127.0.0.1:1/ref.png
+
+| a | b |
+|:--|--:|
+| {MEAN} | x |
+
+```html" onclick="alert(1)
+<img src=http://127.0.0.1:1/code.png>
+```
+"""
 LOADS = {"img", "iframe", "object", "embed", "link", "base", "form", "audio", "video", "source", "image", "use"}
 
 
@@ -43,10 +61,15 @@ def checked(text: str) -> ParsedPage:
     assert [tag for tag, _ in page.tags if tag in LOADS] == []
     names = {name for _, attributes in page.tags for name in attributes}
     assert not {name for name in names if name.startswith("on") or name in ("src", "srcdoc", "style", "action")}
-    links = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    links = [attributes for tag, attributes in page.tags if tag == "a"]
+    inside = {link["href"] for link in links if "target" not in link}
     targets = {f"#{attributes['id']}" for _, attributes in page.tags if "id" in attributes}
-    assert all(link and link.startswith("#") for link in links)
-    assert {link for link in links if link and not link.startswith("#task-")} <= targets
+    assert all(link and link.startswith("#") for link in inside)
+    assert {link for link in inside if link and not link.startswith("#task-")} <= targets
+    for link in links:
+        if "target" in link:  # a person may follow it
+            assert (link["rel"], link["target"]) == ("noopener noreferrer nofollow", "_blank")
+            assert re.match("https?:|mailto:", link["href"] or "")
     assert [tag for tag, _ in page.tags].count("script") == 1
     assert "Content-Security-Policy" in {attributes.get("http-equiv") for _, attributes in page.tags}
     return page
@@ -115,15 +138,16 @@ def test_a_flow_of_a_thousand_tasks() -> None:
     assert len(text) < 2_000_000
 
 
-def test_a_run_that_means_harm() -> None:
-    history = many(2, [TranscriptEntry(kind=kind, who=MEAN, text=MEAN) for kind in ("message", "tool_call", "handoff")])
+@pytest.mark.parametrize("text", [MEAN, MEAN_MARKDOWN])
+def test_a_run_that_means_harm(text: str) -> None:
+    history = many(2, [TranscriptEntry(kind=kind, who=MEAN, text=text) for kind in ("message", "tool_call", "handoff")])
     report = history.manifest.report
     failure = Failure(task=MEAN, type=MEAN, message=MEAN)
     report.tasks[0].name = history.manifest.branches[0].task = MEAN
     report.tasks[0].note = report.name = history.bundle.source = history.run_id = MEAN
     report.tasks[0].failures.append(failure)
     report.tasks[0].warnings.append(MEAN)
-    report.outputs = {MEAN: {MEAN: MEAN}}
+    report.outputs = {MEAN: {MEAN: MEAN}, "notes": text}
     report.failure = failure
     report.parked = Parked(task=MEAN, failure=failure, since=at(1))
     report.approvals = [Approval(id=MEAN, task=MEAN, branch=MEAN, tool=MEAN, toolbox=MEAN, arguments=MEAN, since=at(1))]
@@ -208,3 +232,14 @@ def test_an_output_that_is_a_list_of_records_is_a_table() -> None:
     run = many(1)
     run.manifest.report.outputs = {"things": records}
     assert "lamp" in checked(run_page.html(run, PRICES)).text
+
+
+def test_what_a_model_said_is_laid_out_in_outputs_too() -> None:
+    """Not what a script printed."""
+    said = "Some **bold** text"
+    records: list[JsonValue] = [{"item": 0, "value": said}]
+    laid, plain = output_section("x", said, 100, Typesetter()), output_section("x", said, 100)
+    assert (laid.html, plain.html) == ("<p>Some <strong>bold</strong> text</p>\n", None)
+    table, plain = output_section("x", records, 200, Typesetter()), output_section("x", records, 200)
+    assert table.rows == [["0", '<div class="laid"><p>Some <strong>bold</strong> text</p>\n</div>']]
+    assert plain.rows == [["0", "Some **bold** text"]]

@@ -2,8 +2,13 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
+from grammar.messages.activity_results import LegReason
+from grammar.messages.history import Deployment, DeploymentOutput, LegEnd
+from pictures.run_page import RunPage
 from pictures.timeline import PlacedSpan, TimeScale, place_spans
-from tests.support.run_histories import at
+from tests.support.run_histories import PRICES, at, many
 
 NIGHT = 8 * 3600.0
 
@@ -46,8 +51,63 @@ def test_bars_side_by_side_have_lanes_of_their_own() -> None:
     spans = [span(0, 10), span(5, 20), span(10, 30), span(0, 0)]
     found, lanes = place_spans(scale(100, (0, 100)), spans)
     assert lanes == 2
-    assert found == [PlacedSpan(0, 10, 0), PlacedSpan(5, 15, 1), PlacedSpan(10, 20, 0), PlacedSpan(0, 0.15, 0)]
+    assert found == [PlacedSpan(0, 10, 0), PlacedSpan(5, 15, 1), PlacedSpan(10, 20, 0), PlacedSpan(0, 0.4, 0)]
 
 
 def test_no_bars() -> None:
     assert place_spans(scale(1), []) == ([], 0)
+
+
+def bars_of(*legs: Deployment, status: str, task: str = "running", seen: float = 60) -> list[tuple[str, float, float]]:
+    """(status, from, to) of the bars of a branch with these legs; in seconds, of a minute."""
+    history = many(1, seen=at(seen))
+    history.history.deployments[1:] = legs
+    history.manifest.branches[1].status = status  # type: ignore[assignment]
+    history.manifest.report.tasks[1].status = task  # type: ignore[assignment]
+    page = RunPage(history, PRICES)
+    return [(bar.status, round(bar.left * 0.6, 1), round((bar.left + bar.width) * 0.6, 1)) for bar in page.rows[1].bars]
+
+
+def leg(number: int, start: float, end: float | None, reason: LegReason | None = None, **changes: object) -> Deployment:
+    output = DeploymentOutput(leg=LegEnd(reason=reason) if reason else None)
+    ended = None if end is None else at(end)
+    name = "task-2-item-1" + (f"-leg-{number}" if number > 1 else "")
+    return Deployment(activity=name, scheduled=at(start), started=at(start), ended=ended, output=output).model_copy(
+        update=changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "wait"),
+    [
+        ("approval", "waiting"),
+        ("unknown_outcome", "waiting"),
+        ("rate_limited", "rate_limited"),
+        ("stopped", "interrupted"),
+    ],
+)
+def test_what_a_branch_waits_for_has_a_colour_of_its_own(reason: LegReason, wait: str) -> None:
+    legs = leg(1, 12, 24, reason), leg(2, 48, 54)
+    assert bars_of(*legs, status="done") == [("done", 12, 24), (wait, 24, 48), ("done", 48, 54)]
+    assert bars_of(legs[0], status="waiting") == [("done", 12, 24), (wait, 24, 60)]
+
+
+def test_a_failure_that_waits_for_a_person() -> None:
+    failed = leg(1, 12, 24, failure="BadRequest: 400 no")
+    retried = bars_of(failed, leg(2, 48, 54), status="done")
+    assert retried == [("failed", 12, 24), ("parked", 24, 48), ("done", 48, 54)]
+    assert bars_of(failed, status="failed", task="parked") == [("failed", 12, 24), ("parked", 24, 60)]
+    assert bars_of(failed, status="failed", task="failed") == [("failed", 12, 24)]
+
+
+def test_attempts_that_were_lost() -> None:
+    killed = leg(1, 12, 54, started=at(36), attempts=2)
+    assert bars_of(killed, status="done") == [("interrupted", 12, 36), ("done", 36, 54)]
+
+
+def test_the_legend_says_what_the_colours_mean() -> None:
+    history = many(1)
+    history.history.deployments[1:] = [leg(1, 4, 5, "approval")]
+    meanings = dict(RunPage(history, PRICES).legend)
+    assert meanings == {"done": "done", "waiting": "waits for a person's yes"}
+    assert RunPage(many(1), PRICES).legend == []

@@ -20,13 +20,16 @@ from temporalio.service import RPCError
 
 from grammar.errors import ConnectionFailed, EmbeddedServerFailed
 from runtime import connection
+from runtime.backend import find_backend
 from runtime.connection import connect, connect_to_embedded, tell_of_unnamed_server, to_embedded
 from runtime.local_server import embedded
 from runtime.local_server.embedded import EmbeddedServer
 from runtime.local_server.locks import acquire, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.supervisor import PORT
 from runtime.storage.converter import data_converter
 from tests.runtime.conftest import Holder
+from tests.support.ports import wait_for_usual_port
 from tests.support.waiting import gone, until, until_async
 
 Start = Callable[..., Holder]
@@ -205,12 +208,40 @@ async def test_log_and_record_hold_no_payloads(holder: Start, state: Path) -> No
     assert all(path.stat().st_mode & 0o077 == 0 for path in database)
 
 
+async def test_it_stays_the_embedded_server_where_its_address_is_exported(
+    holder: Start, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `eval "$(python starter.py env)"` does: its payload storage, workers and lease are used, as without that."""
+    user = holder()
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "default")
+    for address, is_embedded in ((user.got["address"], True), ("127.0.0.1:1", False)):
+        monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+        async with find_backend() as found:
+            assert found.embedded is is_embedded
+    monkeypatch.setenv("TEMPORAL_ADDRESS", user.got["address"])
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", "another")
+    async with find_backend() as found:
+        assert not found.embedded
+    assert user.leave() == 0
+    until(lambda: not embedded.answers_at(user.got["address"]))
+
+
+def test_a_configured_server_makes_no_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFLOW_STATE_DIR", str(tmp_path / "state"))
+    assert not embedded.answers_at("127.0.0.1:7233")
+    assert not (tmp_path / "state").exists()
+
+
 async def test_embedded_server_of_another_state_is_no_news(
     holder: Start, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ServerFiles(state).record.unlink()
-    if holder().got["port"] != 7233:
-        pytest.skip("port 7233 is in use")
+    while True:
+        ServerFiles(state).record.unlink(missing_ok=True)
+        wait_for_usual_port()
+        if (user := holder()).got["port"] == PORT:
+            break
+        user.leave()
+        until(lambda: not is_held(ServerFiles(state).supervisor))
     await tell_of_unnamed_server(EmbeddedServer("127.0.0.1:1", ""))
     assert caplog.messages == []
 
