@@ -12,7 +12,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, ScheduleActionExecutionStartWorkflow, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from grammar.documents.models import Personality, Task
 from grammar.messages.activity_requests import ShellRequest
@@ -107,7 +107,10 @@ async def parked(client: Client, run_id: str) -> bool:
 async def working(
     client: Client, queue: str, fakes: Fakes, signer: Signer | None, activities: bool = True
 ) -> AsyncIterator[None]:
-    """Serve the queue for the length of the block. `signer` None: as a version of before there were signatures."""
+    """Serve the queue for the length of the block. `signer` None: as a version of before there were signatures.
+
+    It keeps no run in mind: each task of an open one replays it.
+    """
     signing = WorkerSigning(signer)
     served = signing.activities(fakes.prepare, fakes.run_agent, fakes.run_shell, fakes.gather)
     async with Worker(
@@ -117,8 +120,16 @@ async def working(
         activities=served if activities else [],
         interceptors=signing.interceptors(),
         workflow_runner=signing.workflow_runner(),
+        max_cached_workflows=0,
     ):
         yield
+
+
+def impostor(client: Client, queue: str, **served: Any) -> Worker:
+    """Somebody else's worker on the queue. `served`: its workflows, or its activities."""
+    return Worker(
+        client, task_queue=queue, workflow_runner=UnsandboxedWorkflowRunner(), max_cached_workflows=0, **served
+    )
 
 
 async def owner(server: DevServer, signer: Signer | None = None) -> Owner:
