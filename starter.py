@@ -53,6 +53,7 @@ from commands.program_options import program_options
 from grammar.exit_codes import ExitCode
 from grammar.program import program
 from runtime import stopping, streams
+from temporal_taskflow.launch import make_private
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _HELP = f"""Run taskflows as Temporal workflows, and look after their runs.
@@ -133,4 +134,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

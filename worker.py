@@ -30,6 +30,7 @@ from activities.process import preloading
 from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
+from activities.process.secrets import mask_all
 from activities.shell import ShellActivity
 from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
@@ -41,7 +42,9 @@ from commands.env_file import take
 from commands.process_edge import run_and_leave
 from console.screen import open_screen
 from grammar.exit_codes import ExitCode
+from grammar.limits import check as check_limits
 from grammar.messages.names import TASK_QUEUE
+from grammar.printable import printable
 from runtime import logs, stopping, streams, this_process
 from runtime.adoption import adopt_runs
 from runtime.backend import Backend, open_backend
@@ -51,6 +54,7 @@ from runtime.runs import runs
 from runtime.sandbox import set_deadlock_timeout
 from runtime.signing import keys
 from runtime.signing.worker_signing import WorkerSigning
+from temporal_taskflow.launch import make_private
 from workflows import worker_log
 from workflows.allowed_flows import AllowedFlows
 from workflows.taskflow import TaskflowWorkflow
@@ -204,7 +208,7 @@ def print_serving(backend: Backend, task_queue: str) -> None:
     """Print the task queue, the server, which model answers, and the Web UI where it is known, to stderr."""
     ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
     model = this_process.setup().answers
-    print(f"serving task queue {task_queue} at {backend.address}; {model}{ui}", file=sys.stderr, flush=True)
+    print(printable(f"serving task queue {task_queue} at {backend.address}; {model}{ui}"), file=sys.stderr, flush=True)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -226,7 +230,8 @@ def command(
     flows = tuple(allow_flows or ())
     limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout, flows)
     take(env_file, open_screen())
-    logs.set_up(None if run_id else worker_log.NAME, debug)
+    check_limits()
+    logs.set_up(None if run_id else worker_log.NAME, debug, mask_all)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))
     else:
@@ -255,4 +260,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

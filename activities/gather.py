@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from temporalio import activity
 
 from activities.process.activity_errors import application_errors
+from activities.process.secrets import mask_all
 from activities.storage.documents import Documents, document_files, file_size, store_file, unfinished
 from grammar.documents.values import Value, stored_value
 from grammar.errors import StorageFailed
@@ -29,7 +30,7 @@ class GatherActivity:
     @activity.defn(name=names.GATHER)
     async def gather(self, request: GatherRequest) -> Value:
         """Return the list of all branches' results, as a document where it is larger than KEPT_OF_TASK."""
-        with application_errors(str):
+        with application_errors(mask_all):
             if self._documents is None:
                 raise StorageFailed("the run keeps results in payload storage, and this worker is told of none")
             results = [branch.result.stored for branch in request.branches if branch.result.stored]

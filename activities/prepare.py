@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.process.activity_errors import application_errors
 from activities.process.render import LimitedRenderer, Renderer
+from activities.process.secrets import Secrets
 from activities.storage import pages
 from activities.storage.documents import Documents, document_files, store_file
 from grammar.documents.values import StoredDocument
@@ -35,7 +36,7 @@ class PrepareActivity:
     @activity.defn(name=names.PREPARE)
     async def prepare(self, request: PrepareRequest) -> Page:
         """Return a page of branches with their prompts. What these took from `env()` stands in them as references."""
-        with application_errors(str):
+        with application_errors(Secrets(request.secrets, request.surroundings.key).told):
             if request.page:
                 async with document_files(self._documents, [request.page]) as files:
                     return Page.model_validate_json(files[request.page.key].read_bytes())

@@ -5,6 +5,7 @@ import shlex
 from rich.console import Console
 from rich.text import Text
 
+from console.printable import printable_name
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Approval, Parked
 from grammar.program import program
@@ -53,7 +54,7 @@ def answer(run_id: str, call: Approval) -> str:
 
 def print_parked(console: Console, backend: Backend, run_id: str, parked: Parked) -> None:
     """Print what the run waits for, and how to decide."""
-    console.print(Text(f"parked: {parked.task} failed; nothing that succeeded is run again", "bold"))
+    console.print(Text(f"parked: {printable_name(parked.task)} failed; nothing that succeeded is run again", "bold"))
     console.print(Text("go on with one of"))
     lines = {f"{command(name, run_id)} {value}".rstrip(): meaning for name, value, meaning in _DECISIONS}
     width = max(map(len, lines))

@@ -17,6 +17,7 @@ from commands.complete_report import as_json
 from commands.leaving import Leaving
 from commands.query_worker import is_queue_served
 from commands.who_serves import WhoServes
+from console.printable import printable_name
 from console.problems import print_json
 from console.run_display import RunDisplay
 from console.run_summary import EXIT_CODES, print_summary
@@ -263,7 +264,7 @@ class Session:
 
     def _where(self, backend: Backend) -> Text:
         url = backend.run_url(self._run_id)
-        return Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim")
+        return Text(f"run {printable_name(self._run_id)}" + (f"  {url}" if url else ""), "dim")
 
     async def _detached(self, backend: Backend, code: ExitCode = ExitCode.DONE) -> int:
         """Say that the run goes on without us. `code`: the exit code, which is returned."""

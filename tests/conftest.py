@@ -1,11 +1,18 @@
 """Fixtures that more than one rung of the ladder uses."""
 
+import os
+
 import pytest
 
 from tests.support.dev_server import DevServer, dev_server, lone_server
 from tests.support.s3_server import S3, s3, s3_server
 
 __all__ = ["S3", "DevServer", "dev_server", "lone_server", "s3", "s3_server"]
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor, as tests wait for processes half of their time; no more than memory is there for."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 @pytest.fixture(autouse=True)

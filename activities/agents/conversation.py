@@ -113,29 +113,31 @@ class Conversation:
         """Return the leg where what ended the turns is no failure: the next leg goes on from the journal."""
         turns = self._journal.turns
         if unknown := self._journal.unknown:
-            hidden = self._secrets.hide(unknown.model_dump())
-            return Leg(reason="unknown_outcome", calls=[PendingCall.model_validate(hidden)], turns=turns)
+            return Leg(reason="unknown_outcome", calls=[self._shown(unknown)], turns=turns)
         if self._journal.stopping:
             return Leg(reason="stopped", turns=turns)
         if isinstance(error, RateLimited) and self._request.rehearsal is None:
             return Leg(
-                reason="rate_limited", turns=turns, delay=error.retry_after, message=self._transcript.redact(str(error))
+                reason="rate_limited", turns=turns, delay=error.retry_after, message=self._secrets.told(str(error))
             )
         return None
 
     def _leg_for_approval(self) -> Leg:
         assert self._result
         state = self._result.to_state().to_json()
-        calls = [_pending(item, self._told_name) for item in self._result.interruptions]
         hide = self._secrets.hide
         return Leg(
             state=hide(state),
-            calls=[call.model_copy(update={"arguments": hide(call.arguments)}) for call in calls],
+            calls=[self._shown(_pending(item, self._told_name)) for item in self._result.interruptions],
             tool_results=[ToolResult.model_validate(hide(result.model_dump())) for result in self._earlier],
             usage=self._used + self._journal.unusable,
             repairs=self._repairs,
             tools=self._offered.seen,
         )
+
+    def _shown(self, call: PendingCall) -> PendingCall:
+        """Return a call as people are asked about it."""
+        return call.model_copy(update={"arguments": self._secrets.mask(call.arguments)})
 
     async def _input(self) -> RunInput:
         leg = self._request.leg

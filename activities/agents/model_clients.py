@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
 from grammar.errors import BadRequest, ModelAccess, UserError
+from grammar.limits import SILENCE
 from grammar.messages.activity_requests import ModelSpec
 from grammar.model_access import endpoint
 from grammar.model_access.endpoint import Endpoint
@@ -18,6 +19,9 @@ from grammar.templating import env_allow
 if TYPE_CHECKING:
     from agents import Model, ModelSettings
     from openai import AsyncOpenAI
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds."""
 
 
 class ModelClients:
@@ -41,10 +45,6 @@ class ModelClients:
         name = endpoint.model_name(spec, os.environ)
         kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
         return kind(name, client), name
-
-    def keys(self) -> dict[str, str]:
-        """Return the API keys in use, by a name that may be shown in their place."""
-        return {f"key {number}": used.key for number, used in enumerate(self._clients) if used.key}
 
     async def close(self) -> None:
         """Close all clients, and stop the embedded model."""
@@ -114,7 +114,7 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
 
 
 def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
-    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
+    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client, Timeout
 
     from activities.model_endpoint.checked_response import check
 
@@ -128,6 +128,7 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
         default_query=query,
         api_key=chosen.key or "none",
         max_retries=0,
+        timeout=Timeout(SILENCE.value, connect=CONNECT_TIMEOUT),
         default_headers=headers,
         http_client=DefaultAsyncHttpx2Client(event_hooks=hooks, mounts=endpoint.PAST_PROXIES),
     )

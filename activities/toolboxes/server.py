@@ -69,10 +69,6 @@ class ToolboxServer:
             await self._process.stop()
         self._log.close()
 
-    def trim_log(self) -> None:
-        """Trim the log when the server returns to the pool."""
-        self._log.trim()
-
     async def _connect(self) -> list[Tool]:
         if self._spec.params.reconnecting:
             async with self._fresh() as (_, tools):

@@ -196,6 +196,8 @@ def _start_supervisor(files: ServerFiles, lock: Lock) -> None:
         supervisor = subprocess.Popen(
             command,
             cwd=files.state,
+            # The codec server beside it reads keys as we do, by a command of the person's, maybe.
+            env=None if codec_port else launch.bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

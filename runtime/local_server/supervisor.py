@@ -27,7 +27,7 @@ from threading import Event, Thread
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
 from runtime.local_server.server_process import start_time
 from runtime.local_server.server_record import ServerFiles, ServerRecord
-from runtime.local_server.ui_process import UiProcess, bare_environment
+from runtime.local_server.ui_process import UiProcess
 from temporal_taskflow import launch
 
 PORT, UI_PORT, CODEC_PORT = 7233, 8233, 8234
@@ -178,7 +178,7 @@ class Supervisor:
             self._ui.start(self._log)
         server = subprocess.Popen(
             self._command(),
-            env=bare_environment(),
+            env=launch.bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -3,7 +3,6 @@
 Standard library only: the supervisor loads this.
 """
 
-import os
 import secrets
 import socket
 import subprocess
@@ -37,7 +36,7 @@ class UiProcess:
             arguments = (str(listener.fileno()), str(self.inner_port))
             self._process = subprocess.Popen(
                 launch.command("runtime.local_server.ui_front", *arguments, options=("-I",)),
-                env=bare_environment(),
+                env=launch.bare_environment(),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -54,11 +53,6 @@ class UiProcess:
             self._process.kill()
             self._process.communicate()
             self._process = None
-
-
-def bare_environment() -> dict[str, str]:
-    """Return what the server and its front get of the environment: it is some starter's, with keys in it."""
-    return {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ}
 
 
 def _listener(preferred: int) -> socket.socket:

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.gather import GatherActivity
 from activities.prepare import PrepareActivity
+from activities.process.render import Renderer
 from grammar.documents.models import Task
 from grammar.documents.values import StoredDocument, ToolResult, Value, stored_result, stored_value
 from grammar.messages.activity_requests import (
@@ -224,6 +225,8 @@ async def test_a_full_disk_while_a_result_is_stored(
 
 async def test_a_full_disk_while_prompts_are_rendered(bench: Bench, documents: FileDocuments) -> None:
     task = Task(run="true", repeat_prompt=True, over="range(20000) | list")
+    bench.renderer = Renderer()  # its child has the limits of the process that starts it
     with disk_of(1000), pytest.raises(ApplicationError) as caught:
         await prepared(bench, task)
     assert caught.value.type == "StorageFailed"
+    await bench.renderer.close()

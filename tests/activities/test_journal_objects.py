@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from mcp.types import CallToolResult, TextContent
 from temporalio.exceptions import ApplicationError
 
@@ -23,7 +24,7 @@ from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 MB = 2**20
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def bucket(s3: S3) -> AsyncIterator[Bucket]:
     async with opened(BucketUrl(s3.bucket, "p/")) as bucket:
         yield bucket

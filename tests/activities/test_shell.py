@@ -81,7 +81,7 @@ async def test_secrets_are_hidden_in_results_and_errors(bench: Bench, monkeypatc
     assert "hunter2-long" not in result.model_dump_json()
     with pytest.raises(ApplicationError) as caught:
         await bench.shell("echo $TOKEN >&2; exit 1", TOKEN="{{ env('SECRET') }}")
-    assert caught.value.message == "exit code 1: ⟦env:SECRET:k1⟧"
+    assert caught.value.message == "exit code 1: ⟦env:SECRET⟧"
     assert caught.value.__cause__ is None
 
 

@@ -41,7 +41,7 @@ def test_a_prompt_that_is_included_counts() -> None:
 def test_what_is_hidden_comes_back(value: JsonValue, secret: str) -> None:
     secrets = {"A": "abab" + secret, "B": "ab" + secret + "cdef"}
     hidden = hide(value, secrets, "1x2y")
-    assert reveal(hidden, secrets, "1x2y") == value
+    assert reveal(hidden, secrets, secrets, "1x2y") == value
 
 
 def templates() -> Templates:
@@ -110,4 +110,4 @@ def test_hidden_in_json_too() -> None:
     text = '{"x": "line \\"one\\"\\nline two"}'
     hidden = hide(text, secrets, "k")
     assert hidden == '{"x": "⟦env:A|json:k⟧"}'
-    assert reveal(hidden, secrets, "k") == text
+    assert reveal(hidden, secrets, secrets, "k") == text

@@ -26,8 +26,10 @@ from runtime.local_server import embedded
 from runtime.local_server.embedded import EmbeddedServer
 from runtime.local_server.locks import acquire, is_held
 from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.supervisor import PORT
 from runtime.storage.converter import data_converter
 from tests.runtime.conftest import Holder
+from tests.support.ports import wait_for_usual_port
 from tests.support.waiting import gone, until, until_async
 
 Start = Callable[..., Holder]
@@ -233,9 +235,13 @@ def test_a_configured_server_makes_no_state_folder(tmp_path: Path, monkeypatch: 
 async def test_embedded_server_of_another_state_is_no_news(
     holder: Start, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ServerFiles(state).record.unlink()
-    if holder().got["port"] != 7233:
-        pytest.skip("port 7233 is in use")
+    while True:
+        ServerFiles(state).record.unlink(missing_ok=True)
+        wait_for_usual_port()
+        if (user := holder()).got["port"] == PORT:
+            break
+        user.leave()
+        until(lambda: not is_held(ServerFiles(state).supervisor))
     await tell_of_unnamed_server(EmbeddedServer("127.0.0.1:1", ""))
     assert caplog.messages == []
 

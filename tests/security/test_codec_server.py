@@ -48,7 +48,7 @@ LARGE = "canary " * 50_000
 HERE = ("127.0.0.1", 1)
 
 
-class RunningCodecServer:
+class CodecRequest:
     """A codec server that serves, and how it is asked."""
 
     def __init__(self, port: int, folder: Path) -> None:
@@ -67,7 +67,7 @@ class RunningCodecServer:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCodecServer]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CodecRequest]:
     """The process that the supervisor starts beside the embedded server."""
     state, port = tmp_path_factory.mktemp("state"), free_port(0)
     env = {"TASKFLOW_STATE_DIR": str(state), "TASKFLOW_CODEC_TOKEN": TOKEN}
@@ -84,7 +84,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCodecSer
 
     try:
         until(answers)
-        yield RunningCodecServer(port, state / "payloads")
+        yield CodecRequest(port, state / "payloads")
     finally:
         process.terminate()
         assert process.wait(20) in (0, -signal.SIGTERM)
@@ -130,7 +130,7 @@ def test_where_the_kernel_does_not_tell_a_page_needs_the_token(monkeypatch: pyte
     assert Access(TOKEN, UI, own_user=True).refuses("/decode", {"origin": UI}, HERE, HERE) == 401
 
 
-async def test_another_user_of_this_machine_is_refused(server: RunningCodecServer) -> None:
+async def test_another_user_of_this_machine_is_refused(server: CodecRequest) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can be another user")
     command = [
@@ -143,12 +143,12 @@ async def test_another_user_of_this_machine_is_refused(server: RunningCodecServe
     assert asked.stdout.strip() == "401"
 
 
-async def test_nobody_says_for_another_where_he_is(server: RunningCodecServer) -> None:
+async def test_nobody_says_for_another_where_he_is(server: CodecRequest) -> None:
     forwarded = {"X-Forwarded-For": "10.1.2.3", "X-Forwarded-Port": "4", "Forwarded": "for=10.1.2.3:4"}
     assert (await server.post("decode", [], Origin=UI, **forwarded)).status_code == 200
 
 
-async def test_a_browser_is_told_which_page_may_ask(server: RunningCodecServer) -> None:
+async def test_a_browser_is_told_which_page_may_ask(server: CodecRequest) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-namespace"}
     async with httpx2.AsyncClient(trust_env=False) as client:
         url = f"http://127.0.0.1:{server.port}/decode"
@@ -160,7 +160,7 @@ async def test_a_browser_is_told_which_page_may_ask(server: RunningCodecServer) 
     assert read.status_code == 405
 
 
-async def test_what_is_encrypted_is_shown(server: RunningCodecServer) -> None:
+async def test_what_is_encrypted_is_shown(server: CodecRequest) -> None:
     (payload,) = await server.converter.encode(["canary"])
     plain = Payload(metadata={"encoding": b"json/plain"}, data=b'"plain"')
     shown = await server.ask("any/namespace/decode", [payload, plain])
@@ -170,7 +170,7 @@ async def test_what_is_encrypted_is_shown(server: RunningCodecServer) -> None:
     assert await codec("k2").decode([encoded]) == [plain]
 
 
-async def test_what_is_stored_is_brought_where_it_is_asked_for(server: RunningCodecServer) -> None:
+async def test_what_is_stored_is_brought_where_it_is_asked_for(server: CodecRequest) -> None:
     large, small = await server.converter.encode([LARGE, "small"])
     assert [len(one.data) > 300_000 for one in await server.ask("decode", [large, small])] == [True, False]
     kept = await server.ask("decode?preserveStorageRefs=true", [large, small])
@@ -181,7 +181,7 @@ async def test_what_is_stored_is_brought_where_it_is_asked_for(server: RunningCo
     assert (refused.status_code, refused.text) == (400, "all payloads must be storage references")
 
 
-async def test_a_missing_key_is_told(server: RunningCodecServer) -> None:
+async def test_a_missing_key_is_told(server: CodecRequest) -> None:
     payloads = await codec("k9").encode([Payload(data=b"x")])
     refused = await server.post("decode", payloads, Authorization=TOKEN)
     assert (refused.status_code, "the key 'k9'" in refused.text) == (400, True)
@@ -197,14 +197,14 @@ async def test_a_missing_key_is_told(server: RunningCodecServer) -> None:
         ("elsewhere", b"{}", 404),
     ],
 )
-async def test_what_is_no_question_is_told(server: RunningCodecServer, path: str, body: bytes, status: int) -> None:
+async def test_what_is_no_question_is_told(server: CodecRequest, path: str, body: bytes, status: int) -> None:
     assert (await server.post(path, body, Authorization=TOKEN)).status_code == status
 
 
 @pytest.mark.parametrize(
     ("told", "status"), [({"Content-Length": str(app.LARGEST + 1)}, 413), ({"Transfer-Encoding": "chunked"}, 411)]
 )
-def test_what_is_asked_is_bounded(server: RunningCodecServer, told: dict[str, str], status: int) -> None:
+def test_what_is_asked_is_bounded(server: CodecRequest, told: dict[str, str], status: int) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as asking:
         asking.putrequest("POST", "/decode")
         for name, value in {"Authorization": TOKEN, **told}.items():
@@ -236,7 +236,7 @@ def test_without_keys_there_is_no_server() -> None:
         serving.encryption()
 
 
-def test_a_port_that_is_taken_is_told(server: RunningCodecServer) -> None:
+def test_a_port_that_is_taken_is_told(server: CodecRequest) -> None:
     with pytest.raises(UserError, match=rf"cannot listen at 127\.0\.0\.1:{server.port}: Address already in use"):
         serving.listener("127.0.0.1", server.port)
 

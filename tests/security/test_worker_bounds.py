@@ -98,7 +98,7 @@ def test_no_other_is_put_in_the_place_of_a_reference(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TASKFLOW_ENV_ALLOW", "TOPIC")
     monkeypatch.setenv("AWS_KEY", "secret")
     monkeypatch.setenv("TOPIC", "x")
-    secrets = Secrets([], "k")
+    secrets = Secrets(["TOPIC", "AWS_KEY"], "k")
     assert secrets.reveal(reference("TOPIC", "k")) == "x"
     with pytest.raises(NoValue, match=r"AWS_KEY may not be read .*: TASKFLOW_ENV_ALLOW"):
         secrets.reveal(reference("AWS_KEY", "k"))

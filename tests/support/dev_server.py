@@ -12,6 +12,9 @@ import pytest
 
 from runtime.local_server.supervisor import die_with_parent, free_port
 
+ACK_INTERVAL = "history.transferProcessorUpdateAckInterval"
+"""A run that has ended is deleted once its end is acknowledged, which a server does every half minute by itself."""
+
 
 @dataclass(frozen=True)
 class DevServer:
@@ -56,6 +59,7 @@ def start(server: DevServer, port: int, ui_port: int, *options: str) -> subproce
     command = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"]
     command += ["--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(server.database), *options]
     command += ["--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]  # `temporal workflow pause`
+    command += ["--dynamic-config-value", f'{ACK_INTERVAL}="1s"']
     process = subprocess.Popen(
         command,
         env={"PATH": os.environ["PATH"], "HOME": str(server.database.parent)},
