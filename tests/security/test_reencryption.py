@@ -41,6 +41,7 @@ from tests.security.keys import codec, encryption
 from tests.support.s3_server import S3
 
 LARGE = "canary " * 50_000
+JOURNAL = f"{'a' * 32}/task-1"
 LINES = ['{"by":"x1"}', '{"by":"x1","answer":0}']
 
 
@@ -56,7 +57,7 @@ async def keep(converter: DataConverter, documents: StoredDocuments, lines: Line
     file = folder / "new"
     file.write_text(LARGE)
     for line in LINES:
-        await lines.append("run/task-1", line)
+        await lines.append(JOURNAL, line)
     return Kept(payload, await documents.add(file))
 
 
@@ -65,7 +66,7 @@ async def read(kept: Kept, converter: DataConverter, documents: StoredDocuments,
     assert await converter.decode([kept.payload], [str]) == [LARGE]
     async with documents.opened([kept.document]) as files:
         assert files[kept.document].read_text() == LARGE
-    assert [line for line in await lines.read("run/task-1") if line] == LINES
+    assert [line for line in await lines.read(JOURNAL) if line] == LINES
 
 
 def in_folder(folder: Path, *names: str) -> tuple[DataConverter, StoredDocuments, SealedJournals]:
@@ -142,7 +143,7 @@ async def test_what_is_appended_meanwhile_is_not_lost(tmp_path: Path) -> None:
 
     def write() -> None:
         for number in range(count):
-            asyncio.run(lines.append("run/task-1", f'{{"n":{number}}}'))
+            asyncio.run(lines.append(JOURNAL, f'{{"n":{number}}}'))
         done.set()
 
     writer = threading.Thread(target=write)
@@ -152,7 +153,7 @@ async def test_what_is_appended_meanwhile_is_not_lost(tmp_path: Path) -> None:
         await renewed(tmp_path, *(("k2", "k1") if (turn := turn + 1) % 2 else ("k1", "k2")))
     writer.join()
     _, _, lines = in_folder(tmp_path, "k1", "k2")
-    found = [line for line in await lines.read("run/task-1") if line]
+    found = [line for line in await lines.read(JOURNAL) if line]
     assert found == [f'{{"n":{number}}}' for number in range(count)]
 
 

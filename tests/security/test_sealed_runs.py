@@ -24,10 +24,12 @@ import os
 import signal
 import sys
 import uuid
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
@@ -305,7 +307,15 @@ def test_the_web_ui_and_the_command_read_by_the_codec_server(desk: Desk, tmp_pat
         assert any("/decode" in request for request in browser.requested)
     worker.send_signal(signal.SIGTERM)
     end(worker)
-    until(lambda: not [one for one in desk.processes() if "runtime.codec_server.serving" in one.cmdline()])
+    until(lambda: not serves_codec(desk))
+
+
+def serves_codec(desk: Desk) -> bool:
+    for process in desk.processes():
+        with suppress(psutil.Error):  # it has ended
+            if "runtime.codec_server.serving" in process.cmdline():
+                return True
+    return False
 
 
 def exported(printed: EndedProcess) -> dict[str, str]:
