@@ -1,12 +1,12 @@
 # The worker: serves the task queue of the Temporal server that TEMPORAL_ADDRESS names.
-FROM python:3.12-slim
+# `make pin` has each image stand here by its digest.
+FROM python:3.12-slim AS build
 
-RUN apt-get update && apt-get install -y --no-install-recommends bash bubblewrap git procps && rm -rf /var/lib/apt/lists/*
-RUN useradd --create-home --uid 1000 taskflow
-WORKDIR /app
-
-COPY requirements.lock ./
-RUN pip install --no-cache-dir --no-deps -r requirements.lock
+RUN python -m venv /opt/taskflow
+ENV PATH=/opt/taskflow/bin:$PATH
+WORKDIR /build
+COPY requirements-image.lock ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements-image.lock
 COPY pyproject.toml hatch_build.py README.md LICENSE starter.py worker.py ./
 COPY temporal_taskflow ./temporal_taskflow
 COPY grammar ./grammar
@@ -19,6 +19,13 @@ COPY commands ./commands
 COPY taskflows ./taskflows
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
+# What runs: the packages, and none of what made them.
+FROM python:3.12-slim
+
+RUN apt-get update && apt-get install -y --no-install-recommends bash bubblewrap git procps && rm -rf /var/lib/apt/lists/*
+RUN useradd --create-home --uid 1000 taskflow
+COPY --from=build /opt/taskflow /opt/taskflow
+ENV PATH=/opt/taskflow/bin:$PATH
 USER taskflow
 # Flows, and what they work on, are mounted here.
 WORKDIR /flows

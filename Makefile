@@ -3,9 +3,14 @@
 PYTHON ?= python3
 SEEDS ?= 100
 BIN := .venv/bin
-ROOMS := temporal_taskflow grammar workflows activities runtime console pictures commands taskflows tests benchmarks docs starter.py worker.py hatch_build.py
+# Tools that decide what is installed are themselves pinned.
+RESOLVER := uv==0.13.9
+AUDITOR := pip-audit==2.10.1
+COMPILE = .venv/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group build --group model \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q
+ROOMS := temporal_taskflow grammar workflows activities runtime console pictures commands taskflows tests benchmarks docs .ci starter.py worker.py hatch_build.py
 
-.PHONY: help demo test check fix bench fuzz lock replay docs pictures compare chaos scale dist clean
+.PHONY: help demo test check fix bench fuzz lock audit pin replay docs pictures compare chaos scale dist clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,10 +57,17 @@ docs: .venv/ready  ## the docs as a site, in .site
 pictures: .venv/ready  ## take the pictures in the docs anew (needs Chromium and tmux; some minutes)
 	@$(BIN)/python -m docs.pictures
 
-lock: .venv/ready  ## resolve the dependencies anew
-	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -qq uv
-	.venv/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --group dev --group docs --group model \
-		--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade -q -o requirements.lock
+lock: .venv/ready  ## resolve the dependencies anew: all of them, and of these what the image needs
+	$(PYTHON) -m venv .venv/uv && .venv/uv/bin/pip install -qq $(RESOLVER)
+	$(COMPILE) --group dev --group docs --upgrade -o requirements.lock
+	$(COMPILE) --constraint requirements.lock -o requirements-image.lock
+
+audit: .venv/ready  ## what is known of weaknesses in the dependencies (asks PyPI)
+	$(PYTHON) -m venv .venv/audit && .venv/audit/bin/pip install -qq $(AUDITOR)
+	.venv/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
+pin:  ## have the images in Dockerfile and compose file stand by their digests (asks their registries, by docker)
+	@$(PYTHON) .ci/pin_images.py
 
 dist: .venv/ready  ## the package, in dist: as a wheel, and as its sources
 	@rm -rf dist

@@ -62,6 +62,8 @@ class Journal:
         self._writer = uuid.uuid4().hex[:8]
         self._responses: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, _RecordedCall] = {}
+        self._lost: list[_RecordedCall] = []
+        self._nameless: set[int] = set()
         self._asked = 0
         self._called = 0
         self.tools: dict[str, SeenTool] = {}
@@ -75,7 +77,7 @@ class Journal:
         writer = None
         for line in await self._store.read(self._key):
             entry = _parsed(line)
-            if set(entry) == {"by"}:
+            if set(entry) == {"by"} and isinstance(entry["by"], str):
                 writer = entry["by"]
             elif entry.get("by") == writer:
                 self._apply(self._secrets.reveal(entry))
@@ -93,6 +95,7 @@ class Journal:
 
     async def record_response(self, response: Response, tools: Mapping[str, SeenTool] | None = None) -> None:
         """Record what the model answered in this turn. `tools`: those that it calls, by the names that it saw."""
+        self._forget_from(self._asked - 1)
         self._responses[self._asked - 1] = recorded = response.model_dump(mode="json", exclude_unset=True)
         called = {"tools": _dumped(tools)} if tools else {}
         await self._write(answer=self._asked - 1, response=recorded, **called)
@@ -131,6 +134,8 @@ class Journal:
         number, self._called = self._called, self._called + 1
         given = arguments or {}
         recorded = self._calls.get(number)
+        if recorded is None and ask_to_repeat and self._may_have_been_made(number, tool, given):
+            recorded = _RecordedCall(tool, given)
         if recorded and (recorded.tool, recorded.arguments) != (tool, given):
             raise ToolboxFailed(f"the run took another way than before at its call {number + 1}, of {tool}")
         if recorded and recorded.refused is not None:
@@ -167,11 +172,26 @@ class Journal:
             raise ToolboxFailed(f"whether the interrupted call of {call.tool} had any effect is not known")
         return self._outcomes[number]
 
+    def _forget_from(self, turn: int) -> None:
+        """Forget the answers from that turn on, and the calls that followed on them: a new answer may lead elsewhere.
+
+        There are such only where a line of the journal was damaged.
+        """
+        self._responses = {number: found for number, found in self._responses.items() if number < turn}
+        made = sum(map(_calls_in, self._responses.values()))
+        for number in [number for number in self._calls if number >= made]:
+            self._lost.append(self._calls.pop(number))
+
+    def _may_have_been_made(self, number: int, tool: str, arguments: dict[str, Any]) -> bool:
+        """Return whether a call was made before, as far as a damaged journal tells."""
+        return number in self._nameless or any((lost.tool, lost.arguments) == (tool, arguments) for lost in self._lost)
+
     def _apply(self, entry: dict[str, Any]) -> None:
         """Take over a line; one of another shape is damaged, and left out: its answer is asked for anew."""
         self.tools |= _tools(entry.get("tools"))
         match entry:
             case {"answer": int(number), "response": dict(response)} if _is_whole(response):
+                self._forget_from(number)
                 self._responses[number] = response
             case {"unusable": int(number)}:
                 self._responses.pop(number, None)
@@ -182,6 +202,8 @@ class Journal:
                 self._calls[number].refused = refused
             case {"result": int(number), "content": dict(content)} if number in self._calls and _is_result(content):
                 self._calls[number].content = content
+            case {"result": int(number)} if number not in self._calls:
+                self._nameless.add(number)
 
     async def _write(self, **entry: Any) -> None:
         hidden = self._secrets.hide({"by": self._writer, **entry})
@@ -197,6 +219,10 @@ def _is_whole(found: dict[str, Any]) -> bool:
     """Return whether a recorded response is one: the SDK goes by the types of its items."""
     output = _response(found).output if isinstance(found.get("output"), list) else None
     return output is not None and all(hasattr(item, "type") for item in output)
+
+
+def _calls_in(response: dict[str, Any]) -> int:
+    return sum(item.type == "function_call" for item in _response(response).output)
 
 
 def _is_result(content: dict[str, Any]) -> bool:

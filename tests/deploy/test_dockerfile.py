@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,14 +26,20 @@ def test_runs_the_worker_as_an_ordinary_user() -> None:
 
 def test_only_what_is_copied_reaches_the_build() -> None:
     ignored = Path(".dockerignore").read_text().splitlines()
-    copied = {source for copy in _arguments("COPY") for source in copy[:-1]}
+    copied = {source for copy in _copied() for source in copy[:-1]}
     assert {f"!{source}" for source in copied} == {line for line in ignored if line.startswith("!")}
 
 
 def test_what_the_first_step_installs_is_what_all_tests_run_with() -> None:
-    """`make` sets the environment of the tests up by the same command; in an empty one it takes a minute."""
+    """In an empty environment it takes a minute; that of the tests has been set up from the file that has it all."""
     first, _ = _steps()
-    assert first == "pip install --no-cache-dir --no-deps -r requirements.lock"
+    assert first == "pip install --no-cache-dir --no-deps --require-hashes -r requirements-image.lock"
+    installed, tested = _locked("requirements-image.lock"), _locked("requirements.lock")
+    assert len(installed) > 50
+    assert {pin: hashes for pin, hashes in installed.items() if tested.get(pin) != hashes} == {}
+
+
+def test_all_tests_run_with_what_is_locked() -> None:
     assert (
         "/pip install -qq --disable-pip-version-check --no-deps -r requirements.lock\n" in Path("Makefile").read_text()
     )
@@ -43,16 +50,37 @@ def test_what_the_first_step_installs_is_what_all_tests_run_with() -> None:
     assert {pin.name: f"=={version(pin.name)}" for pin in here} == {pin.name: str(pin.specifier) for pin in here}
 
 
+def test_no_tool_of_ours_is_in_the_image() -> None:
+    groups = tomllib.loads(Path("pyproject.toml").read_text())["dependency-groups"]
+    named = [name for group in ("dev", "docs") for name in groups[group] if isinstance(name, str)]
+    tools = {Requirement(name).name for name in named}
+    installed = {pin.partition("==")[0] for pin in _locked("requirements-image.lock")}
+    assert len(tools) > 15
+    assert installed & tools == set()
+
+
 def test_install_steps(tmp_path: Path) -> None:
     image = environment(tmp_path)
     image.lend_dependencies()
-    for *sources, _ in _arguments("COPY"):
+    for *sources, _ in _copied():
         for source in sources:
             _copy(Path(source), tmp_path / "app" / source)
     _, second = _steps()
     image.pip(*second.split()[1:], folder=tmp_path / "app")
     shutil.rmtree(tmp_path / "app" / "grammar")  # the installed one must do
     assert "Serve taskflow runs" in image.run("taskflow-worker", "--help")
+
+
+def _copied() -> list[list[str]]:
+    """What is copied from the checkout, each time with where it goes."""
+    return [copy for copy in _arguments("COPY") if not copy[0].startswith("--from")]
+
+
+def _locked(file: str) -> dict[str, list[str]]:
+    """The hashes of each package, by its name and version."""
+    entries = Path(file).read_text().replace("\\\n", " ").splitlines()
+    pins = [entry.split(" --hash=") for entry in entries]
+    return {pin.partition(";")[0].strip(): sorted(told.strip() for told in hashes) for pin, *hashes in pins}
 
 
 def _steps() -> list[str]:
