@@ -28,7 +28,7 @@ def env(json: options.Json = False, quiet: options.Quiet = False) -> int:
 
 
 async def _variables(screen: Screen) -> dict[str, str]:
-    from runtime.backend import open_backend  # these load Temporal's client
+    from runtime.backend import EMBEDDED_ADDRESS, open_backend  # these load Temporal's client
     from runtime.local_server import embedded
 
     is_held = embedded.is_in_use()
@@ -37,6 +37,7 @@ async def _variables(screen: Screen) -> dict[str, str]:
             told = f"the embedded server ends as soon as nobody uses it; to hold it: {program()} worker"
             screen.notes.print(Text(told, "yellow"))
         found = {"TEMPORAL_ADDRESS": backend.address, "TEMPORAL_NAMESPACE": backend.client.namespace}
+        found |= {EMBEDDED_ADDRESS: backend.address} if backend.embedded else {}
     others = {name: value for name, value in os.environ.items() if name.startswith("TEMPORAL_") and value}
     for name in sorted(others):
         if _SECRET.search(name):

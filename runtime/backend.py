@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ from runtime.storage.s3_url import BucketUrl
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
     from runtime.storage.s3 import Bucket
+
+
+# Where the embedded server was when `env` exported its address for `temporal`; it may have another one by now.
+EMBEDDED_ADDRESS = "TASKFLOW_EMBEDDED_ADDRESS"
 
 
 @dataclass(frozen=True)
@@ -132,8 +137,10 @@ async def open_backend() -> AsyncIterator[Backend]:
 
 
 def _is_embedded(config: ClientConnectConfig) -> bool:
-    """Return whether it is the embedded server that is configured, as where somebody took over what `env` prints."""
-    return answers_at(config["target_host"]) and config.get("namespace", "default") == "default"
+    """Return whether it is the embedded server that is configured, or was when `env` told its address."""
+    address = config["target_host"]
+    is_known = answers_at(address) or address == os.environ.get(EMBEDDED_ADDRESS)
+    return is_known and config.get("namespace", "default") == "default"
 
 
 def _files(folder: Path) -> FileDocuments:

@@ -14,6 +14,6 @@ def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "AI_API_ENDPOINT", "AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL_TEMP",
         "COPILOT_DEFAULT_MODEL", "MODEL_PARALLEL_TOOL_CALLS", "TASKFLOW_PATH", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE",
-        "TASKFLOW_STATE_DIR", "TASKFLOW_PAYLOAD_DIR", "TASKFLOW_PAYLOAD_S3",
+        "TASKFLOW_EMBEDDED_ADDRESS", "TASKFLOW_STATE_DIR", "TASKFLOW_PAYLOAD_DIR", "TASKFLOW_PAYLOAD_S3",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
