@@ -78,6 +78,7 @@ def timeline_rows(scale: TimeScale, tasks: Iterable[TaskSection], until: datetim
             for place, (branch, stretches) in zip(places, shown, strict=True)
             for stretch in stretches
         ]
+        bars.sort(key=lambda bar: bar.status not in _MEANINGS)  # a short leg is not hidden by the wait after it
         yield TimelineRow(task.report.name, task.anchor, round(height, 2), bars)
 
 

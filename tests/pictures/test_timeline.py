@@ -11,6 +11,7 @@ from pictures.timeline import PlacedSpan, TimeScale, place_spans
 from tests.support.run_histories import PRICES, at, many
 
 NIGHT = 8 * 3600.0
+WAITS = ("waiting", "rate_limited", "parked", "interrupted")
 
 
 def scale(until: float, *busy: tuple[float, float]) -> TimeScale:
@@ -59,14 +60,20 @@ def test_no_bars() -> None:
 
 
 def bars_of(*legs: Deployment, branch: str, **task: object) -> list[tuple[str, float, float]]:
-    """(status, from, to) of the bars of a branch with these legs, in seconds of a minute. `task`: fields of its task."""
+    """(status, from, to) of the bars of a branch with these legs, in seconds of a minute. `task`: fields of its task.
+
+    In the order of time; they are drawn with the waits first.
+    """
     history = many(1, seen=at(60))
     history.history.deployments[1:] = legs
     history.manifest.branches[1].status = branch  # type: ignore[assignment]
     tasks = history.manifest.report.tasks
     tasks[1] = tasks[1].model_copy(update=task)
     page = RunPage(history, PRICES)
-    return [(bar.status, round(bar.left * 0.6, 1), round((bar.left + bar.width) * 0.6, 1)) for bar in page.rows[1].bars]
+    drawn = page.rows[1].bars
+    assert [bar.status in WAITS for bar in drawn] == sorted((bar.status in WAITS for bar in drawn), reverse=True)
+    bars = sorted(drawn, key=lambda bar: bar.left)
+    return [(bar.status, round(bar.left * 0.6, 1), round((bar.left + bar.width) * 0.6, 1)) for bar in bars]
 
 
 def leg(number: int, start: float, end: float | None, reason: LegReason | None = None, **changes: object) -> Deployment:
