@@ -20,8 +20,10 @@ from commands import (
     abort,
     approve,
     cancel,
+    codec_server,
     env,
     graph,
+    inspect,
     lint,
     list_runs,
     logs,
@@ -30,6 +32,7 @@ from commands import (
     options,
     pause,
     prune,
+    reencrypt,
     reject,
     report,
     resume,
@@ -44,12 +47,13 @@ from commands import (
     unpause,
     worker,
 )
-from commands.command_group import CommandGroup, usage_problem
+from commands.command_group import Command, CommandGroup, usage_problem
 from commands.process_edge import run_and_leave
-from commands.version import version_option
+from commands.program_options import program_options
 from grammar.exit_codes import ExitCode
 from grammar.program import program
-from runtime import dot_env, stopping, streams
+from runtime import stopping, streams
+from temporal_taskflow.launch import make_private
 
 _HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _HELP = f"""Run taskflows as Temporal workflows, and look after their runs.
@@ -60,7 +64,7 @@ Exit codes: {"; ".join(f"{code.value} {code.meaning}" for code in ExitCode)}.
 """
 
 app = typer.Typer(
-    cls=CommandGroup, callback=version_option, help=_HELP, no_args_is_help=True, context_settings=_HELP_NAMES,
+    cls=CommandGroup, callback=program_options, help=_HELP, no_args_is_help=True, context_settings=_HELP_NAMES,
     rich_markup_mode=None, pretty_exceptions_enable=False, subcommand_metavar="[COMMAND] FLOW|ID [OPTIONS]...",
 )  # fmt: skip
 schedules = typer.Typer(
@@ -80,8 +84,8 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
         "unpause": unpause.unpause, "cancel": cancel.cancel,
     },
     options.FLOWS: {
-        "lint": lint.lint, "graph": graph.graph, "models": models.models, "schema": schema.schema,
-        "sample": sample.sample,
+        "lint": lint.lint, "inspect": inspect.inspect, "graph": graph.graph, "models": models.models,
+        "schema": schema.schema, "sample": sample.sample,
     },
 }  # fmt: skip
 
@@ -89,7 +93,7 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
 def _add(
     target: typer.Typer, name: str, command: Callable[..., int], panel: str | None = None, **settings: Any
 ) -> None:
-    target.command(name, rich_help_panel=panel, context_settings=_HELP_NAMES | settings)(command)
+    target.command(name, cls=Command, rich_help_panel=panel, context_settings=_HELP_NAMES | settings)(command)
 
 
 for _panel, _commands in COMMANDS.items():
@@ -97,6 +101,8 @@ for _panel, _commands in COMMANDS.items():
         _add(app, _name, _command, _panel)
 app.add_typer(schedules, name="schedule", rich_help_panel=options.SERVICES)
 _add(app, "env", env.env, options.SERVICES)
+_add(app, "codec-server", codec_server.codec_server, options.SERVICES)
+_add(app, "reencrypt", reencrypt.reencrypt, options.SERVICES)
 _add(schedules, "add", schedule.add)
 _add(schedules, "list", schedule.list_schedules)
 _add(schedules, "remove", schedule.remove)
@@ -108,7 +114,6 @@ _add(
 
 def execute() -> int:
     """Do what the command line says. Return the exit code. Raises UserError."""
-    dot_env.load()
     is_completion = sys.argv[1:2] in (["--install-completion"], ["--show-completion"])
     try:
         # A shell can complete the words of a program, not those of a script.
@@ -129,4 +134,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

@@ -7,7 +7,6 @@ python worker.py --run ID     serve one run of the embedded server until it ends
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -16,7 +15,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from temporalio.client import Client
@@ -32,47 +30,58 @@ from activities.process import preloading
 from activities.process.background import Background
 from activities.process.completion_batching import CompletionBatching
 from activities.process.render import Renderer
+from activities.process.secrets import mask_all
 from activities.shell import ShellActivity
 from activities.storage.journal_files import JournalFiles
 from activities.storage.journal_objects import JournalObjects
 from activities.storage.journal_store import JournalStore
 from activities.toolboxes.pool import ServerPool
+from commands import worker_options as options
 from commands.command_group import usage_problem
+from commands.env_file import take
 from commands.process_edge import run_and_leave
+from console.screen import open_screen
 from grammar.exit_codes import ExitCode
+from grammar.limits import check as check_limits
 from grammar.messages.names import TASK_QUEUE
-from runtime import dot_env, logs, stopping, streams, this_process
+from grammar.printable import printable
+from runtime import logs, stopping, streams, this_process
+from runtime.adoption import adopt_runs
 from runtime.backend import Backend, open_backend
+from runtime.encryption.sealing import SealedJournals
 from runtime.local_server import worker_locks
-from runtime.runs import runs, serving
-from runtime.sandbox import set_deadlock_timeout, workflow_runner
-from runtime.storage.document_files import FileDocuments
+from runtime.runs import runs
+from runtime.sandbox import set_deadlock_timeout
+from runtime.signing import keys
+from runtime.signing.worker_signing import WorkerSigning
+from temporal_taskflow.launch import make_private
 from workflows import worker_log
+from workflows.allowed_flows import AllowedFlows
 from workflows.taskflow import TaskflowWorkflow
-
-log = logging.getLogger("worker")
 
 # Live progress, and a crash loses no more than this.
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
-ADOPT_INTERVAL = 2.0
-MOST_AT_ONCE = 10_000
-LONGEST_GRACE = 86_400
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one worker does at once, and how long running activities get when it is told to stop (seconds)."""
+    """How much one worker does at once, and how long running activities get when it is told to stop (seconds).
+
+    `flows`: patterns and hashes of the flows whose runs it executes; empty: of all.
+    """
 
     activities: int = 100
     workflow_tasks: int = 50
     grace: float = 30.0
+    flows: tuple[str, ...] = ()
 
 
 @asynccontextmanager
 async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worker]:
     """Run a worker that answers queries about runs, and does none of their work, for the length of the block."""
+    runner = WorkerSigning(backend.signer).workflow_runner()
     async with Worker(
-        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=workflow_runner()
+        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=runner
     ) as worker:
         set_deadlock_timeout(worker)
         yield worker
@@ -81,25 +90,28 @@ async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worke
 @asynccontextmanager
 async def running_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """Run a worker that serves the task queue for the length of the block."""
+    keys.hide()
     await preloading.load()  # before any workflow runs
     documents = backend.documents
-    if isinstance(documents, FileDocuments):
+    if documents:
         await asyncio.to_thread(documents.tidy)
     renderer = Renderer()
     models = ModelClients(LocalModel())
     pool = ServerPool()
     background = Background(partial(runs.wait_closed, backend.client))
+    signing = WorkerSigning(backend.signer)
     worker = Worker(
         backend.client,
         task_queue=task_queue,
         workflows=[TaskflowWorkflow],
-        activities=[
+        activities=signing.activities(
             PrepareActivity(renderer, documents).prepare,
             AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
             ShellActivity(renderer, documents, background).run_shell,
             GatherActivity(documents).gather,
-        ],
-        workflow_runner=workflow_runner(),
+        ),
+        interceptors=[*signing.interceptors(), *([AllowedFlows(limits.flows)] if limits.flows else [])],
+        workflow_runner=signing.workflow_runner(),
         identity=this_process.worker_identity(),
         max_concurrent_activities=limits.activities,
         max_concurrent_workflow_tasks=limits.workflow_tasks,
@@ -122,9 +134,9 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
 
 def journal_store(backend: Backend) -> JournalStore | None:
     """Return where the journals of agent runs are kept: beside the payloads; None where those are in the history."""
-    if backend.bucket:
-        return JournalObjects(backend.bucket)
-    return JournalFiles(backend.folder / "journals") if backend.folder else None
+    kept: JournalStore | None = JournalFiles(backend.folder / "journals") if backend.folder else None
+    kept = JournalObjects(backend.bucket) if backend.bucket else kept
+    return SealedJournals(kept, backend.encryption.codec, backend.encryption.is_on) if kept else None
 
 
 async def serve(task_queue: str, limits: Limits) -> None:
@@ -143,14 +155,14 @@ async def serve(task_queue: str, limits: Limits) -> None:
 async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
     """Serve until `stop` is set; set `ready` once that has begun."""
     async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(open_backend())
+        backend = await stack.enter_async_context(open_backend(ui=True))
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
         await stack.enter_async_context(running_worker(backend, task_queue, limits))
         print_serving(backend, task_queue)
         ready.set()
         if backend.embedded:
-            adopting = asyncio.create_task(adopt_runs(backend, limits))
+            adopting = asyncio.create_task(adopt_runs(backend.client, partial(running_worker, backend, limits=limits)))
             stack.callback(adopting.cancel)
         await stop.wait()
         print("stopping: running activities get their time", file=sys.stderr, flush=True)
@@ -192,46 +204,11 @@ async def run_over(client: Client, run_id: str, unfollowed: asyncio.Task[None]) 
     await runs.wait_over(client, run_id)
 
 
-async def adopt_runs(backend: Backend, limits: Limits) -> None:
-    """Serve every open run whose own task queue nobody serves: its starter is gone."""
-    adopted: set[asyncio.Task[None]] = set()
-    try:
-        while True:
-            async for run_id, task_queue in runs.open_runs(backend.client):
-                if task_queue != TASK_QUEUE and (lock := worker_locks.serve_run(task_queue)):
-                    log.warning("serving run %s, which nobody serves", run_id)
-                    adopted.add(asyncio.create_task(serve_adopted(backend, run_id, task_queue, lock, limits)))
-            adopted = {task for task in adopted if not task.done()}
-            await asyncio.sleep(ADOPT_INTERVAL)
-    finally:
-        for task in adopted:
-            task.cancel()
-
-
-async def serve_adopted(
-    backend: Backend, run_id: str, task_queue: str, lock: worker_locks.RunLock, limits: Limits
-) -> None:
-    """Serve the run until it is closed, and release its lock. What is not as its starter had it is logged."""
-    try:
-        for difference in await serving.differences_of(backend.client, run_id, this_process.setup()):
-            log.warning("run %s: %s", run_id, difference.text)
-        async with running_worker(backend, task_queue, limits):
-            await runs.wait_closed(backend.client, run_id)
-    finally:
-        lock.release()
-
-
 def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, the Web UI where it is known, and which model answers, to stderr."""
-    ui = f", Web UI {backend.ui_url}" if backend.ui_url else ""
+    """Print the task queue, the server, which model answers, and the Web UI where it is known, to stderr."""
+    ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
     model = this_process.setup().answers
-    print(f"serving task queue {task_queue} at {backend.address}{ui}; {model}", file=sys.stderr, flush=True)
-
-
-def _grace(seconds: float) -> float:
-    if not 0 <= seconds <= LONGEST_GRACE:  # a range of typer's lets `nan` through
-        raise typer.BadParameter(f"give 0 to {LONGEST_GRACE} seconds")
-    return seconds
+    print(printable(f"serving task queue {task_queue} at {backend.address}; {model}{ui}"), file=sys.stderr, flush=True)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -239,29 +216,22 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 @app.command()
 def command(
-    task_queue: Annotated[str, typer.Option(help="The task queue to serve.")] = TASK_QUEUE,
-    run_id: Annotated[
-        str | None,
-        typer.Option("--run", metavar="ID", help="Serve one run of the embedded server until it ends."),
-    ] = None,
-    queries_only: Annotated[
-        bool, typer.Option("--queries-only", help="With --run: answer queries about the run, and do none of its work.")
-    ] = False,
-    max_concurrent_activities: Annotated[
-        int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")
-    ] = Limits.activities,
-    max_concurrent_workflow_tasks: Annotated[
-        int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")
-    ] = Limits.workflow_tasks,
-    graceful_shutdown_timeout: Annotated[
-        float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")
-    ] = Limits.grace,
-    debug: Annotated[bool, typer.Option("--debug", help="Log failed attempts too.")] = False,
+    task_queue: options.TaskQueue = TASK_QUEUE,
+    run_id: options.RunId = None,
+    queries_only: options.QueriesOnly = False,
+    allow_flows: options.AllowFlows = None,
+    max_concurrent_activities: options.MaxActivities = Limits.activities,
+    max_concurrent_workflow_tasks: options.MaxWorkflowTasks = Limits.workflow_tasks,
+    graceful_shutdown_timeout: options.Grace = Limits.grace,
+    env_file: options.EnvFile = None,
+    debug: options.Debug = False,
 ) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
-    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    dot_env.load()
-    logs.set_up(None if run_id else worker_log.NAME, debug)
+    flows = tuple(allow_flows or ())
+    limits = Limits(max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout, flows)
+    take(env_file, open_screen())
+    check_limits()
+    logs.set_up(None if run_id else worker_log.NAME, debug, mask_all)
     if run_id and queries_only:
         asyncio.run(answer_queries(task_queue))
     else:
@@ -290,4 +260,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    make_private()
     main()

@@ -1,7 +1,7 @@
 """The `run_agent` activity (specification sections 5 and 6): the prompt in, what its tools and the model gave out."""
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 
 from temporalio import activity
 
@@ -55,10 +55,10 @@ class AgentActivity:
     @activity.defn(name=names.RUN_AGENT)
     async def run_agent(self, request: AgentRequest) -> BranchResult:
         """Run the agent to its end, or to the end of its leg, with heartbeats on the way."""
-        secrets = Secrets(request.secrets, request.surroundings.key)
-        redact = _redactor(secrets, self._models.keys)
-        with application_errors(redact), self._batching.running():
-            transcript = Transcript(redact, request.kept)
+        tokens = [request.model.token] if request.model.token else []
+        secrets = Secrets(request.secrets, request.surroundings.key, tokens)
+        with application_errors(secrets.told), self._batching.running():
+            transcript = Transcript(secrets.mask, request.kept)
             transcript.doing = "starting"
             carried = HeartbeatJournal(lines_of_last_attempt() or request.recorded)
             async with heartbeats(transcript.progress, lambda: carried.lines):
@@ -122,12 +122,3 @@ def _journal_key(request: AgentRequest) -> str:
     assert info.workflow_id
     run = names.journal_folder(info.workflow_id, request.surroundings.key)
     return f"{run}/{request.journal or info.activity_id}"
-
-
-def _redactor(secrets: Secrets, keys: Callable[[], dict[str, str]]) -> Callable[[str], str]:
-    def redact(text: str) -> str:
-        for name, key in keys().items():
-            text = text.replace(key, f"⟦{name}⟧") if len(key) >= 8 else text
-        return secrets.hide(text)
-
-    return redact

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 from temporalio import activity
 
 from activities.process.activity_errors import application_errors
+from activities.process.secrets import mask_all
 from activities.storage.documents import Documents, document_files, file_size, store_file, unfinished
 from grammar.documents.values import Value, stored_value
 from grammar.errors import StorageFailed
@@ -29,12 +30,12 @@ class GatherActivity:
     @activity.defn(name=names.GATHER)
     async def gather(self, request: GatherRequest) -> Value:
         """Return the list of all branches' results, as a document where it is larger than KEPT_OF_TASK."""
-        with application_errors(str):
+        with application_errors(mask_all):
             if self._documents is None:
                 raise StorageFailed("the run keeps results in payload storage, and this worker is told of none")
             results = [branch.result.stored for branch in request.branches if branch.result.stored]
-            files = await document_files(self._documents, [*results, *(page.stored for page in request.pages)])
-            file = await asyncio.to_thread(_write_list, self._documents.folder, request, files)
+            async with document_files(self._documents, [*results, *(page.stored for page in request.pages)]) as files:
+                file = await asyncio.to_thread(_write_list, self._documents.folder, request, files)
             if file_size(file) > KEPT_OF_TASK:
                 return Value(stored=await store_file(self._documents, file, "value"))
             value: JsonValue = json.loads(file.read_bytes())

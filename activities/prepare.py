@@ -2,14 +2,15 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from temporalio import activity
 
 from activities.process.activity_errors import application_errors
-from activities.process.render import Renderer
+from activities.process.render import LimitedRenderer, Renderer
+from activities.process.secrets import Secrets
 from activities.storage import pages
 from activities.storage.documents import Documents, document_files, store_file
 from grammar.documents.values import StoredDocument
@@ -35,19 +36,24 @@ class PrepareActivity:
     @activity.defn(name=names.PREPARE)
     async def prepare(self, request: PrepareRequest) -> Page:
         """Return a page of branches with their prompts. What these took from `env()` stands in them as references."""
-        with application_errors(str):
+        with application_errors(Secrets(request.secrets, request.surroundings.key).told):
             if request.page:
-                files = await document_files(self._documents, [request.page])
-                return Page.model_validate_json(files[request.page.key].read_bytes())
+                async with document_files(self._documents, [request.page]) as files:
+                    return Page.model_validate_json(files[request.page.key].read_bytes())
             needed = _documents_read(request)
-            files = await document_files(self._documents, needed)
-            if self._documents is None:
-                return _unwrap(await self._renderer(preparation.page, request, dict(os.environ)))
-            with tempfile.TemporaryDirectory(dir=_made(self._documents.folder)) as folder:
-                render = self._renderer.sized_for(sum(document.size for document in needed))
-                page, starts = _unwrap(await render(pages.write, request, dict(os.environ), files, Path(folder)))
-                stored = await _store_pages(self._documents, Path(folder), starts)
-                return page.model_copy(update={"pages": stored})
+            async with document_files(self._documents, needed) as files:
+                if self._documents is None:
+                    return _unwrap(await self._renderer(preparation.page, request, dict(os.environ)))
+                size = sum(document.size for document in needed)
+                return await self._pages(request, files, self._documents, self._renderer.sized_for(size))
+
+    async def _pages(
+        self, request: PrepareRequest, files: Mapping[str, Path], documents: Documents, render: LimitedRenderer
+    ) -> Page:
+        """Return the first page, with the others stored."""
+        with tempfile.TemporaryDirectory(dir=_made(documents.folder)) as folder:
+            page, starts = _unwrap(await render(pages.write, request, dict(os.environ), files, Path(folder)))
+            return page.model_copy(update={"pages": await _store_pages(documents, Path(folder), starts)})
 
 
 async def _store_pages(documents: Documents, folder: Path, starts: Sequence[int]) -> list[StoredPage]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from pydantic import JsonValue
 from temporalio import activity
@@ -16,18 +17,20 @@ from activities.process.process_group import end_leaderless
 from activities.process.render import Renderer
 from activities.process.script import STILL_HELD, ScriptResult, run_script
 from activities.process.secrets import Secrets
-from activities.process.stdout import MAX_IN_MEMORY, MAX_ON_DISK, Stdout
+from activities.process.stdout import Stdout
 from activities.process.transcript import Transcript
 from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, store_file, store_if_large
 from grammar.documents.values import SHELL, ToolResult, read_or_text
 from grammar.errors import ShellFailed
+from grammar.limits import SCRIPT_OUTPUT, SCRIPT_OUTPUT_IN_HISTORY
 from grammar.messages import names
 from grammar.messages.activity_requests import ShellRequest
 from grammar.messages.activity_results import BranchResult
+from grammar.model_access.endpoint import KEYS
 from grammar.preparing import preparation
+from grammar.templating.templates import is_withheld
 
-MODEL_KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 # Characters: of the output in the transcript, and in the message of a failure.
 SHOWN = 10_000
 SHOWN_OF_FAILURE = 2_000
@@ -51,16 +54,16 @@ class ShellActivity:
     @activity.defn(name=names.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> BranchResult:
         """Run the script, and return its stdout as the result."""
-        secrets = Secrets(request.secrets, request.surroundings.key)
-        with application_errors(secrets.hide), self._stdout() as stdout:
+        secrets = Secrets(request.secrets, request.surroundings.key, request.withheld)
+        with application_errors(secrets.told), self._stdout() as stdout:
             rendered, used = await self._renderer(preparation.environment, request.surroundings, dict(os.environ))
             secrets.add(used)
-            transcript = Transcript(secrets.hide)
+            transcript = Transcript(secrets.mask)
             async with heartbeats(transcript.progress):
                 directory = working_directory(request.folder)
                 process_env = environment(os.environ, rendered, request.withheld)
                 ended = await self._run(request, process_env, directory.path, stdout, transcript)
-                _raise_if_failed(ended, secrets.hide)
+                _raise_if_failed(ended, secrets.mask)
                 transcript.add("shell", SHELL, stdout.text(SHOWN).rstrip("\n"))
                 result = await self._result(request, stdout, secrets)
             return result.model_copy(
@@ -75,7 +78,9 @@ class ShellActivity:
             )
 
     def _stdout(self) -> Stdout:
-        return Stdout(self._documents.folder, MAX_ON_DISK) if self._documents else Stdout(None, MAX_IN_MEMORY)
+        if self._documents is None:
+            return Stdout(None, SCRIPT_OUTPUT_IN_HISTORY)
+        return Stdout(self._documents.folder, SCRIPT_OUTPUT)
 
     async def _run(
         self, request: ShellRequest, env: Mapping[str, str], folder: str | None, stdout: Stdout, transcript: Transcript
@@ -107,22 +112,32 @@ class ShellActivity:
             result = await asyncio.to_thread(_read, stdout, secrets)
             raise_if_invalid(await validate(self._renderer, request.outputs, result.value))
             return await store_if_large(result, self._documents, request.kept)
-        await asyncio.to_thread(_hide, stdout, secrets)
+        await asyncio.to_thread(stdout.rewrite, secrets.hide_pieces)
         raise_if_invalid(await validate_stored(self._renderer, request.outputs, stdout.path, "text"))
         return BranchResult(stored=await store_file(self._documents, stdout.path, "text"), results=1)
 
 
 def environment(process: Mapping[str, str], task: Mapping[str, str], withheld: Sequence[str] = ()) -> dict[str, str]:
-    """Return the worker's environment less the model keys and TASKFLOW_ENV_DENYLIST, with the task's `env` on top."""
-    denied = {*MODEL_KEYS, *withheld, *process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()}
-    return {**{name: value for name, value in process.items() if name not in denied}, **task}
+    """Return the worker's environment less what is withheld from scripts, with the task's `env` on top.
+
+    Withheld are the model keys, the keys that encrypt, and what TASKFLOW_ENV_DENYLIST names: names and patterns, as in
+    `AWS_*`.
+    """
+    denied = {*KEYS, *withheld}
+    patterns = process.get("TASKFLOW_ENV_DENYLIST", "").replace(",", " ").split()
+    inherited = {
+        name: value
+        for name, value in process.items()
+        if name not in denied and not is_withheld(name) and not any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+    return {**inherited, **task}
 
 
-def _raise_if_failed(result: ScriptResult, hide: Callable[[str], str]) -> None:
-    """Raise ShellFailed unless the exit code is 0. `hide`: takes the secrets out of a text."""
+def _raise_if_failed(result: ScriptResult, mask: Callable[[str], str]) -> None:
+    """Raise ShellFailed unless the exit code is 0. `mask`: takes the secrets out of a text."""
     if result.code == 0:
         return
-    tail = hide(result.tail).strip()[-SHOWN_OF_FAILURE:]
+    tail = mask(result.tail).strip()[-SHOWN_OF_FAILURE:]
     ending = f"exit code {result.code}" if result.code > 0 else f"ended by signal {-result.code}"
     raise ShellFailed(f"{ending}: {tail}" if tail else ending)
 
@@ -137,9 +152,3 @@ def _read(stdout: Stdout, secrets: Secrets) -> BranchResult:
     value: JsonValue = secrets.hide(read_or_text(result))
     hidden = result.model_copy(update={"text": secrets.hide(result.text)})
     return BranchResult(value=value, produced=True, tool_results=[hidden])
-
-
-def _hide(stdout: Stdout, secrets: Secrets) -> None:
-    """Hide secrets in what is to be stored. Where there is none to hide, the text need not be read."""
-    if secrets.names:
-        stdout.rewrite(secrets.hide(stdout.text()))

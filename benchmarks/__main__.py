@@ -5,12 +5,13 @@ python -m benchmarks [--items N] [--limit N]
 
 import argparse
 import asyncio
+import base64
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ from benchmarks.raw import QUEUE, RawFanOut
 from grammar.loading.bundle import LoadOptions, load
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import RunReport
+from runtime.encryption.configured import configured
 from runtime.local_server.embedded import embedded_server
 from runtime.runs import runs
+from runtime.storage.converter import data_converter
 
 ROOT = Path(__file__).resolve().parent.parent
 PERSONALITY = "personality: You are brief.\n"
@@ -48,13 +51,14 @@ taskflow:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one fan-out took. `rss`: the worker's resident memory afterwards, in MB."""
+    """What one fan-out took. `rss`: the worker's resident memory afterwards, in MB; `cpu`: its seconds of CPU time."""
 
     name: str
     seconds: float
     items: int
     events: int
     rss: float
+    cpu: float
 
     @property
     def rate(self) -> float:
@@ -75,9 +79,14 @@ async def main(items: int, limit: int) -> None:
             async with embedded_server() as server:
                 client = await Client.connect(server.address, data_converter=pydantic_data_converter)
                 raw = await raw_fan_out(client, server.address, items, limit)
-                ours = await our_fan_out(client, work, items)
+                ours = await our_fan_out(client, work, items, "our agent fan-out")
+                os.environ["TASKFLOW_ENCRYPTION_KEYS"] = f"bench:{base64.b64encode(os.urandom(32)).decode()}"
+                converter = data_converter(work / "state/payloads", configured())
+                client = await Client.connect(server.address, data_converter=converter)
+                encrypted = await our_fan_out(client, work, items, "the same, encrypted")
+                del os.environ["TASKFLOW_ENCRYPTION_KEYS"]
                 warm = await warm_prompt(work)
-    report(raw, ours, cold, warm, limit)
+    report(raw, (ours, encrypted), cold, warm, limit)
 
 
 async def raw_fan_out(client: Client, address: str, items: int, limit: int) -> Measurement:
@@ -89,17 +98,17 @@ async def raw_fan_out(client: Client, address: str, items: int, limit: int) -> M
         return await measurement("raw Temporal, no-op activity", time.monotonic() - start, items, handle, worker)
 
 
-async def our_fan_out(client: Client, work: Path, items: int) -> Measurement:
+async def our_fan_out(client: Client, work: Path, items: int, name: str) -> Measurement:
     with process("worker.py") as worker:
-        single = await runs.start(client, load(LoadOptions(str(work / "one.yaml"))).bundle, "warm", TASK_QUEUE)
+        single = await runs.start(client, load(LoadOptions(str(work / "one.yaml"))).bundle, f"warm {name}", TASK_QUEUE)
         await single.result()
         bundle = load(LoadOptions(str(work / "many.yaml"))).bundle
         start = time.monotonic()
-        handle = await runs.start(client, bundle, "many", TASK_QUEUE)
+        handle = await runs.start(client, bundle, f"many {name}", TASK_QUEUE)
         done: RunReport = await handle.result()
         seconds = time.monotonic() - start
         assert done.status == "completed" and done.tasks[1].done == items, done
-        return await measurement("our agent fan-out", seconds, items, handle, worker)
+        return await measurement(name, seconds, items, handle, worker)
 
 
 async def warm_prompt(work: Path) -> float:
@@ -121,7 +130,8 @@ async def measurement(
     events = sum([1 async for _ in handle.fetch_history_events()])
     status = Path(f"/proc/{worker.pid}/status").read_text()
     rss = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
-    return Measurement(name, seconds, items, events, rss)
+    times = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return Measurement(name, seconds, items, events, rss, sum(map(int, times)) / os.sysconf("SC_CLK_TCK"))
 
 
 @contextmanager
@@ -155,12 +165,14 @@ def endpoint(work: Path, rules: str = "[]") -> Iterator[str]:
         running.wait()
 
 
-def report(raw: Measurement, ours: Measurement, cold: float, warm: float, limit: int) -> None:
+def report(raw: Measurement, ours: Sequence[Measurement], cold: float, warm: float, limit: int) -> None:
     print(f"{raw.items} items, {limit} at once, {os.cpu_count()} cores\n")
-    print(f"{'':32}{'items/s':>9}{'ratio':>8}{'events/item':>13}{'worker RSS':>12}")
-    for fan_out in (raw, ours):
+    print(f"{'':32}{'items/s':>9}{'ratio':>8}{'events/item':>13}{'worker RSS':>12}{'worker CPU':>12}")
+    for fan_out in (raw, *ours):
         ratio, events = fan_out.rate / raw.rate, fan_out.events / fan_out.items
-        print(f"{fan_out.name:32}{fan_out.rate:9.1f}{ratio:8.2f}{events:13.2f}{fan_out.rss:9.0f} MB")
+        print(
+            f"{fan_out.name:32}{fan_out.rate:9.1f}{ratio:8.2f}{events:13.2f}{fan_out.rss:9.0f} MB{fan_out.cpu:10.1f} s"
+        )
     print(f"\n{'one prompt, cold (embedded)':32}{cold:8.2f} s")
     print(f"{'one prompt, warm (worker runs)':32}{warm:8.2f} s")
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from typer import Abort
 from typer._click.exceptions import UsageError  # not among what typer exports
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-from commands import former_options
+from commands import env_file, former_options
+from commands.checked_words import CheckedWords
 from commands.options import wrong
 from grammar.errors import InvalidFlow
 
@@ -24,11 +25,16 @@ ACCEPTED = (
 )
 
 
+class Command(CheckedWords, TyperCommand):
+    """One command."""
+
+
 class CommandGroup(TyperGroup):
     """The program. A first word that is neither a command nor an option of the program is what `run` is to run."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the command in front that is meant. Raises InvalidFlow for an option that is a command now."""
+        args, ctx.meta[env_file.NAME] = env_file.split(args)
         own = {name for param in self.get_params(ctx) for name in param.opts}
         if args and args[0] not in own:
             ctx.meta[IS_MEANT] = args[0] not in self.commands

@@ -6,7 +6,7 @@ from console.screen import Screen
 from grammar.errors import StorageFailed
 from grammar.messages.reports import RunReport
 from runtime.backend import Backend
-from runtime.storage.document_files import filled
+from runtime.storage.stored_documents import filled
 
 
 async def as_json(backend: Backend, report: RunReport, screen: Screen) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from grammar.errors import NotWaiting
 from grammar.messages.reports import Decision
 from grammar.messages.run_status import ENDED, spelled
 from runtime.backend import open_backend
-from runtime.runs import runs, standing
+from runtime.runs import finding, runs, standing
 
 
 def decide(run_id: str, decision: Decision, options: RunOptions, screen: Screen) -> int:
@@ -20,9 +20,9 @@ def decide(run_id: str, decision: Decision, options: RunOptions, screen: Screen)
 
 async def continue_run(run_id: str, options: RunOptions, screen: Screen) -> int:
     """Go on with the run, and follow it unless it is to be left. Return the exit code. Raises NotWaiting."""
-    async with open_backend() as backend:
+    async with open_backend(options.keep) as backend:
         handle = runs.handle(backend.client, run_id)
-        bundle = await runs.bundle_of(handle)
+        bundle = await finding.bundle_of(backend.client, run_id)
         status = await standing.status(await handle.describe())
         if status in ENDED:
             raise NotWaiting(f"run {run_id} has ended ({spelled(status)}); nothing is left to do for it")

@@ -20,7 +20,7 @@ def check(dry_run: bool, rules: Path | None) -> None:
 def as_dry_run(loaded: Loaded, asked: LoadOptions, personality: str | None, rules: Path | None) -> Loaded:
     """Return the run as a dry run; without `rules`, those beside the flow are taken. Raises InvalidFlow."""
     if rules is None and personality is None:
-        rules = dry_run_bundle.rules_beside(bundle.find(asked))
+        rules = dry_run_bundle.rules_beside(bundle.find(asked).path)
     return dry_run_bundle.as_dry_run(loaded, rules)
 
 

@@ -27,6 +27,14 @@ def env(json: options.Json = False, quiet: options.Quiet = False) -> int:
     return 0
 
 
+def _codec_auth() -> str:
+    """Return the export that a person makes: what it reads is a secret, and not printed."""
+    from runtime.codec_server.access import VARIABLE, is_given, token_file
+
+    token = f"${VARIABLE}" if is_given() else f"$(cat {shlex.quote(str(token_file()))})"
+    return f'export TEMPORAL_CODEC_AUTH="Bearer {token}"'
+
+
 async def _variables(screen: Screen) -> dict[str, str]:
     from runtime.backend import EMBEDDED_ADDRESS, open_backend  # these load Temporal's client
     from runtime.local_server import embedded
@@ -38,6 +46,9 @@ async def _variables(screen: Screen) -> dict[str, str]:
             screen.notes.print(Text(told, "yellow"))
         found = {"TEMPORAL_ADDRESS": backend.address, "TEMPORAL_NAMESPACE": backend.client.namespace}
         found |= {EMBEDDED_ADDRESS: backend.address} if backend.embedded else {}
+        if backend.codec_url:
+            found["TEMPORAL_CODEC_ENDPOINT"] = backend.codec_url
+            screen.notes.print(Text(f"what is encrypted is shown with {_codec_auth()}", "yellow"))
     others = {name: value for name, value in os.environ.items() if name.startswith("TEMPORAL_") and value}
     for name in sorted(others):
         if _SECRET.search(name):

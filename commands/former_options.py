@@ -1,11 +1,12 @@
 """Options of the bare program: those of scripts for `seclab-taskflow-agent`, and those that are commands now."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from commands.options import wrong
 from grammar.program import program
 
-# What scripts written for `seclab-taskflow-agent` say, and the command that does it. FLOW goes before a flow.
+# What scripts written for `seclab-taskflow-agent` say, and the command that does it. FLOW goes before a flow: there,
+# and after the commands that take one.
 FORMER = {
     "-l": "models",
     "--list-models": "models",
@@ -15,6 +16,7 @@ FORMER = {
     "--manifest": "manifest",
 }
 FLOW = ("-t", "--taskflow")
+TAKE_FLOW = (("run",), ("lint",), ("graph",), ("models",), ("schedule", "add"))
 GONE = {
     "--graph": "graph FLOW",
     "--sample": "sample",
@@ -40,17 +42,26 @@ def with_command(words: Sequence[str], commands: Collection[str], valued: Collec
 
     `valued`: options whose next word is their value. Raises InvalidFlow for an option that is a command now.
     """
-    if words[0] in commands and words[0] not in ("run", "resume"):
-        return list(words)
     options = dict(_options(words, valued))
-    for name in options.values():
+    if words[0] in commands:
+        _refuse_gone(options.values() if words[0] in ("run", "resume") else ())
+        takes_flow = any(tuple(words[: len(command)]) == command for command in TAKE_FLOW)
+        return _without(words, options, FLOW if takes_flow else ())
+    _refuse_gone(options.values())
+    command = next((FORMER[name] for name in options.values() if name in FORMER), "run")
+    return [command, *_without(words, options, (*FORMER, *FLOW))]
+
+
+def _refuse_gone(options: Iterable[str]) -> None:
+    for name in options:
         if name in GONE:
             raise wrong(name, f"is now a command: {program()} {GONE[name]}")
-    if words[0] in commands:
-        return list(words)
-    command = next((FORMER[name] for name in options.values() if name in FORMER), "run")
-    kept = (_value(word) if options.get(place) in (*FORMER, *FLOW) else word for place, word in enumerate(words))
-    return [command, *(word for word in kept if word)]
+
+
+def _without(words: Sequence[str], options: Mapping[int, str], names: Collection[str]) -> list[str]:
+    """Return the words without these options; what is written to one of them as `--option=value` stays, as a word."""
+    kept = (_value(word) if options.get(place) in names else word for place, word in enumerate(words))
+    return [word for place, word in enumerate(kept) if word or options.get(place) not in names]
 
 
 def _options(words: Sequence[str], valued: Collection[str]) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,7 @@
 """`graph`: a flow as Mermaid text, or as a page."""
 
 from commands import html_file, options
+from console.printable import printable
 from console.problems import print_json, print_warnings
 from console.screen import open_screen
 from grammar.loading import bundle
@@ -27,7 +28,7 @@ def graph(
     if html:
         html_file.write(html, flow_page.html(drawn), screen)
     elif not json:
-        print(mermaid.text(drawn), end="")
+        print(printable(mermaid.text(drawn)), end="")
     if json:
         print_json(drawn.model_dump())
     return 0

@@ -11,10 +11,10 @@ from rich.text import Text
 from commands import options
 from console.problems import print_excerpt, print_json
 from console.screen import open_screen
-from grammar.errors import Problem
 from grammar.exit_codes import ExitCode
 from grammar.loading import lint as linting
 from grammar.loading.lint import Findings
+from grammar.problems import Problem
 from grammar.program import program
 
 _COLORS = {"error": "red", "warning": "yellow", "hint": "dim"}

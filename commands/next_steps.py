@@ -5,6 +5,8 @@ import shlex
 from rich.console import Console
 from rich.text import Text
 
+from console.printable import printable_name
+from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Approval, Parked
 from grammar.program import program
 from runtime.backend import Backend
@@ -20,6 +22,12 @@ _DECISIONS = (
 def command(name: str, *words: str) -> str:
     """Return the command line of one of our commands, its words in quotes where a shell needs them."""
     return shlex.join([*program().split(), name, *words])
+
+
+def worker(address: str | None, task_queue: str) -> str:
+    """Return the command line of a worker that serves the task queue. `address` None: at the embedded server."""
+    queue = [] if task_queue == TASK_QUEUE else ["--task-queue", task_queue]
+    return f"{f'TEMPORAL_ADDRESS={address} ' if address else ''}{command('worker', *queue)}"
 
 
 def signal(backend: Backend, run_id: str, name: str) -> str:
@@ -46,7 +54,7 @@ def answer(run_id: str, call: Approval) -> str:
 
 def print_parked(console: Console, backend: Backend, run_id: str, parked: Parked) -> None:
     """Print what the run waits for, and how to decide."""
-    console.print(Text(f"parked: {parked.task} failed; nothing that succeeded is run again", "bold"))
+    console.print(Text(f"parked: {printable_name(parked.task)} failed; nothing that succeeded is run again", "bold"))
     console.print(Text("go on with one of"))
     lines = {f"{command(name, run_id)} {value}".rstrip(): meaning for name, value, meaning in _DECISIONS}
     width = max(map(len, lines))

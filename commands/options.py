@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading.bundle import LoadOptions
+from grammar.problems import Problem
 
 RUNS = "Runs"
 DECISIONS = "Go on with a run, or end it"
@@ -29,6 +30,9 @@ ModelConfigName = Annotated[
 ]
 Paths = Annotated[list[Path] | None, typer.Option("--path", metavar="DIR", help="Look references up here too.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has an unknown field.")]
+TaskQueue = Annotated[
+    str | None, typer.Option("--task-queue", metavar="NAME", help="The task queue whose workers do the work.")
+]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The page to write.")]
 TaskName = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Decide only if this task is parked.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not follow the run: leave it to a worker.")]

@@ -9,19 +9,22 @@ from grammar.messages.names import TASK_QUEUE
 from runtime.backend import Backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
-from runtime.runs import pollers, runs
+from runtime.runs import finding, pollers
 from runtime.runs.standing import IsServed
 
 
 @asynccontextmanager
 async def answering(backend: Backend, run_id: str) -> AsyncIterator[IsServed]:
-    """Bring a worker for the block that does none of the run's work, where no other answers. Raises NotWaiting.
+    """Bring a worker for the block that does none of the run's work, where no other answers.
+
+    Raises NotWaiting, and MissingKey where the run cannot be read here.
 
     Yield what tells whether somebody else does the run's work.
     """
-    queue = await runs.queue(backend.client, run_id)
+    queue = await finding.queue(backend.client, run_id)
     if queue is None:
         raise NotWaiting(f"there is no run {run_id}")
+    await finding.bundle_of(backend.client, run_id)  # where its key is missing, no worker could answer
     if not backend.embedded or (queue == TASK_QUEUE and worker_locks.worker_present()):
         yield partial(is_queue_served, backend)
         return
@@ -40,7 +43,7 @@ async def answering(backend: Backend, run_id: str) -> AsyncIterator[IsServed]:
 
 async def is_served(backend: Backend, run_id: str) -> bool:
     """Return whether some worker does the work of the run; of a server that is not embedded, that is assumed."""
-    queue = await runs.queue(backend.client, run_id)
+    queue = await finding.queue(backend.client, run_id)
     return not backend.embedded or queue is None or await is_queue_served(backend, queue)
 
 

@@ -6,12 +6,11 @@ from commands.query_worker import answering
 from commands.session import RunOptions, Session
 from console.screen import Screen
 from grammar.loading import reuse
-from grammar.messages.activity_results import Usage
 from grammar.messages.continue_as_new import CarriedRun, CarriedTask
 from grammar.messages.reports import TaskReport
 from grammar.messages.run_bundle import Bundle
 from runtime.backend import Backend, open_backend
-from runtime.runs import runs
+from runtime.runs import finding, runs
 
 
 async def run(flow: Bundle, earlier: str, task: str | None, options: RunOptions, screen: Screen) -> int:
@@ -25,19 +24,12 @@ async def run(flow: Bundle, earlier: str, task: str | None, options: RunOptions,
 
 async def _carried(backend: Backend, flow: Bundle, earlier: str, task: str | None) -> CarriedRun:
     """Return what the new run takes along."""
-    old = await runs.bundle_of(runs.handle(backend.client, earlier))
+    old = await finding.bundle_of(backend.client, earlier)
     async with answering(backend, earlier):
         report = await runs.report(backend.client, earlier)
         begin = reuse.beginning(old, report.tasks, flow, task, earlier, report.stored)
         found = await runs.given_before(backend.client, earlier, begin)
-    taken = [_taken(old_task, earlier) for old_task in found.tasks[:begin]]
+    taken = [reuse.taken_over(old_task, earlier) for old_task in found.tasks[:begin]]
     fresh = [CarriedTask(report=TaskReport(name=later.name or "", id=later.id)) for later in flow.tasks[begin:]]
     outputs = reuse.outputs_taken_over(old, flow, found.outputs)
     return found.model_copy(update={"tasks": [*taken, *fresh], "outputs": outputs})
-
-
-def _taken(task: CarriedTask, earlier: str) -> CarriedTask:
-    """Return the task as one that cost this run nothing."""
-    report = task.report.model_copy(update={"note": f"taken over from {earlier}", "usage": Usage()})
-    branches = [branch.model_copy(update={"lost": Usage()}) for branch in task.branches]
-    return task.model_copy(update={"report": report, "usage": Usage(), "branches": branches})

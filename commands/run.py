@@ -36,6 +36,7 @@ def run(
     run_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="The run's id. An open run of that id is joined.")
     ] = None,
+    task_queue: options.TaskQueue = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, and leave it to a worker.")] = False,
     keep: options.Keep = False,
     yes: options.Yes = False,
@@ -70,7 +71,7 @@ def run(
     print_warnings(screen, loaded.warnings)
     from commands.session import RunOptions  # loads Temporal's client
 
-    wanted = RunOptions(run_id, detach, keep, json, debug, yes=yes)
+    wanted = RunOptions(run_id, detach, keep, json, debug, yes=yes, task_queue=task_queue)
     return asyncio.run(_run(loaded.bundle, from_, from_task, wanted, screen))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from commands import options
+from commands import next_steps, options
 from commands.run import load
 from console import run_tables
 from console.problems import print_json, print_warnings
@@ -16,6 +16,7 @@ from grammar.messages import schedule
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.run_bundle import Bundle
 from grammar.program import program
+from runtime import flow_names
 
 
 def add(
@@ -35,6 +36,7 @@ def add(
     schedule_id: Annotated[
         str | None, typer.Option("--id", metavar="ID", help="The schedule's id; the flow's name unless given.")
     ] = None,
+    task_queue: options.TaskQueue = None,
     personality: options.Personality = None,
     globals_: options.Globals = None,
     model_config: options.ModelConfigName = None,
@@ -52,10 +54,13 @@ def add(
     loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict))
     screen = open_screen(json, quiet)
     print_warnings(screen, loaded.warnings)
-    return asyncio.run(_add(loaded.bundle, cron, schedule_id or loaded.bundle.name, screen, json, yes))
+    shown = schedule_id or flow_names.shown(loaded.bundle)
+    return asyncio.run(_add(loaded.bundle, cron, shown, task_queue or TASK_QUEUE, screen, json, yes))
 
 
-async def _add(flow: Bundle, cron: str, schedule_id: str, screen: Screen, json: bool, yes: bool) -> int:
+async def _add(
+    flow: Bundle, cron: str, schedule_id: str, task_queue: str, screen: Screen, json: bool, yes: bool
+) -> int:
     from commands.who_serves import WhoServes  # these load Temporal's client
     from runtime.backend import open_backend
     from runtime.runs import pollers, schedules
@@ -68,14 +73,14 @@ async def _add(flow: Bundle, cron: str, schedule_id: str, screen: Screen, json: 
         is_attended=screen.is_attended and not json,
     )
     async with open_backend() as backend:
-        await who.before_start(backend, TASK_QUEUE)
-        first = await schedules.make(backend.client, flow, schedule_id, cron)
-        served = not backend.embedded and await pollers.has_worker(backend.client, TASK_QUEUE)
-        served_by = await who.served_by(backend, TASK_QUEUE, 0)
+        await who.before_start(backend, task_queue)
+        first = await schedules.make(backend.client, flow, schedule_id, cron, task_queue)
+        served = not backend.embedded and await pollers.has_worker(backend.client, task_queue)
+        served_by = await who.served_by(backend, task_queue, 0)
         url = backend.schedule_url(schedule_id)
     moment = run_tables.moment(first)
     screen.out.print(Text(f"schedule {schedule_id}: the first run of {flow.source} starts {moment}"))
-    screen.notes.print(Text(_needs(None if backend.embedded else backend.address, served), "dim"))
+    screen.notes.print(Text(_needs(None if backend.embedded else backend.address, task_queue, served), "dim"))
     if url:
         screen.notes.print(Text(url, "dim"))
     if json:
@@ -86,14 +91,14 @@ async def _add(flow: Bundle, cron: str, schedule_id: str, screen: Screen, json: 
     return 0
 
 
-def _needs(address: str | None, served: bool) -> str:
+def _needs(address: str | None, task_queue: str, served: bool) -> str:
     """Return what has to run besides, for the schedule to be of any use. `address` None: the embedded server's."""
     if address is None:
         return f"runs start while `{program()} worker` runs: it holds the embedded server, and does the work"
     if served:
-        return f"runs wait whenever no worker serves task queue {TASK_QUEUE} at {address}; one does now"
-    start = f"TEMPORAL_ADDRESS={address} {program()} worker"
-    return f"runs wait until a worker serves task queue {TASK_QUEUE} at {address}; none does now. To start one: {start}"
+        return f"runs wait whenever no worker serves task queue {task_queue} at {address}; one does now"
+    start = next_steps.worker(address, task_queue)
+    return f"runs wait until a worker serves task queue {task_queue} at {address}; none does now. To start one: {start}"
 
 
 def list_schedules(json: options.Json = False) -> int:

@@ -17,6 +17,7 @@ from commands.complete_report import as_json
 from commands.leaving import Leaving
 from commands.query_worker import is_queue_served
 from commands.who_serves import WhoServes
+from console.printable import printable_name
 from console.problems import print_json
 from console.run_display import RunDisplay
 from console.run_summary import EXIT_CODES, print_summary
@@ -28,11 +29,11 @@ from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
 from grammar.messages.run_bundle import Bundle
 from grammar.model_access import endpoint
-from runtime import stopping
+from runtime import flow_names, stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
 from runtime.local_server.worker_process import WorkerProcess
-from runtime.runs import following, history_reader, runs, signals
+from runtime.runs import finding, following, history_reader, runs, signals
 from runtime.state import state_dir
 
 TOY_MODEL = (
@@ -46,7 +47,7 @@ class RunOptions:
     """How a run is to be started and shown. `debug`: with all that went wrong.
 
     `resume`: it is open; `decision`: what to tell it. `carried`: what a new one takes over from an earlier one.
-    `yes`: whatever its worker is set up with is right.
+    `yes`: whatever its worker is set up with is right. `task_queue`: of a new run; None: the usual one.
     """
 
     run_id: str | None = None
@@ -58,6 +59,7 @@ class RunOptions:
     decision: Decision | None = None
     carried: CarriedRun | None = None
     yes: bool = False
+    task_queue: str | None = None
 
 
 class Session:
@@ -67,7 +69,7 @@ class Session:
         self._bundle = flow
         self._options = options
         self._screen = screen
-        self._run_id = options.run_id or runs.new_id(flow.name)
+        self._run_id = options.run_id or runs.new_id(flow_names.shown(flow))
         self._is_announced = False
         self._told_stuck = False
         self._heard = 0
@@ -83,7 +85,7 @@ class Session:
         """Start or join the run, and follow it. Return the exit code."""
         if self._bundle.script:
             self._display.note(dry_run.notice(self._bundle))
-        async with find_backend() as found:
+        async with find_backend(self._options.keep) as found:
             if self._options.run_id:
                 return await self.run_at(await found.connect())
             queue = self._new_queue(found.embedded)
@@ -106,7 +108,7 @@ class Session:
 
     async def _once(self, backend: Backend) -> int:
         """Follow the run to its end, or to where it is parked. Return the exit code."""
-        present = await runs.queue_of(backend.client, self._run_id)
+        present = await finding.open_queue(backend.client, self._run_id)
         queue = present or self._new_queue(backend.embedded)
         async with self._served(backend.embedded, queue) as served:
             return await self._run(backend, queue, served, is_new=present is None)
@@ -162,7 +164,9 @@ class Session:
         return decision
 
     def _new_queue(self, embedded: bool) -> str:
-        """Return the queue of a new run: the shared one where a worker serves it, or one of its own."""
+        """Return the queue of a new run: the one asked for, the shared one where a worker serves it, or its own."""
+        if self._options.task_queue:
+            return self._options.task_queue
         return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
 
     @asynccontextmanager
@@ -229,8 +233,9 @@ class Session:
             self._tell_error(f"this is a fault of taskflow, not of your file. Details: {state_dir() / 'worker.log'}")
         if self._options.json:
             print_json(await self._document(backend, report, took, code))
-        if self._options.keep and backend.ui_url and not interrupted.is_set():
-            self._display.note(f"Web UI {backend.ui_url}; Ctrl-C to end")
+        if self._options.keep and backend.embedded and not interrupted.is_set():
+            ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
+            self._display.note(f"the embedded server is at {backend.address}, Ctrl-C to end{ui}")
             await interrupted.wait()
         if served:
             await served.stop()
@@ -259,7 +264,7 @@ class Session:
 
     def _where(self, backend: Backend) -> Text:
         url = backend.run_url(self._run_id)
-        return Text(f"run {self._run_id}" + (f"  {url}" if url else ""), "dim")
+        return Text(f"run {printable_name(self._run_id)}" + (f"  {url}" if url else ""), "dim")
 
     async def _detached(self, backend: Backend, code: ExitCode = ExitCode.DONE) -> int:
         """Say that the run goes on without us. `code`: the exit code, which is returned."""

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from commands import options
 from console.screen import open_screen
+from grammar.documents.values import encodable
 from grammar.messages.reports import Decision
 
 
@@ -36,6 +37,13 @@ def set_output(
 def _parsed(text: str) -> JsonValue:
     """Return the value that the text is in JSON. Raises InvalidFlow."""
     try:
-        return json_format.loads(text)  # type: ignore[no-any-return]
+        value: JsonValue = json_format.loads(text, parse_constant=_not_json)
+        return encodable(value)
+    except RecursionError:
+        raise options.wrong("JSON", "it is nested too deeply") from None
     except ValueError as error:
         raise options.wrong("JSON", f"not JSON ({error}); a text needs quotes: '\"text\"'") from None
+
+
+def _not_json(constant: str) -> JsonValue:
+    raise ValueError(f"{constant} is none of its numbers")

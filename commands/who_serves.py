@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable
 
 from rich.text import Text
 
+from commands import next_steps
 from commands.query_worker import is_queue_served
 from console import ask
+from console.printable import printable
 from console.screen import Screen
 from grammar.errors import WorkerDiffers
 from grammar.messages.names import TASK_QUEUE
@@ -19,7 +21,6 @@ from grammar.model_access.process_setup import (
     differences,
     runs_processes,
 )
-from grammar.program import program
 from runtime import this_process
 from runtime.backend import Backend
 from runtime.local_server import worker_locks
@@ -71,6 +72,7 @@ class WhoServes:
         if self._is_told:
             return
         self._started = await serving.recorded(backend.client, run_id)
+        self._tell_starter(run_id, self._started)
         workers = await pollers.workers(backend.client, task_queue)
         self._tell(workers)
         if workers or not brings_worker:  # what they do, they do without us
@@ -90,10 +92,10 @@ class WhoServes:
                 self._warn(self._differences(worker.setup for worker in workers))
             if not is_missed and not await is_queue_served(backend, task_queue):
                 is_missed = True
-                address = "" if backend.embedded else f"TEMPORAL_ADDRESS={backend.address} "
+                address = None if backend.embedded else backend.address
                 self._note(
                     f"no worker serves task queue {task_queue} at {backend.address}; the run waits. "
-                    f"Start one: {address}{program()} worker"
+                    f"Start one: {next_steps.worker(address, task_queue)}"
                 )
 
     async def _expected(self, backend: Backend, task_queue: str) -> list[WorkerIdentity]:
@@ -145,10 +147,24 @@ class WhoServes:
         else:
             self._warn(found)
 
+    def _tell_starter(self, run_id: str, started: ProcessSetup | None) -> None:
+        """Say so where it was not this person who started the run: it may do what they would not have it do."""
+        if started is None:
+            self._warn_of(
+                f"run {run_id} does not say who started it: it is of an older version, or not of this program"
+            )
+        elif not this_process.is_own(started):
+            who = f"{started.user or 'somebody'} on {started.host or 'another machine'}"
+            self._warn_of(f"run {run_id} was started by {who}, in {started.folder or 'an unknown folder'}: not by you")
+
     def _warn(self, found: list[Difference]) -> None:
-        """Warn, with `--quiet` too: what is wrong with answers is no progress."""
         for difference in found:
-            if self._screen.notes.quiet:
-                self._screen.err.print(Text(f"warning: {difference.text}", "yellow"))
-            else:
-                self._note(f"warning: {difference.text}")
+            self._warn_of(difference.text)
+
+    def _warn_of(self, text: str) -> None:
+        """Warn, with `--quiet` too: what is wrong with answers, or whose run it is, is no progress."""
+        line = printable(f"warning: {text}")
+        if self._screen.notes.quiet:
+            self._screen.err.print(Text(line, "yellow"))
+        else:
+            self._note(line)

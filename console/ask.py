@@ -12,7 +12,7 @@ from rich.prompt import InvalidResponse, Prompt
 from rich.text import Text
 
 from console import keyboard
-from console.printable import first_line, printable
+from console.printable import first_line, printable, printable_name
 from grammar.messages.reports import Action, Approval, Decision, Parked
 
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
@@ -92,8 +92,8 @@ async def about_call(questioner: Questioner, approval: Approval) -> tuple[Answer
 async def about_parked(questioner: Questioner, parked: Parked) -> Decision | None:
     """Ask what is to become of a parked run; None leaves it parked, and so does the end of input."""
     with questioner.asking(first_line(f"{parked.task} is parked: {parked.failure.message}")):
-        told = printable(f"\nparked: {parked.task} failed; nothing that succeeded is run again")
-        questioner.tell(Text(told, "bold yellow"))
+        told = printable_name(f"parked: {parked.task} failed; nothing that succeeded is run again")
+        questioner.tell(Text(f"\n{told}", "bold yellow"))
         for name, meaning in _MEANINGS:
             questioner.tell(Text(f"  {name:12}{meaning}"))
         try:
@@ -162,7 +162,7 @@ def _tell_call(questioner: Questioner, approval: Approval) -> list[str]:
     else:
         what = f"a call of {approval.tool} was interrupted, and may have had an effect; it was made with"
         choices = ["yes", "no", "detach", "cancel"]
-    questioner.tell(Text(printable(f"\n{_branch(approval)}: {what}"), "bold yellow"))
+    questioner.tell(Text(f"\n{printable_name(f'{_branch(approval)}: {what}')}", "bold yellow"))
     questioner.tell(Text(_indented(approval.arguments)))
     if "always" in choices:
         questioner.tell(Text("always: this one, and each other call of the tool in this run", "dim"))
@@ -178,8 +178,9 @@ def _branch(approval: Approval) -> str:
 
 
 def _indented(arguments: str) -> str:
-    """The arguments of a call, as they may be printed; as they are, where they are no JSON."""
+    """All of a call's arguments, as they may be printed; as a text, where they are no JSON."""
     try:
-        return printable(json.dumps(json.loads(arguments), indent=2, ensure_ascii=False))
-    except ValueError:
-        return printable(arguments)
+        given = json.loads(arguments)
+    except (ValueError, RecursionError):
+        given = arguments
+    return printable(json.dumps(given, indent=2, ensure_ascii=False))

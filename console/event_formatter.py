@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from console.failure_lines import FailureFormatter, FailureNotice, why_not_retried
-from console.printable import first_line, printable
+from console.printable import first_line, printable, printable_name
 from grammar.documents.durations import rough
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.events import PendingActivity, RunEvent, TaskProgress
@@ -64,6 +64,7 @@ class EventFormatter:
     _failures: FailureFormatter = field(init=False)
 
     def __post_init__(self) -> None:
+        self.tasks = [printable_name(name) for name in self.tasks]
         self._failures = FailureFormatter(self.debug)
 
     def take_lines(self) -> list[Text]:
@@ -78,6 +79,7 @@ class EventFormatter:
 
     def add_event(self, event: RunEvent) -> None:
         """Add the lines of something that the workflow recorded."""
+        event = event.model_copy(update={name: printable_name(getattr(event, name)) for name in ("task", "label")})
         self._totals[event.task] = event.total or self._totals.get(event.task, 0)
         if event.kind == "task_started":
             self._add_line(Text.assemble(("▶ ", "bold blue"), (self._numbered(event.task), "bold")))
@@ -101,6 +103,7 @@ class EventFormatter:
 
         `label`: of its branch, empty where the task has only one.
         """
+        task, label = printable_name(task), printable_name(label)
         state = self._state_of(activity_id)
         if activity.attempt > state.attempt:
             state.attempt = activity.attempt
@@ -191,7 +194,7 @@ class EventFormatter:
         if event.kind == "approval_asked":
             label = f"{event.label}: " if event.label else ""
             call = printable(f"{approval.tool}({approval.arguments})")
-            what = f"of {approval.toolbox} waits for approval"
+            what = f"of {printable_name(approval.toolbox)} waits for approval"
             if approval.kind == "unknown_outcome":
                 what = "was interrupted, and may have had an effect: repeat it?"
             text = f"  ? {label}{call} {what}"
@@ -239,7 +242,7 @@ def _entry_lines(entry: TranscriptEntry, indent: str) -> list[Text]:
     lines = printable(entry.text).splitlines()
     if len(lines) > MAX_LINES and entry.kind not in ("prompt", "message"):
         lines = [*lines[:MAX_LINES], f"… ({len(lines) - MAX_LINES} more lines)"]
-    who = f"{entry.who}: " if entry.kind != "shell" else ""
+    who = f"{printable_name(entry.who)}: " if entry.kind != "shell" else ""
     starts = [f"{who}{SIGNS[entry.kind]}", *["  " * bool(who)] * len(lines)]
     return [
         Text(f"{indent}{start}{line}", style=STYLES[entry.kind]) for start, line in zip(starts, lines, strict=False)

@@ -1,19 +1,8 @@
-"""Texts of models and tools, as they may be printed: nothing in them steers the terminal."""
+"""Texts of models, tools and files, as they may be printed."""
 
-import re
-import unicodedata
+from grammar.printable import printable, printable_name
 
-_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# What may turn the order of what is read around.
-_BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
-
-
-def printable(text: str) -> str:
-    """Return the text without control codes, its line ends aside; tabs become spaces."""
-    if text.isprintable():
-        return text
-    text = _BIDIRECTIONAL.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
-    return "".join(char for char in text if char in "\n\t" or unicodedata.category(char) != "Cc").expandtabs(4)
+__all__ = ["first_line", "printable", "printable_name"]
 
 
 def first_line(text: str, max_length: int = 200) -> str:

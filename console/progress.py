@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
 
-from console.printable import first_line, printable
+from console.printable import first_line, printable, printable_name
 from console.throughput import Throughput, with_waits
 from grammar.documents.models import Task
 from grammar.messages.activity_results import Progress, Usage
@@ -126,7 +126,7 @@ class RunProgress:
         """Return what there is to see at `now`."""
         tasks = [self._task_view(index, task, now) for index, task in enumerate(self.bundle.tasks)]
         return RunView(
-            run_id=self.run_id,
+            run_id=printable_name(self.run_id),
             url=self.url,
             tasks=tasks,
             seconds=_seconds_between(self._started, now) or 0,
@@ -256,7 +256,7 @@ def branch_label(position: BranchPosition, task: Task) -> str:
     named = task.choices[position.choice] if position.choice < len(task.choices) else None
     item = f"item {position.item + 1}" if task.repeats else ""
     model = named.model if named and len(task.choices) > 1 else ""
-    return " on ".join(filter(None, [item, model]))
+    return " on ".join(filter(None, [item, printable_name(model)]))
 
 
 def _activity_row(label: str, task: Task, activity: PendingActivity, now: datetime) -> BranchRow:
@@ -287,7 +287,7 @@ def _current_action(progress: Progress) -> str:
     """The call that is under way, or what it does; empty where it says something."""
     if progress.doing.startswith("tool ") and progress.said and progress.said[-1].kind == "tool_call":
         return f"→ {first_line(progress.said[-1].text)}"
-    return "" if progress.tail.strip() else progress.doing
+    return "" if progress.tail.strip() else first_line(progress.doing)
 
 
 def _tokens(usage: Usage) -> int:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from console.printable import first_line, printable
+from console.printable import first_line, printable, printable_name
 from grammar.documents.durations import spoken
 from grammar.exit_codes import ExitCode
 from grammar.loading.hints import hint
@@ -48,7 +48,7 @@ def print_summary(
             f", about {cost}" if cost else "",
         )
     )
-    console.print(Text(f"run {run_id}" + (f"  {url}" if url else ""), "dim"))
+    console.print(Text(f"run {printable_name(run_id)}" + (f"  {url}" if url else ""), "dim"))
 
 
 def summary_table(report: RunReport) -> Table:
@@ -58,7 +58,7 @@ def summary_table(report: RunReport) -> Table:
         table.add_column(column)
     for task in report.tasks:
         status = Text(task.status, _STYLES.get(task.status, "red"))
-        table.add_row(Text(printable(task.name)), status, _branch_counts(task), _duration(task), _tokens(task))
+        table.add_row(Text(printable_name(task.name)), status, _branch_counts(task), _duration(task), _tokens(task))
     return table
 
 
@@ -66,11 +66,11 @@ def print_failures(console: Console, report: RunReport) -> None:
     """Print what failed, with the warnings of each task and advice for each type of failure."""
     for task in report.tasks:
         for what, failures in _failures_alike(task).items():
-            console.print(Text(printable(f"✗ {task.name}{_which(failures, task)}: {what}"), "red"))
+            console.print(Text(printable_name(f"✗ {task.name}{_which(failures, task)}: {what}"), "red"))
         if (more := task.failed - len(task.failures)) > 0 and task.failures:
             console.print(Text(f"  … and {more:,} more failed: `manifest` tells all", "red"))
         for warning in task.warnings:
-            console.print(Text(printable(f"! {task.name}: {warning}"), "yellow"))
+            console.print(Text(printable(f"! {printable_name(task.name)}: {warning}"), "yellow"))
     # What a person has decided about needs no advice.
     types = {failure.type for task in report.tasks if not task.note for failure in task.failures}
     for error_type in sorted(types):

@@ -1,6 +1,6 @@
 """Runs as a person looks at them without following one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from shlex import quote
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from console.printable import printable
+from console.printable import printable, printable_name
 from console.run_summary import print_failures, summary_table
 from grammar.documents.durations import spoken
 from grammar.messages.reports import BranchReport, Manifest, RunLine, RunReport
@@ -28,7 +28,7 @@ def print_runs(console: Console, found: Sequence[RunLine]) -> None:
         return
     columns = ("run", "status", "task", "took", "started", *(["flow"] if console.width >= WIDE else []))
     now = datetime.now().astimezone()
-    rows = [[printable(cell) for cell in _cells(line, now)[: len(columns)]] for line in found]
+    rows = [[printable_name(cell) for cell in _cells(line, now)[: len(columns)]] for line in found]
     table = _table(*columns)
     for column, width in zip(table.columns, _widths([columns, *rows], console.width), strict=True):
         column.width, column.no_wrap, column.overflow = width, True, "ellipsis"
@@ -52,7 +52,7 @@ def print_waits(console: Console, found: Sequence[RunLine]) -> None:
     """Print what those that wait are waiting for."""
     for line in found:
         for wait in _waits(line):
-            console.print(Text(printable(f"{line.id} waits: {wait}"), "yellow"))
+            console.print(Text(printable_name(f"{line.id} waits: {wait}"), "yellow"))
 
 
 def print_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
@@ -67,7 +67,7 @@ def print_schedules(console: Console, found: Sequence[ScheduleLine]) -> None:
         skipped = str(schedule.skipped or "")
         _add(table, schedule.id, schedule.flow, schedule.cron, next_run, last_run, status, skipped)
         for wait in _waits(schedule.last_run) if schedule.last_run else ():
-            table.add_row("", "", "", "", Text(f"waits: {wait}", "yellow"))
+            table.add_row("", "", "", "", Text(printable_name(f"waits: {wait}"), "yellow"))
     console.print(table)
 
 
@@ -80,10 +80,12 @@ def print_report(console: Console, run_id: str, report: RunReport) -> None:
     """Print the tasks of one run, what failed, and the calls that wait for a person."""
     console.print(summary_table(report))
     print_failures(console, report)
-    console.print(Text(f"run {run_id}: {spelled(report.status)}{_advice(run_id, report.status)}", "bold"))
+    console.print(
+        Text(f"run {printable_name(run_id)}: {spelled(report.status)}{_advice(run_id, report.status)}", "bold")
+    )
     for call in report.approvals:
         asked = f"{call.kind.replace('_', ' ')} of {call.tool}({call.arguments}): {call.id}"
-        console.print(Text(printable(f"  waits: {asked}")))
+        console.print(Text(printable_name(f"  waits: {asked}")))
 
 
 def print_workers(console: Console, workers: Sequence[str]) -> None:
@@ -101,13 +103,22 @@ def print_place(console: Console, address: str, sizes: dict[str, int], elsewhere
 
 def print_removed(console: Console, run_id: str, ended: datetime | None, dry_run: bool) -> None:
     """Print that a run is removed, or would be."""
-    console.print(Text(printable(f"{'would remove' if dry_run else 'removed'} {run_id}, ended {moment(ended)}")))
+    console.print(Text(printable_name(f"{'would remove' if dry_run else 'removed'} {run_id}, ended {moment(ended)}")))
 
 
 def print_removed_in_all(console: Console, runs: int, files: int, size: int, dry_run: bool) -> None:
     """Print how much is removed, or would be."""
     what = f"{runs} run{'s' * (runs != 1)} and {files} file{'s' * (files != 1)}"
     console.print(Text(f"{'would remove' if dry_run else 'removed'} {what}: {in_bytes(size)}", "bold"))
+
+
+def print_reencrypted(console: Console, key: str, written: Mapping[str, int], current: Mapping[str, int]) -> None:
+    """Print how many stored files of each kind were encrypted anew with the key of that id, and how many had it."""
+    for kind in sorted({*written, *current}):
+        counts = f"{written.get(kind, 0)} encrypted anew with the key {key}, {current.get(kind, 0)} had it already"
+        console.print(Text(printable(f"{kind}s: {counts}")))
+    if not written and not current:
+        console.print("nothing is stored")
 
 
 def in_bytes(size: int) -> str:
@@ -164,7 +175,7 @@ def _took(branch: BranchReport) -> str:
 
 
 def _add(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(printable(cell)) for cell in cells))
+    table.add_row(*(Text(printable_name(cell)) for cell in cells))
 
 
 def _table(*columns: str) -> Table:

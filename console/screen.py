@@ -2,10 +2,14 @@
 
 import io
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from grammar.printable import printable
 
 # Columns without a terminal: a line of a table stays one, for whoever searches in it.
 UNFOLDED = 10_000
@@ -33,6 +37,15 @@ class Screen:
         return sys.stdin.isatty() and self.err.is_terminal
 
 
+class PrintableConsole(Console):
+    """Print texts without the control codes that are in them. All that a process shows goes through here."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield what is printed. The codes that rich itself needs are apart from texts."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
 def open_screen(json: bool = False, quiet: bool = False) -> Screen:
     """Return the screen of this process.
 
@@ -50,7 +63,7 @@ def _console(stream: TextIO, quiet: bool = False) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")
     live = stream.isatty()
-    return Console(
+    return PrintableConsole(
         file=stream,
         force_terminal=live,
         width=None if live else UNFOLDED,

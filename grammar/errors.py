@@ -9,6 +9,7 @@ TaskflowError
 │   ├── RunConflict            a run of that id is there already
 │   ├── NotWaiting             no such run, or it does not wait for what it was told
 │   ├── NotScheduled           a schedule of that id is there already, or there is none
+│   ├── MissingKey             what was encrypted cannot be read: its key is missing, or is another one
 │   ├── WorkerDiffers          who would serve a run is not set up as who starts it, and nobody said that this is right
 │   └── NotTakenOver           what an earlier run gave does not fit the flow
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
@@ -27,6 +28,7 @@ TaskflowError
     ├── UnknownTool              final: the model called a tool that does not exist
     ├── OutputsInvalid           final: what a task produced breaks its `outputs`
     ├── ValueTooLarge            final: what a task produced does not fit into the history
+    ├── NotSigned                final: it comes from somebody who does not have the worker's signing key
     ├── ModelAccess              final, ends the run: 401, 403, 404
     │   └── QuotaExhausted       final, ends the run: there is no money left, and waiting brings none
     └── FlowError                final, ends the run: the file itself is wrong
@@ -38,12 +40,10 @@ TaskflowError
 What is retried, and what a failure ends, is specification section 7; each class says its own.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
 from typing import ClassVar
 
 from grammar.exit_codes import ExitCode
+from grammar.problems import Problem, first
 
 
 class TaskflowError(Exception):
@@ -56,60 +56,6 @@ class UserError(TaskflowError):
     """Something that the user can put right; its text says how. Nothing was started."""
 
     exit_code = ExitCode.BAD_INPUT
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """One thing wrong in one file. Its texts are cut, and made printable, on one line each."""
-
-    file: str
-    """The file, as people call it; or what else is wrong, as `command line`."""
-    line: int
-    """The line, from 1; 0: there is none."""
-    field: str
-    """The field, as `taskflow[0].task.run`; empty: the file as a whole."""
-    message: str
-    """What is wrong, and what to do."""
-    referrer: str = dataclass_field(default="", compare=False)
-    """What led to the file, one of several perhaps; empty: no other file did. It is one problem all the same."""
-
-    excerpt: str = dataclass_field(default="", compare=False)
-    """The line itself, and a caret below the place in it, to be printed below; empty: nothing of it is shown."""
-
-    FIELD: ClassVar[int] = 200
-    MESSAGE: ClassVar[int] = 1000
-
-    def __post_init__(self) -> None:
-        shown = (("file", None), ("field", self.FIELD), ("message", self.MESSAGE), ("referrer", self.FIELD))
-        for name, most in shown:
-            object.__setattr__(self, name, _line(getattr(self, name), most))
-
-    def __str__(self) -> str:
-        position = f"{self.file}:{self.line}" if self.line else self.file
-        text = f"{position}: {self.field}: {self.message}" if self.field else f"{position}: {self.message}"
-        return f"{text} (referred to by {self.referrer})" if self.referrer else text
-
-    @property
-    def data(self) -> dict[str, str | int]:
-        """Return the problem as JSON data; without `referrer` and `excerpt` where they are empty."""
-        return {name: value for name, value in vars(self).items() if name not in ("referrer", "excerpt") or value}
-
-
-def first(problems: Iterable[Problem], most: int = 1000) -> list[Problem]:
-    """Return each problem once, at most `most` of them, and then one that says that there are more."""
-    found = list(dict.fromkeys(problems))
-    if len(found) <= most:
-        return found
-    more = Problem(found[most].file, 0, "", f"there is more; only the first {most:,} findings are told")
-    return [*found[:most], more]
-
-
-def _line(text: str, most: int | None) -> str:
-    """In one line that can be printed, whatever the file has in it; as much of it as a person reads."""
-    shown = text if most is None or len(text) <= most else f"{text[:most]} ..."
-    if shown.isprintable():
-        return shown
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in shown)
 
 
 class InvalidFlow(UserError):
@@ -143,6 +89,10 @@ class NotWaiting(UserError):
 
 class NotScheduled(UserError):
     """A schedule of that id is there already, or there is none."""
+
+
+class MissingKey(UserError):
+    """What was encrypted cannot be read here: the key is missing, or is another one of that id."""
 
 
 class WorkerDiffers(UserError):
@@ -254,6 +204,10 @@ class ValueTooLarge(TaskError):
     """What a task produced does not fit into the history."""
 
     spent = True
+
+
+class NotSigned(TaskError):
+    """What a worker was given does not come from its owner: it has no signature by the key of the worker."""
 
 
 class ModelAccess(TaskError):

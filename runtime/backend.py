@@ -1,29 +1,31 @@
-"""The Temporal server that a process uses: the configured one, one on localhost:7233, else the embedded one."""
+"""The Temporal server that a process uses: the configured one, else the embedded one."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConnectConfig
+from temporalio.service import RPCError
 
-from grammar.errors import NoStorage
-from runtime.connection import configured, connect, local_server, to_embedded
+from runtime import before_signing
+from runtime.connection import configured, connect, connect_to_embedded, refused, tell_of_unnamed_server
+from runtime.encryption.configured import Encryption
+from runtime.encryption.configured import configured as configured_encryption
 from runtime.local_server import retention
 from runtime.local_server.embedded import Lease, answers_at, begin
+from runtime.signing import keys
+from runtime.signing.signature import Signer
+from runtime.signing.signed_client import signed
 from runtime.state import state_dir
-from runtime.storage import s3_url
-from runtime.storage.converter import data_converter, shared_folder
-from runtime.storage.document_files import FileDocuments
-from runtime.storage.document_objects import DocumentObjects
-from runtime.storage.s3_url import BucketUrl
+from runtime.storage import place as payload_place
+from runtime.storage.stored_documents import StoredDocuments
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
     from runtime.storage.s3 import Bucket
@@ -35,10 +37,12 @@ EMBEDDED_ADDRESS = "TASKFLOW_EMBEDDED_ADDRESS"
 
 @dataclass(frozen=True)
 class Backend:
-    """A connected client. `ui_url`: the Web UI, known only of the embedded server.
+    """A connected client. `ui_url`: the Web UI, where there is one that is known: the embedded server's, with a token.
 
-    `folder` or `bucket`: where big values are kept; None: nowhere, they must fit into the history. The bucket is open
-    as long as the backend is. `documents`: results that are too large for a history; they are kept there, too.
+    `codec_url`: the embedded server's codec server. `folder` or `bucket`: where big values are kept; None: nowhere,
+    they must fit into the history. The bucket is open as long as the backend is. `documents`: results that are too
+    large for a history; they are kept there, too. `encryption`: how all of it is encoded. `signer`: what client and
+    workers sign with; None: on a server of one's own without a key, nothing is signed.
     """
 
     client: Client
@@ -46,7 +50,11 @@ class Backend:
     ui_url: str | None = None
     folder: Path | None = None
     bucket: Bucket | None = None
-    documents: FileDocuments | DocumentObjects | None = None
+    documents: StoredDocuments | None = None
+    encryption: Encryption = field(default_factory=Encryption)
+    codec_url: str | None = None
+    signer: Signer | None = None
+    ui_token: str = ""
 
     @property
     def address(self) -> str:
@@ -55,14 +63,16 @@ class Backend:
 
     def run_url(self, run_id: str) -> str | None:
         """Return the URL of the run in the Web UI; None where that is not known."""
-        return self._page(f"workflows/{_quoted(run_id)}")
+        return self.ui_page(f"namespaces/{self.client.namespace}/workflows/{_quoted(run_id)}")
 
     def schedule_url(self, schedule_id: str) -> str | None:
         """Return the URL of the schedule in the Web UI; None where that is not known."""
-        return self._page(f"schedules/{_quoted(schedule_id)}")
+        return self.ui_page(f"namespaces/{self.client.namespace}/schedules/{_quoted(schedule_id)}")
 
-    def _page(self, path: str) -> str | None:
-        return f"{self.ui_url}/namespaces/{self.client.namespace}/{path}" if self.ui_url else None
+    def ui_page(self, path: str = "") -> str | None:
+        """Return the URL of a page of the Web UI, which lets one in; None where there is no UI that is known."""
+        token = f"?token={self.ui_token}" if self.ui_token else ""
+        return f"{self.ui_url}/{path}{token}" if self.ui_url else None
 
 
 def _quoted(name: str) -> str:
@@ -87,52 +97,66 @@ class PendingBackend:
         """Return whether it is the embedded server."""
         return self._lease is not None
 
+    @property
+    def address(self) -> str:
+        """Return the server's `host:port`, as far as it is known."""
+        if self._config:
+            return self._config["target_host"]
+        assert self._lease
+        return self._lease.address or "this machine"
+
     async def connect(self) -> Backend:
         """Return the backend, once its server answers.
 
-        Raises ConnectionFailed, EmbeddedServerFailed, NoStorage, and UserError for a wrong TASKFLOW_RETENTION.
+        Raises ConnectionFailed, EmbeddedServerFailed, NoStorage, and UserError for a wrong TASKFLOW_RETENTION, and for
+        a signing key that cannot be used.
         """
+        backend = await self._connect()
+        signer = await before_signing.owner(backend.client, state_dir()) if self.embedded else keys.configured()
+        return replace(backend, client=signed(backend.client, signer), signer=signer) if signer else backend
+
+    async def _connect(self) -> Backend:
+        encryption = configured_encryption()
         if self._config:
-            return await self._connect_to(self._config)
+            place = await self._exit_stack.enter_async_context(payload_place.opened(None, encryption))
+            return Backend(await connect(self._config, place.converter()), embedded=False, **vars(place))
         assert self._lease
         server = await self._lease.ready()
-        folder = state_dir() / "payloads"
-        client = await connect(to_embedded(server), data_converter(folder))
+        await tell_of_unnamed_server(server)
+        place = await self._exit_stack.enter_async_context(payload_place.opened(state_dir() / "payloads", encryption))
+        client = await connect_to_embedded(server, place.converter())
         await retention.ensure(client)
-        return Backend(client, embedded=True, ui_url=server.ui_url, folder=folder, documents=_files(folder))
-
-    async def _connect_to(self, config: ClientConnectConfig) -> Backend:
-        """Connect to a server that somebody else runs. Big values are kept where the environment says, if it does."""
-        if url := s3_url.configured():
-            cache = self._exit_stack.enter_context(TemporaryDirectory(prefix="taskflow-"))
-            bucket = await self._exit_stack.enter_async_context(_opened(url))
-            client = await connect(config, data_converter(bucket.payloads()))
-            return Backend(client, embedded=False, bucket=bucket, documents=DocumentObjects(bucket, Path(cache)))
-        folder = shared_folder()
-        client = await connect(config, data_converter(folder))
-        return Backend(client, embedded=False, folder=folder, documents=_files(folder) if folder else None)
+        ui_url, token = server.ui_url or None, server.ui_token
+        return Backend(client, True, ui_url, ui_token=token, codec_url=server.codec_url, **vars(place))
 
 
 @asynccontextmanager
-async def find_backend() -> AsyncIterator[PendingBackend]:
-    """Yield the backend to use, not yet connected; it lasts for the length of the block. Raises ConnectionFailed."""
+async def find_backend(ui: bool = False) -> AsyncIterator[PendingBackend]:
+    """Yield the backend to use, not yet connected; it lasts for the length of the block.
+
+    `ui`: where it is the embedded server, with its Web UI. Raises ConnectionFailed, also for what its server refuses in
+    the block, or does not answer to.
+    """
     async with AsyncExitStack() as stack:
-        config = configured()
-        if not (config and _is_embedded(config)) and (config := config or await local_server()):
-            yield PendingBackend(config, None, stack)
-            return
-        lease = begin()
-        stack.callback(lease.release)
-        yield PendingBackend(None, lease, stack)
+        if (config := configured()) and not _is_embedded(config):
+            pending = PendingBackend(config, None, stack)
+        else:
+            lease = begin(ui)
+            stack.callback(lease.release)
+            pending = PendingBackend(None, lease, stack)
+        try:
+            yield pending
+        except RPCError as error:
+            raise refused(pending.address, error) from error
 
 
 @asynccontextmanager
-async def open_backend() -> AsyncIterator[Backend]:
-    """Yield the backend to use, connected for the length of the block.
+async def open_backend(ui: bool = False) -> AsyncIterator[Backend]:
+    """Yield the backend to use, connected for the length of the block; `ui` as above.
 
     Raises ConnectionFailed, EmbeddedServerFailed, NoStorage.
     """
-    async with find_backend() as pending:
+    async with find_backend(ui) as pending:
         yield await pending.connect()
 
 
@@ -141,15 +165,3 @@ def _is_embedded(config: ClientConnectConfig) -> bool:
     address = config["target_host"]
     is_known = answers_at(address) or address == os.environ.get(EMBEDDED_ADDRESS)
     return is_known and config.get("namespace", "default") == "default"
-
-
-def _files(folder: Path) -> FileDocuments:
-    return FileDocuments(folder / "documents")
-
-
-def _opened(url: BucketUrl) -> AbstractAsyncContextManager[Bucket]:
-    try:
-        from runtime.storage.s3 import opened
-    except ImportError as error:
-        raise NoStorage(f"{s3_url.VARIABLE} needs more packages: pip install 'temporal-taskflow[s3]'") from error
-    return opened(url)

@@ -1,10 +1,11 @@
 """Which Temporal server this process talks to, and a client for it.
 
-What Temporal's own client configuration says (environment, profile, config file) comes first, then a server
-that somebody else runs on localhost:7233, and then the embedded one (embedded.py).
+What Temporal's own client configuration says (environment, profile, config file) comes first, and then the embedded one
+(embedded.py). Whatever else answers on the usual port is not used: any user of the machine may have put it there.
 """
 
 import asyncio
+import logging
 import re
 
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
@@ -15,13 +16,17 @@ from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import ConnectionFailed
-from runtime.local_server.embedded import EmbeddedServer, is_ours
-from runtime.local_server.supervisor import MARK, PORT
+from runtime.local_server.embedded import EmbeddedServer
+from runtime.local_server.supervisor import MARK, PORT, START_SECONDS
 from runtime.sdk_log import sdk_runtime
 
 CONNECT_SECONDS = 5.0
 LOCAL_SECONDS = 2.0
+RETRY_SECONDS = 0.5
 LOCAL = f"localhost:{PORT}"
+_LOST = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED)
+
+_log = logging.getLogger(__name__)
 
 
 def configured() -> ClientConnectConfig | None:
@@ -41,22 +46,46 @@ def to_embedded(server: EmbeddedServer) -> ClientConnectConfig:
     return ClientConnectConfig(target_host=server.address)
 
 
-async def local_server() -> ClientConnectConfig | None:
-    """Return how to connect to a server that somebody else runs on localhost:7233; None where there is none.
+async def connect_to_embedded(server: EmbeddedServer, converter: DataConverter) -> Client:
+    """Return a client for the embedded server. Raises ConnectionFailed after START_SECONDS.
 
-    An embedded one, of whatever user, does not count.
+    It is ours, and runs: on a machine that has much else to do, it is waited for as long as it may take to start.
     """
-    if is_ours(LOCAL) or not await _listens(PORT):
-        return None
-    config = ClientConnectConfig(target_host=LOCAL)
+    deadline = asyncio.get_running_loop().time() + START_SECONDS
+    while True:
+        try:
+            return await connect(to_embedded(server), converter)
+        except ConnectionFailed:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def tell_of_unnamed_server(server: EmbeddedServer) -> None:
+    """Warn of a Temporal server on the usual port that is not used, since nobody has named it: it may be anybody's.
+
+    `server`: the embedded one, which is used. Those of other people's, or of other state directories, are no news.
+    """
+    if server.address.endswith(f":{PORT}") or not await _is_unnamed_server():
+        return
+    _log.warning(
+        "The Temporal server at %s is not used, since nobody has named it. To use it: export TEMPORAL_ADDRESS=%s",
+        LOCAL,
+        LOCAL,
+    )
+
+
+async def _is_unnamed_server() -> bool:
+    if not await _listens(PORT):
+        return False
     try:
         async with asyncio.timeout(LOCAL_SECONDS):
-            client = await Client.connect(**config, runtime=sdk_runtime())
+            client = await Client.connect(LOCAL, runtime=sdk_runtime())
             request = ListSearchAttributesRequest(namespace="default")
             attributes = await client.operator_service.list_search_attributes(request)
     except (RuntimeError, RPCError, TimeoutError):
-        return None  # whatever listens there is not a Temporal server with a default namespace
-    return None if MARK in attributes.custom_attributes or is_ours(LOCAL) else config
+        return False  # whatever listens there is not a Temporal server with a default namespace
+    return MARK not in attributes.custom_attributes
 
 
 async def connect(config: ClientConnectConfig, converter: DataConverter) -> Client:
@@ -71,16 +100,19 @@ async def connect(config: ClientConnectConfig, converter: DataConverter) -> Clie
     except RPCError as error:
         if error.status == RPCStatusCode.PERMISSION_DENIED:  # some keys may run workflows, but not describe
             return client
-        raise ConnectionFailed(_refused(address, namespace, error)) from error
+        raise refused(address, error, namespace) from error
     except (RuntimeError, ValueError) as error:
         raise ConnectionFailed(f"no Temporal server answers at {address}: {_reason(str(error))}") from error
     return client
 
 
-def _refused(address: str, namespace: str, error: RPCError) -> str:
-    if error.status == RPCStatusCode.NOT_FOUND:
-        return f"the Temporal server at {address} has no namespace `{namespace}`"
-    return f"the Temporal server at {address} refuses: {error.message}"
+def refused(address: str, error: RPCError, namespace: str | None = None) -> ConnectionFailed:
+    """Return the error for what the server refuses, or does not answer to. `namespace`: it is what was asked about."""
+    if error.status == RPCStatusCode.NOT_FOUND and namespace:
+        return ConnectionFailed(f"the Temporal server at {address} has no namespace `{namespace}`")
+    if error.status in _LOST:
+        return ConnectionFailed(f"the Temporal server at {address} does not answer any more: {error.message}")
+    return ConnectionFailed(f"the Temporal server at {address} refuses: {error.message}")
 
 
 def _reason(text: str) -> str:

@@ -1,6 +1,7 @@
 """What this process runs with: told in the memo of the runs it starts, and in the identity of the worker that it is."""
 
 import os
+import pwd
 import socket
 from pathlib import Path
 
@@ -14,7 +15,15 @@ def setup() -> ProcessSetup:
         folder = str(Path.cwd())
     except OSError:  # it was removed
         folder = ""
-    return ProcessSetup.of(os.environ, folder, version(), socket.gethostname())
+    return ProcessSetup.of(os.environ, folder, version(), socket.gethostname(), _user())
+
+
+def is_own(started: ProcessSetup) -> bool:
+    """Return whether a run with this setup was started by the person who runs this process, on this machine.
+
+    Runs of versions that did not record a name count as theirs, if they are of this machine.
+    """
+    return started.host == socket.gethostname() and started.user in ("", _user())
 
 
 def worker_identity() -> str:
@@ -43,6 +52,14 @@ def is_gone(worker: WorkerIdentity) -> bool:
     except OSError:
         return False
     return False
+
+
+def _user() -> str:
+    """The name of this process's user; not what the environment says of it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container may have users without names
+        return f"uid {os.geteuid()}"
 
 
 def _home() -> str:

@@ -5,11 +5,20 @@
 In a checkout, the rooms (`grammar`, `activities`, ...) lie beside this package. Installed, they lie in it, in `app`,
 where nobody else's import meets them. Either way, their folder comes first on `sys.path`: before a package of
 somebody else that has the name of a room. The working directory is not on it at all.
+
+Each process of ours keeps to itself what it was started with: its environment holds keys, and scripts run beside it.
 """
 
+import ctypes
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
+
+PASSED_ON = ("HOME", "PATH", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
+
+_SET_DUMPABLE = 4  # of prctl(2)
+_ENVIRONMENT = slice(47, 49)  # where it begins and ends, of what follows the program's name in /proc/PID/stat
 
 
 def rooms() -> Path:
@@ -26,9 +35,40 @@ def command(module: str, *arguments: str, options: tuple[str, ...] = ()) -> list
     return [sys.executable, "-P", *options, str(Path(__file__).absolute()), module, *arguments]
 
 
+def bare_environment() -> dict[str, str]:
+    """Return the environment of a child that needs no variables of the person's, keys least of all."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
+def make_private() -> None:
+    """Keep other processes of the same user out of this one's memory, and its environment out of /proc. On Linux only.
+
+    Who may look into all processes (root) still finds the variables in its memory.
+    """
+    if sys.platform != "linux":
+        return
+    _clear_initial_environment()
+    ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _clear_initial_environment() -> None:
+    """Clear the block that the process was started with, which /proc/PID/environ shows, once nothing refers to it."""
+    try:
+        told = Path("/proc/self/stat").read_bytes().rpartition(b") ")[2].split()
+    except OSError:  # there is no /proc
+        return
+    start, end = map(int, told[_ENVIRONMENT])
+    for name, value in os.environb.items():
+        os.putenv(name, value)  # the C library makes a copy of its own
+    if 0 < start < end:
+        ctypes.memset(start, 0, end - start)
+
+
 def call(module: str) -> None:
     """Call `main()` of a module of ours, which reads `sys.argv`."""
+    make_private()
     sys.path.insert(0, str(rooms()))
+    sys.path.append(str(Path(__file__).absolute().parents[1]))  # of this package, where Python was told to leave it out
     import_module(module).main()
 
 

@@ -1,5 +1,7 @@
 """Fixtures that more than one rung of the ladder uses."""
 
+import os
+
 import pytest
 
 from tests.support.dev_server import DevServer, dev_server, lone_server
@@ -8,12 +10,20 @@ from tests.support.s3_server import S3, s3, s3_server
 __all__ = ["S3", "DevServer", "dev_server", "lone_server", "s3", "s3_server"]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor, as tests wait for processes half of their time; no more than memory is there for."""
+    return min(2 * (os.cpu_count() or 1), 8)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the person who runs the tests has configured must not reach them."""
     for name in (
         "AI_API_ENDPOINT", "AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL_TEMP",
         "COPILOT_DEFAULT_MODEL", "MODEL_PARALLEL_TOOL_CALLS", "TASKFLOW_PATH", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE",
-        "TASKFLOW_EMBEDDED_ADDRESS", "TASKFLOW_STATE_DIR", "TASKFLOW_PAYLOAD_DIR", "TASKFLOW_PAYLOAD_S3",
+        "TASKFLOW_EMBEDDED_ADDRESS",
+        "TASKFLOW_STATE_DIR", "TASKFLOW_PAYLOAD_DIR", "TASKFLOW_PAYLOAD_S3", "TASKFLOW_DOT_ENV", "TASKFLOW_ENV_ALLOW",
+        "TASKFLOW_ENCRYPTION_KEYS", "TASKFLOW_ENCRYPTION_KEYS_FILE", "TASKFLOW_ENCRYPTION_KEYS_COMMAND",
+        "TASKFLOW_CODEC", "TASKFLOW_NAMES",
     ):  # fmt: skip
         monkeypatch.delenv(name, raising=False)

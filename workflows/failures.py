@@ -43,6 +43,8 @@ def of_activity(task: str, branch: int | None, error: ActivityError) -> Failure:
     if is_cancelled_exception(error):
         raise error
     cause = error.cause
+    if isinstance(cause, ApplicationError) and isinstance(cause.cause, ApplicationError) and not cause.type:
+        cause = cause.cause  # of a request that could not be read, the SDK says why one deeper
     if isinstance(cause, ApplicationError):
         return Failure(task=task, branch=branch, type=cause.type or "Error", message=cause.message)
     if isinstance(cause, temporalio.exceptions.TimeoutError):

@@ -1,9 +1,12 @@
 """What the Web UI shows of a run: one line per activity, and a table of tasks."""
 
+import re
+
 from grammar.documents.models import ModelConfig
 from grammar.messages.reports import Approval, Parked
 from grammar.messages.run_status import ENDED, spelled
 from grammar.model_access import model_choice
+from grammar.printable import printable, printable_name
 from workflows.records.run_record import RunRecord
 from workflows.records.task_record import TaskRecord
 
@@ -33,6 +36,10 @@ _QUESTIONS = {
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 TEMPORAL_LIMIT = 200
 SHOWN = 10
+# Characters.
+SHOWN_OF_CALL = 2_000
+SHOWN_OF_CELL = 120
+ELSEWHERE = "The command `status`, with the id of the run, shows all of it."
 
 
 def of_leg(record: TaskRecord, index: int, leg: int, config: ModelConfig) -> str:
@@ -47,12 +54,13 @@ def of_leg(record: TaskRecord, index: int, leg: int, config: ModelConfig) -> str
         parts.append(model)
     if leg > 1:
         parts.append(f"leg {leg}")
-    return " · ".join(parts)[:TEMPORAL_LIMIT]
+    return printable_name(" · ".join(parts))[:TEMPORAL_LIMIT]
 
 
 def of_rate_limit(record: TaskRecord, index: int) -> str:
     """Return the line of a branch's timer: task, item n of N, and why it waits."""
-    return " · ".join(part for part in (record.name, record.label(index), "rate limited") if part)[:TEMPORAL_LIMIT]
+    parts = (record.name, record.label(index), "rate limited")
+    return printable_name(" · ".join(filter(None, parts)))[:TEMPORAL_LIMIT]
 
 
 def of_run(record: RunRecord, state: str) -> str:
@@ -88,10 +96,23 @@ def _waiting(approvals: list[Approval]) -> list[str]:
         waiting = [approval for approval in approvals if approval.kind == kind]
         if waiting:
             how = f"Answer with the signal or update {answers}, with the call's id as its input, in quotes."
-            calls = [f"- `{call.id}`: {_cell(f'{call.tool}({call.arguments})')}" for call in waiting[:SHOWN]]
             what = f"1 call {one}" if len(waiting) == 1 else f"{len(waiting)} calls {several}"
-            lines += ["", f"**{what}.** {how}", "", *calls]
+            lines += ["", f"**{what}.** {how}"]
+            lines += [line for call in waiting[:SHOWN] for line in _call(call)]
+            more = len(waiting) - SHOWN
+            lines += ["", f"**{more} more calls are not shown here.** {ELSEWHERE}"] if more > 0 else []
     return lines
+
+
+def _call(call: Approval) -> list[str]:
+    """Return all of a call, or as much as fits, and how much is missing: who says yes must know to what."""
+    arguments = printable(call.arguments)
+    missing = len(arguments) - SHOWN_OF_CALL
+    # Longer than any fence in the text, so that nothing in it ends the block.
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", arguments)), default=0))
+    origin = f" of {_cell(call.toolbox)}" if call.toolbox else ""
+    lines = ["", f"`{call.id}`: {_cell(call.tool)}{origin}", "", fence, arguments[:SHOWN_OF_CALL], fence]
+    return lines + ([f"**{missing:,} more characters are not shown here.** {ELSEWHERE}"] if missing > 0 else [])
 
 
 def _row(task: TaskRecord) -> str:
@@ -109,4 +130,7 @@ def _line(*cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")[:120]
+    """Return a text in one cell of a table; where it is cut, that is seen."""
+    line = printable_name(text)
+    shown = line if len(line) <= SHOWN_OF_CELL else f"{line[: SHOWN_OF_CELL - 1]}…"
+    return shown.replace("|", "\\|").replace("`", "'")

@@ -15,6 +15,7 @@ from activities.agents.output_validation import validate
 from activities.agents.recorded_model import RecordedModel
 from activities.agents.scripted_model import dry_run_model
 from activities.agents.structured_output import output_type
+from activities.agents.tool_outputs import ImagePlace
 from activities.process.render import Renderer
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
@@ -52,27 +53,31 @@ class AgentRun:
         journal = Journal(store, journal_key, self.secrets, self.request.outcomes)
         await journal.open()
         transfers = handoff_names([spec.name for spec in self.request.agents[1:]])
-        offered = OfferedTools(servers, self.request.blocked_tools, transfers)
+        seen = {**(self.request.leg.tools if self.request.leg else {}), **journal.tools}
+        offered = OfferedTools(servers, self.request.blocked_tools, transfers, seen)
         server_views = list(views(servers, offered, self.request, journal))
         warnings: list[str] = []
-        agent, model = await self._agent(server_views, transfers, journal, warnings)
+        agent, model = await self._agent(server_views, transfers, journal, offered, warnings)
         validator = partial(validate, self.renderer, self.request.outputs)
-        conversation = Conversation(
-            agent, self.request, self.secrets, self.transcript, validator, journal, offered.told_name
-        )
+        conversation = Conversation(agent, self.request, self.secrets, self.transcript, validator, journal, offered)
         await conversation.run()
         warnings += (warning for view in server_views for warning in view.warnings)
         return self._result(conversation, model, warnings)
 
     async def _agent(
-        self, servers: Sequence[ServerView], transfers: Sequence[str], journal: Journal, warnings: list[str]
+        self,
+        servers: Sequence[ServerView],
+        transfers: Sequence[str],
+        journal: Journal,
+        offered: OfferedTools,
+        warnings: list[str],
     ) -> tuple[Agent, str]:
         """Make the primary agent, with the others as its handoff targets; return it, and the model's name.
 
         `transfers`: the names of the handoff tools.
         """
         request = self.request
-        model, name, tools = await self._model(journal, warnings)
+        model, name, tools = await self._model(journal, offered, warnings)
         model_settings = settings(request.model, with_tools=bool(servers))
         hints = [toolbox.server_prompt for toolbox in request.toolboxes.values()]
         several = len(request.agents) > 1
@@ -96,14 +101,17 @@ class AgentRun:
         ]
         return agents[0], name
 
-    async def _model(self, journal: Journal, warnings: list[str]) -> tuple[Model, str, list[Tool]]:
+    async def _model(
+        self, journal: Journal, offered: OfferedTools, warnings: list[str]
+    ) -> tuple[Model, str, list[Tool]]:
         """Return the model, its name for the record, and the tools that it brings along. `warnings`: are added to."""
         if self.request.rehearsal:
-            return await dry_run_model(self.request, self.request.rehearsal, self.dry_run_answers, self.transcript)
+            answers = self.dry_run_answers
+            return await dry_run_model(self.request, self.request.rehearsal, answers, self.transcript, offered)
         model, name = await self.models.model(self.request.model)
         is_value = self.request.capture == "response"
-        takes_images = self.request.model.api_type == "responses"
-        recorded = RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings, takes_images)
+        images: ImagePlace = "in_result" if self.request.model.api_type == "responses" else "after_results"
+        recorded = RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings, offered, images)
         return recorded, name, []
 
     def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:

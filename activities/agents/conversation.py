@@ -23,6 +23,7 @@ from activities.agents.stream_events import record_events
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
 from activities.storage.journal import Journal
+from activities.toolboxes.offered_tools import OfferedTools
 from grammar.documents.values import ToolResult
 from grammar.errors import BadRequest, RateLimited, TaskError
 from grammar.messages.activity_requests import AgentRequest
@@ -36,8 +37,8 @@ RunInput = str | list[TResponseInputItem] | RunState[Any]
 class Conversation:
     """Run the conversation of one agent run, from its prompt or from its last leg's state.
 
-    `validate`: returns how a value breaks the task's `outputs`. `told_name`: returns the name by which people know a
-    tool, of the name that the model sees.
+    `validate`: returns how a value breaks the task's `outputs`. `offered`: the tools, under the names that the model
+    sees.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Conversation:
         transcript: Transcript,
         validate: Validator,
         journal: Journal,
-        told_name: Callable[[str], str],
+        offered: OfferedTools,
     ) -> None:
         leg = request.leg
         self._agent = agent
@@ -57,7 +58,8 @@ class Conversation:
         self._transcript = transcript
         self._validate = validate
         self._journal = journal
-        self._told_name = told_name
+        self._offered = offered
+        self._told_name = offered.told_name
         self._interruption: Leg | None = None
         self._earlier: list[ToolResult] = [*leg.tool_results] if leg else []
         self._used = leg.usage if leg else Usage()
@@ -111,28 +113,31 @@ class Conversation:
         """Return the leg where what ended the turns is no failure: the next leg goes on from the journal."""
         turns = self._journal.turns
         if unknown := self._journal.unknown:
-            hidden = self._secrets.hide(unknown.model_dump())
-            return Leg(reason="unknown_outcome", calls=[PendingCall.model_validate(hidden)], turns=turns)
+            return Leg(reason="unknown_outcome", calls=[self._shown(unknown)], turns=turns)
         if self._journal.stopping:
             return Leg(reason="stopped", turns=turns)
         if isinstance(error, RateLimited) and self._request.rehearsal is None:
             return Leg(
-                reason="rate_limited", turns=turns, delay=error.retry_after, message=self._transcript.redact(str(error))
+                reason="rate_limited", turns=turns, delay=error.retry_after, message=self._secrets.told(str(error))
             )
         return None
 
     def _leg_for_approval(self) -> Leg:
         assert self._result
         state = self._result.to_state().to_json()
-        calls = [_pending(item, self._told_name) for item in self._result.interruptions]
         hide = self._secrets.hide
         return Leg(
             state=hide(state),
-            calls=[call.model_copy(update={"arguments": hide(call.arguments)}) for call in calls],
+            calls=[self._shown(_pending(item, self._told_name)) for item in self._result.interruptions],
             tool_results=[ToolResult.model_validate(hide(result.model_dump())) for result in self._earlier],
             usage=self._used + self._journal.unusable,
             repairs=self._repairs,
+            tools=self._offered.seen,
         )
+
+    def _shown(self, call: PendingCall) -> PendingCall:
+        """Return a call as people are asked about it."""
+        return call.model_copy(update={"arguments": self._secrets.mask(call.arguments)})
 
     async def _input(self) -> RunInput:
         leg = self._request.leg

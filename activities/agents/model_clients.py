@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
 from grammar.errors import BadRequest, ModelAccess, UserError
+from grammar.limits import SILENCE
 from grammar.messages.activity_requests import ModelSpec
 from grammar.model_access import endpoint
 from grammar.model_access.endpoint import Endpoint
 from grammar.model_access.prices import EMBEDDED
+from grammar.templating import env_allow
 
 if TYPE_CHECKING:
     from agents import Model, ModelSettings
     from openai import AsyncOpenAI
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds."""
 
 
 class ModelClients:
@@ -28,12 +34,10 @@ class ModelClients:
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
         """Return the model, and its name for the record.
 
-        Raises ModelAccess where its `token` is not set, its endpoint is no URL, or there is none.
+        Raises ModelAccess where its `token` is not set or must not be sent, its endpoint is no URL, or there is none.
         """
         from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel
 
-        if spec.token and not os.environ.get(spec.token):
-            raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
         chosen = _chosen(spec)
         client = await self._client(chosen)
         if chosen.url is None:
@@ -41,10 +45,6 @@ class ModelClients:
         name = endpoint.model_name(spec, os.environ)
         kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
         return kind(name, client), name
-
-    def keys(self) -> dict[str, str]:
-        """Return the API keys in use, by a name that may be shown in their place."""
-        return {f"key {number}": used.key for number, used in enumerate(self._clients) if used.key}
 
     async def close(self) -> None:
         """Close all clients, and stop the embedded model."""
@@ -60,10 +60,20 @@ class ModelClients:
 
 
 def _chosen(spec: ModelSpec) -> Endpoint:
+    if spec.token and not env_allow.is_allowed(spec.token, os.environ):
+        raise ModelAccess(env_allow.refusal(spec.token))
+    if spec.token and not os.environ.get(spec.token):
+        raise ModelAccess(f"the model's token {spec.token} is not set on the worker")
     try:
-        return endpoint.choose(spec, os.environ)
+        chosen = endpoint.choose(spec, os.environ)
     except UserError as error:
         raise ModelAccess(str(error)) from error
+    if spec.token and chosen.withheld:
+        raise ModelAccess(
+            f"the model's token {spec.token} is not sent to the endpoint of a .env that nobody named: give the model "
+            "an `endpoint`, put the key into the file, or name the file with --env-file"
+        )
+    return chosen
 
 
 def _temperature(text: str) -> float:
@@ -104,11 +114,12 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
 
 
 def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
-    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
+    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client, Timeout
 
     from activities.model_endpoint.checked_response import check
 
     headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
+    headers |= {} if chosen.is_environments else _not_the_environments(chosen, os.environ)
     base, query = endpoint.split_query(url)
     hooks = {"request": [] if chosen.key else [_without_key], "response": [check]}
     # Retries are Temporal's: one layer of them, which people can see.
@@ -117,9 +128,24 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
         default_query=query,
         api_key=chosen.key or "none",
         max_retries=0,
+        timeout=Timeout(SILENCE.value, connect=CONNECT_TIMEOUT),
         default_headers=headers,
         http_client=DefaultAsyncHttpx2Client(event_hooks=hooks, mounts=endpoint.PAST_PROXIES),
     )
+
+
+def _not_the_environments(chosen: Endpoint, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return headers in place of those that the client takes from the environment: they are for another endpoint."""
+    from openai import Omit
+
+    lines = environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+    names = [
+        "OpenAI-Organization",
+        "OpenAI-Project",
+        *(line.partition(":")[0].strip() for line in lines if ":" in line),
+    ]
+    left_out: dict[str, Any] = {name: Omit() for name in names if name.lower() != "authorization"}
+    return {**left_out, "Authorization": f"Bearer {chosen.key or 'none'}"}
 
 
 async def _without_key(request: Any) -> None:

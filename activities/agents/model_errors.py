@@ -4,6 +4,7 @@ import httpx2
 import openai
 from agents import AgentsException, ModelBehaviorError, UserError
 
+from activities.agents.model_clients import CONNECT_TIMEOUT
 from activities.model_endpoint.provider_errors import ProviderError
 from activities.process.activity_errors import one_line, retry_after
 from grammar.errors import (
@@ -14,6 +15,7 @@ from grammar.errors import (
     TurnLimit,
     UnknownTool,
 )
+from grammar.limits import SILENCE
 
 EXPECTED = (openai.OpenAIError, httpx2.HTTPError, AgentsException, ConnectionError, TimeoutError)
 
@@ -28,11 +30,17 @@ def from_exception(error: Exception) -> TaskError:
         return BadRequest(one_line(str(error)))
     if isinstance(error, AgentsException):
         return ToolboxFailed(one_line(str(error)))
-    if isinstance(error, openai.APITimeoutError):
-        return ModelUnavailable("the model endpoint did not answer in time")
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+        return _timed_out(error)
     cause = one_line(str(error.__cause__ or ""))
     message = one_line(str(error)) or type(error).__name__
     return ModelUnavailable(f"the model endpoint failed: {message}" + (f" ({cause})" if cause else ""))
+
+
+def _timed_out(error: Exception) -> TaskError:
+    if isinstance(error.__cause__, httpx2.ConnectTimeout):
+        return ModelUnavailable(f"the model endpoint could not be connected to within {CONNECT_TIMEOUT:g} s")
+    return ModelUnavailable(f"the model endpoint said nothing for {SILENCE.told}")
 
 
 def _wrapped(error: BaseException | None) -> TaskError | None:

@@ -4,21 +4,26 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import openai
 from agents import Model, ModelResponse, ModelSettings
 from agents.items import TResponseStreamEvent
 from openai.types.responses import Response, ResponseCompletedEvent
 
-from activities.agents.results import text_of
+from activities.agents import tool_outputs
+from activities.agents.tool_outputs import ImagePlace
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.foreign_json import plain_arguments
 from activities.storage.journal import Journal
-from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused, TaskError
+from activities.toolboxes.offered_tools import OfferedTools
+from grammar.errors import AnswerCut, BadRequest, EmptyAnswer, ModelRefused, TaskError
 
 CUT = {
     "max_tokens": "the model's answer was cut off at its limit of tokens: raise `max_tokens` in `model_settings` "
     "(`max_output_tokens`, for some endpoints), or ask for less",
     "content_filter": "the model's answer was cut off by the provider's content filter",
 }
+# Statuses of a request that cannot be taken as it is. Others count where they speak of images: OpenRouter says 404.
+REFUSALS = (400, 413, 415, 422)
 
 
 class RecordedModel(Model):
@@ -26,7 +31,7 @@ class RecordedModel(Model):
 
     `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
     task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
-    `takes_images`: whether the model's API takes images of tools.
+    `offered`: the tools; it is told which are called. `images`: where the model's API takes images of tools.
     """
 
     def __init__(
@@ -36,14 +41,16 @@ class RecordedModel(Model):
         stopping: Callable[[], bool],
         is_value: bool,
         warnings: list[str],
-        takes_images: bool = False,
+        offered: OfferedTools,
+        images: ImagePlace = "nowhere",
     ) -> None:
         self._model = model
         self._journal = journal
         self._stopping = stopping
         self._is_value = is_value
         self._warnings = warnings
-        self._takes_images = takes_images
+        self._offered = offered
+        self._images = images
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Raise RuntimeError: all runs are streamed."""
@@ -61,21 +68,26 @@ class RecordedModel(Model):
             self._journal.stop()
         if not tools and not handoffs:  # endpoints refuse settings about tools where there are none
             settings = replace(settings, tool_choice=None, parallel_tool_calls=None)
-        plain = with_plain_outputs(given, self._takes_images)
-        request = (instructions, plain, settings, tools, schema, handoffs, *args)
+        rest = (settings, tools, schema, handoffs, *args)
         try:
-            async for event in self._ask(_call_ids(given), request, kwargs):
+            async for event in self._ask(instructions, given, rest, kwargs):
                 yield event
         except EmptyAnswer:
-            async for event in self._ask(_call_ids(given), request, kwargs):
+            async for event in self._ask(instructions, given, rest, kwargs):
+                yield event
+        except (openai.APIStatusError, BadRequest) as error:
+            if not self._gives_up_images(error, given):
+                raise
+            async for event in self._ask(instructions, given, rest, kwargs):
                 yield event
 
     async def _ask(
-        self, call_ids: Sequence[str], request: Sequence[Any], kwargs: Mapping[str, Any]
+        self, instructions: str | None, given: Any, rest: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Yield an answer of the model, once it is written down. Raises TaskError for one of no use, which is noted."""
-        with awaiting(call_ids) as answer:
-            async for event in self._model.stream_response(*request, **kwargs):
+        taken = tool_outputs.as_taken(given, self._images)
+        with awaiting(_call_ids(given)) as answer:
+            async for event in self._model.stream_response(instructions, taken, *rest, **kwargs):
                 if isinstance(event, ResponseCompletedEvent):
                     await self._take(event.response, answer)
                 yield event
@@ -88,7 +100,18 @@ class RecordedModel(Model):
         if unusable := self._unusable(response, answer):
             await self._journal.record_unusable(response, type(unusable).__name__)
             raise unusable
-        await self._journal.record_response(response)
+        called = self._offered.note_calls(item.name for item in response.output if item.type == "function_call")
+        await self._journal.record_response(response, called)
+
+    def _gives_up_images(self, error: openai.APIStatusError | BadRequest, given: Any) -> bool:
+        """Return whether images that went along may be what is refused: from now on, none do."""
+        status = error.status_code if isinstance(error, openai.APIStatusError) else 400
+        may_be = status in REFUSALS or "image" in str(error).lower()
+        if self._images == "nowhere" or not may_be or not tool_outputs.has_images(given):
+            return False
+        self._images = "nowhere"
+        self._warn("the model endpoint refused a request with images of tools; the model was told what they are")
+        return True
 
     def _unusable(self, response: Response, answer: Answer) -> TaskError | None:
         """Return why nothing can come of an answer; None where it can be used."""
@@ -109,33 +132,6 @@ class RecordedModel(Model):
     def _warn(self, warning: str) -> None:
         if warning not in self._warnings:
             self._warnings.append(warning)
-
-
-def with_plain_outputs(given: Any, takes_images: bool = False) -> Any:
-    """Return a request's input with tools' outputs as one text, where they are text: not all endpoints take parts.
-
-    `takes_images`: whether images are left as they are; else a text says what they are.
-    """
-    if not isinstance(given, list):
-        return given
-    return [_with_plain_output(item, takes_images) for item in given]
-
-
-def _with_plain_output(item: Any, takes_images: bool) -> Any:
-    parts = item.get("output") if isinstance(item, dict) and item.get("type") == "function_call_output" else None
-    if not isinstance(parts, list) or not all(
-        _is_text(part) or (_is_image(part) and not takes_images) for part in parts
-    ):
-        return item
-    return {**item, "output": text_of(parts)}
-
-
-def _is_text(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "input_text" and isinstance(part.get("text"), str)
-
-
-def _is_image(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "input_image" and isinstance(part.get("image_url"), str)
 
 
 def _call_ids(given: Any) -> Sequence[str]:

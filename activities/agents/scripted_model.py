@@ -15,7 +15,9 @@ from agents.testing import ModelStep, ScriptedModel, assistant_message, function
 
 from activities.agents.dry_run_answers import DryRunAnswers, Placeholders, record_prompt
 from activities.process.transcript import Transcript
+from activities.toolboxes.offered_tools import OfferedTools
 from grammar.documents.rules import HANDOFF, BranchScript, Rule, ScriptedError
+from grammar.errors import UnknownTool
 from grammar.messages.activity_requests import AgentRequest
 
 TOOL = "dry_run"
@@ -23,23 +25,30 @@ NAME = "dry run"
 
 
 async def dry_run_model(
-    request: AgentRequest, dry_run: BranchScript, answers: DryRunAnswers, transcript: Transcript
+    request: AgentRequest,
+    dry_run: BranchScript,
+    answers: DryRunAnswers,
+    transcript: Transcript,
+    offered: OfferedTools,
 ) -> tuple[Model, str, list[Tool]]:
     """Return the model of a dry run, its name for the record, and the tool that returns its placeholders, if any."""
     if request.leg is None:
         record_prompt(dry_run, request.agents[0].name, request.prompt, transcript)
     placeholders = await answers.placeholders(request, dry_run)
-    model = RuleModel(dry_run, answers, placeholders)
+    model = RuleModel(dry_run, answers, placeholders, offered)
     return model, request.model.name or NAME, [_tool(placeholders)] if _gives_results(dry_run, placeholders) else []
 
 
 class RuleModel(Model):
     """Answer as the rule that fits says, else with placeholders. Each turn is one of the SDK's own scripted model."""
 
-    def __init__(self, dry_run: BranchScript, answers: DryRunAnswers, placeholders: Placeholders) -> None:
+    def __init__(
+        self, dry_run: BranchScript, answers: DryRunAnswers, placeholders: Placeholders, offered: OfferedTools
+    ) -> None:
         self._dry_run = dry_run
         self._answers = answers
         self._placeholders = placeholders
+        self._offered = offered
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Return the answer. The second argument is the conversation, as the SDK's interface has it."""
@@ -60,12 +69,19 @@ class RuleModel(Model):
 
     def _answer(self, rule: Rule | None, state: "ConversationState") -> list[TResponseOutputItem]:
         if rule and rule.tool_calls:
-            return [_call(call.name, call.arguments) for call in rule.tool_calls]
+            return [_call(self._offered_name(call.name), call.arguments) for call in rule.tool_calls]
         if rule and rule.text is not None:
             return [assistant_message(rule.text)]
         if rule and not state.has_result:
             return [_call(TOOL, {"result": rule.result})]
         return self._placeholder(state)
+
+    def _offered_name(self, name: str) -> str:
+        """Return the name that the model sees. Raises UnknownTool for a name that several toolboxes have."""
+        offered = self._offered.offered_as(name)
+        if len(offered) > 1:
+            raise UnknownTool(f"dry run: several toolboxes have {name}; write one of {', '.join(sorted(offered))}")
+        return offered[0] if offered else name
 
     def _placeholder(self, state: "ConversationState") -> list[TResponseOutputItem]:
         if state.has_result or not self._placeholders.results:

@@ -14,8 +14,10 @@ from activities.model_endpoint.answer import Answer, awaited
 from activities.model_endpoint.chat_chunks import ChatChunks
 from activities.model_endpoint.event_stream import EventStream, ServerSentEvent
 from activities.model_endpoint.foreign_json import excerpt, parsed
+from activities.model_endpoint.patience import Patience
 from activities.model_endpoint.provider_errors import ProviderError
 from activities.model_endpoint.response_events import ResponseEvents
+from activities.process.http_bodies import replace_body
 from grammar.errors import ModelUnavailable, TaskError
 
 MOST_OF_ERROR = 256 * 1024
@@ -35,33 +37,13 @@ class Cleaner(Protocol):
 
 async def check(response: httpx2.Response) -> None:
     """Check a response: for `event_hooks={"response": [check]}` of a client."""
-    received = httpx2.Response(
-        response.status_code, headers=response.headers, stream=response.stream, request=response.request
-    )
-    for header in ("content-encoding", "content-length"):
-        response.headers.pop(header, None)
     answer = awaited()
     if response.status_code != 200 or answer is None:
-        response.stream = _Body(received, _beginning(received))
+        replace_body(response, _beginning)
         return
+    cleaner = _cleaner(response, answer)
+    replace_body(response, lambda received: _events(received, cleaner))
     response.headers["content-type"] = "text/event-stream"
-    response.stream = _Body(received, _events(received, _cleaner(response, answer)))
-
-
-class _Body(httpx2.AsyncByteStream):
-    """What is handed on of a response that has been received."""
-
-    def __init__(self, received: httpx2.Response, content: AsyncIterator[bytes]) -> None:
-        self._received = received
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._content:
-            yield part
-
-    async def aclose(self) -> None:
-        """Let the connection go."""
-        await self._received.aclose()
 
 
 def _cleaner(response: httpx2.Response, answer: Answer) -> Cleaner:
@@ -71,7 +53,7 @@ def _cleaner(response: httpx2.Response, answer: Answer) -> Cleaner:
 async def _beginning(received: httpx2.Response) -> AsyncIterator[bytes]:
     """Yield as much of an error as a person reads."""
     left = MOST_OF_ERROR
-    async for part in received.aiter_bytes():
+    async for part in _parts(received, Patience()):
         yield part[:left]
         left -= len(part)
         if left <= 0:
@@ -80,7 +62,8 @@ async def _beginning(received: httpx2.Response) -> AsyncIterator[bytes]:
 
 async def _events(received: httpx2.Response, cleaner: Cleaner) -> AsyncIterator[bytes]:
     """Yield the cleaned events of an answer. Raises TaskError for what is none."""
-    stream, parts = EventStream(), received.aiter_bytes()
+    stream, patience = EventStream(), Patience()
+    parts = _parts(received, patience)
     try:
         begin = await _begin(parts)
         if not _is_stream(received, begin):
@@ -89,6 +72,7 @@ async def _events(received: httpx2.Response, cleaner: Cleaner) -> AsyncIterator[
             yield _cleaned(event, cleaner)
         async for part in parts:
             for event in stream.feed(part):
+                patience.renew()
                 yield _cleaned(event, cleaner)
         for event in stream.end():
             yield _cleaned(event, cleaner)
@@ -96,6 +80,12 @@ async def _events(received: httpx2.Response, cleaner: Cleaner) -> AsyncIterator[
         raise ModelUnavailable(f"the model endpoint sent what cannot be decompressed: {excerpt(str(error))}") from None
     cleaner.end()
     yield _DONE
+
+
+async def _parts(received: httpx2.Response, patience: Patience) -> AsyncIterator[bytes]:
+    async for part in received.aiter_bytes():
+        patience.check()
+        yield part
 
 
 def _cleaned(event: ServerSentEvent, cleaner: Cleaner) -> bytes:

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grammar.errors import ModelUnavailable
+from grammar.limits import ANSWER
 
-MOST_OF_EVENT = 32 * 1024**2
-MOST_OF_ANSWER = 128 * 1024**2
+# Of the limit for what a model says. Around each few letters of it there are some hundred of JSON.
+EVENT_FACTOR = 4
+STREAM_FACTOR = 16
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -28,20 +30,22 @@ class ServerSentEvent:
 class EventStream:
     """Decode the events of one response. Bytes that are not UTF-8 are replaced."""
 
-    def __init__(self, most_of_event: int = MOST_OF_EVENT, most_of_answer: int = MOST_OF_ANSWER) -> None:
+    def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
-        self._most_of_event, self._most_of_answer = most_of_event, most_of_answer
+        self._most_of_event = EVENT_FACTOR * ANSWER.value
+        self._most_of_stream = STREAM_FACTOR * ANSWER.value
         self._size = 0
         self._open_line: list[str] = []
         self._open_size = 0
         self._name = ""
         self._data: list[str] = []
+        self._data_size = 0
 
     def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
         """Yield the events that end in the chunk. Raises ModelUnavailable for more than a model says."""
         self._size += len(chunk)
-        if self._size > self._most_of_answer:
-            raise ModelUnavailable(f"the model endpoint sent more than {self._most_of_answer // 1024**2} MB")
+        if self._size > self._most_of_stream:
+            raise ModelUnavailable(f"the model endpoint sent more than {STREAM_FACTOR} times {ANSWER.told}")
         yield from self._take(self._decoder.decode(chunk), final=False)
 
     def end(self) -> Iterator[ServerSentEvent]:
@@ -66,20 +70,18 @@ class EventStream:
     def _keep(self, text: str) -> None:
         if text:
             self._open_line.append(text)
-            self._count(len(text))
+            self._open_size += len(text)
+            self._check_size()
 
-    def _count(self, size: int) -> None:
-        self._open_size += size
-        if self._open_size > self._most_of_event:
-            raise ModelUnavailable(
-                f"the model endpoint sent one event of more than {self._most_of_event // 1024**2} MB"
-            )
+    def _check_size(self) -> None:
+        if self._open_size + self._data_size > self._most_of_event:
+            raise ModelUnavailable(f"the model endpoint sent one event of more than {EVENT_FACTOR} times {ANSWER.told}")
 
     def _line(self, line: str) -> Iterator[ServerSentEvent]:
         if not line:
             event = ServerSentEvent(self._name, "\n".join(self._data))
             empty = not self._data
-            self._name, self._data = "", []
+            self._name, self._data, self._data_size = "", [], 0
             if not empty:
                 yield event
             return
@@ -89,4 +91,5 @@ class EventStream:
             self._name = value
         elif name == "data":
             self._data.append(value)
-            self._count(len(value))
+            self._data_size += len(value) + 1
+            self._check_size()

@@ -1,9 +1,10 @@
-"""JSON from outside, read as what it should be: of the right type, in bounds, and fit for UTF-8. Pure."""
+"""JSON from outside, read as what it should be: of the right type, in bounds, and fit for UTF-8."""
 
 import json
 import math
 from typing import Any
 
+from activities.process.activity_errors import one_line
 from grammar.documents.values import encodable
 from grammar.errors import ModelUnavailable
 
@@ -24,9 +25,8 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def excerpt(text: str) -> str:
-    """Return the beginning of a foreign text, on one line."""
-    line = " ".join(text[: SHOWN * 4].split())
-    return encodable(line if len(line) <= SHOWN else f"{line[:SHOWN]}…")
+    """Return the beginning of a foreign text, on one line, masked."""
+    return one_line(text[: SHOWN * 4], SHOWN)
 
 
 def count(value: object) -> int:

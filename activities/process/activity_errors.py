@@ -14,6 +14,7 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.process.secrets import mask_all
 from grammar.documents.values import encodable
 from grammar.errors import BUG, RateLimited, StorageFailed, TaskError
 from grammar.messages.activity_results import FailureDetails, TranscriptEntry, Usage
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # How many transcript entries a final failure records. (Of a failure that is not final, Temporal keeps 4 KB at most.)
 LAST_ENTRIES = 20
+# Characters of a foreign text that are looked at to tell of it.
+MOST_OF_TEXT = 64_000
 # A disk that is full, damaged, or not to be written to: no bug, and it can be mended.
 OF_STORAGE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO}
 
@@ -112,8 +115,8 @@ def retry_after(headers: dict[str, str]) -> float | None:
 
 
 def one_line(text: str, limit: int = 500) -> str:
-    """Return the text on one line, cut to `limit` characters."""
-    line = encodable(re.sub(r"\s+", " ", text).strip())
+    """Return the text on one line, cut to `limit` characters, masked before: what is cut is not recognised."""
+    line = encodable(re.sub(r"\s+", " ", mask_all(text[:MOST_OF_TEXT])).strip())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 

@@ -5,6 +5,8 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 
+from temporal_taskflow import launch
+
 log = logging.getLogger(__name__)
 
 # Seconds, after which it is asked again how a run stands, where the server did not answer.
@@ -41,7 +43,7 @@ class Background:
         guard = await asyncio.create_subprocess_exec(
             "bash", "-c", GUARD, "guard", str(group),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
+            start_new_session=True, env=launch.bare_environment(),
         )  # fmt: skip
         guards = self._guards.setdefault(workflow_id, [])
         guards[:] = [*(kept for kept in guards if kept.returncode is None), guard]

@@ -139,6 +139,7 @@ async def _spawn() -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         *launch.command("activities.process.render", options=("-W", "ignore::FutureWarning")),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True, limit=2**20,
+        env=launch.bare_environment(),
     )  # fmt: skip
 
 

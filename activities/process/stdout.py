@@ -2,25 +2,30 @@
 
 import codecs
 import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from grammar.errors import ValueTooLarge
+from grammar.limits import Limit
 
-MAX_IN_MEMORY = 64 * 1024**2
-MAX_ON_DISK = 2 * 1024**3
+# Characters that are in memory at a time.
+PIECE = 1024**2
 
 
 class Stdout:
     """Take in bytes, and hold them as UTF-8 in a file in `folder` (None: in the system's temporary folder).
 
-    `limit`: bytes that may be written. The file is gone at the end of the block, unless it was moved.
+    `limit`: the bytes that may be written. The file is gone at the end of the block, unless it was moved.
     `is_utf8`: False as soon as bytes had to be replaced. `size`: of the text so far, in bytes.
     """
 
-    def __init__(self, folder: Path | None, limit: int) -> None:
+    def __init__(self, folder: Path | None, limit: Limit[int]) -> None:
         self._limit = limit
+        self._most = limit.value
         self._replacing = codecs.getincrementaldecoder("utf-8")("replace")
         self._strict = codecs.getincrementaldecoder("utf-8")()
         self.is_utf8 = True
@@ -49,20 +54,29 @@ class Stdout:
 
     def text(self, characters: int = -1) -> str:
         """Return the text, or its first `characters`."""
-        with self.path.open(encoding="utf-8", newline="") as file:
+        with self._reading() as file:
             return file.read(characters)
 
-    def rewrite(self, text: str) -> None:
-        """Replace the text."""
-        self.path.write_text(text, encoding="utf-8", newline="")
+    def rewrite(self, change: Callable[[Iterator[str]], Iterator[str]]) -> None:
+        """Replace the text, a piece at a time: it may be longer than memory."""
+        changed = self.path.with_suffix(".changed")
+        try:
+            with self._reading() as text, changed.open("x", encoding="utf-8", newline="") as file:
+                file.writelines(change(iter(partial(text.read, PIECE), "")))
+            changed.replace(self.path)
+        finally:
+            changed.unlink(missing_ok=True)
+
+    def _reading(self) -> TextIO:
+        return self.path.open(encoding="utf-8", newline="")
 
     def _add(self, data: bytes, final: bool) -> str:
         text = self._replacing.decode(data, final)
         self.is_utf8 = self.is_utf8 and self._decodes(data, final)
         encoded = text.encode()
         self.size += len(encoded)
-        if self.size > self._limit:
-            raise ValueTooLarge(f"the script wrote more than {self._limit // 1024**2} MB; let it write to a file")
+        if self.size > self._most:
+            raise ValueTooLarge(f"the script wrote more to stdout than {self._limit.told}; or let it write to a file")
         self._file.write(encoded)
         return text
 

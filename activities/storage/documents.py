@@ -2,8 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,8 +20,8 @@ class Documents(Protocol):
     async def add(self, file: Path) -> str:
         """Move the file into the storage, and return its key: the SHA-256 of its bytes, in hex."""
 
-    async def path(self, key: str) -> Path:
-        """Return a file on this machine with the document in it. Raises StorageFailed."""
+    def opened(self, keys: Iterable[str]) -> AbstractAsyncContextManager[dict[str, Path]]:
+        """Return the documents as files on this machine, by key, for the length of a block. Raises StorageFailed."""
 
 
 async def store(documents: Documents, content: bytes, form: Literal["value", "given", "text"]) -> StoredDocument:
@@ -35,12 +35,19 @@ async def store_file(documents: Documents, file: Path, form: Literal["value", "g
     return StoredDocument(key=await documents.add(file), size=size, form=form)
 
 
-async def document_files(documents: Documents | None, references: Iterable[StoredDocument]) -> dict[str, Path]:
-    """Return the documents as files, by key. Raises StorageFailed, also where this worker has no storage."""
+@asynccontextmanager
+async def document_files(
+    documents: Documents | None, references: Iterable[StoredDocument]
+) -> AsyncIterator[dict[str, Path]]:
+    """Yield the documents as files, by key. Raises StorageFailed, also where this worker has no storage."""
     keys = {reference.key for reference in references}
     if keys and documents is None:
         raise StorageFailed("the run keeps results in payload storage, and this worker is told of none")
-    return {key: await documents.path(key) for key in keys} if documents else {}
+    if documents is None:
+        yield {}
+        return
+    async with documents.opened(keys) as files:
+        yield files
 
 
 async def store_if_large(result: BranchResult, documents: Documents | None, kept: int) -> BranchResult:

@@ -8,6 +8,10 @@ asked for again. Each line is JSON, without secrets:
     {"by": "x1", "unusable": 0, "why": "...", "usage": {}} that answer is of no use, and is asked for anew
     {"by": "x1", "call": 0, "tool": "t", "arguments": {}}  a tool is about to be called
     {"by": "x1", "result": 0, "content": {...}}            the call's result; or "refused": its error, for the agent
+    {"by": "x1", "tools": {"t_1": {...}}}                  tools that servers have added meanwhile
+
+An answer has "tools", too: those that it calls. Both say what the names mean that the model has seen: the next attempt
+has servers of its own, which may list other tools.
 """
 
 import json
@@ -19,12 +23,12 @@ from typing import Any
 from agents import UserError
 from mcp.types import CallToolResult
 from openai.types.responses import Response
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from activities.process.secrets import Secrets
 from activities.storage.journal_store import JournalStore
 from grammar.errors import ModelUnavailable, ToolboxFailed
-from grammar.messages.activity_results import PendingCall, Usage
+from grammar.messages.activity_results import PendingCall, SeenTool, Usage
 
 SKIPPED = "The call was interrupted, and whether it had any effect is not known. A person decided not to repeat it."
 
@@ -43,6 +47,7 @@ class Journal:
     """Record the conversation of one agent run, and replay what earlier attempts have recorded.
 
     `outcomes`: a person's decisions on interrupted calls, by number: whether to repeat the call.
+    `tools`: those that the model may mean, by the names that it has seen.
     `unknown`: the interrupted call for which such a decision is needed. `stopping`: the worker is stopping. Where
     either is set, the leg ends without a failure.
     """
@@ -59,6 +64,7 @@ class Journal:
         self._calls: dict[int, _RecordedCall] = {}
         self._asked = 0
         self._called = 0
+        self.tools: dict[str, SeenTool] = {}
         self.unusable = Usage()
         self.unknown: PendingCall | None = None
         self.stopping = False
@@ -85,10 +91,15 @@ class Journal:
         found = self._responses.get(self._asked - 1)
         return _response(found) if found else None
 
-    async def record_response(self, response: Response) -> None:
-        """Record what the model answered in this turn."""
+    async def record_response(self, response: Response, tools: Mapping[str, SeenTool] | None = None) -> None:
+        """Record what the model answered in this turn. `tools`: those that it calls, by the names that it saw."""
         self._responses[self._asked - 1] = recorded = response.model_dump(mode="json", exclude_unset=True)
-        await self._write(answer=self._asked - 1, response=recorded)
+        called = {"tools": _dumped(tools)} if tools else {}
+        await self._write(answer=self._asked - 1, response=recorded, **called)
+
+    async def record_tools(self, tools: Mapping[str, SeenTool]) -> None:
+        """Record tools that servers have added, by the names that the model sees."""
+        await self._write(tools=_dumped(tools))
 
     async def record_unusable(self, response: Response, why: str) -> None:
         """Record that a response is of no use: it is paid for, and whoever goes on asks anew."""
@@ -158,6 +169,7 @@ class Journal:
 
     def _apply(self, entry: dict[str, Any]) -> None:
         """Take over a line; one of another shape is damaged, and left out: its answer is asked for anew."""
+        self.tools |= _tools(entry.get("tools"))
         match entry:
             case {"answer": int(number), "response": dict(response)} if _is_whole(response):
                 self._responses[number] = response
@@ -193,6 +205,17 @@ def _is_result(content: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _dumped(tools: Mapping[str, SeenTool]) -> dict[str, Any]:
+    return {name: tool.model_dump() for name, tool in tools.items()}
+
+
+def _tools(found: Any) -> dict[str, SeenTool]:
+    try:
+        return TypeAdapter(dict[str, SeenTool]).validate_python(found or {})
+    except ValidationError:
+        return {}
 
 
 def _usage(found: Any) -> Usage:

@@ -1,9 +1,10 @@
 """Journals in files, one each, on a disk that all workers of a run share."""
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from grammar.errors import StorageFailed
@@ -47,11 +48,31 @@ def _lines(path: Path) -> list[str]:
 def _append(path: Path, line: str) -> None:
     """Write the line after a line break: the last line may have been cut off."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
+    with _open_to_append(path) as file:
         content = f"\n{line}\n".encode()
         while content:  # on a full disk a part is written, and the next write fails
             content = content[os.write(file, content) :]
         os.fdatasync(file)
-    finally:
-        os.close(file)
+
+
+@contextmanager
+def _open_to_append(path: Path) -> Iterator[int]:
+    """Yield the file's descriptor. `reencrypt`, which puts another file in its place, waits meanwhile."""
+    while True:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            with suppress(OSError):  # a file system without locks, where `reencrypt` leaves journals as they are
+                fcntl.flock(file, fcntl.LOCK_SH)
+            if _is_still(path, file):
+                yield file
+                return
+        finally:
+            os.close(file)
+
+
+def _is_still(path: Path, file: int) -> bool:
+    """Return whether that is the file, and not one that was in its place until now."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False

@@ -13,10 +13,13 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool, ToolListChangedNotification
 
+from activities.toolboxes import python_command
+from activities.toolboxes.allowance import Allowance
 from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, environment
 from activities.toolboxes.server_spec import ServerSpec
 from grammar.documents.models import ServerParams
+from grammar.limits import TOOL_LIST, TOOL_OUTPUT, TOOLS
 from grammar.model_access.endpoint import PAST_PROXIES
 
 T = TypeVar("T")
@@ -50,7 +53,8 @@ class Connection:
     """
 
     def __init__(self, spec: ServerSpec, log: ServerLog) -> None:
-        transport = repairing(_transport(spec, log))
+        self._allowance = Allowance()
+        transport = repairing(_transport(spec, log, self._allowance))
         self._client = Client(
             transport, cache=None, read_timeout_seconds=spec.request_timeout, message_handler=self._take_message
         )
@@ -67,6 +71,12 @@ class Connection:
         self._task = asyncio.create_task(self._run())
         await self._while_open(self._ready.wait())
         return await self.list_tools()
+
+    @property
+    def tells_of_changes(self) -> bool:
+        """Return whether the server says when its tools change: it may say so after its answer to a call."""
+        tools = self._client.server_capabilities.tools
+        return self.tools_changed or bool(tools and tools.list_changed)
 
     async def list_tools(self) -> list[Tool]:
         """Return the server's tools. Raises whatever goes wrong in the server or on the way to it."""
@@ -122,8 +132,7 @@ class Connection:
 
     async def _listen(self) -> None:
         """Hear of changed tools from a server of a protocol that tells only those who ask."""
-        tools = self._client.server_capabilities.tools
-        if not (tools and tools.list_changed):
+        if not self.tells_of_changes:
             return
         with suppress(Exception):  # an older protocol, which tells all; or whatever the server makes of it
             async with self._client.listen(tools_list_changed=True) as changes:
@@ -131,13 +140,16 @@ class Connection:
                     self.tools_changed = True
 
     async def _list_tools(self) -> list[Tool]:
-        page = await self._client.list_tools()
-        tools, seen = [*page.tools], set[str]()
-        # A server that repeats a cursor would never come to an end.
-        while (cursor := page.next_cursor) and cursor not in seen:
+        tools: list[Tool] = []
+        seen, cursor, size = set[str | None](), None, 0
+        while cursor not in seen:  # a server that repeats a cursor would never come to an end
             seen.add(cursor)
             page = await self._client.list_tools(cursor=cursor)
             tools += page.tools
+            size += sum(len(tool.model_dump_json()) for tool in page.tools)
+            _check_list(max(len(tools), len(seen)), size)
+            if not (cursor := page.next_cursor):
+                break
         return tools
 
     async def _while_open(self, request: Coroutine[Any, Any, T]) -> T:
@@ -145,7 +157,11 @@ class Connection:
         assert self._task
         pending = asyncio.create_task(request)
         try:
-            await asyncio.wait({pending, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {pending, self._task, self._allowance.exceeded}
+            with self._allowance.request():
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._allowance.exceeded.done():
+                raise ConnectionLost(self._allowance.told)
             if pending.done():
                 return pending.result()
             if not self._task.cancelled() and (error := self._task.exception()):
@@ -154,6 +170,14 @@ class Connection:
         finally:
             pending.add_done_callback(_retrieve_exception)
             pending.cancel()
+
+
+def _check_list(count: int, size: int) -> None:
+    """Raise ValueError for more tools, or pages of them, and longer ones, than a model could be told of."""
+    if count > TOOLS.value:
+        raise ValueError(f"it lists more tools than {TOOLS.told}")
+    if size > TOOL_LIST.value:
+        raise ValueError(f"it lists tools whose descriptions and schemas are longer than {TOOL_LIST.told}")
 
 
 def _keep_misfits(session: ClientSession) -> None:
@@ -189,34 +213,36 @@ def _retrieve_exception(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-def _transport(spec: ServerSpec, log: ServerLog) -> AbstractAsyncContextManager[Any]:
+def _transport(spec: ServerSpec, log: ServerLog, allowance: Allowance) -> AbstractAsyncContextManager[Any]:
     params = spec.params
     if params.kind == "stdio":
         process = StdioServerParameters(
             command=params.command or "",
-            args=list(params.args),
+            args=python_command.arguments(params.command or "", params.args, params.env),
             env=environment(os.environ, params.env),
             cwd=spec.folder,
             encoding_error_handler="replace",
         )
         return stdio_client(process, errlog=log.file)  # type: ignore[arg-type]
     if params.kind == "sse":
-        return sse_client(params.url or "", httpx_client_factory=lambda *_, **__: _http_client(params))
-    return _streamable(params)
+        return sse_client(params.url or "", httpx_client_factory=lambda *_, **__: _http_client(params, allowance))
+    return _streamable(params, allowance)
 
 
 @asynccontextmanager
-async def _streamable(params: ServerParams) -> AsyncIterator[Any]:
+async def _streamable(params: ServerParams, allowance: Allowance) -> AsyncIterator[Any]:
+    most = TOOL_OUTPUT.value
     async with (
-        _http_client(params) as client,
-        streamable_http_client(params.url or "", http_client=client) as streams,
+        _http_client(params, allowance) as client,
+        streamable_http_client(params.url or "", http_client=client, max_sse_event_size=most) as streams,
     ):
         yield streams
 
 
-def _http_client(params: ServerParams) -> httpx2.AsyncClient:
+def _http_client(params: ServerParams, allowance: Allowance) -> httpx2.AsyncClient:
     """Make a client that follows no redirect: the transport does, within one origin only; headers stay with a host."""
     # No limit on reading: a stream of events is silent while nothing happens. Each request has its own limit.
     timeout = httpx2.Timeout(params.timeout or HTTP_TIMEOUT, read=None)
     headers = {**params.headers, **params.optional_headers}
-    return httpx2.AsyncClient(headers=headers, timeout=timeout, mounts=PAST_PROXIES)
+    hooks = {"response": [allowance.count_body]}
+    return httpx2.AsyncClient(headers=headers, timeout=timeout, mounts=PAST_PROXIES, event_hooks=hooks)

@@ -90,7 +90,6 @@ class ServerPool:
         if pooled.users:
             return None
         if pooled.idle and not pooled.server.broken and not self._closed:
-            pooled.server.trim_log()
             pooled.set_idle_timer(asyncio.get_running_loop().call_later(pooled.idle, self._stop, pooled))
             return None
         return self._stop(pooled)

@@ -69,10 +69,6 @@ class ToolboxServer:
             await self._process.stop()
         self._log.close()
 
-    def trim_log(self) -> None:
-        """Trim the log when the server returns to the pool."""
-        self._log.trim()
-
     async def _connect(self) -> list[Tool]:
         if self._spec.params.reconnecting:
             async with self._fresh() as (_, tools):
@@ -85,8 +81,12 @@ class ToolboxServer:
         if self._connection:
             yield self._connection
             return
-        async with self._fresh() as (connection, self.tools):
+        async with self._fresh() as (connection, tools):
+            self.tools = tools
             yield connection
+            if self._spec.params.kind != "stdio" and connection.tells_of_changes:
+                with suppress(Exception):  # the call has its answer
+                    self.tools = await connection.list_tools()
 
     @asynccontextmanager
     async def _fresh(self) -> AsyncIterator[tuple[Connection, list[Tool]]]:

@@ -2,16 +2,16 @@
 
 import asyncio
 import ctypes
-import fcntl
 import os
 import signal
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from activities.process.process_group import end_group
+from activities.process.secrets import mask_all
+from activities.toolboxes import python_command
 from grammar.documents.models import ServerParams
 
 PASSED_THROUGH = (
@@ -21,37 +21,51 @@ PASSED_THROUGH = (
 # Seconds.
 PORT_TIMEOUT = 30.0
 PORT_FREE_TIMEOUT = 10.0
-# Bytes.
+# Of what a server writes, characters that are told, and bytes that are kept.
 TAIL = 1_000
-MAX_LOG = 1024 * 1024
+KEPT = 4_000
+# Bytes.
+CHUNK = 65_536
+MOST_OF_PIPE = 16 * CHUNK
 
 
 class ServerLog:
-    """Hold what a server process writes that is no MCP, in a temporary file; of much, the newest."""
+    """Keep the end of what a server process writes that is no MCP. To be made in a running event loop.
+
+    `file`: what the process writes to. It comes through a pipe: in a file, it would grow as long as the process lives.
+    """
 
     def __init__(self) -> None:
-        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (it lives as long as the server)
-        # Whatever is written goes to the end, so that the file can be cut while the process goes on.
-        fcntl.fcntl(self.file, fcntl.F_SETFL, fcntl.fcntl(self.file, fcntl.F_GETFL) | os.O_APPEND)
+        self._pipe, to = os.pipe()
+        os.set_blocking(self._pipe, False)
+        self.file = os.fdopen(to, "wb", buffering=0)
+        self._kept = b""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._pipe, self._take)
 
     def tail(self) -> str:
-        """Return the last TAIL bytes, as text."""
-        self.file.seek(max(0, self._size() - TAIL))
-        return self.file.read().decode(errors="replace").strip()
-
-    def trim(self) -> None:
-        """Drop all but the tail of a log larger than MAX_LOG."""
-        if self._size() > MAX_LOG:
-            tail = self.tail()
-            self.file.truncate(0)
-            self.file.write(tail.encode() + b"\n")
+        """Return the end, of TAIL characters at most, masked: what is cut is not recognised."""
+        for _ in range(MOST_OF_PIPE // CHUNK):
+            if not self._take():
+                break
+        return mask_all(self._kept.decode(errors="replace"))[-TAIL:].strip()
 
     def close(self) -> None:
-        """Close the file, which is gone then."""
+        """Close the pipe: what still writes to it is told so."""
+        self._loop.remove_reader(self._pipe)
+        os.close(self._pipe)
         self.file.close()
 
-    def _size(self) -> int:
-        return self.file.seek(0, os.SEEK_END)
+    def _take(self) -> bool:
+        """Take in what has been written; return whether there was anything."""
+        try:
+            written = os.read(self._pipe, CHUNK)
+        except BlockingIOError:
+            return False
+        if not written:  # cannot be, as long as our own end is open
+            self._loop.remove_reader(self._pipe)
+        self._kept = (self._kept + written)[-KEPT:]
+        return bool(written)
 
 
 class ServerProcess:
@@ -76,7 +90,8 @@ class ServerProcess:
         address = _address(self._params.url or "")
         await _wait_until_free(*address, seconds=PORT_FREE_TIMEOUT)
         self._process = await asyncio.create_subprocess_exec(
-            self._params.command or "", *self._params.args,
+            self._params.command or "",
+            *python_command.arguments(self._params.command or "", self._params.args, self._params.env),
             stdin=asyncio.subprocess.DEVNULL, stdout=self._log.file, stderr=self._log.file,
             env=environment(os.environ, self._params.env), cwd=self._folder,
             start_new_session=True, preexec_fn=_die_with_parent(),

@@ -14,6 +14,7 @@ from activities.toolboxes.mcp_connection import MISFIT
 from activities.toolboxes.offered_tools import OfferedTools
 from activities.toolboxes.result_parts import with_readable_parts
 from activities.toolboxes.server import ToolboxServer
+from activities.toolboxes.tool_names import is_named
 from grammar.documents.values import encodable
 from grammar.errors import StorageFailed, TaskError, ToolboxFailed
 from grammar.messages.activity_requests import AgentRequest
@@ -68,6 +69,8 @@ class ServerView(MCPServer):
     async def list_tools(self, run_context: object = None, agent: object = None) -> list[Tool]:
         """Return the tools that this run may use, under the names that the model sees."""
         await self._server.follow_changes()
+        if added := self._offered.note_added():
+            await self._journal.record_tools(added)
         return self._offered.of(self._name)
 
     async def call_tool(
@@ -90,13 +93,18 @@ class ServerView(MCPServer):
             raise _FatalError(error) from None
 
     def _needs_approval(self, run_context: object, agent: object, tool: Tool) -> bool:
-        return not self._headless and self._offered.own_name(self._name, tool.name) in self._confirm
+        return not self._headless and self._is_guarded(self._offered.own_name(self._name, tool.name))
+
+    def _is_guarded(self, tool: str) -> bool:
+        return is_named(tool, self._name, self._confirm)
 
     def _may_do_harm(self, tool: str) -> bool:
-        """Return whether a person decides on a second call of a tool, by the server's name of it."""
-        return tool in self._confirm or any(
-            _is_destructive(listed) for listed in self._server.tools if listed.name == tool
-        )
+        """Return whether a person decides on a second call of a tool, by the server's name of it.
+
+        What the server lists no more may do anything.
+        """
+        listed = [listed for listed in self._server.tools if listed.name == tool]
+        return self._is_guarded(tool) or not listed or any(map(_is_destructive, listed))
 
     def _custom_data(self, context: MCPToolCustomDataContext) -> dict[str, Any]:
         structured = context.structured_content

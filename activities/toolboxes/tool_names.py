@@ -50,13 +50,25 @@ def told_names(names: Mapping[str, ToolNames]) -> dict[str, str]:
     }
 
 
+def is_named(own: str, toolbox: str, names: Collection[str]) -> bool:
+    """Return whether a tool is among the names that people write: the server's, or as models see it.
+
+    `own`: the server's name of it. `toolbox`: the reference of its toolbox.
+    """
+    return not {own, _allowed(own), _allowed(_prefixed(short_name(toolbox), own))}.isdisjoint(names)
+
+
 def handoff_names(agents: Sequence[str]) -> list[str]:
     """Return the names of the handoff tools to agents of these names, in their order; no two are the same."""
     found: list[str] = []
     for agent in agents:
-        wanted = re.sub(r"[^a-z0-9_]", "_", f"{HANDOFF}{agent}".lower())[:MAX_LENGTH]
-        found.append(_unique(wanted, set(found)))
+        found.append(_unique(handoff_name(f"{HANDOFF}{agent}"), set(found)))
     return found
+
+
+def handoff_name(wanted: str) -> str:
+    """Return the name of a handoff tool in letters that model APIs take."""
+    return re.sub(r"[^a-z0-9_]", "_", wanted.lower())[:MAX_LENGTH]
 
 
 def _allowed(name: str) -> str:

@@ -44,13 +44,13 @@ def _parameters(asked: RecordedRequest) -> dict[str, Any]:
 
 
 def tool_names(aspects: Aspects) -> Aspects:
-    """Take the prefixes off tool names.
+    """Take the prefixes off tool names, and write what model APIs refuse in a name as ours does, as `_`.
 
     Theirs: ns and a hash before every name. Ours: the toolbox's short name, where two toolboxes have the name.
     """
 
     def plain(name: str) -> str:
-        return re.sub(r"^(ns[0-9a-f]{12}|tests_|twin_)", "", name)
+        return re.sub(r"[^A-Za-z0-9_-]", "_", re.sub(r"^(ns[0-9a-f]{12}|tests_|twin_)", "", name))
 
     return aspects | {"tools": [[tool | {"name": plain(tool["name"])} for tool in some] for some in aspects["tools"]]}
 

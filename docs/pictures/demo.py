@@ -18,11 +18,15 @@ FLOW = "docs/pictures/reviews.yaml"
 
 @dataclass(frozen=True)
 class Demo:
-    """A server with a worker. `env`: the environment of programs that use it. `ui`: the address of its Web UI."""
+    """A server with a worker. `env`: the environment of programs that use it.
+
+    `ui`: the address of its Web UI; `token`: what lets one in.
+    """
 
     env: dict[str, str]
     endpoint: ScriptedEndpoint
     ui: str
+    token: str
 
     def starter(self, *arguments: str, expected: int = 0) -> str:
         """Run starter.py to its end, with the exit code `expected`. Returns what it printed on stdout."""
@@ -35,7 +39,7 @@ class Demo:
 
     def ui_page(self, path: str) -> str:
         """Return the address of a page of the Web UI."""
-        return f"{self.ui}/namespaces/default/{path}"
+        return f"{self.ui}/namespaces/default/{path}?token={self.token}"
 
 
 @contextmanager
@@ -47,7 +51,7 @@ def demo(folder: Path) -> Iterator[Demo]:
             [sys.executable, "-u", "worker.py"], cwd=ROOT, env=env, text=True, stderr=subprocess.PIPE
         ) as worker:
             try:
-                yield Demo(env, endpoint, _web_ui(worker))
+                yield Demo(env, endpoint, *_web_ui(worker))
             finally:
                 worker.terminate()
 
@@ -61,9 +65,10 @@ def _env(folder: Path, endpoint: str) -> dict[str, str]:
     return kept | folders | here | {"AI_API_ENDPOINT": endpoint, "AI_API_TOKEN": "not-a-key"}
 
 
-def _web_ui(worker: "subprocess.Popen[str]") -> str:
+def _web_ui(worker: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Return the address and the token that the worker prints."""
     assert worker.stderr
     for line in worker.stderr:
-        if found := re.search(r"Web UI (http://[^\s;]+)", line):
-            return found[1]
+        if found := re.search(r"Web UI (http://[^/]+)/\?token=(\S+)", line):
+            return found[1], found[2]
     sys.exit("the worker did not start")

@@ -1,6 +1,7 @@
 """Tool results read as values, and values read as items (specification section 5)."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -105,25 +106,31 @@ def stored_result(file: Path, form: str, position: int) -> ToolResult:
     return BranchOutput.model_validate_json(file.read_bytes()).tool_results[position]
 
 
-def read_to_repeat(result: ToolResult | None) -> JsonValue:
-    """Return the value that a `repeat_prompt` without `over` runs over. Raises NoValue for None, and NotIterable."""
+def read_to_repeat(result: ToolResult | None, mask: Callable[[str], str] = str) -> JsonValue:
+    """Return the value that a `repeat_prompt` without `over` runs over. Raises NoValue for None, and NotIterable.
+
+    `mask`: takes the secrets out of a text that an error quotes.
+    """
     if result is None:
         raise NoValue("repeat_prompt has nothing to repeat over: no earlier task produced a result (or write `over`)")
     try:
         return read(result)
     except (ValueError, RecursionError):
-        shown = result.text[:SHOWN]
+        shown = mask(result.text)[:SHOWN]
         raise NotIterable(f"repeat_prompt: the last result ({result.tool_name}) is not JSON: {shown!r}") from None
 
 
-def items_of(value: JsonValue) -> list[JsonValue]:
-    """Return the items of a list, or the keys of a map. Raises NotIterable."""
+def items_of(value: JsonValue, mask: Callable[[str], str] = str) -> list[JsonValue]:
+    """Return the items of a list, or the keys of a map. Raises NotIterable.
+
+    `mask`: takes the secrets out of a text that an error quotes.
+    """
     if isinstance(value, list):
         return value
     if isinstance(value, dict):
         return list(value)
     kind = {str: "text", bool: "a boolean", int: "a number", float: "a number"}.get(type(value), "null")
-    raise NotIterable(f"can repeat over a list or a map, not over {kind}: {json.dumps(value)[:SHOWN]}")
+    raise NotIterable(f"can repeat over a list or a map, not over {kind}: {mask(json.dumps(value))[:SHOWN]}")
 
 
 def _not_json(constant: str) -> JsonValue:

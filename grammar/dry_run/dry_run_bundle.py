@@ -19,11 +19,12 @@ from grammar.documents.rules import (
     WantedValue,
 )
 from grammar.dry_run.inferred_types import InferredType, read_expression, read_template
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading.bundle import Loaded, content_hash
 from grammar.loading.library import MOST_OF_A_NAME, Library
 from grammar.loading.source import FieldPath, Source, read
 from grammar.messages.run_bundle import Bundle
+from grammar.problems import Problem
 
 SUFFIX = ".dry.yaml"
 TEXT = "dry run"

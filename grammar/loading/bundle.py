@@ -12,15 +12,16 @@ import yaml
 from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Task, Taskflow
-from grammar.documents.references import SearchPath, is_path, short_name
+from grammar.documents.references import Found, FoundDocument, SearchPath, is_path, short_name
 from grammar.documents.values import encodable
-from grammar.errors import InvalidFlow, Problem, first
+from grammar.errors import InvalidFlow
 from grammar.loading import flow_check, tasks
 from grammar.loading.library import MOST_OF_A_NAME, Library, NeededVariable
 from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
 from grammar.messages.run_bundle import MEANING, Bundle
 from grammar.model_access import model_choice
+from grammar.problems import Problem, first
 from grammar.templating import task_templates
 
 
@@ -54,13 +55,17 @@ class Loaded:
     """What may be wrong; at most 1,000, and a last one that says that there are more."""
     needs: list[NeededVariable] = field(default_factory=list)
     """The environment variables that its templates need."""
+    documents: list[FoundDocument] = field(default_factory=list)
+    """The files that it consists of, each once for each kind, in the order in which they were found."""
 
 
 def load(options: LoadOptions) -> Loaded:
     """Return the bundle of a taskflow file or dotted name. Raises InvalidFlow with every problem at once."""
     _check_words(options.overrides)
-    path = find(options)
+    found = find(options)
+    path = found.path
     library = Library(SearchPath(options.paths, path.parent), options.strict)
+    library.note_found("taskflow", options.flow, found, Problem("command line", 0, "", ""))
     source = read(path, label=options.flow if is_path(options.flow) else display(path), kind="taskflow")
     library.warn_unknown(source, source.data, Taskflow, ())
     task_sources = tasks.tasks_of(source, library)
@@ -79,7 +84,7 @@ def load(options: LoadOptions) -> Loaded:
     _warn_unread(options, [*_texts(task_sources, flow, library), *_server_templates(library)], library)
     library.raise_problems()
     bundle = _bundle(path, source, flow, globals_, config, library)
-    return Loaded(bundle, first(library.warnings), library.needs)
+    return Loaded(bundle, first(library.warnings), library.needs, library.documents)
 
 
 def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
@@ -88,7 +93,7 @@ def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
     The prompt is not a template.
     """
     _check_words({**options.overrides, "prompt": prompt})
-    library = Library(SearchPath(options.paths, Path.cwd()), options.strict)
+    library = Library(SearchPath(options.paths), options.strict)
     referrer = command_line()
     name = library.personality(name, referrer, ())
     config = _config(options, None, referrer, library)
@@ -99,13 +104,13 @@ def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
     _warn_unread(options, _server_templates(library), library)
     library.raise_problems()
     bundle = _bundle(Path(short_name(name)), referrer, flow, {**options.overrides, "prompt": prompt}, config, library)
-    return Loaded(bundle, first(library.warnings))
+    return Loaded(bundle, first(library.warnings), documents=library.documents)
 
 
-def find(options: LoadOptions) -> Path:
+def find(options: LoadOptions) -> Found:
     """Return the file that `options.flow` names. Raises InvalidFlow where there is none."""
-    path = SearchPath(options.paths).find(options.flow)
-    if path is None:
+    found = SearchPath(options.paths).locate(options.flow)
+    if found is None:
         hint = (
             "no such file"
             if is_path(options.flow)
@@ -114,7 +119,7 @@ def find(options: LoadOptions) -> Path:
         near = SearchPath(options.paths).near(options.flow)
         more = f"did you mean {near!r}?" if near else "give a path to a .yaml file or a dotted name"
         raise InvalidFlow([Problem(options.flow, 0, "", f"{hint}; {more}")])
-    return path
+    return found
 
 
 def lint_options(options: LoadOptions, flow: str) -> LoadOptions:
@@ -124,7 +129,7 @@ def lint_options(options: LoadOptions, flow: str) -> LoadOptions:
 
 def model_config(options: LoadOptions) -> ModelConfig:
     """Return the model config that -m names; the default one without -m. Raises InvalidFlow."""
-    library = Library(SearchPath(options.paths, Path.cwd()), options.strict)
+    library = Library(SearchPath(options.paths), options.strict)
     config = _config(options, None, command_line(), library)
     library.raise_problems()
     return config

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Task, Taskflow
-from grammar.errors import Problem
 from grammar.loading import data_flow
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
 from grammar.model_access import model_choice
 from grammar.preparing import outputs
+from grammar.problems import Problem
 from grammar.templating import literal_templates
 
 _NO_AGENT = (

@@ -22,6 +22,7 @@ _HINTS = {
     "UnknownTool": "name in the prompt only tools that the task's `toolboxes` offer; see `blocked_tools` too",
     "OutputsInvalid": "show the form in the prompt, loosen `outputs`, or raise `outputs_retries`",
     "ValueTooLarge": "give less, or set TASKFLOW_PAYLOAD_DIR or TASKFLOW_PAYLOAD_S3, where large values are kept",
+    "NotSigned": "start it with PROGRAM, as the user of the worker, or with the TASKFLOW_SIGNING_KEY of the worker",
     "ModelAccess": "see which key and which model are used: PROGRAM models FLOW",
     "QuotaExhausted": "add to the account's credit or raise its limit, then retry; waiting alone does not help",
     "FlowError": "mend the file, and start it with --from: what was done is kept",

@@ -10,9 +10,10 @@ from typing import Any, TypeVar, cast
 
 from grammar.documents import other_names
 from grammar.documents.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
-from grammar.documents.references import SearchPath, is_path
-from grammar.errors import InvalidFlow, Problem
+from grammar.documents.references import Found, FoundDocument, SearchPath, is_path
+from grammar.errors import InvalidFlow
 from grammar.loading.source import HEADER, FieldPath, Source, display, field_name, read
+from grammar.problems import Problem
 from grammar.templating import template_check, template_outline, template_parser
 from grammar.templating.template_outline import Include, Read, TemplateProblem
 
@@ -23,6 +24,7 @@ MOST_FINDINGS = 1_000
 MOST_OF_A_NAME = 100
 MOST_TOKENS = 100_000
 MOST_NEAR = 50
+_PLACES = {"package": "an installed package", "here": "the working directory"}
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class Library:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.needs: list[NeededVariable] = []
+        self.documents: list[FoundDocument] = []
         self._noted: set[tuple[Problem, bool]] = set()
         self._tokens = 0
-        self._found: dict[tuple[str, Path], Path | None] = {}
+        self._found: dict[tuple[str, Path], Found | None] = {}
         self._read: dict[tuple[str, Path], Source | None] = {}
         self._referrers: dict[Path, str] = {}
         self._parsed: dict[tuple[type[Document], Path], Document | None] = {}
@@ -71,17 +74,29 @@ class Library:
         `kind`: what it must be. `referrer`, `where`: where the reference stands; `line`: in which line of the text
         there, from 1.
         """
-        path = self._find(name, referrer)
-        if path is None:
-            self.problems.append(
-                _in_text(referrer, where, line, f"no {kind} {name!r} found {self._looked(name, referrer)}")
-            )
+        found = self._find(name, referrer)
+        by = _in_text(referrer, where, line, "")
+        if found is None:
+            self.problems.append(replace(by, message=f"no {kind} {name!r} found {self._looked(name, referrer)}"))
             return None
+        path = found.path
         if (kind, path) not in self._read:
-            by = _in_text(referrer, where, line, "")
+            self.note_found(kind, name, found, by)
             self._referrers[path] = f"{by.file}:{by.line}: {by.field}" if by.line else by.field
             self._read[kind, path] = self._gather(lambda: read(path, kind=kind), path)
         return self._read[kind, path]
+
+    def note_found(self, kind: str, name: str, found: Found, where: Problem) -> None:
+        """Note a document that the flow consists of, and warn where its name might be thought to mean another file.
+
+        `where`: the reference, as a problem.
+        """
+        self.documents.append(FoundDocument(kind, name, found.path, found.place))
+        if other := self.search.passed_over(name):
+            place = _PLACES.get(found.place, found.place)
+            use = "" if other.place == "this installation" else "; to have that folder looked up first: --path"
+            message = f"{name} is {display(found.path)} ({place}), not {display(other.path)}{use}"
+            self.note(replace(where, message=message), certain=False)
 
     def _looked(self, name: str, referrer: Source) -> str:
         """Where a reference was looked up in vain, and what may be meant."""
@@ -91,20 +106,20 @@ class Library:
         near = self.search.near(name, referrer.path) if len(self.problems) < MOST_NEAR else None
         return f"({looked}); did you mean {near!r}?" if near else f"({looked})"
 
-    def _find(self, name: str, referrer: Source) -> Path | None:
+    def _find(self, name: str, referrer: Source) -> Found | None:
         """The file that a reference means, looked up once. Raises InvalidFlow where too many lead nowhere."""
         if len(self.problems) > MOST_FINDINGS:
             self.raise_problems()
         key = (name, referrer.path.parent)
         if key not in self._found:
-            self._found[key] = self.search.find(name, referrer.path)
+            self._found[key] = self.search.locate(name, referrer.path)
         return self._found[key]
 
     def text_of(self, name: str, referrer: Source) -> str | None:
         """Return the text of a prompt; None where it cannot be had. What is wrong with it is noted where it is read."""
-        path = self._find(name, referrer)
+        found = self._find(name, referrer)
         try:
-            text = read(path, kind="prompt").data.get("prompt") if path else None
+            text = read(found.path, kind="prompt").data.get("prompt") if found else None
         except InvalidFlow:
             return None
         return text if isinstance(text, str) else None

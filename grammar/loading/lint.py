@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grammar.documents.references import SearchPath, is_path
-from grammar.errors import InvalidFlow, Problem, first
+from grammar.errors import InvalidFlow
 from grammar.loading import bundle
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.library import Library, NeededVariable
 from grammar.loading.source import display, read
+from grammar.problems import Problem, first
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def lint(document: str, options: LoadOptions) -> Findings:
     """
     options = replace(bundle.lint_options(options, document), all_globals=True)
     try:
-        path = bundle.find(options)
+        path = bundle.find(options).path
         source = read(path, label=options.flow if is_path(options.flow) else display(path))
         if source.filetype in (None, "taskflow"):
             loaded = bundle.load(options)

@@ -10,8 +10,9 @@ import yaml
 from pydantic import ValidationError
 
 from grammar.documents.models import KINDS, Document
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading.yaml_reader import read_map
+from grammar.problems import Problem
 
 D = TypeVar("D", bound=Document)
 FieldPath = tuple[str | int, ...]

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from grammar.documents.models import ModelChoice, Retry, Task, Taskflow
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading.library import Library
 from grammar.loading.source import FieldPath, Source
+from grammar.problems import Problem
 from grammar.templating import prompt_agent
 
 _NO_TASK = "must be `- task:` with the task's fields below it"

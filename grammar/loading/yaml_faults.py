@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from grammar.errors import Problem
+from grammar.problems import Problem
 
 _SHOWN = 100
 _FIELD = re.compile(r"\s*(?:- +)*[\w-]+:(?:\s|$)")

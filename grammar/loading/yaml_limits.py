@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
+from grammar.problems import Problem
 
 MOST = 100_000
 DEEPEST = 100

@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading import yaml_faults, yaml_limits
+from grammar.problems import Problem
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_DIGITS = 300

@@ -46,8 +46,6 @@ class Page(BaseModel):
     """All pages, this one included; empty where there is only one, or payload storage keeps none."""
     secrets: list[str] = []
     """Names of the variables that `env()` has handed out so far in the run, this page included."""
-    warnings: list[str] = []
-    """Not used: always empty."""
 
 
 class Usage(BaseModel):
@@ -113,6 +111,15 @@ class PendingCall(BaseModel):
     """The arguments as JSON text."""
 
 
+class SeenTool(BaseModel):
+    """Which tool the model means by a name that it has seen."""
+
+    toolbox: str
+    """The reference of its toolbox."""
+    tool: str
+    """The name that its server has for it."""
+
+
 LegReason = Literal["approval", "unknown_outcome", "rate_limited", "stopped"]
 
 
@@ -145,6 +152,8 @@ class Leg(BaseModel):
     """With `rate_limited`, what the endpoint answered, for people; else empty."""
     recorded: list[str] = []
     """The journal's lines, where no storage keeps journals; else empty."""
+    tools: dict[str, SeenTool] = {}
+    """With `approval`, tools that the model may mean, by the names that it has seen; else the journal has them."""
 
 
 class BranchResult(BaseModel):

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.messages.reports import RunLine
+from grammar.problems import Problem
 
 FIELDS = range(5, 8)
 SHAPE = "in one pair of quotes, write minute, hour, day, month and weekday: --cron '0 6 * * *'"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+from grammar.dot_env_rules import from_dot_env
 from grammar.errors import UserError
 from grammar.messages.activity_requests import ModelSpec
 
@@ -31,19 +32,39 @@ class Endpoint:
     """Whether it is GitHub Copilot's, which wants headers of its own."""
     variable: str | None = None
     """The name of the variable that holds the key; None: no key belongs to the host."""
+    withheld: str | None = None
+    """The name of a variable whose key is not sent: the endpoint is that of a `.env` that nobody named, the key not."""
+    is_environments: bool = True
+    """Whether it is what the environment configures, so that what that says of OpenAI's API besides goes along."""
 
 
 def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
     """Return the endpoint of a model, with the key that belongs to its host. Raises UserError where it is no URL."""
-    configured = _configured(environ)
+    configured, decided_by = _configured(environ)
     url = spec.endpoint or configured
-    variable = _variable(spec, url, configured, environ)
-    return Endpoint(url, environ.get(variable or ""), _host(url) == _host(COPILOT), variable)
+    is_configured = url is not None and _host(url) == _host(configured)
+    # A `.env` that nobody named may lead anywhere. Its endpoint gets keys that it has itself, and none of the person's;
+    # the person's endpoint gets the person's keys first: whoever owns a key may see what is asked with it.
+    theirs = from_dot_env(environ)
+    is_dot_envs = is_configured and decided_by in theirs
+    is_flows = bool(spec.endpoint and spec.token)
+    names = _key_names(spec, is_configured, environ)
+    sent = [name for name in names if not is_dot_envs or is_flows or name in theirs]
+    sent = sent if is_dot_envs else sorted(sent, key=lambda name: name in theirs)
+    variable = sent[0] if sent else None
+    return Endpoint(
+        url=url,
+        key=environ.get(variable or ""),
+        copilot=_host(url) == _host(COPILOT),
+        variable=variable,
+        withheld=names[0] if names and not sent else None,
+        is_environments=is_configured and not is_dot_envs,
+    )
 
 
 def is_embedded(environ: Mapping[str, str]) -> bool:
     """Return whether neither an endpoint nor a key is configured, so that the embedded model answers."""
-    return _configured(environ) is None
+    return _configured(environ)[0] is None
 
 
 def model_name(spec: ModelSpec, environ: Mapping[str, str]) -> str:
@@ -63,23 +84,22 @@ def shown(url: str | None) -> str | None:
     return url and parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _configured(environ: Mapping[str, str]) -> str | None:
+def _configured(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """The endpoint that the environment configures, and the variable that decides it; both None: it has none."""
     for name in ("AI_API_ENDPOINT", "OPENAI_BASE_URL"):
         if environ.get(name):
-            return environ[name]
-    if environ.get("OPENAI_API_KEY"):
-        return OPENAI
-    if environ.get("AI_API_TOKEN") or environ.get("COPILOT_TOKEN"):
-        return COPILOT
-    return None
+            return environ[name], name
+    for name, url in (("OPENAI_API_KEY", OPENAI), ("AI_API_TOKEN", COPILOT), ("COPILOT_TOKEN", COPILOT)):
+        if environ.get(name):
+            return url, name
+    return None, None
 
 
-def _variable(spec: ModelSpec, url: str | None, configured: str | None, environ: Mapping[str, str]) -> str | None:
+def _key_names(spec: ModelSpec, is_configured: bool, environ: Mapping[str, str]) -> list[str]:
+    """The variables whose keys belong to the endpoint's host, the one to be sent first."""
     if spec.token:
-        return spec.token
-    if url is None or _host(url) != _host(configured):
-        return None
-    return next((name for name in KEYS if environ.get(name)), None)
+        return [spec.token]
+    return [name for name in KEYS if environ.get(name)] if is_configured else []
 
 
 def _host(url: str | None) -> tuple[str, str | None, int | None]:

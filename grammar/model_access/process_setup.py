@@ -32,12 +32,14 @@ class ProcessSetup(BaseModel):
     """The version of temporal-taskflow."""
     host: str = ""
     """The name of its machine."""
+    user: str = ""
+    """The name of its user there; empty: not recorded, as by older versions."""
 
     @classmethod
-    def of(cls, environ: Mapping[str, str], folder: str, version: str, host: str) -> Self:
+    def of(cls, environ: Mapping[str, str], folder: str, version: str, host: str, user: str = "") -> Self:
         """Return the setup of a process with this environment."""
         model = endpoint.model_name(ModelSpec(), environ)
-        return cls(folder=folder, endpoint=_endpoint(environ), model=model, version=version, host=host)
+        return cls(folder=folder, endpoint=_endpoint(environ), model=model, version=version, host=host, user=user)
 
     @property
     def answers(self) -> str:

@@ -13,7 +13,7 @@ from grammar.documents.values import items_of, read_to_repeat
 from grammar.errors import NoValue, TaskError, TemplateFailed
 from grammar.messages.activity_requests import PrepareRequest, TemplateContext
 from grammar.messages.activity_results import PAGE_BRANCHES, PAGE_CHARACTERS, Branch, Page
-from grammar.templating.redaction import hide, reveal
+from grammar.templating.redaction import hide, mask, reveal
 from grammar.templating.templates import Environ, Templates
 
 
@@ -72,6 +72,7 @@ class _Preparation:
         self.environ = Environ(process, task_env)
         # What comes back out of earlier results must not be written down in plain either.
         self.environ.used.update({name: process[name] for name in request.secrets if process.get(name)} | used)
+        self.asked = {*request.secrets, *used}
         self.key = context.key
         self.task: Task = request.task
         self.request = request
@@ -84,6 +85,13 @@ class _Preparation:
         self.templates = Templates(names, self.environ, request.prompts, self.key)
 
     def pages(self) -> Iterator[Page]:
+        try:
+            yield from self._pages()
+        except TaskError as error:  # it may quote what a template gave
+            error.args = (self._mask(str(error)),)
+            raise
+
+    def _pages(self) -> Iterator[Page]:
         if reason := self._skip_reason():
             yield self._finish(Page(skipped=reason))
             return
@@ -107,10 +115,11 @@ class _Preparation:
 
     def _items(self) -> list[JsonValue] | None:
         if self.task.over is not None:
-            return items_of(self._over(self.task.over))
+            return items_of(self._over(self.task.over), self._mask)
         if self.task.repeat_prompt:
             result = self.request.result
-            return items_of(read_to_repeat(result and result.model_copy(update=self._revealed(result.model_dump()))))
+            revealed = result and result.model_copy(update=self._revealed(result.model_dump()))
+            return items_of(read_to_repeat(revealed, self._mask), self._mask)
         return None
 
     def _over(self, expression: str) -> JsonValue:
@@ -133,11 +142,14 @@ class _Preparation:
 
     def _revealed(self, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
         try:
-            return reveal(value, self.process, self.key)
+            return reveal(value, self.asked, self.process, self.key)
         except KeyError as error:
             raise NoValue(
                 f"environment variable {error} is not set on this worker, as it was earlier in the run"
             ) from None
+
+    def _mask(self, text: str) -> str:
+        return mask(text, self.environ.used)
 
     def _finish(self, page: Page) -> Page:
         return page.model_copy(update={"secrets": sorted(self.environ.used)})

@@ -1,9 +1,10 @@
 """The `server_params` of a toolbox made ready: its templates rendered (specification section 1). Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from grammar.documents.models import ServerParams
+from grammar.dot_env_rules import from_dot_env
 from grammar.errors import MissingVariable, TemplateFailed
 from grammar.messages.activity_requests import TemplateContext
 from grammar.templating.templates import Environ, Templates
@@ -33,6 +34,13 @@ def resolve(
         return TemplateFailed(f"toolbox {name}: {error}")
 
 
+_HINT = "set it elsewhere, or name the file: --env-file .env"
+
+
+def _names(variables: Iterable[str]) -> str:
+    return ", ".join(sorted(variables))
+
+
 class _ServerTemplates:
     def __init__(self, name: str, context: TemplateContext, environ: Environ) -> None:
         self._name = name
@@ -42,14 +50,29 @@ class _ServerTemplates:
 
     def resolve(self, params: ServerParams) -> ResolvedServer:
         update = {
-            "command": self._text(params.command),
+            **self._reached(params),
             "args": tuple(self._text(arg) or "" for arg in params.args),
             "env": self._env(params.env),
+        }
+        return ResolvedServer(self._name, params.model_copy(update=update), self._environ.used, tuple(self._warnings))
+
+    def _reached(self, params: ServerParams) -> dict[str, object]:
+        """What is run, and what is sent where. A `.env` that nobody named says neither what, nor where keys go."""
+        theirs = from_dot_env(self._environ.process)
+        command = self._text(params.command)
+        if found := theirs & self._environ.used.keys():
+            raise TemplateFailed(f"`command` is not taken from a .env that nobody named ({_names(found)}); {_HINT}")
+        reached: dict[str, object] = {
+            "command": command,
             "url": self._text(params.url),
             "headers": {name: self._header(name, text) for name, text in params.headers.items()},
             "optional_headers": self._optional(params.optional_headers),
         }
-        return ResolvedServer(self._name, params.model_copy(update=update), self._environ.used, tuple(self._warnings))
+        found = theirs & self._environ.used.keys()
+        if found and (others := self._environ.used.keys() - theirs):
+            told = f"{_names(others)} is not sent to where a .env that nobody named leads ({_names(found)})"
+            raise TemplateFailed(f"{told}; {_HINT}")
+        return reached
 
     def _text(self, template: str | None) -> str | None:
         return self._templates.render(template) if template and "{" in template else template

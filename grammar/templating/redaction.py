@@ -1,61 +1,111 @@
 """What `env()` returned is used, never recorded: a reference stands for it in all that is written down.
 
-A reference reads `⟦env:NAME:KEY⟧`, or `⟦env:NAME|json:KEY⟧` where the text holds the value as JSON
-escapes it. KEY is drawn for each run, so that no tool or model output can make a reference up and
-have the worker fill in a variable.
+A reference reads `⟦env:NAME:KEY⟧`, or `⟦env:NAME|FORM:KEY⟧` where the text holds the value in another form
+(grammar/templating/secret_forms.py). KEY is drawn for each run. It is no secret to who reads the run's history, so it
+alone keeps nobody from making references up: it is taken out of what comes from outside (`hide`), and only variables
+that the run's own templates asked for are put back (`reveal`). What only people read has `⟦env:NAME⟧`, which is put
+back nowhere.
 """
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 from pydantic import JsonValue
 
+from grammar.templating.secret_forms import FORMS, forms, longest, without_percent_encoding
+
 T = TypeVar("T", bound=JsonValue)
 
-# A shorter value stands in ordinary text by chance. Where `env()` itself puts one in, it is replaced all the same.
-SHORTEST = 6
+# Of a name, a form and a key, with all around them.
+LONGEST_REFERENCE = 400
+_REFERENCE = r"⟦env:([^:|⟧]{1,256})(?:\|([a-z0-9-]{1,32}))?"
+_OF_ANY_RUN = re.compile(_REFERENCE + r":[0-9a-zA-Z]{1,64}⟧")
 
 
-def reference(name: str, key: str) -> str:
+def reference(name: str, key: str, form: str = "") -> str:
     """Return what stands for the variable in a record."""
-    return f"⟦env:{name}:{key}⟧"
+    return f"⟦env:{name}|{form}:{key}⟧" if form else f"⟦env:{name}:{key}⟧"
 
 
-def hide(value: T, secrets: Mapping[str, str], key: str) -> T:
-    """Return `value` with each secret (name -> value) in its texts replaced by a reference; short ones stay."""
-    known = sorted(_forms(secrets), key=lambda form: -len(form[1]))
-
-    def replace(text: str) -> str:
-        for name, secret in known:
-            text = text.replace(secret, reference(name, key))
-        return text
-
-    return _texts(value, replace)
+def placeholder(name: str) -> str:
+    """Return what stands for the variable where it is not put back."""
+    return f"⟦env:{name}⟧"
 
 
-def reveal(value: T, environ: Mapping[str, str], key: str) -> T:
-    """Return `value` with each reference replaced by the variable. Raises KeyError for one that is not set here."""
-    pattern = re.compile(rf"⟦env:([^:|⟧]+)(\|json)?:{re.escape(key)}⟧")
+def hide(value: T, secrets: Mapping[str, str], key: str, withheld: Mapping[str, str] | None = None) -> T:
+    """Return `value`, which comes from outside, as it may be recorded: with references for secrets (name -> value).
+
+    What looks like a reference of the run in it is none. `withheld`: secrets for which no reference stands, but a
+    placeholder. Secrets that are too short to tell from other texts stay.
+    """
+    replace = _replacing(secrets, key, withheld or {})
+    return _texts(value, lambda text: replace(without_key(text, key)))
+
+
+def mask(text: str, secrets: Mapping[str, str]) -> str:
+    """Return a text as people may read it: with placeholders for secrets, and for references of any run."""
+    return _OF_ANY_RUN.sub(_as_placeholder, _replacing({}, "", secrets)(text))
+
+
+def reveal(value: T, names: Collection[str], environ: Mapping[str, str], key: str) -> T:
+    """Return `value` with each reference to one of `names` replaced by the variable; others become placeholders.
+
+    `names`: of the variables that the run's templates asked for. Raises KeyError for one of them that is not set here.
+    """
 
     def put_back(match: re.Match[str]) -> str:
-        secret = environ[match[1]]
-        return _escaped(secret) if match[2] else secret
+        name, form = match[1], match[2] or ""
+        return FORMS[form](environ[name]) if name in names and form in FORMS else placeholder(name)
 
+    pattern = _references(key)
     return _texts(value, lambda text: pattern.sub(put_back, text))
 
 
-def _forms(secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    for name, secret in secrets.items():
-        if len(secret) >= SHORTEST:
-            yield name, secret
-            if _escaped(secret) != secret:
-                yield f"{name}|json", _escaped(secret)
+def without_key(text: str, key: str) -> str:
+    """Return a text without the ends of references with that key, JSON-escaped ones included: it may be parsed yet."""
+    if key not in text and "\\u" not in text:
+        return text
+    return _end_of_reference(key).sub("⟧", text)
 
 
-def _escaped(secret: str) -> str:
-    return json.dumps(secret)[1:-1]
+@lru_cache(maxsize=64)
+def _end_of_reference(key: str) -> re.Pattern[str]:
+    return re.compile("".join(rf"(?:{re.escape(sign)}|\\+u(?i:{ord(sign):04x}))" for sign in f":{key}⟧"))
+
+
+def reach(secrets: Iterable[str]) -> int:
+    """Return how long what `hide` replaces may be, in characters, where these are the secrets."""
+    return max([LONGEST_REFERENCE, *map(longest, secrets)])
+
+
+def _references(key: str) -> re.Pattern[str]:
+    return re.compile(f"{_REFERENCE}:{re.escape(key)}⟧")
+
+
+def _as_placeholder(found: re.Match[str]) -> str:
+    return placeholder(found[1])
+
+
+def _replacing(secrets: Mapping[str, str], key: str, withheld: Mapping[str, str]) -> Callable[[str], str]:
+    """Return what replaces the secrets in a text, each where it stands: what was put in is not searched again."""
+    known = {text: reference(name, key, form) for name, secret in secrets.items() for text, form in _by_text(secret)}
+    known = {text: placeholder(name) for name, secret in withheld.items() for text, _ in _by_text(secret)} | known
+    placeholders = {secret: placeholder(name) for name, secret in (*withheld.items(), *secrets.items())}
+    # The longest first: one secret may stand in another.
+    pattern = re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))))
+
+    def replace(text: str) -> str:
+        if any(secret in text for secret in known):  # much faster than the pattern, and most texts have none
+            text = pattern.sub(lambda found: known[found[0]], text)
+        return without_percent_encoding(text, placeholders)
+
+    return replace
+
+
+def _by_text(secret: str) -> Collection[tuple[str, str]]:
+    return forms(secret).items()
 
 
 def _texts(value: T, change: Callable[[str], str]) -> T:

@@ -1,13 +1,18 @@
-"""Jinja as taskflows use it (specification section 4): strict, in a sandbox, and with data before methods."""
+"""Jinja as taskflows use it (specification section 4): strict, in a sandbox, with data before methods, nothing lazy."""
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Mapping, ValuesView
+from functools import lru_cache, wraps
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
+from jinja2.filters import FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from grammar.errors import TemplateFailed
+
+_LAZY = (Iterator, KeysView, ValuesView, ItemsView, range)
 
 
 class _MethodsWhereCalled(CodeGenerator):
@@ -39,7 +44,7 @@ class _MethodsWhereCalled(CodeGenerator):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, in which data has keys, and methods only where they are called.
+    """Jinja's sandbox, in which data has keys, methods only where they are called, and filters give lists.
 
     `prompts`: what templates include, by name. `finalize`: changes what is put in; None: nothing does.
     """
@@ -50,12 +55,13 @@ class Sandbox(ImmutableSandboxedEnvironment):
         super().__init__(
             loader=jinja2.DictLoader(prompts),
             undefined=jinja2.StrictUndefined,
-            finalize=finalize,
+            finalize=lambda value: _shown(finalize(value) if finalize else value),
             trim_blocks=True,
             lstrip_blocks=True,
             autoescape=False,
             keep_trailing_newline=False,
         )
+        self.filters |= _FILTERS
         self.compiled = lru_cache(maxsize=16)(self.from_string)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -76,6 +82,42 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if isinstance(obj, Mapping) and name in obj:
             return obj[name]
         return super().getattr(obj, name)
+
+
+def listed(value: Any) -> Any:
+    """Return a list of what gives its values one by one; anything else as it is."""
+    return list(value) if isinstance(value, _LAZY) and not callable(value) else value
+
+
+def _shown(value: Any) -> Any:
+    """Return what is put into a text. Raises TemplateFailed for a function, which nobody means to be named there.
+
+    Raises jinja2.UndefinedError for what is undefined in a list or a map: as Python shows them, it has no error.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, jinja2.Undefined):
+        return str(value)
+    if callable(value):
+        raise TemplateFailed("a function stands where a value is to be put in: call it, as in env('NAME')")
+    value = listed(value)
+    if isinstance(value, list | tuple):
+        shown = [_shown(entry) for entry in value]
+        return shown if isinstance(value, list) else tuple(shown)
+    return {key: _shown(entry) for key, entry in value.items()} if isinstance(value, dict) else value
+
+
+def _eager(jinjas: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the filter that gives a list where Jinja's gives one value after the other, as `map` does."""
+
+    @wraps(jinjas)
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        return listed(jinjas(*args, **kwargs))
+
+    return filtered
+
+
+_FILTERS = {name: _eager(jinjas) for name, jinjas in FILTERS.items()}
 
 
 def _is_data(obj: Any) -> bool:

@@ -1,5 +1,7 @@
 """Templates (specification section 4): Jinja in a sandbox, with data before methods and `env()`."""
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,11 +12,13 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from grammar.documents.values import encodable
 from grammar.errors import MissingVariable, TemplateFailed
+from grammar.templating import env_allow
 from grammar.templating.expressions import inside
-from grammar.templating.redaction import hide, reference
-from grammar.templating.sandbox import Sandbox
+from grammar.templating.redaction import hide, mask, reference
+from grammar.templating.sandbox import Sandbox, listed
 
 MAX_CHARACTERS = 8 * 1024 * 1024
+MOST_OF_ERROR = 300
 NAMES = ("globals", "inputs", "outputs", "result")
 
 _MISSING = object()
@@ -24,6 +28,10 @@ class _EnvText(str):
     """What `env()` returned, as long as no filter or operator has made another text of it."""
 
     name: str
+
+
+# The keys that encrypt, and what opens the codec server.
+_OURS = ("TASKFLOW_ENCRYPTION_KEYS", "TASKFLOW_CODEC_TOKEN")
 
 
 class Environ:
@@ -38,10 +46,13 @@ class Environ:
         self.used: dict[str, str] = {}
 
     def __call__(self, name: str, default: Any = _MISSING, required: bool = True) -> Any:
-        """Return the variable, else `default`, else an empty text if not `required`. Raises MissingVariable."""
+        """Return the variable, else `default`, else an empty text if not `required`.
+
+        Raises MissingVariable, and TemplateFailed for one that flows may not read here.
+        """
         if name in self.task:
             return self.task[name]
-        if name in self.process:
+        if name in self.process and not is_withheld(name):
             return self._hand_out(name)
         if default is not _MISSING:
             return default
@@ -50,12 +61,18 @@ class Environ:
         return ""
 
     def _hand_out(self, name: str) -> str:
+        env_allow.check(name, self.process)
         value = self.process[name]
         if value:
             self.used[name] = value
         text = _EnvText(value)
         text.name = name
         return text
+
+
+def is_withheld(name: str) -> bool:
+    """Return whether the variable is for our own processes alone: neither templates nor scripts get it."""
+    return name.startswith(_OURS)
 
 
 class Templates:
@@ -69,6 +86,9 @@ class Templates:
         self._names = {**names, "env": environ.__call__}
         self._environ = environ
         self._key = key
+        # Nobody can know what stands for a reference until all else in the text has been looked at.
+        self._nonce = os.urandom(8).hex()
+        self._marked: list[str] = []
         self._plain = Sandbox(prompts)
         self._recorded = Sandbox(prompts, finalize=self._as_reference)
 
@@ -78,7 +98,9 @@ class Templates:
 
     def record(self, template: str, **names: Any) -> str:
         """Return the text with references for what `env()` returned, fit to be recorded. Raises TemplateFailed."""
-        return hide(self._render(self._recorded, template, names), self._environ.used, self._key)
+        hidden = hide(self._render(self._recorded, template, names), self._environ.used, self._key)
+        marks = re.compile(rf"⟦{self._nonce}:(\d+)⟧")
+        return marks.sub(lambda mark: reference(self._marked[int(mark[1])], self._key), hidden)
 
     def evaluate(self, expression: str) -> JsonValue:
         """Return the value of an expression. Raises TemplateFailed, and jinja2.UndefinedError for a missing name."""
@@ -104,19 +126,29 @@ class Templates:
             raise TemplateFailed(self._explained(error)) from None
 
     def _explained(self, error: Exception) -> str:
-        return hide(explain(error), self._environ.used, self._key)
+        return mask(explain(error), self._environ.used)[:MOST_OF_ERROR]
 
     def _as_reference(self, value: Any) -> Any:
-        return reference(value.name, self._key) if isinstance(value, _EnvText) and value else value
+        if not isinstance(value, _EnvText) or not value:
+            return value
+        self._marked.append(value.name)
+        return f"⟦{self._nonce}:{len(self._marked) - 1}⟧"
 
 
 def as_json(value: Any) -> JsonValue:
     """Return a template's value as JSON data; what is lazy becomes a list. Raises TemplateFailed."""
     try:
-        data: JsonValue = to_jsonable_python(value)
+        data: JsonValue = to_jsonable_python(value, fallback=_as_list)
         return encodable(data)
     except (PydanticSerializationError, ValueError, RecursionError):
         raise TemplateFailed(f"gives a {type(value).__name__}, which is not JSON data") from None
+
+
+def _as_list(value: Any) -> Any:
+    """Raises ValueError for what is no list, and cannot be made one."""
+    if (found := listed(value)) is value:
+        raise ValueError
+    return found
 
 
 def explain(error: Exception) -> str:
@@ -131,7 +163,7 @@ def explain(error: Exception) -> str:
         return f"not allowed in a template: {error}"
     if isinstance(error, jinja2.UndefinedError):
         return f"undefined name: {error}"
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _joined(parts: Iterable[str]) -> str:

@@ -1,14 +1,18 @@
 """The supervisor: a small process that runs the embedded Temporal server while anybody needs it.
 
-    python -P launch.py runtime.local_server.supervisor STATE_DIR TEMPORAL_BINARY PORT UI_PORT
+    python -P launch.py runtime.local_server.supervisor STATE_DIR TEMPORAL_BINARY PORT UI_PORT CODEC_PORT
 
 It is started with `keeper.lock` held on an inherited descriptor, so there is one supervisor per state directory.
-It restarts a server that dies, and ends it in order when the last lease is gone.
+It restarts a server that dies, and ends it in order when the last lease is gone. Who wants the Web UI shares a lock
+too, and says so by SIGUSR1: then the server is started anew, with it. Where a CODEC_PORT other than 0 is given, a codec
+server (runtime/codec_server) runs beside it, with the keys that this process has in its environment.
 Standard library only: it starts at once and stays small.
 """
 
 import ctypes
+import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -20,11 +24,15 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from runtime.local_server.locks import Lock, acquire, attempt
+from runtime.local_server.locks import Lock, acquire, attempt, is_held
+from runtime.local_server.server_process import start_time
 from runtime.local_server.server_record import ServerFiles, ServerRecord
+from runtime.local_server.ui_process import UiProcess
+from temporal_taskflow import launch
 
-PORT, UI_PORT = 7233, 8233
-START_SECONDS = 30.0
+PORT, UI_PORT, CODEC_PORT = 7233, 8233, 8234
+# A second where nothing else runs; of a machine that is busy, a start takes whatever is left.
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 LINGER_SECONDS = 1.0
 QUICK_SECONDS = 10.0
@@ -37,7 +45,7 @@ MARK = "TaskflowEmbedded"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 """As safe as the dev server's own settings, also when the power fails, and half as fast again."""
 
-READY, DIED, UNUSED = "ready", "died", "unused"
+READY, DIED, UNUSED, UI_WANTED = "ready", "died", "unused", "ui wanted"
 
 
 def free_port(preferred: int) -> int:
@@ -91,12 +99,13 @@ def open_log(path: Path) -> int:
 class Supervisor:
     """Run one server at a time on one database until nobody holds a lease.
 
-    `port`, `ui_port`: used where they are free; otherwise any free port.
+    `port`, `ui_port`, `codec_port`: used where they are free; otherwise any free port. `codec_port` 0: no codec server.
     """
 
-    def __init__(self, files: ServerFiles, binary: str, port: int, ui_port: int) -> None:
+    def __init__(self, files: ServerFiles, binary: str, port: int, ui_port: int, codec_port: int) -> None:
         self._files, self._binary = files, binary
-        self._port, self._ui_port = port, ui_port
+        self._port, self._codec_port, self._ui = port, codec_port, UiProcess(ui_port)
+        self._codec_server: subprocess.Popen[bytes] | None = None
         self._log = open_log(files.log)
         self._events: SimpleQueue[str] = SimpleQueue()
         self._unused = Event()
@@ -106,6 +115,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until the last lease is gone. Returns the exit code: 0 then, 1 when the server keeps dying."""
         signal.signal(signal.SIGTERM, lambda *_: self._end())
+        signal.signal(signal.SIGUSR1, lambda *_: self._events.put(UI_WANTED))
         Thread(target=self._await_unused, daemon=True).start()
         deaths = 0
         while deaths < QUICK_DEATHS:
@@ -144,20 +154,31 @@ class Supervisor:
         reader.start()
         try:
             if self._events.get(timeout=START_SECONDS) == READY:
-                ServerRecord(server.pid, os.getpid(), self._port, self._ui_port).write(self._files.record)
-                self._events.get()
+                self._start_codec_server()
+                self._record(server.pid).write(self._files.record)
+                if self._events.get() == UI_WANTED:
+                    server.kill()  # in order, it would wait for those who poll it; the database takes no harm
         except Empty:
             os.write(self._log, f"The server did not start in {START_SECONDS:.0f} s.\n".encode())
-        self._stop(server)
+        self._ui.stop()
+        for process in filter(None, (server, self._codec_server)):
+            self._stop(process)
         reader.join()
         while not self._events.empty():
             self._events.get()
 
+    def _record(self, pid: int) -> ServerRecord:
+        ui = (self._ui.port, self._ui.token)
+        return ServerRecord(pid, os.getpid(), self._port, *ui, start_time(pid), self._codec_port)
+
     def _start(self) -> subprocess.Popen[bytes]:
-        self._port, self._ui_port = free_port(self._port), free_port(self._ui_port)
+        self._port = free_port(self._port)
+        self._codec_port = self._codec_port and free_port(self._codec_port)
+        if is_held(self._files.ui, shared=True):
+            self._ui.start(self._log)
         server = subprocess.Popen(
             self._command(),
-            env={name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR") if name in os.environ},
+            env=launch.bare_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -168,16 +189,30 @@ class Supervisor:
         os.write(self._owner.fileno(), str(server.pid).encode())
         return server
 
+    def _start_codec_server(self) -> None:
+        if self._codec_port:
+            origin = f"http://127.0.0.1:{self._ui.port}"
+            self._codec_server = subprocess.Popen(
+                launch.command("runtime.codec_server.serving", str(self._codec_port), origin),
+                stdin=subprocess.DEVNULL,
+                stdout=self._log,
+                stderr=self._log,
+                preexec_fn=self._before_exec,
+            )
+
     def _command(self) -> list[str]:
         options = {
             "--db-filename": str(self._files.database),
             "--ip": "127.0.0.1",
             "--port": str(self._port),
-            "--ui-port": str(self._ui_port),
             "--log-level": "error",
             "--color": "never",
             "--search-attribute": f"{MARK}=Bool",
+            # Its HTTP API answers no host but this one, which nobody knows: web pages can reach it.
+            "--dynamic-config-value": f"frontend.httpAllowedHosts={json.dumps([secrets.token_hex(16)])}",
         }
+        if self._codec_port:
+            options["--ui-codec-endpoint"] = f"http://127.0.0.1:{self._codec_port}"
         pragmas = (part for pragma in PRAGMAS for part in ("--sqlite-pragma", pragma))
         return [
             self._binary,
@@ -185,6 +220,7 @@ class Supervisor:
             "start-dev",
             *(part for option in options.items() for part in option),
             *pragmas,
+            *(("--ui-port", str(self._ui.inner_port)) if self._ui.inner_port else ("--headless",)),
         ]
 
     def _read(self, server: subprocess.Popen[bytes]) -> None:
@@ -199,17 +235,18 @@ class Supervisor:
                     self._events.put(READY)
         self._events.put(DIED)
 
-    def _stop(self, server: subprocess.Popen[bytes]) -> None:
-        server.terminate()
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
         try:
-            server.wait(STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            process.kill()
+            process.wait()
 
 
 def main() -> None:
     """Run the supervisor's process. All its files are for this user alone."""
     os.umask(0o077)
-    state, binary, port, ui_port = sys.argv[1:]
-    sys.exit(Supervisor(ServerFiles(Path(state)), binary, int(port), int(ui_port)).run())
+    state, binary, *ports = sys.argv[1:]
+    port, ui_port, codec_port = map(int, ports)
+    sys.exit(Supervisor(ServerFiles(Path(state)), binary, port, ui_port, codec_port).run())

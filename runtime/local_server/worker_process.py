@@ -6,6 +6,7 @@ ended and its stdin is closed, which happens when the starter has seen enough, o
 
 import asyncio
 
+from grammar import limits
 from runtime.state import state_dir
 from temporal_taskflow import launch
 
@@ -28,7 +29,11 @@ class WorkerProcess:
         return self._process.pid if self._process else 0
 
     async def start(self) -> None:
-        """Start the process, and replace it if it is lost, up to ATTEMPTS times."""
+        """Start the process, and replace it if it is lost, up to ATTEMPTS times.
+
+        Raises UserError where it would not start: it could tell so nowhere but in its log.
+        """
+        limits.check()
         await self._spawn()
         self._watch = asyncio.create_task(self._replace_lost())
 

@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.messages.activity_results import Progress
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, RunEvents
+from runtime.encryption import failure_text
 from runtime.runs import standing
 from runtime.runs.execution_status import is_open
 from runtime.runs.runs import POLL, QUERY_TIMEOUT, Handle, began
@@ -149,17 +150,18 @@ async def live_of(client: Client, description: WorkflowExecutionDescription) -> 
     for info in description.raw_description.pending_activities:
         payloads = list(info.heartbeat_details.payloads)[:1]
         progress = (await client.data_converter.decode(payloads, [Progress]))[0] if payloads else None
-        live[info.activity_id] = _live(info, progress)
+        failure = await failure_text.opened(client.data_converter, info.last_failure)
+        live[info.activity_id] = _live(info, progress, failure)
     return live
 
 
-def _live(info: PendingActivityInfo, progress: Progress | None) -> PendingActivity:
+def _live(info: PendingActivityInfo, progress: Progress | None, failure: FailureMessage) -> PendingActivity:
     scheduled = info.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
     return PendingActivity(
         attempt=info.attempt,
         progress=progress,
-        last_failure=_failure_text(info.last_failure),
-        kind=info.last_failure.application_failure_info.type,
+        last_failure=_failure_text(failure),
+        kind=failure.application_failure_info.type,
         attempts=info.maximum_attempts,
         since=_time(info.scheduled_time if scheduled else info.last_started_time),
         retry_at=_time(info.next_attempt_schedule_time),

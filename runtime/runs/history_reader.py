@@ -25,7 +25,8 @@ from grammar.messages.history import (
     position_of,
 )
 from grammar.messages.names import PREPARE
-from runtime.runs import following, runs
+from runtime.encryption import failure_text
+from runtime.runs import finding, following, runs
 from runtime.runs.executions import unless_forgotten
 from runtime.runs.standing import IsServed
 
@@ -41,7 +42,7 @@ _ENDS = {
 async def read_history(client: Client, run_id: str, is_served: IsServed | None = None) -> RunHistory:
     """Return everything that a report shows of the run. Raises NotWaiting where there is none, or no worker answers."""
     handle = runs.handle(client, run_id)
-    bundle = await runs.bundle_of(handle)
+    bundle = await finding.bundle_of(client, run_id)
     manifest = await runs.manifest(client, run_id, is_served)
     description = await handle.describe()
     history, first = await _histories(client, run_id, description.run_id)
@@ -179,8 +180,14 @@ class _Reader:
             if completed:
                 deployment.output = await self._decoded(ended.result, DeploymentOutput)
             else:
-                deployment.failure = _failure_text(ended.failure) if hasattr(ended, "failure") else "cancelled"
-                deployment.output = await self._lost(ended.failure) if hasattr(ended, "failure") else None
+                await self._failed(deployment, ended.failure if hasattr(ended, "failure") else None)
+
+    async def _failed(self, deployment: Deployment, failure: Failure | None) -> None:
+        if failure is None:
+            deployment.failure = "cancelled"
+            return
+        deployment.failure = _failure_text(await failure_text.opened(self._converter, failure))
+        deployment.output = await self._lost(failure)
 
     async def _lost(self, failure: Failure) -> DeploymentOutput | None:
         """Return what was said before the last attempt failed. What it cost, the manifest knows."""

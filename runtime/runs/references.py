@@ -5,8 +5,10 @@ soon as its key stands anywhere, in an event, or in a file that is referred to (
 """
 
 import asyncio
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
@@ -17,10 +19,13 @@ from temporalio.api.workflowservice.v1 import (
     ListSchedulesRequest,
 )
 from temporalio.client import Client
+from temporalio.converter import PayloadCodec
 
+from grammar.errors import StorageFailed
 from grammar.messages.names import journal_folder
+from runtime.encryption.sealing import is_sealed, open_file, open_line
 from runtime.runs.executions import RunExecutions, unless_forgotten
-from runtime.storage.stored_files import StoredFile, words_in, words_in_file
+from runtime.storage.stored_files import StoredFile, words_in, words_in_file, words_in_open
 
 
 class References:
@@ -88,13 +93,32 @@ class References:
 
     async def _words_in(self, file: StoredFile) -> set[str]:
         if file not in self._words:
-            codec = self._client.data_converter.payload_codec
+            self._words[file] = await self._read(file)
+        return self._words[file]
+
+    async def _read(self, file: StoredFile) -> set[str]:
+        """Return the words of the file, decrypted; none where it is damaged: nobody can read it. Raises MissingKey."""
+        codec = self._client.data_converter.payload_codec
+        with suppress(StorageFailed):
             if codec and file.kind == "payload":
                 payload = Payload.FromString(await asyncio.to_thread(file.path.read_bytes))
-                self._words[file] = {word for plain in await codec.decode([payload]) for word in words_in(plain.data)}
-            else:
-                self._words[file] = await asyncio.to_thread(words_in_file, file.path)
-        return self._words[file]
+                return {word for plain in await codec.decode([payload]) for word in words_in(plain.data)}
+            if codec and file.kind == "journal":
+                return await _words_of_journal(codec, file)
+            if codec and file.kind == "document" and is_sealed(file.path):
+                with tempfile.TemporaryFile() as plain:  # it has no name that could be left behind
+                    await open_file(codec, file.path, plain)
+                    plain.flush()
+                    return await asyncio.to_thread(words_in_open, plain)
+            return await asyncio.to_thread(words_in_file, file.path)
+        return set()
+
+
+async def _words_of_journal(codec: PayloadCodec, file: StoredFile) -> set[str]:
+    journal = f"{file.key}/{file.path.stem}"
+    text = await asyncio.to_thread(file.path.read_text, errors="replace")
+    lines = [await open_line(codec, journal, line) for line in text.split("\n")]
+    return {word for line in lines for word in words_in(line.encode())}
 
 
 def _payloads(message: Message) -> Iterator[Payload]:

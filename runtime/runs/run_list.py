@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from grammar.messages.names import NAME_ATTRIBUTE, STATUS_ATTRIBUTE, WORKFLOW
 from grammar.messages.reports import RunLine
 from grammar.messages.run_status import ENDED, OPEN
+from runtime import flow_names
 from runtime.runs import standing
 from runtime.runs.standing import IsServed, remembered
 
@@ -61,7 +62,7 @@ def _query(wanted: RunFilter, by_attributes: bool) -> str:
         terms.append(f'ExecutionStatus="{_OF_TEMPORAL.get(wanted.status, "Completed")}"')
     if by_attributes and wanted.status in _TOLD:
         terms.append(f'{STATUS_ATTRIBUTE}="{wanted.status}"')
-    if by_attributes and wanted.name is not None:
+    if by_attributes and wanted.name is not None and not flow_names.are_hidden():
         terms.append(f"{NAME_ATTRIBUTE}={_quoted(wanted.name)}")
     return " AND ".join(terms)
 

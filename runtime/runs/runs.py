@@ -18,7 +18,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from grammar.errors import BUG, NotWaiting, RunConflict
+from grammar.errors import BUG, NotSigned, NotWaiting, RunConflict
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
 from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
@@ -26,8 +26,8 @@ from grammar.messages.reports import Manifest, RunOverview, RunReport, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import manifest_with_status, report_with_status, spelled
 from grammar.program import program
-from runtime import this_process
-from runtime.runs import search_attributes, standing
+from runtime import flow_names, this_process
+from runtime.runs import finding, search_attributes, standing
 from runtime.runs.execution_status import is_open
 from runtime.runs.executions import unless_forgotten
 from runtime.runs.standing import IsServed
@@ -85,7 +85,8 @@ def memo(bundle: Bundle) -> dict[str, object]:
 
 def summary(bundle: Bundle) -> str:
     """Return the run in a few words, for the Web UI; at most 200 characters."""
-    return (f"dry run of {bundle.name}" if bundle.script else f"taskflow {bundle.name}")[:200]
+    name = flow_names.shown(bundle)
+    return (f"dry run of {name}" if bundle.script else f"taskflow {name}")[:200]
 
 
 def details(bundle: Bundle) -> str:
@@ -107,7 +108,7 @@ async def report(client: Client, run_id: str, is_served: IsServed | None = None)
     try:
         told = await _query(client, run_id, "status", RunReport)
     except WorkflowQueryRejectedError:
-        bundle = await bundle_of(handle(client, run_id))
+        bundle = await finding.bundle_of(client, run_id)
         told = RunReport(name=bundle.name, bundle=bundle.hash)
     return report_with_status(told, await status(client, run_id, is_served))
 
@@ -154,33 +155,14 @@ async def _retried(ask: Callable[[], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(QUERY_TIMEOUT):
                 return await ask()
+        except WorkflowQueryFailedError as error:
+            raise NotWaiting(f"the worker that serves the run cannot answer; its log says why: {error}") from error
         except (TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
                 raise NotWaiting("there is no such run") from None
             if asyncio.get_running_loop().time() > deadline:
                 raise NotWaiting(f"no worker answers for the run; start one: {program()} worker") from None
             await asyncio.sleep(POLL)
-
-
-async def queue(client: Client, run_id: str) -> str | None:
-    """Return the task queue of the run of that id, open or not; None where there is none."""
-    try:
-        return (await client.get_workflow_handle(run_id).describe()).task_queue
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-
-
-async def queue_of(client: Client, run_id: str) -> str | None:
-    """Return the task queue of the run of that id; None where there is none, or it is closed."""
-    try:
-        run = await client.get_workflow_handle(run_id).describe()
-    except RPCError as error:
-        if error.status == RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-    return run.task_queue if is_open(run.status) else None
 
 
 async def open_runs(client: Client) -> AsyncIterator[tuple[str, str]]:
@@ -224,28 +206,18 @@ async def wait_over(client: Client, run_id: str) -> None:
         await asyncio.sleep(POLL)
 
 
-async def bundle_of(handle: Handle) -> Bundle:
-    """Return the bundle that the run was started with. Raises NotWaiting where there is no such run."""
-    try:
-        events = handle.fetch_history_events(page_size=1)
-        started = (await anext(events)).workflow_execution_started_event_attributes
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        raise NotWaiting(f"there is no run {handle.id}") from None
-    (bundle,) = await handle._client.data_converter.decode(list(started.input.payloads)[:1], [Bundle])
-    return bundle  # type: ignore[no-any-return]
-
-
 async def outcome(handle: Handle, bundle: Bundle) -> RunReport:
     """Return the report of a run that is closed or parked. Never raises for a run that failed."""
     try:
         if is_open((await handle.describe()).status):
-            parked: RunReport = await handle.query("status", result_type=RunReport)
-            return parked
+            return await _query(handle._client, handle.id, "status", RunReport)
         return await handle.result()
+    except NotWaiting:  # its worker has gone
+        return await _last_known(handle, bundle)
     except WorkflowFailureError as error:
         cause = error.cause
+        if isinstance(cause, ApplicationError) and cause.type == NotSigned.__name__:
+            return standing.refused(bundle, cause.message)
         if isinstance(cause, ApplicationError) and cause.details:
             return RunReport.model_validate(cause.details[0])
         return await _last_known(handle, bundle)
@@ -274,7 +246,12 @@ def is_bug(report: RunReport) -> bool:
 
 async def _join(client: Client, bundle: Bundle, run_id: str) -> Handle:
     handle: Handle = client.get_workflow_handle(run_id, result_type=RunReport)
-    run = await handle.describe()
+    try:
+        run = await finding.described(client, run_id)
+    except NotWaiting as error:
+        raise RunConflict(f"{error}; choose another --id") from None
+    if run is None:  # it was removed just now
+        raise RunConflict(f"run {run_id} was there a moment ago, and is gone; start it again")
     if not is_open(run.status):
         ended = spelled(await standing.status(run))
         raise RunConflict(f"run {run_id} has already ended ({ended}); choose another --id")

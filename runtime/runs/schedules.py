@@ -35,12 +35,12 @@ POLICY = SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH
 COMMENT = 200
 
 
-async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> datetime:
+async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str, task_queue: str = TASK_QUEUE) -> datetime:
     """Have runs of the bundle start at these times. Returns the first of them.
 
     Raises InvalidFlow for times that are none, NoStorage, and NotScheduled where there is a schedule of that id.
     """
-    schedule = Schedule(await _action(client, bundle, schedule_id), _spec(cron), POLICY)
+    schedule = Schedule(await _action(client, bundle, schedule_id, task_queue), _spec(cron), POLICY)
     memo = {"flow": bundle.source, "bundle": bundle.hash}
     try:
         handle = await client.create_schedule(schedule_id, schedule, memo=memo)
@@ -52,6 +52,8 @@ async def make(client: Client, bundle: Bundle, schedule_id: str, cron: str) -> d
     except RPCError as error:
         if refusal := too_large(error):
             raise refusal from None
+        if "schedule spec" not in error.message.lower():
+            raise
         raise refused(error.message.replace("Invalid schedule spec", repr(cron))) from None
     times = (await handle.describe()).info.next_action_times
     if not times:
@@ -77,13 +79,13 @@ async def remove(client: Client, schedule_id: str) -> None:
     await client.get_schedule_handle(schedule_id).delete()
 
 
-async def _action(client: Client, bundle: Bundle, schedule_id: str) -> ScheduleActionStartWorkflow:
+async def _action(client: Client, bundle: Bundle, schedule_id: str, task_queue: str) -> ScheduleActionStartWorkflow:
     """Return what starts a run, as it is started by hand. Temporal adds the time to its id."""
     return ScheduleActionStartWorkflow(
         WORKFLOW,
         bundle,
         id=schedule_id,
-        task_queue=TASK_QUEUE,
+        task_queue=task_queue,
         static_summary=runs.summary(bundle),
         static_details=runs.details(bundle),
         memo=runs.memo(bundle),

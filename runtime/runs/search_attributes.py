@@ -8,6 +8,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.messages.names import BUNDLE_ATTRIBUTE, NAME_ATTRIBUTE, STATUS_ATTRIBUTE
 from grammar.messages.run_bundle import Bundle
+from runtime import flow_names
 
 NAMES = (STATUS_ATTRIBUTE, NAME_ATTRIBUTE, BUNDLE_ATTRIBUTE)
 
@@ -16,7 +17,7 @@ async def of_run(client: Client, bundle: Bundle) -> TypedSearchAttributes:
     """Return the search attributes of a new run; none where the namespace lacks them, and may not be given them."""
     if not await _ensure(client):
         return TypedSearchAttributes.empty
-    values = dict(zip(NAMES, ("running", bundle.name, bundle.hash), strict=True))
+    values = dict(zip(NAMES, ("running", flow_names.shown(bundle), bundle.hash), strict=True))
     return TypedSearchAttributes(
         [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in values.items()]
     )

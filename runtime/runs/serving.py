@@ -1,17 +1,21 @@
 """Who answers for a run: what it was started with, and in what those who serve it differ."""
 
+from pydantic import ValidationError
 from temporalio.client import Client, WorkflowExecution
 
 from grammar.messages.names import SETUP_MEMO
 from grammar.model_access.process_setup import Difference, ProcessSetup, WorkerIdentity, differences
-from runtime.runs import pollers, runs
+from runtime.runs import finding, pollers
 from runtime.runs.execution_status import is_open
 
 
 async def started_with(run: WorkflowExecution) -> ProcessSetup | None:
-    """Return what the run's starter ran with; None for a run of an older version, which does not record it."""
+    """Return what the run's starter ran with; None for a run of another version, which does not record it so."""
     recorded = await run.memo_value(SETUP_MEMO, None)
-    return ProcessSetup.model_validate(recorded) if recorded else None
+    try:
+        return ProcessSetup.model_validate(recorded) if recorded else None
+    except ValidationError:
+        return None
 
 
 async def recorded(client: Client, run_id: str) -> ProcessSetup | None:
@@ -33,7 +37,6 @@ async def differences_of(client: Client, run_id: str, serving: ProcessSetup) -> 
 
     Raises NotWaiting where there is no such run.
     """
-    handle = runs.handle(client, run_id)
-    bundle = await runs.bundle_of(handle)
+    bundle = await finding.bundle_of(client, run_id)
     started = await recorded(client, run_id)
     return differences(bundle, started, serving) if started else []

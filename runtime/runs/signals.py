@@ -8,23 +8,19 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import NotWaiting
 from grammar.messages.reports import Approval, ApprovalDecision, Decision, Rejection
-from runtime.runs.runs import QUERY_TIMEOUT, Handle, queue_of
+from runtime.runs import finding
+from runtime.runs.runs import QUERY_TIMEOUT, Handle
 
 
 async def pause(client: Client, run_id: str, paused: bool) -> None:
     """Pause the run, or have it go on. Raises NotWaiting where there is no open run of that id."""
-    try:
-        await client.get_workflow_handle(run_id).signal("pause" if paused else "unpause")
-    except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND:
-            raise
-        raise NotWaiting(f"there is no open run {run_id}") from None
+    await _open(client, run_id)
+    await client.get_workflow_handle(run_id).signal("pause" if paused else "unpause")
 
 
 async def cancel(client: Client, run_id: str) -> None:
     """Ask the run to end, and all that runs for it. Raises NotWaiting where there is no open run of that id."""
-    if await queue_of(client, run_id) is None:  # the server takes it for done where the run has ended
-        raise NotWaiting(f"there is no open run {run_id}")
+    await _open(client, run_id)  # the server takes it for done where the run has ended
     await client.get_workflow_handle(run_id).cancel()
 
 
@@ -44,6 +40,12 @@ async def decide(handle: Handle, decision: Decision) -> None:
     """Send a person's decision to a parked run. Raises NotWaiting where it, or that task, is not parked."""
     arguments: list[object] = [decision.value, decision.task] if decision.action == "set_output" else [decision.task]
     await _send(handle, decision.action, arguments)
+
+
+async def _open(client: Client, run_id: str) -> None:
+    """Raise NotWaiting where there is no open run of that id."""
+    if await finding.open_queue(client, run_id) is None:
+        raise NotWaiting(f"there is no open run {run_id}")
 
 
 async def _send(handle: Handle, name: str, arguments: list[object]) -> None:

@@ -3,13 +3,16 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from pydantic import ValidationError
 from temporalio.api.common.v1 import WorkflowExecution as ApiExecution
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
+from grammar.errors import MissingKey, NotSigned
 from grammar.messages.names import OVERVIEW_MEMO
-from grammar.messages.reports import RunLine, RunOverview, RunStatus
+from grammar.messages.reports import Failure, RunLine, RunOverview, RunReport, RunStatus, TaskReport
+from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import overview_with_status, run_status
 from runtime.runs.execution_status import name_of
 
@@ -34,8 +37,11 @@ def remembered(is_served: IsServed) -> IsServed:
 
 
 async def overview(run: WorkflowExecution) -> RunOverview:
-    """Return the overview that the run keeps in its memo."""
-    return RunOverview.model_validate(await run.memo_value(OVERVIEW_MEMO, {}))
+    """Return the overview that the run keeps in its memo; an empty one for a run of another version."""
+    try:
+        return RunOverview.model_validate(await run.memo_value(OVERVIEW_MEMO, {}))
+    except ValidationError:
+        return RunOverview()
 
 
 async def status(run: WorkflowExecution, is_served: IsServed | None = None) -> RunStatus:
@@ -53,7 +59,21 @@ async def is_held(client: Client, run_id: str) -> bool:
 
 
 async def line(client: Client, run: WorkflowExecution, is_served: IsServed | None = None) -> RunLine:
-    """Return the run's line in a list of runs. `is_served`: as `status` has it."""
+    """Return the run's line in a list of runs. `is_served`: as `status` has it.
+
+    Of one that is encrypted with a key that is missing here, it tells that, and what the server knows.
+    """
+    try:
+        return await _read_line(client, run, is_served)
+    except MissingKey as error:
+        found = run_status(name_of(run.status), "")
+        standing = RunOverview(state=found, waits=[str(error)])
+        return RunLine(
+            id=run.id, flow="", status=found, standing=standing, started=run.start_time, ended=run.close_time
+        )
+
+
+async def _read_line(client: Client, run: WorkflowExecution, is_served: IsServed | None) -> RunLine:
     found = await status(run, is_served)
     return RunLine(
         id=run.id,
@@ -65,6 +85,14 @@ async def line(client: Client, run: WorkflowExecution, is_served: IsServed | Non
         ended=run.close_time,
         dry_run=bool(await run.memo_value("dry_run", False)),
     )
+
+
+def refused(bundle: Bundle, why: str) -> RunReport:
+    """Return the report of a run that its worker has refused: it did nothing, and so has none of its own."""
+    task = bundle.tasks[0].name or ""
+    failure = Failure(task=task, type=NotSigned.__name__, message=why)
+    tasks = [TaskReport(name=task, status="failed", failures=[failure])]
+    return RunReport(name=bundle.name, bundle=bundle.hash, status="failed", tasks=tasks, failure=failure)
 
 
 def _is_young(run: WorkflowExecution) -> bool:

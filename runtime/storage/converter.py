@@ -5,8 +5,14 @@ import os
 from pathlib import Path
 
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, ExternalStorage, StorageDriver
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    ExternalStorage,
+    StorageDriver,
+)
 
+from runtime.encryption.configured import Encryption
 from runtime.storage.payloads import FileStorageDriver
 
 
@@ -19,12 +25,18 @@ def shared_folder() -> Path | None:
     return Path(shared).expanduser().absolute() if shared else None
 
 
-def data_converter(payloads: Path | StorageDriver | None) -> DataConverter:
+def data_converter(payloads: Path | StorageDriver | None, encryption: Encryption | None = None) -> DataConverter:
     """Return the data converter of all clients.
 
     `payloads`: the folder, or the driver, that keeps payloads of 256 KiB and more; None: they stay in the history.
+    `encryption` None: nothing is encrypted, and what is cannot be read.
     """
+    encryption = encryption or Encryption()
+    converter = dataclasses.replace(pydantic_data_converter, payload_codec=encryption.codec)
+    if encryption.is_on:  # messages and tracebacks of failures, too
+        encoding = DefaultFailureConverterWithEncodedAttributes
+        converter = dataclasses.replace(converter, failure_converter_class=encoding)
     if payloads is None:
-        return pydantic_data_converter
+        return converter
     driver = FileStorageDriver(payloads) if isinstance(payloads, Path) else payloads
-    return dataclasses.replace(pydantic_data_converter, external_storage=ExternalStorage(drivers=[driver]))
+    return dataclasses.replace(converter, external_storage=ExternalStorage(drivers=[driver]))

@@ -7,18 +7,17 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
-from grammar.documents.values import stored_value
 from grammar.errors import StorageFailed
-from grammar.messages.reports import RunReport
+from runtime.encryption.codec import stored_as
+from runtime.encryption.sealing import first_piece
 from runtime.storage.payloads import is_kept
 
 LEFT_BEHIND = 24 * 3600.0
 
 
 class FileDocuments:
-    """Keep each document in `directory`/ab/abcd...: SHA-256 of its bytes, written once, never changed."""
+    """Keep each document in `directory`/ab/abcd...: SHA-256 of its bytes. Only `reencrypt` writes it anew."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -34,9 +33,9 @@ class FileDocuments:
         return await asyncio.to_thread(self._checked, key)
 
     def tidy(self) -> None:
-        """Remove what was never finished: its process died, more than LEFT_BEHIND seconds ago."""
+        """Remove what was never finished: its process died, more than LEFT_BEHIND seconds ago. Others' files stay."""
         for entry in self.folder.glob("*"):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone, or another user's on a shared disk
                 if time.time() - entry.stat().st_mtime > LEFT_BEHIND:
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
@@ -56,7 +55,7 @@ class FileDocuments:
         file = self._path(key)
         if not file.exists():
             raise StorageFailed(f"the document {file} is missing: it was deleted, or is on another machine")
-        if digest(file) != key:
+        if not is_whole(file, key):
             raise StorageFailed(f"the document {file} is damaged: it does not have the hash that it is named by")
         return file
 
@@ -70,18 +69,9 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-class DocumentStore(Protocol):
-    """Documents, wherever they are kept."""
-
-    async def path(self, key: str) -> Path:
-        """Return a file on this machine with the document in it. Raises StorageFailed."""
-
-
-async def filled(report: RunReport, documents: DocumentStore | None) -> RunReport:
-    """Return the report with all outputs in it. Raises StorageFailed where one is missing, damaged or out of reach."""
-    if not report.stored:
-        return report
-    if documents is None:
-        raise StorageFailed("some outputs are in payload storage, and this process is told of none")
-    outputs = {name: stored_value(await documents.path(ref.key), ref.form) for name, ref in report.stored.items()}
-    return report.model_copy(update={"outputs": report.outputs | outputs, "stored": {}})
+def is_whole(file: Path, key: str) -> bool:
+    """Return whether the file is the document of that key, as it was stored, or as it was encrypted anew since."""
+    if digest(file) == key:
+        return True
+    piece = first_piece(file)
+    return piece is not None and stored_as(piece) == key

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from grammar.errors import StorageFailed
-from runtime.storage.document_files import digest
+from runtime.storage.document_files import digest, is_whole
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
     from runtime.storage.s3 import Bucket
@@ -44,7 +44,7 @@ class DocumentObjects:
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
             unfinished = Path(folder) / key
             await self._bucket.download(f"documents/{_object_name(key)}", unfinished)
-            if await asyncio.to_thread(digest, unfinished) != key:
+            if not await asyncio.to_thread(is_whole, unfinished, key):
                 raise StorageFailed(f"the document {key} is damaged: it does not have the hash it is named by")
             unfinished.replace(kept)
 

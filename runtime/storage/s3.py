@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypedDict
@@ -16,9 +16,12 @@ import aiohttp
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from botocore.exceptions import BotoCoreError, ClientError
+from temporalio.api.common.v1 import Payload
 from temporalio.contrib.aws.s3driver import S3StorageDriver, S3StorageDriverClient
+from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext
 
 from grammar.errors import NoStorage, StorageFailed
+from runtime.storage.payloads import stored_payload
 from runtime.storage.s3_url import VARIABLE, BucketUrl
 
 if TYPE_CHECKING:
@@ -56,7 +59,7 @@ class Bucket:
 
     def payloads(self) -> S3StorageDriver:
         """Return the driver for the data converter."""
-        return S3StorageDriver(_Payloads(self), self._url.bucket, max_payload_size=LARGEST)
+        return PayloadObjects(self, self._url.bucket)
 
     def __str__(self) -> str:
         return str(self._url)
@@ -130,6 +133,30 @@ class Bucket:
 class _At(TypedDict):
     Bucket: str
     Key: str
+
+
+class PayloadObjects(S3StorageDriver):
+    """Keep payloads as Temporal's own driver does, and also read those that were encrypted anew since."""
+
+    def __init__(self, bucket: Bucket, name: str) -> None:
+        super().__init__(_Payloads(bucket), name, max_payload_size=LARGEST)
+        self._objects = bucket
+
+    async def retrieve(
+        self, context: StorageDriverRetrieveContext, claims: Sequence[StorageDriverClaim]
+    ) -> list[Payload]:
+        """Return one payload per claim, in order. Raises RuntimeError, and ValueError for one that is damaged."""
+        return list(await asyncio.gather(*(self._retrieve(context, claim) for claim in claims)))
+
+    async def _retrieve(self, context: StorageDriverRetrieveContext, claim: StorageDriverClaim) -> Payload:
+        try:
+            (payload,) = await super().retrieve(context, [claim])
+        except ValueError:  # it has another hash
+            content = await self._objects.read(claim.claim_data["key"])
+            if (found := stored_payload(content, claim.claim_data["hash_value"])) is None:
+                raise
+            return found
+        return payload
 
 
 class _Payloads(S3StorageDriverClient):

@@ -2,26 +2,31 @@
 
 import mmap
 import re
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 YOUNG = 24 * 3600.0
 """Seconds for which nothing is taken for left over: it may be just being written, and not be told of yet."""
 
-_HASH = re.compile(r"[0-9a-f]{64}")
-_HASHED = "[0-9a-f][0-9a-f]/*"
 _ASIDE = ".removing"
+# Whatever has another name is not ours, and none of our business: the folder may be shared.
+_HASHED = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{62}(?:\.removing)?")
+_UNFINISHED = re.compile(r"[0-9a-f]{2}/tmp[a-z0-9_]+")  # as `tempfile` names them
+_JOURNAL = re.compile(r"[0-9a-f]{32}/[^/]+\.jsonl")
 # The keys of payloads and documents, and what marks a run (TemplateContext.key), wherever they stand.
 _WORDS = re.compile(rb"(?<![0-9a-f])(?:[0-9a-f]{64}|[0-9a-f]{12})(?![0-9a-f])")
+
+Kind = Literal["payload", "document", "journal", "unfinished"]
 
 
 class StoredFile(NamedTuple):
     """One file of payload storage."""
 
-    kind: Literal["payload", "document", "journal", "unfinished"]
+    kind: Kind
     """What it holds; `unfinished`: what a process was writing when it died."""
     key: str
     """Its hash; of a journal, the folder of its run's journals."""
@@ -42,9 +47,8 @@ def list_files(folder: Path) -> list[StoredFile]:
     """Return all files of payload storage in the folder; none where there is no such folder."""
     found = [*_hashed("payload", folder), *_hashed("document", folder / "documents")]
     for path in (folder / "journals").glob("*/*.jsonl"):
-        with suppress(FileNotFoundError):
-            status = path.stat()
-            found.append(StoredFile("journal", path.parent.name, path, status.st_size, status.st_mtime))
+        if _JOURNAL.fullmatch(_name(path)):
+            found += _file("journal", path.parent.name, path)
     return found
 
 
@@ -56,9 +60,18 @@ def words_in(data: bytes | mmap.mmap) -> set[str]:
 def words_in_file(path: Path) -> set[str]:
     """Return the same of a file, however large; nothing where it is gone. Raises OSError where it cannot be read."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        with path.open("rb") as file:
+            return words_in_open(file)
+    except FileNotFoundError:
+        return set()
+
+
+def words_in_open(file: IO[bytes]) -> set[str]:
+    """Return the same of an open file, however large."""
+    try:
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return words_in(content)
-    except (FileNotFoundError, ValueError):  # ValueError: it is empty
+    except ValueError:  # it is empty
         return set()
 
 
@@ -89,14 +102,29 @@ def remove_journal(file: StoredFile) -> int:
 
 
 def _hashed(kind: Literal["payload", "document"], folder: Path) -> Iterator[StoredFile]:
-    for path in sorted(folder.glob(_HASHED)):
-        with suppress(FileNotFoundError):
+    for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
+        if _HASHED.fullmatch(_name(path)):
             kept = _put_back(path) if path.name.endswith(_ASIDE) else path
-            status = kept.stat()
-            is_whole = _HASH.fullmatch(kept.name)
-            yield StoredFile(kind if is_whole else "unfinished", kept.name, kept, status.st_size, status.st_mtime)
+            yield from _file(kind, kept.name, kept)
+        elif _UNFINISHED.fullmatch(_name(path)):
+            yield from _file("unfinished", path.name, path)
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _file(kind: Kind, key: str, path: Path) -> Iterator[StoredFile]:
+    """Yield the file; nothing where it is gone, or is none."""
+    with suppress(FileNotFoundError):
+        status = path.lstat()
+        if stat.S_ISREG(status.st_mode):
+            yield StoredFile(kind, key, path, status.st_size, status.st_mtime)
 
 
 def _put_back(aside: Path) -> Path:
     """Undo a removal whose process died in the middle of it."""
-    return aside.replace(aside.with_name(aside.name.removesuffix(_ASIDE)))
+    kept = aside.with_name(aside.name.removesuffix(_ASIDE))
+    with suppress(FileNotFoundError):
+        aside.replace(kept)
+    return kept

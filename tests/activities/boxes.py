@@ -31,6 +31,11 @@ def box(*args: str, name: str = NAME, session: float = 10, confirm: tuple[str, .
     return {name: toolbox}
 
 
+def shared_box(*args: str, **fields: Any) -> Any:
+    """Return a toolbox whose server all tests of a file share: for what is not about servers."""
+    return box(*args, lifetime="worker", **fields)
+
+
 def http_box(kind: str, url: str, **fields: Any) -> Any:
     """Return a toolbox whose server runs already."""
     return box(**{"kind": kind, "url": url, "command": None, "args": (), **fields})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from temporalio.testing import ActivityEnvironment
 
 from activities.agent import AgentActivity
@@ -62,13 +63,36 @@ class Bench:
         return await self.env.run(agents_activity.run_agent, request)
 
 
-@pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    renderer, models, pool = Renderer(), ModelClients(LocalModel()), ServerPool()
-    yield Bench(renderer, models, pool, ActivityEnvironment())
-    await pool.close()
-    await models.close()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file run in one event loop, as they share a renderer, whose child belongs to a loop."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def renderer() -> AsyncIterator[Renderer]:
+    """One for all tests of a file: the start of its child takes longer than most of them."""
+    renderer = Renderer()
+    yield renderer
     await renderer.close()
+
+
+async def new_pool() -> AsyncIterator[ServerPool]:
+    """Servers, which end with the pool."""
+    pool = ServerPool()
+    yield pool
+    await pool.close()
+
+
+pool = pytest_asyncio.fixture(new_pool, scope="module", loop_scope="module", name="pool")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bench(renderer: Renderer, pool: ServerPool) -> AsyncIterator[Bench]:
+    models = ModelClients(LocalModel())
+    yield Bench(renderer, models, pool, ActivityEnvironment())
+    await models.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from grammar.documents.models import Personality
 from grammar.messages.activity_requests import AgentSpec, ModelSpec
-from tests.activities.boxes import box, calls, failure
+from tests.activities.boxes import box, calls, failure, shared_box
 from tests.activities.conftest import SERVER, Bench
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
@@ -29,7 +29,7 @@ async def test_no_tool_result_no_value(bench: Bench, endpoint: ScriptedEndpoint)
 
 async def test_tool_results_in_the_order_of_the_calls(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="slow", arguments={"seconds": 0.2}), Call(name="lookup", arguments={"key": "b"}))
-    result = await bench.agent(toolboxes=box())
+    result = await bench.agent(toolboxes=shared_box())
     assert [tool_result.tool_name for tool_result in result.tool_results] == ["slow", "lookup"]
     assert result.value == {"key": "b", "items": [1, 2]}
     assert [entry.kind for entry in result.said] == ["tool_call", "tool_call", "tool_output", "tool_output", "message"]
@@ -39,19 +39,19 @@ async def test_tool_results_in_the_order_of_the_calls(bench: Bench, endpoint: Sc
 
 async def test_tool_error_is_an_ordinary_result(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="fail", arguments={"message": "as told"}))
-    result = await bench.agent(toolboxes=box())
+    result = await bench.agent(toolboxes=shared_box())
     assert "as told" in str(result.value)
     assert "as told" in endpoint.requests[1].tool_result
 
 
 async def test_blocked_tools_are_not_offered(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    await bench.agent(toolboxes=box(), blocked_tools=["die", "fail"])
+    await bench.agent(toolboxes=shared_box(), blocked_tools=["die", "fail"])
     assert sorted(endpoint.requests[0].tools) == ["count", "environ", "lookup", "slow"]
 
 
 async def test_exclude_from_context_asks_the_model_once(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="lookup", arguments={"key": "a"}))
-    result = await bench.agent(toolboxes=box(), exclude_from_context=True)
+    result = await bench.agent(toolboxes=shared_box(), exclude_from_context=True)
     assert (result.value, len(endpoint.requests)) == ({"key": "a", "items": [1, 2]}, 1)
 
 
@@ -68,13 +68,13 @@ async def test_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
 
 async def test_turn_limit(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [Reply(tool_calls=[Call(name="lookup", arguments={"key": "a"})])]
-    error = await failure(bench, toolboxes=box(), max_turns=2)
+    error = await failure(bench, toolboxes=shared_box(), max_turns=2)
     assert (error.type, error.non_retryable, len(endpoint.requests)) == ("TurnLimit", True, 2)
 
 
 async def test_unknown_tool(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="nothing_of_that_name"))
-    error = await failure(bench, toolboxes=box())
+    error = await failure(bench, toolboxes=shared_box())
     assert (error.type, error.non_retryable) == ("UnknownTool", True)
 
 
@@ -113,7 +113,7 @@ async def test_a_rate_limit_ends_the_leg(
     leg = (await bench.agent()).leg
     assert leg
     assert (leg.reason, leg.delay, leg.turns) == ("rate_limited", seconds, 0)
-    assert leg.message == "429 slow down, ⟦key 0⟧"
+    assert leg.message == "429 slow down, ⟦env:AI_API_TOKEN⟧"
 
 
 async def test_secrets(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,13 +127,19 @@ async def test_secrets(bench: Bench, endpoint: ScriptedEndpoint, monkeypatch: py
     assert "hunter2-long" not in result.model_dump_json()
     endpoint.rules = [Reply(status=401, message="wrong key the-key-of-the-tests for hunter2-long")]
     error = await failure(bench, secrets=["SECRET"])
-    assert error.message == "401 wrong key ⟦key 0⟧ for ⟦env:SECRET:k1⟧"
+    assert error.message == "401 wrong key ⟦env:AI_API_TOKEN⟧ for ⟦env:SECRET⟧"
 
 
 async def test_server_sees_no_key_and_is_ended(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="environ", arguments={"name": "AI_API_TOKEN"}))
+    before = servers()
     assert (await bench.agent(toolboxes=box())).value == "(not set)"
-    assert not [child for child in psutil.Process().children(True) if str(SERVER) in child.cmdline()]
+    assert servers() == before
+
+
+def servers() -> set[int]:
+    """The process ids of those that run; some are shared by several tests."""
+    return {child.pid for child in psutil.Process().children(True) if str(SERVER) in child.cmdline()}
 
 
 async def test_missing_variable_of_a_toolbox_is_dropped_with_a_warning(
@@ -193,5 +199,5 @@ async def test_server_that_dies_in_a_call(bench: Bench, endpoint: ScriptedEndpoi
 
 async def test_arguments_that_do_not_fit_go_back_to_the_model(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="lookup", arguments={"wrong": 1}))
-    await bench.agent(toolboxes=box())
+    await bench.agent(toolboxes=shared_box())
     assert "key" in endpoint.requests[1].tool_result

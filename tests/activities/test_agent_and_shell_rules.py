@@ -19,7 +19,7 @@ from grammar.errors import BadRequest, ModelAccess, UserError
 from grammar.messages.activity_requests import AgentSpec, ModelSpec, TemplateContext
 from grammar.model_access import rate_limit
 from grammar.model_access.endpoint import choose
-from tests.activities.boxes import box, calls, failure, one_by_one
+from tests.activities.boxes import box, calls, failure, one_by_one, shared_box
 from tests.activities.conftest import KEY, Bench
 from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 
@@ -107,7 +107,7 @@ async def test_system_prompt(bench: Bench, endpoint: ScriptedEndpoint, number: i
         AgentSpec(name=f"a{n}", personality=Personality(personality=f"I am {n} {{{{ x }}}}.", task=f"Task {n}."))
         for n in range(number)
     ]
-    toolboxes = {**box(name="a.one"), **box(name="b.two")}
+    toolboxes = {**shared_box(name="a.one"), **shared_box(name="b.two")}
     hints = {"a.one": "Hint one.", "b.two": "Hint two."}
     toolboxes = {name: toolbox.model_copy(update={"server_prompt": hints[name]}) for name, toolbox in toolboxes.items()}
     await bench.agent(agents=agents, toolboxes=toolboxes)
@@ -144,14 +144,14 @@ async def test_the_embedded_model_answers_where_nothing_is_configured(
 
 async def test_the_last_tool_result_counts_and_all_are_kept(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = one_by_one(LOOKUP, Call(name="slow", arguments={"seconds": 0}))
-    result = await bench.agent(toolboxes=box())
+    result = await bench.agent(toolboxes=shared_box())
     assert [tool_result.tool_name for tool_result in result.tool_results] == ["lookup", "slow"]
     assert (result.value, result.tool_results[0].structured) == ("done", {"key": "a", "items": [1, 2]})
 
 
 async def test_the_response_counts_even_where_tools_were_called(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(LOOKUP, then='{"from": "text"}')
-    assert (await bench.agent(toolboxes=box(), capture="response")).value == {"from": "text"}
+    assert (await bench.agent(toolboxes=shared_box(), capture="response")).value == {"from": "text"}
 
 
 def test_several_text_parts_are_joined_by_newlines() -> None:
@@ -160,14 +160,14 @@ def test_several_text_parts_are_joined_by_newlines() -> None:
 
 async def test_a_fault_of_a_call_does_not_end_the_run(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = one_by_one(Call(name="fail", arguments={"message": "as told"}), LOOKUP)
-    result = await bench.agent(toolboxes=box())
+    result = await bench.agent(toolboxes=shared_box())
     assert "as told" in result.tool_results[0].text
     assert result.value == {"key": "a", "items": [1, 2]}
 
 
 async def test_exclude_from_context_captures_all_of_the_round(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(LOOKUP, Call(name="slow", arguments={"seconds": 0}))
-    result = await bench.agent(toolboxes=box(), exclude_from_context=True)
+    result = await bench.agent(toolboxes=shared_box(), exclude_from_context=True)
     assert [tool_result.tool_name for tool_result in result.tool_results] == ["lookup", "slow"]
     assert len(endpoint.requests) == 1
 
@@ -196,7 +196,7 @@ async def test_a_stdio_server_does_not_see_the_workers_environment(
 ) -> None:
     monkeypatch.setenv("UNNAMED", "a value")
     endpoint.rules = calls(*(Call(name="environ", arguments={"name": name}) for name in ("UNNAMED", "OF_TASK", "HOME")))
-    result = await bench.agent(toolboxes=box(), env={"OF_TASK": "x"})
+    result = await bench.agent(toolboxes=shared_box(), env={"OF_TASK": "x"})
     assert [tool_result.text for tool_result in result.tool_results] == ["(not set)", "(not set)", os.environ["HOME"]]
 
 

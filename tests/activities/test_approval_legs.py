@@ -9,14 +9,14 @@ from grammar.documents.models import Personality
 from grammar.messages.activity_requests import AgentSpec
 from grammar.messages.activity_results import BranchResult, Leg
 from grammar.messages.reports import ApprovalDecision
-from tests.activities.boxes import box, calls
+from tests.activities.boxes import calls, shared_box
 from tests.activities.conftest import Bench
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
 
 def guarded(*tools: str, **fields: Any) -> Any:
     """Return a toolbox with tools that need a person's approval."""
-    return box(confirm=tools, **fields)
+    return shared_box(confirm=tools, **fields)
 
 
 def recorded(result: BranchResult) -> Leg:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from grammar.errors import StorageFailed
 from runtime.storage.document_objects import DocumentObjects
@@ -18,7 +19,7 @@ from tests.support.s3_server import S3
 MB = 2**20
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def bucket(s3: S3) -> AsyncIterator[Bucket]:
     async with opened(BucketUrl(s3.bucket, "p/")) as bucket:
         yield bucket

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.gather import GatherActivity
 from activities.prepare import PrepareActivity
+from activities.process.render import Renderer
 from grammar.documents.models import Task
 from grammar.documents.values import StoredDocument, ToolResult, Value, stored_result, stored_value
 from grammar.messages.activity_requests import (
@@ -21,6 +22,7 @@ from grammar.messages.activity_requests import (
 )
 from grammar.messages.activity_results import Page
 from runtime.storage.document_files import FileDocuments
+from runtime.storage.stored_documents import StoredDocuments
 from tests.activities.boxes import box, calls, disk_of
 from tests.activities.conftest import KEY, Bench
 from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
@@ -31,7 +33,7 @@ PRINT_LIST = """python3 -c 'import json; print(json.dumps([{"n": n, "code": "x" 
 @pytest.fixture
 def documents(bench: Bench, tmp_path: Path) -> FileDocuments:
     documents = FileDocuments(tmp_path / "documents")
-    bench.documents = documents
+    bench.documents = StoredDocuments(documents)
     return documents
 
 
@@ -162,7 +164,9 @@ async def test_a_fault_of_a_later_page_shows_before_any_work(bench: Bench, docum
 
 
 async def gathered(documents: FileDocuments, **fields: Any) -> Value:
-    return await ActivityEnvironment().run(GatherActivity(documents).gather, GatherRequest(meaning=2, **fields))
+    return await ActivityEnvironment().run(
+        GatherActivity(StoredDocuments(documents)).gather, GatherRequest(meaning=2, **fields)
+    )
 
 
 async def test_the_list_of_a_fan_out(bench: Bench, documents: FileDocuments) -> None:
@@ -221,6 +225,8 @@ async def test_a_full_disk_while_a_result_is_stored(
 
 async def test_a_full_disk_while_prompts_are_rendered(bench: Bench, documents: FileDocuments) -> None:
     task = Task(run="true", repeat_prompt=True, over="range(20000) | list")
+    bench.renderer = Renderer()  # its child has the limits of the process that starts it
     with disk_of(1000), pytest.raises(ApplicationError) as caught:
         await prepared(bench, task)
     assert caught.value.type == "StorageFailed"
+    await bench.renderer.close()

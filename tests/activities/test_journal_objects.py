@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from mcp.types import CallToolResult, TextContent
 from temporalio.exceptions import ApplicationError
 
@@ -23,7 +24,7 @@ from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 MB = 2**20
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def bucket(s3: S3) -> AsyncIterator[Bucket]:
     async with opened(BucketUrl(s3.bucket, "p/")) as bucket:
         yield bucket
@@ -61,6 +62,15 @@ async def test_a_line_comes_after_all_that_were_there(bucket: Bucket) -> None:
         await ahead.append("k", line)
     await behind.append("k", "5")
     assert await ahead.read("k") == list("12345")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "0000001", "٠٠٠٠٠٠٠٠", "9/00000009", "zzz", "00000009.bak", ""])
+async def test_what_somebody_else_put_there_is_no_line(bucket: Bucket, s3: S3, name: str) -> None:
+    s3.put(f"p/journals/k/{name}", b"theirs")
+    await JournalObjects(bucket).append("k", "1")
+    await JournalObjects(bucket).append("k", "2")
+    assert await JournalObjects(bucket).read("k") == ["1", "2"]
+    assert sorted(s3.objects()) == sorted(f"p/journals/k/{each}" for each in ("00000000", "00000001", name))
 
 
 async def call(journal: Journal, text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from tests.activities.boxes import box, calls, failure
+from tests.activities.boxes import calls, failure, shared_box
 from tests.activities.conftest import Bench
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
@@ -40,7 +40,7 @@ async def test_the_schema_constrains_generation(bench: Bench, endpoint: Scripted
 async def test_what_cannot_be_constrained(bench: Bench, endpoint: ScriptedEndpoint, fields: dict[str, Any]) -> None:
     endpoint.rules = calls(Call(name="lookup", arguments={"key": "a"}), then="[]")
     schema = {"outputs": True} if fields.get("capture") == "tool_result" else {}
-    await bench.agent(**{"capture": "response", "toolboxes": box(), **fields, **schema})
+    await bench.agent(**{"capture": "response", "toolboxes": shared_box(), **fields, **schema})
     assert "response_format" not in endpoint.requests[0].body
 
 
@@ -85,7 +85,7 @@ async def test_a_tool_result_is_repaired_by_another_call(bench: Bench, endpoint:
         Reply(text="done"),
     ]
     schema = {"properties": {"key": {"const": "good"}}}
-    result = await bench.agent(toolboxes=box(), outputs=schema)
+    result = await bench.agent(toolboxes=shared_box(), outputs=schema)
     assert result.value == {"key": "good", "items": [1, 2]}
     assert [tool_result.structured["key"] for tool_result in result.tool_results] == ["bad", "good"]  # type: ignore[index, call-overload]
     assert "Call the tool again" in endpoint.requests[2].prompt
@@ -102,7 +102,7 @@ async def test_nothing_produced_is_an_error(bench: Bench, endpoint: ScriptedEndp
 
 async def test_exclude_from_context_stays_with_one_request(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="lookup", arguments={"key": "a"}))
-    error = await failure(bench, toolboxes=box(), exclude_from_context=True, outputs={"type": "string"})
+    error = await failure(bench, toolboxes=shared_box(), exclude_from_context=True, outputs={"type": "string"})
     assert (error.type, len(endpoint.requests)) == ("OutputsInvalid", 1)
 
 
@@ -112,7 +112,7 @@ async def test_repairs_count_as_turns(bench: Bench, endpoint: ScriptedEndpoint) 
         Reply(tool_calls=[Call(name="lookup", arguments={"key": "a"})]),
     ]
     error = await failure(
-        bench, toolboxes=box(), capture="response", outputs={"type": "integer"}, max_turns=3, outputs_retries=9
+        bench, toolboxes=shared_box(), capture="response", outputs={"type": "integer"}, max_turns=3, outputs_retries=9
     )
     assert (error.type, len(endpoint.requests)) == ("TurnLimit", 3)
 
@@ -127,8 +127,8 @@ async def test_shell(bench: Bench, out: str, fits: bool) -> None:
     assert (caught.value.type, caught.value.non_retryable) == ("OutputsInvalid", True)
 
 
-async def test_a_pattern_that_searches_for_ever(bench: Bench) -> None:
-    bench.renderer._timeout = 1.0
+async def test_a_pattern_that_searches_for_ever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.renderer, "_timeout", 1.0)
     with pytest.raises(ApplicationError) as caught:
         await bench.shell(f"echo '\"{'a' * 40}!\"'", outputs={"type": "string", "pattern": "^(a+)+$"})
     assert (caught.value.type, "takes too long" in caught.value.message) == ("OutputsInvalid", True)

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from temporalio.exceptions import ApplicationError
 
 from activities.toolboxes.pool import ServerPool
 from grammar.messages.activity_results import BranchResult
 from tests.activities.boxes import box, calls, failure, free_port, http_box, http_server, own_http_box, started
-from tests.activities.conftest import Bench
+from tests.activities.conftest import Bench, new_pool
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until_async
 
 PID = Call(name="pid")
+
+pool = pytest_asyncio.fixture(new_pool, loop_scope="module", name="pool")  # each test has its own
 
 
 @pytest.fixture

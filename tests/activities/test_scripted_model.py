@@ -74,6 +74,19 @@ async def test_rules_answer_turn_by_turn_with_a_real_tool(bench: Bench) -> None:
     assert result.value == "found"
 
 
+@pytest.mark.parametrize("name", ["notes.weigh", "notes_weigh", "box_notes_weigh"])
+async def test_a_rule_calls_a_tool_by_any_of_its_names(bench: Bench, name: str) -> None:
+    call = {"when": {"turn": 1}, "tool_calls": [{"name": name}]}
+    result = await bench.agent(toolboxes=box("--more"), rehearsal=branch_script(call, {"text": "done"}))
+    assert [given.tool_name for given in result.tool_results] == ["notes.weigh"]
+
+
+async def test_a_name_that_several_toolboxes_have(bench: Bench) -> None:
+    toolboxes = {**box(name="a.one"), **box(name="b.two")}
+    with pytest.raises(ApplicationError, match="several toolboxes have lookup; write one of one_lookup, two_lookup"):
+        await bench.agent(toolboxes=toolboxes, rehearsal=branch_script({"tool_calls": [{"name": "lookup"}]}))
+
+
 async def test_a_rule_gives_a_tools_result_without_the_tool(bench: Bench) -> None:
     result = await bench.agent(rehearsal=branch_script({"result": [False, {"a": 1}]}))
     assert (result.value, [entry.kind for entry in result.said][-1]) == ([False, {"a": 1}], "message")

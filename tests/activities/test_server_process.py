@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from activities.toolboxes.server_process import MAX_LOG, ServerLog
 from tests.activities.boxes import calls, failure, free_port, http_server, listening, own_http_box, started
 from tests.activities.conftest import SERVER, Bench
 from tests.support.scripted_endpoint import Call, ScriptedEndpoint
@@ -84,13 +83,3 @@ async def test_a_server_of_its_own_that_dies_in_a_call(bench: Bench, endpoint: S
     error = await failure(bench, toolboxes=own_http_box(free_port()))
     assert error.message.startswith("toolbox tests.box was lost: ")
     assert "dying as told" in error.message
-
-
-def test_a_log_keeps_its_newest_part() -> None:
-    log = ServerLog()
-    log.file.write(b"x" * (MAX_LOG + 1) + b"the end")
-    log.trim()
-    log.file.write(b"and on")
-    assert log.tail().endswith("the end\nand on")
-    assert log.file.seek(0, 2) < 2_000
-    log.close()

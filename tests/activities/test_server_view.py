@@ -5,7 +5,7 @@ import pytest
 from grammar.documents.models import Personality
 from grammar.messages.activity_requests import AgentSpec
 from grammar.messages.reports import ApprovalDecision
-from tests.activities.boxes import box, calls, one_by_one
+from tests.activities.boxes import calls, one_by_one, shared_box
 from tests.activities.conftest import Bench
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
@@ -14,7 +14,7 @@ PID = Call(name="pid")
 
 async def test_tools_of_the_same_name(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="one_lookup", arguments={"key": "a"}), PID)
-    toolboxes = {**box("--more", name="a.one"), **box(name="b.two")}
+    toolboxes = {**shared_box("--more", name="a.one"), **shared_box(name="b.two")}
     result = await bench.agent(toolboxes=toolboxes, blocked_tools=["die", "fail"])
     tools = endpoint.requests[0].tools
     assert {"one_lookup", "two_lookup", "pid", "remember"} < set(tools)
@@ -26,7 +26,7 @@ async def test_tools_of_the_same_name(bench: Bench, endpoint: ScriptedEndpoint) 
 async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoint, approved: bool) -> None:
     made = Call(name="one_count", arguments={"path": "/dev/null", "text": "x"})
     endpoint.rules = calls(made)
-    toolboxes = {**box(name="a.one", confirm=("count",)), **box(name="b.two")}
+    toolboxes = {**shared_box(name="a.one", confirm=("count",)), **shared_box(name="b.two")}
     first = await bench.agent(toolboxes=toolboxes)
     assert first.leg
     (call,) = first.leg.calls
@@ -36,10 +36,19 @@ async def test_confirm_waits_for_a_person(bench: Bench, endpoint: ScriptedEndpoi
     assert (result.tool_results[0].text == "counted") is approved
 
 
+async def test_the_names_that_the_model_sees_can_be_written_too(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = calls(Call(name="notes_paint"))
+    toolboxes = shared_box("--more", confirm=("notes_paint",))
+    result = await bench.agent(toolboxes=toolboxes, blocked_tools=["notes_hide", "box_die"])
+    assert not {"notes_hide", "die"} & set(endpoint.requests[0].tools)
+    assert result.leg
+    assert [call.tool for call in result.leg.calls] == ["notes/paint"]
+
+
 @pytest.mark.parametrize("approved", [True, False])
 async def test_names_that_model_apis_refuse(bench: Bench, endpoint: ScriptedEndpoint, approved: bool) -> None:
     endpoint.rules = one_by_one(Call(name="notes_weigh"), Call(name="notes_paint"))
-    toolboxes = box("--more", confirm=("notes/paint",))
+    toolboxes = shared_box("--more", confirm=("notes/paint",))
     first = await bench.agent(toolboxes=toolboxes, blocked_tools=["notes.hide"])
     assert {"notes_weigh", "notes_paint"} < set(endpoint.requests[0].tools)
     assert "notes_hide" not in endpoint.requests[0].tools
@@ -55,7 +64,7 @@ async def test_names_that_model_apis_refuse(bench: Bench, endpoint: ScriptedEndp
 async def test_a_tool_that_has_the_name_of_a_handoff(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = [Reply(when=Match(system="I am a/x"), tool_calls=[Call(name="transfer_to_b_x")]), Reply(text="b")]
     agents = [AgentSpec(name=n, personality=Personality(personality=f"I am {n}")) for n in ("a/x", "b/x", "审查")]
-    result = await bench.agent(agents=agents, toolboxes=box("--more"), capture="response")
+    result = await bench.agent(agents=agents, toolboxes=shared_box("--more"), capture="response")
     tools = endpoint.requests[0].tools
     assert {"transfer_to_b_x", "transfer_to_b_x_2", "transfer_to___"} < set(tools)
     assert len(tools) == len(set(tools))
@@ -65,10 +74,10 @@ async def test_a_tool_that_has_the_name_of_a_handoff(bench: Bench, endpoint: Scr
 
 async def test_headless_asks_nobody(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="count", arguments={"path": "/dev/null", "text": "x"}))
-    assert (await bench.agent(toolboxes=box(confirm=("count",)), headless=True)).leg is None
+    assert (await bench.agent(toolboxes=shared_box(confirm=("count",)), headless=True)).leg is None
 
 
 async def test_an_error_of_the_server_itself_goes_to_the_model(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = one_by_one(Call(name="refuse"), PID)
-    result = await bench.agent(toolboxes=box("--more"))
+    result = await bench.agent(toolboxes=shared_box("--more"))
     assert len(result.tool_results) == 2

@@ -2,10 +2,11 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.toolboxes.tool_names import handoff_names, offered_names, told_names
+from activities.toolboxes.tool_names import handoff_names, is_named, offered_names, told_names
 from grammar.documents.references import distinct_names
 
 
@@ -34,6 +35,12 @@ def test_names_that_were_given_stay() -> None:
     later = offered_names({"a": ["p!q", "p.q"], "b": ["p_q", "x"]}, (), first)
     assert later["a"] == {"x": "x", "p_q": "p.q", "p_q_2": "p!q"}
     assert later["b"] == {"y": "y", "p_q_3": "p_q", "b_x": "x"}
+
+
+@pytest.mark.parametrize("name", ["notes.weigh", "notes_weigh", "box_notes_weigh"])
+def test_what_people_may_call_a_tool(name: str) -> None:
+    assert is_named("notes.weigh", "a.box", ["other", name])
+    assert not is_named("notes.weigh", "a.box", [f"{name}_2", "weigh", "a.box"])
 
 
 def test_results_have_the_prefix_of_a_name_that_two_have() -> None:

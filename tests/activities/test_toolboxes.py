@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from activities.toolboxes.pool import ServerPool
 from grammar.messages.activity_requests import TemplateContext
@@ -23,12 +24,14 @@ from tests.activities.boxes import (
     own_http_box,
     started,
 )
-from tests.activities.conftest import KEY, Bench
+from tests.activities.conftest import KEY, Bench, new_pool
 from tests.support.scripted_endpoint import Call, Reply, ScriptedEndpoint
 from tests.support.waiting import gone, until_async
 
 PID = Call(name="pid")
 KINDS = ["sse", "streamable"]
+
+pool = pytest_asyncio.fixture(new_pool, loop_scope="module", name="pool")  # each test has its own
 
 
 # Transports

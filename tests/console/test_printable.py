@@ -18,6 +18,7 @@ from console.printable import first_line, printable
         ("\x00\x07\x08\x7f", ""),
         ("rm \u202efdp.exe", "rm fdp.exe"),
         ("\x1b", ""),
+        ("\x1b]0;what follows is seen", "]0;what follows is seen"),
     ],
 )
 def test_control_codes_go(text: str, shown: str) -> None:

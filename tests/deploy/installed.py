@@ -45,9 +45,9 @@ class Installed:
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
-    def pip(self, *arguments: str) -> None:
+    def pip(self, *arguments: str, folder: Path | None = None) -> None:
         command = [sys.executable, "-m", "pip", "--python", *self.command("python"), *arguments, "-qq"]
-        subprocess.run(command, check=True)
+        subprocess.run(command, cwd=folder, check=True)
 
     def lend_dependencies(self) -> None:
         """Third-party packages of the environment that runs the tests. Its .pth files, and so ours, are not read."""

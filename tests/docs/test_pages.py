@@ -51,8 +51,8 @@ ROOMS = (
 # The other names of options, which the table of commands does not repeat.
 SECOND_NAMES = {"-q", "-d", "--personality", "--global", "--model-config"}
 # Options of Temporal's command and of pip, where they stand alone; and the one that every program has.
-THEIRS = {"--address", "--query", "--no-deps", "--help", "-h"}
-SYSTEM = {"eval", "export", "source", "python3", "docker", "flows/bin/pip", "pip", "uv"}
+THEIRS = {"--address", "--codec-auth", "--codec-endpoint", "--query", "--no-deps", "--help", "-h"}
+SYSTEM = {"eval", "export", "source", "python3", "docker", "flows/bin/pip", "pip", "uv", "chmod", "openssl"}
 NAME = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z0-9_]+")

@@ -1,6 +1,7 @@
 """Processes of starter.py and worker.py, as a person starts them, in a place of their own."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -9,16 +10,22 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pytest
 
 from tests.support.dev_server import DevServer
+from tests.support.ports import give_own_ports
 from tests.support.scripted_endpoint import Reply, ScriptedEndpoint
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 BRIEF = "personality: You are brief.\n"
+KEY = "key-of-the-tests"
+SECRET = "the-password-of-the-tests"
+D = TypeVar("D", bound="Desk")
+_NUMBERS = itertools.count(1)
 
 
 @dataclass
@@ -46,6 +53,11 @@ class Desk:
     @property
     def state(self) -> Path:
         return Path(self.env["TASKFLOW_STATE_DIR"])
+
+    @property
+    def address(self) -> str:
+        """Of the embedded server that runs here."""
+        return f"127.0.0.1:{json.loads((self.state / 'server.json').read_text())['port']}"
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -118,18 +130,29 @@ def end(process: subprocess.Popen[str], timeout: float = 60) -> EndedProcess:
     return EndedProcess(process.returncode, out, err)
 
 
+def _env(folder: Path) -> dict[str, str]:
+    names = ("PATH", "HOME", "LANG", "USER", "TERM")
+    env = {name: os.environ[name] for name in names if name in os.environ}
+    return env | {"TASKFLOW_STATE_DIR": str(folder / "state"), "COLUMNS": "200", "PYTHONWARNINGS": "default"}
+
+
+@contextlib.contextmanager
+def _closing(desk: D) -> Iterator[D]:
+    """The desk; nothing that was started there is left at the end."""
+    try:
+        yield desk
+    finally:
+        desk.kill_all()
+        for process in desk.running:
+            process.communicate()
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """No server is configured: the embedded one is used."""
-    names = ("PATH", "HOME", "LANG", "USER", "TERM")
-    env = {name: os.environ[name] for name in names if name in os.environ}
-    env |= {"TASKFLOW_STATE_DIR": str(tmp_path / "state"), "COLUMNS": "200", "PYTHONWARNINGS": "default"}
     (tmp_path / "brief.yaml").write_text(BRIEF)
-    desk = Desk(tmp_path, env)
-    yield desk
-    desk.kill_all()
-    for process in desk.running:
-        process.communicate()
+    with _closing(Desk(tmp_path, _env(tmp_path))) as desk:
+        yield desk
 
 
 @pytest.fixture
@@ -137,6 +160,57 @@ def remote(desk: Desk, dev_server: DevServer) -> Desk:
     """A desk whose configured server is one that somebody else runs."""
     desk.env["TEMPORAL_ADDRESS"] = dev_server.address
     return desk
+
+
+@dataclass
+class ServedDesk(Desk):
+    """A desk in the state directory that all desks of its kind share: server, worker and endpoint are there already.
+
+    Whoever works here does not end what others use. `run_id`: an id for a run, which no other test has.
+    """
+
+    endpoint: ScriptedEndpoint = field(default_factory=ScriptedEndpoint)
+    run_id: str = field(default_factory=lambda: f"night-{next(_NUMBERS)}")
+
+    def answer(self, rules: list[Reply]) -> ScriptedEndpoint:
+        """From now on; what was asked before is forgotten."""
+        self.endpoint.restart(rules)
+        return self.endpoint
+
+    def listed(self, run_id: str) -> dict[str, Any]:
+        """What `list --json` says of one run, among those of other tests."""
+        (found,) = [run for run in self.run("list", "--json").json["runs"] if run["id"] == run_id]
+        return dict(found)
+
+    def kill_all(self) -> None:
+        """Those that were started here, and no others."""
+        for process in self.running:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedDesk]:
+    """The embedded server with a worker in its own terminal: what every `served` desk shares."""
+    folder = tmp_path_factory.mktemp("serving")
+    give_own_ports(folder / "state")
+    with ScriptedEndpoint() as endpoint, (folder / "worker.log").open("w+") as log:
+        env = _env(folder) | {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": KEY, "SECRET": SECRET}
+        worker = subprocess.Popen([sys.executable, str(ROOT / "worker.py")], cwd=folder, env=env, stderr=log)
+        until(lambda: "serving task queue" in (folder / "worker.log").read_text() or worker.poll() is not None, 60)
+        yield ServedDesk(folder, env, endpoint=endpoint)
+        assert worker.poll() is None, "a test has ended the worker of all others"
+        Desk(folder, env).kill_all()
+        worker.wait()
+
+
+@pytest.fixture
+def served(serving: ServedDesk, tmp_path: Path) -> Iterator[ServedDesk]:
+    """A desk for what is not about servers and workers: their starts take longest by far."""
+    (tmp_path / "brief.yaml").write_text(BRIEF)
+    serving.endpoint.restart([])
+    with _closing(ServedDesk(tmp_path, dict(serving.env), endpoint=serving.endpoint)) as desk:
+        yield desk
 
 
 Scripted = Callable[[list[Reply]], ScriptedEndpoint]
@@ -149,7 +223,7 @@ def scripted(desk: Desk) -> Iterator[Scripted]:
 
         def start(rules: list[Reply]) -> ScriptedEndpoint:
             endpoint = stack.enter_context(ScriptedEndpoint(rules))
-            desk.env |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "key-of-the-tests"}
+            desk.env |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": KEY}
             return endpoint
 
         yield start

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Desk
+from tests.e2e.conftest import ROOT, Desk, ServedDesk
 
 FILES = {
     "yaml.yaml": "taskflow:\n  - task: [1\n",
@@ -54,9 +54,9 @@ def test_json_tells_the_problems(desk: Desk) -> None:
     ]
 
 
-def test_unknown_fields_are_warned_of(desk: Desk) -> None:
-    desk.write("flow.yaml", "taskflow:\n  - task:\n      run: echo hi\n      asnyc: true\n")
-    ended = desk.run("flow.yaml")
+def test_unknown_fields_are_warned_of(served: ServedDesk) -> None:
+    served.write("flow.yaml", "taskflow:\n  - task:\n      run: echo hi\n      asnyc: true\n")
+    ended = served.run("flow.yaml")
     assert ended.code == 0
     assert "warning: flow.yaml:4: taskflow[0].task.asnyc: unknown field, ignored; did you mean `async`?" in ended.err
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Desk
+from tests.e2e.conftest import ROOT, SECRET, Desk, ServedDesk
 from tests.support.scripted_endpoint import ScriptedEndpoint
 
 FLOW = """
@@ -26,7 +26,7 @@ taskflow:
         required: [verdict, line]
       capture: response
       user_prompt: |
-        Judge {{ result.name }} of {{ result.files[0].path }} with {{ env('SECRET_WORD') }}.
+        Judge {{ result.name }} of {{ result.files[0].path }} with {{ env('SECRET') }}.
   - task:
       name: count
       run: touch ran; echo 12
@@ -42,15 +42,16 @@ ABSENT = "server_params: {kind: stdio, command: no-such-program}\n"
 
 
 @pytest.fixture
-def flow(desk: Desk) -> Path:
-    desk.write("absent.yaml", ABSENT)
-    desk.env["SECRET_WORD"] = "hunter2hunter2"
-    return desk.write("flow.yaml", FLOW)
+def flow(tmp_path: Path) -> Path:
+    (tmp_path / "absent.yaml").write_text(ABSENT)
+    path = tmp_path / "flow.yaml"
+    path.write_text(FLOW)
+    return path
 
 
 def test_the_wiring_is_seen_at_no_cost(desk: Desk, flow: Path) -> None:
     with ScriptedEndpoint([]) as endpoint:
-        ended = desk.run(str(flow), "--dry-run", AI_API_ENDPOINT=endpoint.url)
+        ended = desk.run(str(flow), "--dry-run", AI_API_ENDPOINT=endpoint.url, SECRET=SECRET)
         assert endpoint.requests == []
     assert ended.code == 0, ended.out + ended.err
     assert "dry run: no model is asked" in ended.err
@@ -65,18 +66,18 @@ def test_the_wiring_is_seen_at_no_cost(desk: Desk, flow: Path) -> None:
         "0 tokens, 0 model requests",
     ):
         assert line in told
-    assert "hunter2" not in ended.out + ended.err
+    assert SECRET not in ended.out + ended.err
     assert not (desk.folder / "ran").exists()
 
 
-def test_json_says_that_it_was_one(desk: Desk, flow: Path) -> None:
-    ended = desk.run(str(flow), "--dry-run", "--json")
+def test_json_says_that_it_was_one(served: ServedDesk, flow: Path) -> None:
+    ended = served.run(str(flow), "--dry-run", "--json")
     assert ended.json["dry_run"] is True
     assert ended.json["outputs"]["judged"][1]["result"] == {"verdict": "good", "line": 10}
 
 
-def test_rules_beside_the_flow_answer_and_rehearse_a_retry(desk: Desk) -> None:
-    desk.write(
+def test_rules_beside_the_flow_answer_and_rehearse_a_retry(served: ServedDesk) -> None:
+    served.write(
         "flow.yaml",
         """
 taskflow:
@@ -90,7 +91,7 @@ taskflow:
       user_prompt: What is {{ result }}?
 """,
     )
-    desk.write(
+    served.write(
         "flow.dry.yaml",
         """
 rules:
@@ -99,23 +100,23 @@ rules:
   - {when: {prompt: "What is 1"}, text: one}
 """,
     )
-    ended = desk.run("flow.yaml", "--dry-run", "--json")
+    ended = served.run("flow.yaml", "--dry-run", "--json")
     assert ended.code == 0, ended.err
-    assert (desk.folder / "ran").read_text() == "[1]\n"
+    assert (served.folder / "ran").read_text() == "[1]\n"
     assert [entry["result"] for entry in ended.json["outputs"]["ask"]] == ["one"]
 
 
-def test_the_example_calls_its_tool(desk: Desk) -> None:
-    ended = desk.run(str(ROOT / "taskflows/examples/echo.yaml"), "--dry-run")
+def test_the_example_calls_its_tool(served: ServedDesk) -> None:
+    ended = served.run(str(ROOT / "taskflows/examples/echo.yaml"), "--dry-run")
     assert ended.code == 0, ended.out + ended.err
     assert '→ echo_tool({"message":"Hello World"})' in ended.err
     assert "← Echo: Hello World" in ended.err
     assert "assistant: It answered: Echo: Hello World" in ended.err
 
 
-def test_a_personality(desk: Desk) -> None:
-    desk.write("rules.yaml", "rules:\n  - text: Good morning.\n")
-    ended = desk.run("-p", "./brief.yaml", "Say hello.", "--dry-run", "--rules", "rules.yaml")
+def test_a_personality(served: ServedDesk) -> None:
+    served.write("rules.yaml", "rules:\n  - text: Good morning.\n")
+    ended = served.run("-p", "./brief.yaml", "Say hello.", "--dry-run", "--rules", "rules.yaml")
     assert ended.code == 0, ended.out + ended.err
     assert "brief: ▷ Say hello." in ended.err
     assert "brief: Good morning." in ended.err
@@ -137,7 +138,7 @@ def test_rules_without_dry_run_are_refused(desk: Desk, flow: Path) -> None:
 
 def test_it_is_marked_in_temporal(remote: Desk, flow: Path) -> None:
     address = remote.env["TEMPORAL_ADDRESS"]
-    worker = remote.worker()
+    worker = remote.worker(SECRET=SECRET)
     ended = remote.run(str(flow), "--dry-run", "--id", f"dry-{flow.parent.name}")
     assert ended.code == 0, ended.out + ended.err
     described = json.loads(

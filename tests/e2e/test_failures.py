@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.conftest import Desk, Scripted
+from tests.e2e.conftest import Desk, Scripted, ServedDesk
 from tests.support.dev_server import DevServer
 from tests.support.scripted_endpoint import Match, Reply
 
@@ -50,10 +50,10 @@ def test_each_passing_fault_is_retried(remote: Desk, dev_server: DevServer, scri
 @pytest.mark.parametrize(
     ("status", "kind"), [(400, "BadRequest"), (422, "BadRequest"), (401, "ModelAccess"), (404, "ModelAccess")]
 )
-def test_final_faults_fail_at_once(desk: Desk, scripted: Scripted, status: int, kind: str) -> None:
-    desk.write("flow.yaml", FLOW)
-    endpoint = scripted([Reply(status=status, message="the provider says why: key-of-the-tests")])
-    ended = desk.run("flow.yaml", "--json")
+def test_final_faults_fail_at_once(served: ServedDesk, status: int, kind: str) -> None:
+    served.write("flow.yaml", FLOW)
+    endpoint = served.answer([Reply(status=status, message="the provider says why: key-of-the-tests")])
+    ended = served.run("flow.yaml", "--json")
     assert (ended.code, ended.json["status"]) == (1, "failed")
     assert len(endpoint.requests) == 1
     failure = ended.json["failure"]
@@ -69,38 +69,38 @@ taskflow:
 """
 
 
-def test_a_failed_optional_task_is_not_called_a_success(desk: Desk, scripted: Scripted) -> None:
-    desk.write("flow.yaml", OPTIONAL)
-    scripted([Reply(status=400, message="no")])
-    ended = desk.run("flow.yaml")
+def test_a_failed_optional_task_is_not_called_a_success(served: ServedDesk) -> None:
+    served.write("flow.yaml", OPTIONAL)
+    served.answer([Reply(status=400, message="no")])
+    ended = served.run("flow.yaml")
     assert ended.code == 4
     assert "✓ after done" in ended.err
     assert "completed with failures" in ended.out
 
 
-def test_what_looks_like_markup_is_told_as_it_is(desk: Desk) -> None:
+def test_what_looks_like_markup_is_told_as_it_is(served: ServedDesk) -> None:
     name, run_id = "x [/b] :smile: [red]y", "i[/d] %"
-    (desk.folder / "a[").mkdir()
-    flow = desk.write("a[/b].yaml", f"taskflow:\n  - task: {{name: '{name}', run: 'echo [/e] >&2; exit 3'}}\n")
-    ended = desk.run(str(flow), "--id", run_id)
+    (served.folder / "a[").mkdir()
+    flow = served.write("a[/b].yaml", f"taskflow:\n  - task: {{name: '{name}', run: 'echo [/e] >&2; exit 3'}}\n")
+    ended = served.run(str(flow), "--id", run_id)
     assert ended.code == 4, ended.err
     assert f"✗ {name}: ShellFailed: exit code 3" in ended.out
     assert "/workflows/i%5B%2Fd%5D%20%25\n" in ended.out
     for looking in (["list"], ["status", run_id], ["manifest", run_id]):
-        told = desk.run(*looking)
+        told = served.run(*looking)
         assert (told.code, name in told.out) == (0, True), (looking, told.out, told.err)
 
 
-def test_a_wrong_key_ends_the_run_even_in_an_optional_task(desk: Desk, scripted: Scripted) -> None:
-    desk.write("flow.yaml", OPTIONAL)
-    scripted([Reply(status=401, message="wrong key")])
-    ended = desk.run("flow.yaml")
+def test_a_wrong_key_ends_the_run_even_in_an_optional_task(served: ServedDesk) -> None:
+    served.write("flow.yaml", OPTIONAL)
+    served.answer([Reply(status=401, message="wrong key")])
+    ended = served.run("flow.yaml")
     assert ended.code == 1
     assert "after" not in ended.out.split("task ")[0]
 
 
-def test_a_template_fault_ends_the_run_before_any_model_call(desk: Desk, scripted: Scripted) -> None:
-    desk.write(
+def test_a_template_fault_ends_the_run_before_any_model_call(served: ServedDesk) -> None:
+    served.write(
         "flow.yaml",
         """
 taskflow:
@@ -108,8 +108,8 @@ taskflow:
   - task: {repeat_prompt: true, agents: [./brief.yaml], user_prompt: "{{ result.name }}"}
 """,
     )
-    endpoint = scripted([Reply(when=Match())])
-    ended = desk.run("flow.yaml")
+    endpoint = served.answer([Reply(when=Match())])
+    ended = served.run("flow.yaml")
     assert ended.code == 1
     assert "TemplateFailed: user_prompt: undefined name" in ended.out
     assert not endpoint.requests

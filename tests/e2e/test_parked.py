@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Desk, Scripted, end
+from tests.e2e.conftest import Desk, Scripted, ServedDesk, end
 from tests.support.scripted_endpoint import Match, Reply, ScriptedEndpoint
 
 HUNDRED = """
@@ -30,56 +30,58 @@ def broken() -> list[Reply]:
     return [Reply(when=Match(prompt=BAD), status=400, message="no such thing"), Reply(text="$PROMPT")]
 
 
-@pytest.fixture
-def parked(desk: Desk, scripted: Scripted) -> ScriptedEndpoint:
-    """A run `night` of 100 items of which 3 failed for good, and then the cause is mended."""
+def park(desk: Desk, endpoint: ScriptedEndpoint, run_id: str) -> ScriptedEndpoint:
+    """A run of 100 items of which 3 failed for good, and then the cause is mended."""
     desk.write("flow.yaml", HUNDRED)
-    endpoint = scripted(broken())
-    ended = desk.run("flow.yaml", "--id", "night")
+    ended = desk.run("flow.yaml", "--id", run_id)
     assert ended.code == 1, ended.err
     assert "97/100 (3 failed)" in ended.out
-    assert "python starter.py retry night" in ended.err
-    assert "--workflow-id night --name retry" in ended.err
+    assert f"python starter.py retry {run_id}" in ended.err
+    assert f"--workflow-id {run_id} --name retry" in ended.err
     assert len(endpoint.requests) == 100
-    assert [one for one in desk.processes() if "--run" in one.cmdline()] == []
     endpoint.rules = [Reply(text="$PROMPT")]
     return endpoint
 
 
-def test_three_of_a_hundred(desk: Desk, parked: ScriptedEndpoint) -> None:
+def test_three_of_a_hundred(desk: Desk, scripted: Scripted) -> None:
+    """Nothing runs while the run waits: each command brings a server and a worker of its own."""
+    parked = park(desk, scripted(broken()), "night")
+    assert [one for one in desk.processes() if "--run" in one.cmdline()] == []
+    assert desk.run("status", "night", "--json").json["status"] == "parked"
     ended = desk.run("retry", "night", "--json")
     assert (ended.code, ended.json["status"]) == (0, "completed"), ended.err
     assert [one["result"] for one in ended.json["outputs"]["each"]] == [f"number {number}." for number in range(100)]
     assert len(parked.requests) == 103
 
 
-def test_by_temporals_own_signal(desk: Desk, parked: ScriptedEndpoint) -> None:
-    worker = desk.worker()
-    address = f"127.0.0.1:{json.loads((desk.state / 'server.json').read_text())['port']}"
-    assert "parked" in desk.run("list").out
-    desk.temporal("workflow", "signal", "-w", "night", "--name", "retry", address=address)
-    result = json.loads(desk.temporal("workflow", "result", "-w", "night", "-o", "json", address=address))
+def test_by_temporals_own_signal(served: ServedDesk) -> None:
+    night = served.run_id
+    parked = park(served, served.answer(broken()), night)
+    assert "parked" in served.run("list").out
+    served.temporal("workflow", "signal", "-w", night, "--name", "retry", address=served.address)
+    result = json.loads(served.temporal("workflow", "result", "-w", night, "-o", "json", address=served.address))
     assert result["result"]["status"] == "completed"
     assert len(parked.requests) == 103
-    worker.terminate()
 
 
-def test_looked_at_and_decided(desk: Desk, parked: ScriptedEndpoint) -> None:
-    assert desk.run("status", "night", "--json").json["status"] == "parked"
-    branches = desk.run("manifest", "night", "--json").json["branches"]
+def test_looked_at_and_decided(served: ServedDesk) -> None:
+    night = served.run_id
+    parked = park(served, served.answer(broken()), night)
+    assert served.run("status", night, "--json").json["status"] == "parked"
+    branches = served.run("manifest", night, "--json").json["branches"]
     assert [one["index"] for one in branches if one["status"] == "failed"] == [7, 42, 99]
-    (line,) = desk.run("list", "--json").json["runs"]
-    assert (line["id"], line["standing"]["state"], line["standing"]["number"]) == ("night", "parked", 2)
+    line = served.listed(night)
+    assert (line["id"], line["standing"]["state"], line["standing"]["number"]) == (night, "parked", 2)
     assert line["standing"]["waits"] == ["each failed: 400 no such thing"]
-    wrong = desk.run("retry", "night", "--task", "after")
-    assert (wrong.code, wrong.err.splitlines()[1:]) == (2, ["error: 'after' is not parked; 'each' is"])
-    again = desk.run("resume", "night")
+    wrong = served.run("retry", night, "--task", "after")
+    assert (wrong.code, wrong.err.splitlines()[2:]) == (2, ["error: 'after' is not parked; 'each' is"])
+    again = served.run("resume", night)
     assert again.code == 1
-    assert "python starter.py skip night" in again.err
-    skipped = desk.run("skip", "night", "--json")
+    assert f"python starter.py skip {night}" in again.err
+    skipped = served.run("skip", night, "--json")
     assert (skipped.code, skipped.json["status"]) == (4, "completed_with_failures")
-    over = desk.run("retry", "night")
-    ended = "error: run night has ended (completed with failures); nothing is left to do for it\n"
+    over = served.run("retry", night)
+    ended = f"error: run {night} has ended (completed with failures); nothing is left to do for it\n"
     assert (over.code, over.err) == (2, ended)
     assert len(parked.requests) == 100
 
@@ -100,23 +102,22 @@ def test_words_that_do_not_fit(desk: Desk, words: list[str], says: str) -> None:
 
 
 @pytest.mark.parametrize("words", [["--resume", "nope"], ["status", "nope"], ["pause", "nope"], ["cancel", "nope"]])
-def test_no_such_run(desk: Desk, words: list[str]) -> None:
-    ended = desk.run(*words)
+def test_no_such_run(served: ServedDesk, words: list[str]) -> None:
+    ended = served.run(*words)
     assert ended.code == 2
     assert ended.err.startswith("error: there is no ")
 
 
-def test_pause_and_unpause(desk: Desk, scripted: Scripted) -> None:
-    desk.write("flow.yaml", HUNDRED.replace("async_limit: 20", "async_limit: 2"))
-    scripted([Reply(text="$PROMPT", delay=0.1)])
-    worker = desk.worker()
-    starter = desk.start("flow.yaml", "--id", "night", "--json")
+def test_pause_and_unpause(served: ServedDesk) -> None:
+    served.write("flow.yaml", HUNDRED.replace("async_limit: 20", "async_limit: 2"))
+    served.answer([Reply(text="$PROMPT", delay=0.1)])
+    night = served.run_id
+    starter = served.start("flow.yaml", "--id", night, "--json")
     assert starter.stderr
     while "✓ item 3 of" not in (line := starter.stderr.readline()):
         assert line, "the starter ended"
-    assert desk.run("pause", "night").code == 0
-    report = desk.run("status", "night", "--json").json
+    assert served.run("pause", night).code == 0
+    report = served.run("status", night, "--json").json
     assert (report["paused"], report["status"]) == (True, "paused")
-    assert desk.run("unpause", "night").code == 0
+    assert served.run("unpause", night).code == 0
     assert end(starter).json["status"] == "completed"
-    worker.terminate()

@@ -3,7 +3,7 @@
 import re
 from html import unescape
 
-from tests.e2e.conftest import Desk, Scripted, end
+from tests.e2e.conftest import SECRET, Desk, ServedDesk, end
 from tests.support.scripted_endpoint import Call, Match, Reply
 from tests.support.waiting import until
 
@@ -28,7 +28,6 @@ RULES = [
     Reply(when=Match(turn=0), tool_calls=[Call(name="echo_tool", arguments={"message": HARM})]),
     Reply(text=f"I said it. {HARM}"),
 ]
-SECRET = "the-password-of-the-tests"
 PRICES = "prices: {gpt-4.1: {input: 1000, output: 0}}\n"
 
 
@@ -38,17 +37,16 @@ def words(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
-def test_a_report_of_a_parked_run(desk: Desk, scripted: Scripted) -> None:
-    desk.write("flow.yaml", FLOW)
-    desk.write("prices.yaml", PRICES)
-    desk.env["SECRET"] = SECRET
-    endpoint = scripted(RULES)
-    ended = desk.run("flow.yaml", "--id", "night/1")
+def test_a_report_of_a_parked_run(served: ServedDesk) -> None:
+    served.write("flow.yaml", FLOW)
+    served.write("prices.yaml", PRICES)
+    endpoint = served.answer(RULES)
+    ended = served.run("flow.yaml", "--id", "night/1")
     assert ended.code == 1, ended.err
-    ended = desk.run("report", "night/1", "-m", "prices.yaml", "--json")
+    ended = served.run("report", "night/1", "-m", "prices.yaml", "--json")
     assert ended.code == 0, ended.err
     assert ended.json == {"run_id": "night/1", "status": "parked", "page": "night-1.html"}
-    page = (desk.folder / "night-1.html").read_text()
+    page = (served.folder / "night-1.html").read_text()
     text = words(page)
     assert "Parked: ask each failed." in text
     assert f"ask each, item 3 of 3 400 no such letter {HARM}" in text
@@ -61,25 +59,25 @@ def test_a_report_of_a_parked_run(desk: Desk, scripted: Scripted) -> None:
     assert SECRET not in page
     assert "key-of-the-tests" not in page
     endpoint.rules = [Reply(text="done")]
-    assert desk.run("retry", "night/1").code == 0
-    ended = desk.run("report", "night/1", "--html", "ended.html")
+    assert served.run("retry", "night/1").code == 0
+    ended = served.run("report", "night/1", "--html", "ended.html")
     assert (ended.code, ended.out) == (0, "wrote ended.html\n"), ended.err
-    text = words((desk.folder / "ended.html").read_text())
+    text = words((served.folder / "ended.html").read_text())
     assert "completed" in text
     assert "2 legs · task-2-item-3, task-2-item-3-leg-2" in text
     assert "cost – no prices" in text
     assert "What failed" not in text
 
 
-def test_a_report_of_a_run_that_is_open(desk: Desk) -> None:
-    desk.write("held.yaml", 'taskflow:\n  - task: {run: "touch held; while [ ! -e go ]; do sleep 0.05; done"}\n')
-    starter = desk.start("held.yaml", "--id", "held")
-    until(lambda: (desk.folder / "held").exists())
-    assert desk.run("report", "held").code == 0
-    text = words((desk.folder / "held.html").read_text())
+def test_a_report_of_a_run_that_is_open(served: ServedDesk) -> None:
+    served.write("held.yaml", 'taskflow:\n  - task: {run: "touch held; while [ ! -e go ]; do sleep 0.05; done"}\n')
+    starter = served.start("held.yaml", "--id", "held")
+    until(lambda: (served.folder / "held").exists())
+    assert served.run("report", "held").code == 0
+    text = words((served.folder / "held.html").read_text())
     assert "held running" in text
     assert "open for" in text
-    (desk.folder / "go").touch()
+    (served.folder / "go").touch()
     assert end(starter).code == 0
 
 

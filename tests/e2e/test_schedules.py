@@ -1,12 +1,11 @@
 """Runs that start by themselves: a schedule from the terminal, the worker that serves it, and what is told of both."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Desk, EndedProcess, Scripted
+from tests.e2e.conftest import Desk, EndedProcess, Scripted, ServedDesk
 from tests.support.dev_server import DevServer
 from tests.support.scripted_endpoint import Reply
 from tests.support.waiting import until
@@ -29,20 +28,20 @@ YEARLY = "CRON_TZ=Europe/Berlin 0 6 1 1 *"
 
 def trigger(desk: Desk, schedule_id: str) -> None:
     """As if the time had come."""
-    port = json.loads((desk.state / "server.json").read_text())["port"]
-    desk.temporal("schedule", "trigger", "-s", schedule_id, address=f"127.0.0.1:{port}")
+    desk.temporal("schedule", "trigger", "-s", schedule_id, address=desk.address)
 
 
-def schedules(desk: Desk) -> list[dict[str, Any]]:
+def schedules(desk: Desk, *ids: str) -> list[dict[str, Any]]:
+    """Those of the test, among those of others."""
     found: list[dict[str, Any]] = desk.run("schedule", "list", "--json").json["schedules"]
-    return found
+    return [one for one in found if one["id"] in ids]
 
 
-def last(desk: Desk, state: str) -> str:
-    """The last run of the one schedule, as soon as it stands so."""
+def last(desk: Desk, schedule_id: str, state: str) -> str:
+    """The last run of the schedule, as soon as it stands so."""
 
     def runs() -> list[Any]:
-        return [one["last_run"] for one in schedules(desk) if one["last_run"]]
+        return [one["last_run"] for one in schedules(desk, schedule_id) if one["last_run"]]
 
     until(lambda: [one["standing"]["state"] for one in runs()] == [state])
     return str(runs()[0]["id"])
@@ -60,7 +59,7 @@ def test_a_schedule_from_its_beginning_to_its_end(desk: Desk, scripted: Scripted
     file.unlink()  # the schedule has it all
     worker = desk.worker()
     trigger(desk, "night")
-    run_id = last(desk, "completed")
+    run_id = last(desk, "night", "completed")
     assert run_id.startswith("night-20")
     assert [one.prompt for one in endpoint.requests] == ["number 1", "number 2"]
     assert [one["id"] for one in desk.run("list", "--json").json["runs"]] == [run_id]
@@ -79,29 +78,31 @@ def test_a_parked_run_holds_up_the_next_ones(desk: Desk) -> None:
     assert desk.run("schedule", "add", "broken.yaml", "--cron", "@yearly", "--id", "mine").code == 0
     worker = desk.worker()
     trigger(desk, "mine")
-    run_id = last(desk, "parked")
+    run_id = last(desk, "mine", "parked")
     status = desk.run("status", run_id, "--json")
     assert [served["pid"] for served in status.json["served_by"]] == [worker.pid]
     assert f"served by worker {worker.pid} in {desk.folder}" in status.err
     trigger(desk, "mine")
-    until(lambda: schedules(desk)[0]["skipped"] == 1)
+    until(lambda: schedules(desk, "mine")[0]["skipped"] == 1)
     told = desk.run("schedule", "list").out
     assert (run_id in told, "parked" in told, "waits: broken failed: exit code 3" in told) == (True, True, True)
     assert desk.run("abort", run_id).code == 1
-    assert [one["id"] for one in desk.run("list", "--json").json["runs"]] == [run_id]
+    found = [one["id"] for one in desk.run("list", "--json").json["runs"]]
+    assert [one for one in found if one.startswith("mine")] == [run_id]
     worker.terminate()
 
 
-def test_one_that_is_there_already(desk: Desk) -> None:
-    desk.write("quick.yaml", QUICK)
-    assert desk.run("schedule", "add", "quick.yaml", "--cron", "@daily").code == 0
-    again = desk.run("schedule", "add", "quick.yaml", "--cron", "@hourly")
+def test_one_that_is_there_already(served: ServedDesk) -> None:
+    served.write("quick.yaml", QUICK)
+    assert served.run("schedule", "add", "quick.yaml", "--cron", "@daily").code == 0
+    again = served.run("schedule", "add", "quick.yaml", "--cron", "@hourly")
     assert one_line(again) == (
         "error: schedule quick exists already; remove it first (python starter.py schedule remove quick), "
         "or name the new one (--id)"
     )
-    assert desk.run("schedule", "add", "quick.yaml", "--cron", "@hourly", "--id", "other").code == 0
-    until(lambda: {one["id"]: one["cron"] for one in schedules(desk)} == {"quick": "@daily", "other": "@hourly"})
+    assert served.run("schedule", "add", "quick.yaml", "--cron", "@hourly", "--id", "other").code == 0
+    both = {"quick": "@daily", "other": "@hourly"}
+    until(lambda: {one["id"]: one["cron"] for one in schedules(served, *both)} == both)
 
 
 def test_on_a_server_of_ones_own(remote: Desk, dev_server: DevServer) -> None:
@@ -113,15 +114,15 @@ def test_on_a_server_of_ones_own(remote: Desk, dev_server: DevServer) -> None:
     assert not remote.state.exists()
 
 
-def test_what_the_server_refuses(desk: Desk) -> None:
-    desk.write("quick.yaml", QUICK)
+def test_what_the_server_refuses(served: ServedDesk) -> None:
+    served.write("refused.yaml", QUICK)
     for cron, why in {"61 6 * * *": "Minute is not in range [0-59]", "0 0 31 2 *": "there is no such time"}.items():
         assert (
-            one_line(desk.run("schedule", "add", "quick.yaml", "--cron", cron))
+            one_line(served.run("schedule", "add", "refused.yaml", "--cron", cron))
             == f"error: command line: --cron: '{cron}': {why}"
         )
-    assert one_line(desk.run("schedule", "remove", "nope")) == "error: there is no schedule nope"
-    assert schedules(desk) == []
+    assert one_line(served.run("schedule", "remove", "nope")) == "error: there is no schedule nope"
+    assert schedules(served, "refused") == []
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,15 @@ def test_what_temporal_would_take_for_no_duration() -> None:
 
 
 def test_references_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("first", "second", "third", "here", "repo/flows", "repo")
+    names = ("first", "second", "third", "repo/flows", "repo", "installed", "here/below", "here")
     folders = [tmp_path / name for name in names]
     for folder in folders:
         (folder / "a").mkdir(parents=True)
         (folder / "a/b.yaml").write_text("x: 1")
     (tmp_path / "repo/.git").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here/.git").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path / "installed"))
+    monkeypatch.chdir(tmp_path / "here/below")
     monkeypatch.setenv("TASKFLOW_PATH", f"{folders[0]}:{folders[1]}")
     search = SearchPath((folders[2],), tmp_path / "repo/flows")
     for folder in folders:

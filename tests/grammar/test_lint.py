@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from grammar.errors import Problem
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.lint import Findings, lint
+from grammar.problems import Problem
 from tests.grammar.test_bundle import here, write
 
 __all__ = ["here"]

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
@@ -34,7 +34,7 @@ from activities.process.render import Renderer
 from grammar.documents.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
 from grammar.documents.values import ToolResult
 from grammar.dry_run import dry_run_bundle, placeholder
-from grammar.errors import InvalidFlow, Problem, TaskError
+from grammar.errors import InvalidFlow, TaskError
 from grammar.loading import bundle, schemas
 from grammar.loading.bundle import LoadOptions
 from grammar.loading.lint import Findings, lint
@@ -42,10 +42,12 @@ from grammar.messages.activity_requests import PrepareRequest, TemplateContext
 from grammar.messages.activity_results import Page
 from grammar.preparing import outputs
 from grammar.preparing.preparation import RenderFailure, page
+from grammar.problems import Problem
 
 FULL = bool(os.environ.get("FUZZ"))
 SECONDS = 5.0  # of work, as other tests may have the processor at the same time
-HANGS = 20.0
+HANGS = 20.0  # of work as well
+NEVER_ANSWERS = 110.0
 MEGABYTES = 500
 ROOT = Path(__file__).resolve().parent.parent.parent
 HEADER = "seclab-taskflow-agent"
@@ -180,9 +182,9 @@ class Child:
         process = self._process
         assert process.stdin and process.stdout
         process.stdin.write(struct.pack("!I", len(request)) + request)
-        if not select.select([process.stdout], [], [], HANGS)[0]:
+        if not self._answers(process.stdout):
             self._again()
-            pytest.fail(f"hangs: over {HANGS} s")
+            pytest.fail(f"hangs: over {HANGS} s of work, or {NEVER_ANSWERS} s without an answer")
         header = process.stdout.read(4)
         if not header:
             code = process.wait()
@@ -195,6 +197,21 @@ class Child:
         except AssertionError:
             self._again()
             raise
+
+    def _answers(self, answers: IO[bytes]) -> bool:
+        """Whether an answer comes, unless the child works too long for it, or does nothing at all."""
+        since, begun = time.monotonic(), self._worked()
+        while not select.select([answers], [], [], 1)[0]:
+            if self._worked() - begun > HANGS or time.monotonic() - since > NEVER_ANSWERS:
+                return False
+        return True
+
+    def _worked(self) -> float:
+        """Seconds that the child has worked."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used = psutil.Process(self._process.pid).cpu_times()
+            return used.user + used.system
+        return 0.0
 
     def _again(self) -> None:
         self.close()

@@ -6,7 +6,9 @@ import pytest
 
 from grammar.documents.models import ModelConfig, Personality, ServerParams, Task, Toolbox
 from grammar.errors import NotTakenOver
-from grammar.loading.reuse import beginning, outputs_taken_over
+from grammar.loading.reuse import beginning, outputs_taken_over, taken_over
+from grammar.messages.activity_results import Branch, FailureDetails, TranscriptEntry, Usage
+from grammar.messages.continue_as_new import CarriedBranch, CarriedTask
 from grammar.messages.reports import TaskReport, TaskStatus
 from grammar.messages.run_bundle import Bundle
 
@@ -124,3 +126,15 @@ def test_a_stored_list_of_an_older_version_is_made_anew() -> None:
     with pytest.raises(NotTakenOver, match="task 'a' gave a large list there, in the form of an older version"):
         beginning(old, DONE[:2], new, None, "old", stored={"a": None})
     assert beginning(new, DONE[:2], new, None, "old", stored={"a": None}) == 1
+
+
+def test_what_is_taken_over_costs_nothing_and_is_told_as_it_was() -> None:
+    spent = Usage(requests=2, input_tokens=30, output_tokens=4)
+    said = [TranscriptEntry(kind="message", who="who", text="I tried.")]
+    lost = FailureDetails(usage=spent, attempts=3, said=said)
+    branch = CarriedBranch(branch=Branch(index=1), lost=lost)
+    report = TaskReport(name="a", status="done", usage=spent)
+    taken = taken_over(CarriedTask(report=report, usage=spent, branches=[branch]), "old")
+    assert (taken.report.note, taken.report.usage, taken.usage) == ("taken over from old", Usage(), Usage())
+    assert taken.branches[0].lost == FailureDetails(attempts=3, said=said)
+    assert CarriedTask.model_validate_json(taken.model_dump_json()) == taken

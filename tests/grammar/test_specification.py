@@ -140,13 +140,13 @@ def test_a_malformed_document_is_told_beside_a_missing_one(here: Path) -> None:
 
 
 def test_a_dot_env_file_in_the_working_directory_is_read(here: Path) -> None:
-    write(here, "elsewhere/found.yaml", "taskflow:\n  - task: {run: ls}\n")
-    write(here, ".env", "TASKFLOW_PATH=elsewhere\n")
+    write(here, ".env", "AI_API_ENDPOINT=http://127.0.0.1:1/v1\n")
     ran = subprocess.run(
-        [sys.executable, str(ROOT / "starter.py"), "lint", "found"],
+        [sys.executable, str(ROOT / "starter.py"), "models"],
         check=False, cwd=here, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "http://127.0.0.1:1/v1" in ran.stdout, ran.stdout + ran.stderr
+    assert ran.stderr.splitlines()[0] == ".env: took AI_API_ENDPOINT"
 
 
 # Tasks (section 3)

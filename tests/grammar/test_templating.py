@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from grammar.errors import TemplateFailed
 from grammar.templating.outputs_read import outputs_read
 from grammar.templating.redaction import hide, reveal
+from grammar.templating.templates import Environ, Templates
 
 NAMES = ["big", "small", "other"]
 TEXT = st.text(alphabet='ab⟦⟧:|kenv"\n\\é', max_size=20)
@@ -39,7 +41,68 @@ def test_a_prompt_that_is_included_counts() -> None:
 def test_what_is_hidden_comes_back(value: JsonValue, secret: str) -> None:
     secrets = {"A": "abab" + secret, "B": "ab" + secret + "cdef"}
     hidden = hide(value, secrets, "1x2y")
-    assert reveal(hidden, secrets, "1x2y") == value
+    assert reveal(hidden, secrets, secrets, "1x2y") == value
+
+
+def templates() -> Templates:
+    values = {"list": ["a", "b", "c"], "map": {"k": 1, "m": 2}}
+    return Templates({"globals": values, "outputs": {}}, Environ({}), {}, "k")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("globals.list | map('upper')", ["A", "B", "C"]),
+        ("globals.list | select('eq', 'a')", ["a"]),
+        ("globals.list | reject('eq', 'a')", ["b", "c"]),
+        ("[globals.map] | selectattr('k') | map(attribute='m')", [2]),
+        ("[globals.map] | rejectattr('k')", []),
+        ("globals.list | unique", ["a", "b", "c"]),
+        ("globals.list | reverse", ["c", "b", "a"]),
+        ("globals.list | batch(2)", [["a", "b"], ["c"]]),
+        ("globals.list | slice(2)", [["a", "b"], ["c"]]),
+        ("globals.map.keys()", ["k", "m"]),
+        ("globals.map.values()", [1, 2]),
+        ("range(3)", [0, 1, 2]),
+        ("[range(2), globals.list | map('upper')]", [[0, 1], ["A", "B", "C"]]),
+    ],
+)
+def test_what_is_lazy_is_a_list(expression: str, value: JsonValue) -> None:
+    assert templates().evaluate(expression) == value
+    assert templates().render(f"{{{{ {expression} }}}}") == templates().record(f"{{{{ {expression} }}}}") == str(value)
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("{{ 'of ' ~ globals.list | map('upper') }}", "of ['A', 'B', 'C']"),
+        ("{{ globals.list | map('upper') | string | length }}", "15"),
+        ("{{ (globals.list | map('upper'))[1] }}", "B"),
+        ("{{ globals.list | map('upper') | tojson }}", '["A", "B", "C"]'),
+        ("{{ globals.map | items }}{{ globals.map.items() }}", "[('k', 1), ('m', 2)]" * 2),
+        ("{{ 'abc' | reverse }}", "cba"),
+        ("{{ [globals.map] | groupby('k') }}", "[(1, [{'k': 1, 'm': 2}])]"),
+    ],
+)
+def test_what_is_made_of_it(template: str, text: str) -> None:
+    assert templates().render(template) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("{{ env }}", "a function stands where a value is to be put in: call it, as in env('NAME')"),
+        ("{{ [env] }}", "a function stands"),
+        ("{{ range }}", "a function stands"),
+        ("{% for x in [1] %}{{ loop }}{% endfor %}", "a function stands"),
+        ("{{ [globals.map] | map(attribute='q') }}", "undefined name: 'dict object' has no attribute 'q'"),
+        ("{{ {'x': globals.q} }}", "undefined name: 'dict object' has no attribute 'q'"),
+    ],
+)
+def test_what_has_no_text_is_an_error(template: str, says: str) -> None:
+    with pytest.raises(TemplateFailed) as caught:
+        templates().render(template)
+    assert str(caught.value).startswith(says)
 
 
 def test_hidden_in_json_too() -> None:
@@ -47,4 +110,4 @@ def test_hidden_in_json_too() -> None:
     text = '{"x": "line \\"one\\"\\nline two"}'
     hidden = hide(text, secrets, "k")
     assert hidden == '{"x": "⟦env:A|json:k⟧"}'
-    assert reveal(hidden, secrets, "k") == text
+    assert reveal(hidden, secrets, secrets, "k") == text

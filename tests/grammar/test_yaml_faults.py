@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from grammar.errors import InvalidFlow, Problem
+from grammar.errors import InvalidFlow
 from grammar.loading.yaml_reader import read_map
+from grammar.problems import Problem
 
 FIELD = "a field is written as `name: value`; its `:` is missing"
 DASH = "write `- ` before it, as before the others of this list"

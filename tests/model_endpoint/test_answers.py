@@ -9,6 +9,7 @@ import pytest
 
 from activities.model_endpoint.provider_errors import ProviderError
 from grammar.errors import ModelUnavailable, RateLimited, TaskError
+from grammar.limits import Limit
 from tests.model_endpoint.asking import USAGE, Received, ask, call, chunk, message, response, sent
 
 HALF = chunk({"content": "Ports 22, 80, 4"})
@@ -205,7 +206,7 @@ async def test_bytes_that_are_not_utf8_and_nul() -> None:
 
 
 async def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.model_endpoint.event_stream.EventStream.__init__.__defaults__", (1000, 5000))
+    monkeypatch.setattr("activities.model_endpoint.event_stream.ANSWER", Limit("TASKFLOW_LIMIT_ANSWER", "250", int))
     assert "one event" in str(await failed(b"data: " + b"x" * 2000))
     assert "sent more than" in str(await failed(b": x\n\n" * 2000))
 

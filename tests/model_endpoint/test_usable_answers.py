@@ -7,10 +7,12 @@ from agents import Model, ModelSettings
 from agents.models.interface import ModelTracing
 from openai.types.responses import Response, ResponseCompletedEvent
 
-from activities.agents.recorded_model import RecordedModel, with_plain_outputs
+from activities.agents.recorded_model import RecordedModel
+from activities.agents.tool_outputs import as_taken
 from activities.process.secrets import Secrets
 from activities.storage.journal import Journal
 from activities.storage.journal_heartbeat import HeartbeatJournal
+from activities.toolboxes.offered_tools import OfferedTools
 from grammar.errors import AnswerCut, EmptyAnswer, ModelRefused
 from tests.model_endpoint.asking import USAGE, call, chunk, message, model, response, sent
 
@@ -36,7 +38,7 @@ class Attempts:
         return journal
 
     async def ask(self, answers: Model, journal: Journal, given: Any = "Hello") -> Response:
-        recorded = RecordedModel(answers, journal, lambda: False, self.is_value, self.warnings)
+        recorded = RecordedModel(answers, journal, lambda: False, self.is_value, self.warnings, OfferedTools({}, ()))
         last: object = None
         events = recorded.stream_response(
             None, given, ModelSettings(tool_choice="auto", include_usage=True), [], None, [], ModelTracing.DISABLED,
@@ -147,8 +149,8 @@ def test_texts_of_tools_are_sent_as_one() -> None:
 
     text, image = {"type": "input_text", "text": "a"}, {"type": "input_image", "image_url": "data:,"}
     given = [output(text), output(text, text), output(text, image)]
-    assert [item["output"] for item in with_plain_outputs(given)][:2] == ["a", "a\na"]
-    assert isinstance(with_plain_outputs(given)[2]["output"], str)
-    assert [item["output"] for item in with_plain_outputs(given, takes_images=True)] == [
+    assert [item["output"] for item in as_taken(given, "nowhere")][:2] == ["a", "a\na"]
+    assert isinstance(as_taken(given, "nowhere")[2]["output"], str)
+    assert [item["output"] for item in as_taken(given, "in_result")] == [
         "a", "a\na", [text, image],
     ]  # fmt: skip

@@ -23,6 +23,7 @@ from runtime.exit import leave
 from runtime.runs import runs, standing
 from runtime.storage.converter import data_converter
 from runtime.storage.document_files import FileDocuments
+from runtime.storage.stored_documents import StoredDocuments
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import until_async
 
@@ -177,7 +178,7 @@ async def record() -> None:
 
 def here(env: WorkflowEnvironment, folder: Path) -> Backend:
     """Documents are kept in files, which no replay needs; payloads stay in the history."""
-    return Backend(env.client, embedded=False, documents=FileDocuments(folder / "documents"))
+    return Backend(env.client, embedded=False, documents=StoredDocuments(FileDocuments(folder / "documents")))
 
 
 def _cases(folder: Path) -> dict[str, Path]:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from runtime.local_server.locks import is_held
-from runtime.local_server.server_record import ServerFiles, ServerRecord
-from runtime.local_server.supervisor import free_port
+from runtime.local_server.server_record import ServerFiles
+from tests.support.ports import give_own_ports
 from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -49,14 +49,10 @@ class Holder:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A state directory; at the end, its server must end by itself.
-
-    It has ports of its own, as if a supervisor had been killed: tests side by side would take 7233 from each other.
-    """
+    """A state directory; at the end, its server must end by itself."""
     path = tmp_path / "state"
-    path.mkdir(mode=0o700)
+    give_own_ports(path)
     monkeypatch.setenv("TASKFLOW_STATE_DIR", str(path))
-    ServerRecord(pid=0, supervisor_pid=0, port=free_port(0), ui_port=free_port(0)).write(ServerFiles(path).record)
     yield path
     until(lambda: not is_held(ServerFiles(path).supervisor))
 

@@ -1,20 +1,21 @@
 """Which server is used, and what is said when it cannot be."""
 
-import asyncio
 import contextlib
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from temporalio.envconfig import ClientConnectConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import ConnectionFailed
+from runtime import connection
+from runtime.backend import find_backend
 from runtime.connection import configured, connect
+from runtime.local_server.embedded import EmbeddedServer
 from runtime.storage.converter import data_converter
 from tests.support.dev_server import DevServer
 
@@ -91,15 +92,53 @@ async def test_connects(dev_server: DevServer) -> None:
     assert client.namespace == "default"
 
 
-LOCAL_SERVER = "import asyncio; from runtime.connection import local_server; print(asyncio.run(local_server()))"
+@pytest.fixture
+def usual(dev_server: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual port is where somebody's dev server listens."""
+    port = int(dev_server.address.rpartition(":")[2])
+    monkeypatch.setattr(connection, "PORT", port)
+    monkeypatch.setattr(connection, "LOCAL", f"localhost:{port}")
 
 
-async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answers() -> None:
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(socket.create_server(("127.0.0.1", 7233)))
-        except OSError:
-            pytest.skip("port 7233 is in use")
-        command = [sys.executable, "-c", LOCAL_SERVER]
-        ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
-    assert ended.stdout == "None\n", ended.stderr
+OURS = EmbeddedServer("127.0.0.1:1", "")
+
+
+async def test_a_server_that_nobody_named_is_told_of(usual: None, caplog: pytest.LogCaptureFixture) -> None:
+    await connection.tell_of_unnamed_server(OURS)
+    (line,) = caplog.messages
+    assert f"is not used, since nobody has named it. To use it: export TEMPORAL_ADDRESS={connection.LOCAL}" in line
+
+
+async def test_where_the_embedded_server_has_the_usual_port_nothing_is_told(
+    usual: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    await connection.tell_of_unnamed_server(EmbeddedServer(connection.LOCAL, ""))
+    assert caplog.messages == []
+
+
+async def test_whatever_listens_on_the_usual_port_is_not_a_server_until_it_answers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with silent_server() as address:
+        monkeypatch.setattr(connection, "PORT", int(address.rpartition(":")[2]))
+        monkeypatch.setattr(connection, "LOCAL", address)
+        await connection.tell_of_unnamed_server(OURS)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (RPCStatusCode.UNAVAILABLE, "the Temporal server at s.example:1 does not answer any more: gone"),
+        (RPCStatusCode.DEADLINE_EXCEEDED, "the Temporal server at s.example:1 does not answer any more: gone"),
+        (RPCStatusCode.INVALID_ARGUMENT, "the Temporal server at s.example:1 refuses: gone"),
+    ],
+)
+async def test_what_the_server_refuses_later_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch, status: RPCStatusCode, says: str
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "s.example:1")
+    with pytest.raises(ConnectionFailed) as failed:
+        async with find_backend():
+            raise RPCError("gone", status, b"")
+    assert str(failed.value) == says

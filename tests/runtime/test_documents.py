@@ -6,7 +6,8 @@ from pathlib import Path
 
 from grammar.documents.values import StoredDocument
 from grammar.messages.reports import RunReport
-from runtime.storage.document_files import LEFT_BEHIND, FileDocuments, filled
+from runtime.storage.document_files import LEFT_BEHIND, FileDocuments
+from runtime.storage.stored_documents import StoredDocuments, filled
 
 
 async def added(documents: FileDocuments, text: str) -> StoredDocument:
@@ -27,7 +28,7 @@ async def test_a_document_is_kept_once(tmp_path: Path) -> None:
 async def test_a_report_has_its_outputs_again(tmp_path: Path) -> None:
     documents = FileDocuments(tmp_path)
     report = RunReport(name="n", bundle="b", outputs={"a": 1}, stored={"b": await added(documents, "[1]")})
-    full = await filled(report, documents)
+    full = await filled(report, StoredDocuments(documents))
     assert (full.outputs, full.stored) == ({"a": 1, "b": [1]}, {})
 
 

@@ -11,7 +11,7 @@ from temporalio import activity, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import RetryPolicy
-from temporalio.converter import StorageDriverRetrieveContext, StorageDriverStoreContext
+from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext, StorageDriverStoreContext
 from temporalio.envconfig import ClientConnectConfig
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import Worker
@@ -53,6 +53,13 @@ class Measure:
     @workflow.run
     async def run(self, text: str) -> int:
         return len(text)
+
+
+@pytest.mark.parametrize("digest", ["/etc/hostname", "../" * 20 + "etc/hostname", "", "é" * 64])
+async def test_a_reference_leads_to_no_other_file(tmp_path: Path, digest: str) -> None:
+    claim = StorageDriverClaim({"sha256": digest})
+    with pytest.raises(TaskflowError, match="is not the name of a payload file"):
+        await FileStorageDriver(tmp_path).retrieve(RETRIEVE, [claim])
 
 
 def worker(client: Client, queue: str) -> Worker:

@@ -202,6 +202,30 @@ def test_a_removal_that_was_interrupted_is_undone(tmp_path: Path) -> None:
     assert [file.path.name for file in list_files(tmp_path)] == ["ab" * 32]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ab/notes.txt", f"cd/{'ab' * 32}", "ab/notes.removing", f"ab/{'ab' * 32}.txt", f"documents/ab/{'AB' * 32}",
+        "journals/notes/today.jsonl", f"journals/{'ab' * 16}/notes.txt",
+    ],
+)  # fmt: skip
+def test_what_has_another_name_is_somebody_elses(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_text("theirs")
+    assert list_files(tmp_path) == []
+    assert path.exists()
+
+
+@pytest.mark.parametrize("name", [f"ab/{'ab' * 32}", f"journals/{'ab' * 16}/task-1.jsonl", "ab/tmpabc"])
+def test_what_is_no_file_is_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir(parents=True)
+    assert list_files(tmp_path) == []
+    (tmp_path / name).rmdir()
+    (tmp_path / name).symlink_to(tmp_path)
+    assert list_files(tmp_path) == []
+
+
 async def test_the_size_of_a_run(storage: Storage) -> None:
     await storage.ended("old", "x" * LARGE, {"key": KEY}, await storage.document("12345"))
     storage.journal("old", "123")

@@ -12,6 +12,9 @@ import pytest
 
 from runtime.local_server.supervisor import die_with_parent, free_port
 
+ACK_INTERVAL = "history.transferProcessorUpdateAckInterval"
+"""A run that has ended is deleted once its end is acknowledged, which a server does every half minute by itself."""
+
 
 @dataclass(frozen=True)
 class DevServer:
@@ -38,11 +41,11 @@ def lone_server(tmp_path: Path) -> Iterator[DevServer]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[DevServer]:
-    """Run a server for the length of the block."""
+def serving(folder: Path, *options: str) -> Iterator[DevServer]:
+    """Run a server for the length of the block. `options`: more of the command's."""
     port, ui_port = free_port(0), free_port(0)
     server = DevServer(f"127.0.0.1:{port}", f"http://localhost:{ui_port}", folder / "temporal.db")
-    process = start(server, port, ui_port)
+    process = start(server, port, ui_port, *options)
     try:
         yield server
     finally:
@@ -50,12 +53,13 @@ def serving(folder: Path) -> Iterator[DevServer]:
         process.communicate()
 
 
-def start(server: DevServer, port: int, ui_port: int) -> subprocess.Popen[bytes]:
+def start(server: DevServer, port: int, ui_port: int, *options: str) -> subprocess.Popen[bytes]:
     """Start the server, and return its process as soon as it answers. It ends with this process."""
     binary = str(Path(sysconfig.get_path("scripts")) / "temporal")
     command = [binary, "server", "start-dev", "--ip", "127.0.0.1", "--log-level", "error"]
-    command += ["--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(server.database)]
+    command += ["--port", str(port), "--ui-port", str(ui_port), "--db-filename", str(server.database), *options]
     command += ["--dynamic-config-value", "frontend.WorkflowPauseEnabled=true"]  # `temporal workflow pause`
+    command += ["--dynamic-config-value", f'{ACK_INTERVAL}="1s"']
     process = subprocess.Popen(
         command,
         env={"PATH": os.environ["PATH"], "HOME": str(server.database.parent)},

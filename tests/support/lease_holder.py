@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import asdict
 
@@ -14,7 +15,7 @@ from runtime.state import state_dir
 
 async def main() -> int:
     try:
-        lease = await hold()
+        lease = await hold(ui="WITH_UI" in os.environ)
     except EmbeddedServerFailed as error:
         print(json.dumps({"error": str(error)}), flush=True)
         return 2

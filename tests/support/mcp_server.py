@@ -8,6 +8,7 @@ Arguments:
 """
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -16,9 +17,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+gc.disable()  # as our own toolboxes do: what is loaded stays
+from mcp.server.mcpserver import Context, MCPServer  # noqa: E402
+from mcp.server.mcpserver.exceptions import ToolError  # noqa: E402
 
+gc.freeze()
+gc.enable()
 server = MCPServer("tests", log_level="WARNING")
 
 

@@ -1,4 +1,8 @@
-"""An MCP server for tests that writes its messages itself: results that no framework would let through. Over stdio."""
+"""An MCP server for tests that writes its messages itself: results that no framework would let through. Over stdio.
+
+Arguments:
+`--strict`   a tool that it does not have is an error, and not an echo
+"""
 
 import json
 import sys
@@ -42,6 +46,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
                                      for tool in tools]}}  # fmt: skip
     if request["method"] == "tools/call":
         name = request["params"]["name"]
+        if "--strict" in sys.argv and name not in RESULTS:
+            return {"error": {"code": -32602, "message": f"there is no {name}"}}
         given = json.dumps(request["params"].get("arguments"), ensure_ascii=False)
         return {"result": RESULTS.get(name, {"content": [{"type": "text", "text": given}]})}
     return {"error": {"code": -32601, "message": "Method not found"}}

@@ -168,11 +168,15 @@ class ScriptedEndpoint:
         whole = response(request, rule) if responses else completion(request, rule)
         return await _send(writer, 200, whole, rule.headers, cut=cut)
 
+    def restart(self, rules: list[Reply]) -> None:
+        """Answer by these rules from now on; what was asked before is forgotten."""
+        self.rules, self.requests, self._busy, self._fired, self.max_in_flight = rules, [], [], {}, 0
+
     def _control(self, path: str, body: Any) -> Any:
         if path == "/_requests":
             return [{**vars(request), "prompt": request.prompt} for request in self.requests]
         if path == "/_reset":
-            self.requests, self._busy, self._fired, self.max_in_flight = [], [], {}, 0
+            self.restart(self.rules)
         if path == "/_rules":
             self.rules, self._fired = TypeAdapter(list[Reply]).validate_python(body), {}
         return {"requests": len(self.requests), "max": self.max_in_flight, "mean": self.mean_in_flight()}

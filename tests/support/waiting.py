@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -31,3 +32,26 @@ async def until_async(condition: Callable[[], Awaitable[T | None]], seconds: flo
         while not (found := await condition()):
             await asyncio.sleep(0.02)
         return found
+
+
+@asynccontextmanager
+async def in_a_task(context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """Enter the context and leave it in one task, as task groups need it: a fixture's two halves run in two tasks."""
+    entered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def hold() -> None:
+        async with context as value:
+            entered.set_result(value)
+            await over.wait()
+
+    holding = asyncio.create_task(hold())
+    either: set[asyncio.Future[Any]] = {entered, holding}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if not entered.done():
+        await holding
+    try:
+        yield entered.result()
+    finally:
+        over.set()
+        await holding

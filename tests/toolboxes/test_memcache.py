@@ -2,20 +2,39 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from pydantic import JsonValue
 
-from tests.toolboxes.toolbox_client import toolbox
+from tests.support.waiting import in_a_task
+from tests.toolboxes.toolbox_client import ToolboxClient, toolbox
 
 FILES = {"sqlite": "memcache.db", "dictionary_file": "memory.json"}
 WRITES = 40
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture(params=sorted(FILES))
+@pytest.fixture(params=sorted(FILES), scope="module")
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(backend: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ToolboxClient]:
+    """One server for what is not about servers: its start takes a second."""
+    state = tmp_path_factory.mktemp(backend) / "state"
+    async with in_a_task(toolbox("memcache", MEMCACHE_BACKEND=backend, MEMCACHE_STATE_DIR=str(state))) as box:
+        yield box
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def box(shared: ToolboxClient) -> ToolboxClient:
+    """That server, with an empty memory."""
+    await shared.call("memcache_clear_cache")
+    return shared
 
 
 @pytest.fixture
@@ -24,20 +43,18 @@ def env(backend: str, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("value", ["text", "", "true", "[1, 2]", 7, -0.5, True, None, [], {"a": [1, None, "ü"]}])
-async def test_a_value_comes_back_as_it_was(env: dict[str, str], value: JsonValue) -> None:
-    async with toolbox("memcache", **env) as box:
-        await box.call("memcache_set_state", key="k", value=value)
-        got = json.loads(await box.call("memcache_get_state", key="k"))
+async def test_a_value_comes_back_as_it_was(box: ToolboxClient, value: JsonValue) -> None:
+    await box.call("memcache_set_state", key="k", value=value)
+    got = json.loads(await box.call("memcache_get_state", key="k"))
     assert got == value
     assert type(got) is type(value)
 
 
-async def test_set_replaces_and_an_unknown_key_is_empty(env: dict[str, str]) -> None:
-    async with toolbox("memcache", **env) as box:
-        assert json.loads(await box.call("memcache_get_state", key="k")) == ""
-        await box.call("memcache_set_state", key="k", value=1)
-        await box.call("memcache_set_state", key="k", value=2)
-        assert json.loads(await box.call("memcache_get_state", key="k")) == 2
+async def test_set_replaces_and_an_unknown_key_is_empty(box: ToolboxClient) -> None:
+    assert json.loads(await box.call("memcache_get_state", key="k")) == ""
+    await box.call("memcache_set_state", key="k", value=1)
+    await box.call("memcache_set_state", key="k", value=2)
+    assert json.loads(await box.call("memcache_get_state", key="k")) == 2
 
 
 @pytest.mark.parametrize(
@@ -50,32 +67,29 @@ async def test_set_replaces_and_an_unknown_key_is_empty(env: dict[str, str]) -> 
         (1, 2.5, 3.5),
     ],
 )
-async def test_add(env: dict[str, str], old: JsonValue, new: JsonValue, together: JsonValue) -> None:
-    async with toolbox("memcache", **env) as box:
-        await box.call("memcache_add_state", key="k", value=old)
-        await box.call("memcache_add_state", key="k", value=new)
-        assert json.loads(await box.call("memcache_get_state", key="k")) == together
+async def test_add(box: ToolboxClient, old: JsonValue, new: JsonValue, together: JsonValue) -> None:
+    await box.call("memcache_add_state", key="k", value=old)
+    await box.call("memcache_add_state", key="k", value=new)
+    assert json.loads(await box.call("memcache_get_state", key="k")) == together
 
 
 @pytest.mark.parametrize(("old", "new"), [("a", [1]), ({"a": 1}, {"b": 2}), (1, True), (None, 1)])
-async def test_what_cannot_be_added_is_refused(env: dict[str, str], old: JsonValue, new: JsonValue) -> None:
-    async with toolbox("memcache", **env) as box:
-        await box.call("memcache_set_state", key="k", value=old)
-        assert "cannot add" in await box.refused("memcache_add_state", key="k", value=new)
-        assert json.loads(await box.call("memcache_get_state", key="k")) == old
+async def test_what_cannot_be_added_is_refused(box: ToolboxClient, old: JsonValue, new: JsonValue) -> None:
+    await box.call("memcache_set_state", key="k", value=old)
+    assert "cannot add" in await box.refused("memcache_add_state", key="k", value=new)
+    assert json.loads(await box.call("memcache_get_state", key="k")) == old
 
 
-async def test_list_delete_and_clear(env: dict[str, str]) -> None:
-    async with toolbox("memcache", **env) as box:
-        for key in ("b", "a", "c"):
-            await box.call("memcache_set_state", key=key, value=key.upper())
-        assert json.loads(await box.call("memcache_list_keys")) == ["b", "a", "c"]
-        assert await box.call("memcache_delete_state", key="a") == "Deleted the key `a`."
-        assert await box.call("memcache_delete_state", key="a") == "There is no key `a`."
-        entries = json.loads(await box.call("memcache_get_all_entries"))
-        assert entries == [{"key": "b", "value": "B"}, {"key": "c", "value": "C"}]
-        await box.call("memcache_clear_cache")
-        assert json.loads(await box.call("memcache_get_all_entries")) == []
+async def test_list_delete_and_clear(box: ToolboxClient) -> None:
+    for key in ("b", "a", "c"):
+        await box.call("memcache_set_state", key=key, value=key.upper())
+    assert json.loads(await box.call("memcache_list_keys")) == ["b", "a", "c"]
+    assert await box.call("memcache_delete_state", key="a") == "Deleted the key `a`."
+    assert await box.call("memcache_delete_state", key="a") == "There is no key `a`."
+    entries = json.loads(await box.call("memcache_get_all_entries"))
+    assert entries == [{"key": "b", "value": "B"}, {"key": "c", "value": "C"}]
+    await box.call("memcache_clear_cache")
+    assert json.loads(await box.call("memcache_get_all_entries")) == []
 
 
 async def test_the_memory_outlives_the_server(env: dict[str, str]) -> None:

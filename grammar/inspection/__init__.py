@@ -1,0 +1,1 @@
+"""What a flow would do, told before anything of it is run."""

@@ -1,0 +1,186 @@
+"""What a hostile or broken model endpoint sends takes bounded memory and time, and the error names the setting.
+
+| attack | defence removed | seen red |
+|---|---|---|
+| text, thoughts, arguments without end | `_count` in `ChatChunks` | yes |
+| calls without end, all of one id; a call that begins again and again | `CALL_SIZE` in `ChatChunks._call_delta` | yes |
+| a stream without end of what is read by nobody | `_most_of_stream` in `EventStream.feed` | yes |
+| one line without end; one event of many lines | `_check_size` in `EventStream` | yes |
+| the same, compressed a thousandfold | the same: what is counted is decompressed | yes |
+| an error without end, or compressed | `left` in `checked_response._beginning` | yes |
+| no stream at all, without end | `MOST_OF_ERROR` in `checked_response._no_stream` | yes |
+| comments for ever, an error letter by letter | `patience.check()` in `checked_response._parts` | yes |
+| silence, before an answer and in it | `timeout=` in `model_clients._connect` | yes |
+"""
+
+import asyncio
+import gzip
+import itertools
+import json
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from grammar.errors import UserError
+from grammar.limits import ALL, check
+from tests.activities.conftest import Bench
+from tests.model_endpoint.asking import call, chunk
+from tests.security.hostile_http import HEAD, answering
+
+LIMIT = 1024**2
+TOO_LATE = 64 * LIMIT
+
+
+def event(data: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+def numbered() -> Iterator[bytes]:
+    return (event(call(number, "same", "t", "{}")) for number in itertools.count())
+
+
+def repeated(piece: bytes) -> Iterator[bytes]:
+    """As many of it as would be far too many."""
+    return itertools.repeat(piece, TOO_LATE // len(piece))
+
+
+BEGUN = event(call(0, "c", "t", ""))
+FLOODS: dict[str, Iterable[bytes]] = {
+    "text": repeated(event(chunk({"content": "A" * 8000}))),
+    "thoughts": repeated(event(chunk({"reasoning_content": "A" * 8000}))),
+    "arguments": itertools.chain([BEGUN], repeated(event(call(0, None, None, "A" * 8000)))),
+    "calls": numbered(),
+    "a call that begins again": itertools.chain([BEGUN], repeated(event(call(0, None, "t", '"')))),
+    "what nobody reads": repeated(event({"choices": [], "junk": "A" * 8000})),
+    "a line": itertools.chain([b"data: "], repeated(b"A" * 65536)),
+    "a line of a name": itertools.chain([b"data"], repeated(b"A" * 65536)),
+    "lines": itertools.chain([b"data: {\n"], repeated((b"data: " + b"A" * 1000 + b"\n") * 60)),
+    "a comment": itertools.chain([b": "], repeated(b"A" * 65536)),
+    "comments": repeated((b": " + b"hello" * 1000 + b"\n\n") * 20),
+}
+
+
+async def failure(bench: Bench, monkeypatch: pytest.MonkeyPatch, url: str, **fields: Any) -> ApplicationError:
+    monkeypatch.setenv("AI_API_ENDPOINT", f"{url}/v1")
+    with pytest.raises(ApplicationError) as caught:
+        await bench.agent(**fields)
+    return caught.value
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKFLOW_LIMIT_ANSWER", "1M")
+
+
+@pytest.mark.parametrize("pieces", FLOODS.values(), ids=FLOODS)
+async def test_a_flood(bench: Bench, monkeypatch: pytest.MonkeyPatch, pieces: Iterable[bytes]) -> None:
+    async with answering(pieces) as url:
+        error = await failure(bench, monkeypatch, url)
+    assert error.type == "ModelUnavailable"
+    assert "1M; to allow more, set TASKFLOW_LIMIT_ANSWER where the worker runs" in error.message
+
+
+@pytest.mark.parametrize("name", ["text", "a line"])
+async def test_a_flood_of_responses(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    delta = {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0}
+    text = repeated(event({**delta, "delta": "A" * 8000}))
+    pieces = text if name == "text" else itertools.chain([b"data: "], repeated(b"A" * 65536))
+    async with answering(pieces) as url:
+        error = await failure(bench, monkeypatch, url, model={"api_type": "responses"})
+    assert "TASKFLOW_LIMIT_ANSWER" in error.message
+
+
+def head(status: str, *headers: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", "connection: close", *headers, "", ""]).encode()
+
+
+def bomb(begin: bytes) -> bytes:
+    """Bytes that decompress to far too many."""
+    return gzip.compress(begin + bytes(TOO_LATE), 9)
+
+
+async def test_a_bomb(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    compressed = head("200 OK", "content-type: text/event-stream", "content-encoding: gzip")
+    async with answering([bomb(b"data: ")], compressed) as url:
+        error = await failure(bench, monkeypatch, url)
+    assert "one event of more than 4 times 1M; to allow more, set TASKFLOW_LIMIT_ANSWER" in error.message
+
+
+ERRORS = {
+    "without end": ([*repeated(b"A" * 65536)], head("400 Bad")),
+    "a bomb": ([bomb(b'{"error": ')], head("400 Bad", "content-encoding: gzip")),
+    "a bomb of twice": ([gzip.compress(bomb(b""))], head("400 Bad", "content-encoding: gzip, gzip")),
+    "a page": ([b"<html>", *repeated(b"A" * 65536)], head("200 OK", "content-type: text/html")),
+    "a page that is a bomb": ([bomb(b"<html>")], head("200 OK", "content-encoding: gzip")),
+}
+
+
+@pytest.mark.parametrize(("pieces", "begin"), ERRORS.values(), ids=ERRORS)
+async def test_an_error_that_is_a_flood(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], begin: bytes
+) -> None:
+    sent = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal sent
+        for piece in pieces:
+            sent += len(piece)
+            yield piece
+
+    async with answering(counted(), begin) as url:
+        error = await failure(bench, monkeypatch, url)
+    assert len(error.message) < 1000
+    assert sent < 32 * LIMIT
+
+
+async def drip(piece: bytes, begin: bytes, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> ApplicationError:
+    """The failure for an endpoint that sends a piece now and then, as long as somebody is there."""
+    monkeypatch.setenv("TASKFLOW_LIMIT_SILENCE", "300ms")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begin)
+        ended = asyncio.create_task(reader.read())
+        while piece and not ended.done():
+            writer.write(piece)
+            await asyncio.wait([ended], timeout=0.05)
+        await ended
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(20):
+            error = await failure(bench, monkeypatch, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    finally:
+        server.close()
+    assert time.monotonic() - started < 15
+    return error
+
+
+SLOW = {
+    "comments for ever": (b": still here\n\n", HEAD),
+    "an error, letter by letter": (b"A", head("500 No")),
+    "a page, letter by letter": (b"<", head("200 OK")),
+    "blanks": (b"\n", HEAD),
+    "silence": (b"", b""),
+    "silence in an answer": (b"", HEAD + event(chunk({"content": "A"}))),
+    "half a head": (b"", b"HTTP/1.1 200 OK\r\n"),
+}
+
+
+@pytest.mark.parametrize(("piece", "begin"), SLOW.values(), ids=SLOW)
+async def test_nothing_is_said(bench: Bench, monkeypatch: pytest.MonkeyPatch, piece: bytes, begin: bytes) -> None:
+    error = await drip(piece, begin, bench, monkeypatch)
+    assert "300ms; to allow more, set TASKFLOW_LIMIT_SILENCE where the worker runs" in error.message
+
+
+@pytest.mark.parametrize("limit", ALL, ids=lambda limit: limit.variable)
+@pytest.mark.parametrize("said", ["much", "-1", "0", "1e9", "nan"])
+def test_a_limit_that_is_none(limit: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(limit.variable, said)
+    with pytest.raises(UserError, match=limit.variable):
+        check()
