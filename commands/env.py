@@ -36,7 +36,7 @@ def _codec_auth() -> str:
 
 
 async def _variables(screen: Screen) -> dict[str, str]:
-    from runtime.backend import open_backend  # these load Temporal's client
+    from runtime.backend import EMBEDDED_ADDRESS, open_backend  # these load Temporal's client
     from runtime.local_server import embedded
 
     is_held = embedded.is_in_use()
@@ -45,6 +45,7 @@ async def _variables(screen: Screen) -> dict[str, str]:
             told = f"the embedded server ends as soon as nobody uses it; to hold it: {program()} worker"
             screen.notes.print(Text(told, "yellow"))
         found = {"TEMPORAL_ADDRESS": backend.address, "TEMPORAL_NAMESPACE": backend.client.namespace}
+        found |= {EMBEDDED_ADDRESS: backend.address} if backend.embedded else {}
         if backend.codec_url:
             found["TEMPORAL_CODEC_ENDPOINT"] = backend.codec_url
             screen.notes.print(Text(f"what is encrypted is shown with {_codec_auth()}", "yellow"))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from grammar.documents.durations import spoken
 from grammar.messages.activity_results import LegReason
 from grammar.messages.history import Deployment
+from grammar.messages.reports import TaskReport
 from pictures.report_sections import BranchSection, TaskSection
 from pictures.timeline import TimeScale, place_spans
 
@@ -65,7 +66,8 @@ def time_scale(started: datetime, until: datetime, deployments: Iterable[Deploym
 def timeline_rows(scale: TimeScale, tasks: Iterable[TaskSection], until: datetime) -> Iterator[TimelineRow]:
     """Yield a row for each task. `until`: where the bars of what goes on end."""
     for task in tasks:
-        found = [(branch, list(_stretches(branch, task.report.status, until))) for branch in task.branches]
+        decided = _decided(task.report, until)
+        found = [(branch, list(_stretches(branch, decided, until))) for branch in task.branches]
         shown = [(branch, stretches) for branch, stretches in found if stretches]
         places, lanes = place_spans(scale, [(stretches[0].start, stretches[-1].end) for _, stretches in shown])
         lane_height = min(MAX_LANE_HEIGHT, max(MIN_LANE_HEIGHT, BARS_HEIGHT / max(1, lanes)))
@@ -76,6 +78,7 @@ def timeline_rows(scale: TimeScale, tasks: Iterable[TaskSection], until: datetim
             for place, (branch, stretches) in zip(places, shown, strict=True)
             for stretch in stretches
         ]
+        bars.sort(key=lambda bar: bar.status not in _MEANINGS)  # a short leg is not hidden by the wait after it
         yield TimelineRow(task.report.name, task.anchor, round(height, 2), bars)
 
 
@@ -94,8 +97,15 @@ class _Stretch(NamedTuple):
     status: str
 
 
-def _stretches(branch: BranchSection, task: str, until: datetime) -> Iterator[_Stretch]:
-    """Yield what the branch did and waited for, one after the other. `task`: the status of its task."""
+def _decided(task: TaskReport, until: datetime) -> datetime | None:
+    """Return when it was decided what becomes of the task without what failed; None where nobody is asked."""
+    if task.status == "parked":
+        return until
+    return task.ended if task.note else None  # of a task that failed, the note is the decision
+
+
+def _stretches(branch: BranchSection, decided: datetime | None, until: datetime) -> Iterator[_Stretch]:
+    """Yield what the branch did and waited for, one after the other. `decided`: when, if it failed for good."""
     for leg, after in pairwise([*branch.history.deployments, None]):
         assert leg is not None
         start, end = _span(leg, until)
@@ -103,16 +113,18 @@ def _stretches(branch: BranchSection, task: str, until: datetime) -> Iterator[_S
             yield _Stretch(start, max(start, leg.started), "interrupted")
             start = max(start, leg.started)
         yield _Stretch(start, max(start, end), _status(branch, leg))
-        wait = _wait(leg, after, task)
-        if leg.ended and wait:
-            yield _Stretch(leg.ended, max(leg.ended, after.begun if after else until), wait)
+        is_left_off = leg.output and leg.output.leg
+        went_on = after.begun if after else until if is_left_off else decided
+        wait = _wait(leg)
+        if leg.ended and wait and went_on:
+            yield _Stretch(leg.ended, max(leg.ended, went_on), wait)
 
 
-def _wait(leg: Deployment, after: Deployment | None, task: str) -> str:
-    """Return what was waited for after the leg; empty where nothing was."""
+def _wait(leg: Deployment) -> str:
+    """Return what is waited for after the leg, if anything is; empty where it is the end."""
     if leg.output and leg.output.leg:
         return _WAITS[leg.output.leg.reason]
-    return "parked" if leg.failure and (after or task == "parked") else ""
+    return "parked" if leg.failure else ""
 
 
 def _bar(scale: TimeScale, branch: BranchSection, stretch: _Stretch, top: float, height: float) -> TimelineBar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,10 @@ from runtime.storage.stored_documents import StoredDocuments
 
 if TYPE_CHECKING:  # loads what only those who configure S3 have installed
     from runtime.storage.s3 import Bucket
+
+
+# Where the embedded server was when `env` exported its address for `temporal`; it may have another one by now.
+EMBEDDED_ADDRESS = "TASKFLOW_EMBEDDED_ADDRESS"
 
 
 @dataclass(frozen=True)
@@ -164,5 +169,7 @@ async def open_backend(ui: bool = False) -> AsyncIterator[Backend]:
 
 
 def _is_embedded(config: ClientConnectConfig) -> bool:
-    """Return whether it is the embedded server that is configured, as where somebody took over what `env` prints."""
-    return answers_at(config["target_host"]) and config.get("namespace", "default") == "default"
+    """Return whether it is the embedded server that is configured, or was when `env` told its address."""
+    address = config["target_host"]
+    is_known = answers_at(address) or address == os.environ.get(EMBEDDED_ADDRESS)
+    return is_known and config.get("namespace", "default") == "default"

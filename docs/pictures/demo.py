@@ -57,11 +57,12 @@ def demo(folder: Path) -> Iterator[Demo]:
 
 
 def _env(folder: Path, endpoint: str) -> dict[str, str]:
-    """The environment here, with nothing in it that leads to another server or model."""
+    """The environment here, without what leads to another server or model, or tells of this machine's folders."""
     elsewhere = re.compile("(AI|OPENAI|COPILOT|MODEL|TEMPORAL|TASKFLOW|MEMCACHE|LOGBOOK)_")
     kept = {name: value for name, value in os.environ.items() if not elsewhere.match(name)}
     folders = {f"{name}_STATE_DIR": str(folder / name.lower()) for name in ("TASKFLOW", "MEMCACHE", "LOGBOOK")}
-    return kept | folders | {"AI_API_ENDPOINT": endpoint, "AI_API_TOKEN": "not-a-key", "PYTHONPATH": str(ROOT)}
+    here = {"HOME": str(ROOT.parent), "PYTHONPATH": str(ROOT)}
+    return kept | folders | here | {"AI_API_ENDPOINT": endpoint, "AI_API_TOKEN": "not-a-key"}
 
 
 def _web_ui(worker: "subprocess.Popen[str]") -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pictures.timeline import PlacedSpan, TimeScale, place_spans
 from tests.support.run_histories import PRICES, at, many
 
 NIGHT = 8 * 3600.0
+WAITS = ("waiting", "rate_limited", "parked", "interrupted")
 
 
 def scale(until: float, *busy: tuple[float, float]) -> TimeScale:
@@ -58,14 +59,21 @@ def test_no_bars() -> None:
     assert place_spans(scale(1), []) == ([], 0)
 
 
-def bars_of(*legs: Deployment, status: str, task: str = "running", seen: float = 60) -> list[tuple[str, float, float]]:
-    """(status, from, to) of the bars of a branch with these legs; in seconds, of a minute."""
-    history = many(1, seen=at(seen))
+def bars_of(*legs: Deployment, branch: str, **task: object) -> list[tuple[str, float, float]]:
+    """(status, from, to) of the bars of a branch with these legs, in seconds of a minute. `task`: fields of its task.
+
+    In the order of time; they are drawn with the waits first.
+    """
+    history = many(1, seen=at(60))
     history.history.deployments[1:] = legs
-    history.manifest.branches[1].status = status  # type: ignore[assignment]
-    history.manifest.report.tasks[1].status = task  # type: ignore[assignment]
+    history.manifest.branches[1].status = branch  # type: ignore[assignment]
+    tasks = history.manifest.report.tasks
+    tasks[1] = tasks[1].model_copy(update=task)
     page = RunPage(history, PRICES)
-    return [(bar.status, round(bar.left * 0.6, 1), round((bar.left + bar.width) * 0.6, 1)) for bar in page.rows[1].bars]
+    drawn = page.rows[1].bars
+    assert [bar.status in WAITS for bar in drawn] == sorted((bar.status in WAITS for bar in drawn), reverse=True)
+    bars = sorted(drawn, key=lambda bar: bar.left)
+    return [(bar.status, round(bar.left * 0.6, 1), round((bar.left + bar.width) * 0.6, 1)) for bar in bars]
 
 
 def leg(number: int, start: float, end: float | None, reason: LegReason | None = None, **changes: object) -> Deployment:
@@ -88,21 +96,26 @@ def leg(number: int, start: float, end: float | None, reason: LegReason | None =
 )
 def test_what_a_branch_waits_for_has_a_colour_of_its_own(reason: LegReason, wait: str) -> None:
     legs = leg(1, 12, 24, reason), leg(2, 48, 54)
-    assert bars_of(*legs, status="done") == [("done", 12, 24), (wait, 24, 48), ("done", 48, 54)]
-    assert bars_of(legs[0], status="waiting") == [("done", 12, 24), (wait, 24, 60)]
+    assert bars_of(*legs, branch="done") == [("done", 12, 24), (wait, 24, 48), ("done", 48, 54)]
+    assert bars_of(legs[0], branch="waiting") == [("done", 12, 24), (wait, 24, 60)]
 
 
 def test_a_failure_that_waits_for_a_person() -> None:
     failed = leg(1, 12, 24, failure="BadRequest: 400 no")
-    retried = bars_of(failed, leg(2, 48, 54), status="done")
+    retried = bars_of(failed, leg(2, 48, 54), branch="done")
     assert retried == [("failed", 12, 24), ("parked", 24, 48), ("done", 48, 54)]
-    assert bars_of(failed, status="failed", task="parked") == [("failed", 12, 24), ("parked", 24, 60)]
-    assert bars_of(failed, status="failed", task="failed") == [("failed", 12, 24)]
+    assert bars_of(failed, branch="failed", status="parked") == [
+        ("failed", 12, 24),
+        ("parked", 24, 60),
+    ]
+    skipped = {"note": "skipped by a person", "ended": at(48)}
+    assert bars_of(failed, branch="failed", **skipped) == [("failed", 12, 24), ("parked", 24, 48)]
+    assert bars_of(failed, branch="failed", ended=at(24)) == [("failed", 12, 24)]
 
 
 def test_attempts_that_were_lost() -> None:
     killed = leg(1, 12, 54, started=at(36), attempts=2)
-    assert bars_of(killed, status="done") == [("interrupted", 12, 36), ("done", 36, 54)]
+    assert bars_of(killed, branch="done") == [("interrupted", 12, 36), ("done", 36, 54)]
 
 
 def test_the_legend_says_what_the_colours_mean() -> None:

@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 
 from grammar.errors import ConnectionFailed, EmbeddedServerFailed
 from runtime import connection
-from runtime.backend import find_backend
+from runtime.backend import EMBEDDED_ADDRESS, find_backend
 from runtime.connection import connect, connect_to_embedded, tell_of_unnamed_server, to_embedded
 from runtime.local_server import embedded
 from runtime.local_server.embedded import EmbeddedServer
@@ -224,6 +224,10 @@ async def test_it_stays_the_embedded_server_where_its_address_is_exported(
         assert not found.embedded
     assert user.leave() == 0
     until(lambda: not embedded.answers_at(user.got["address"]))
+    monkeypatch.delenv("TEMPORAL_NAMESPACE")
+    monkeypatch.setenv(EMBEDDED_ADDRESS, user.got["address"])
+    async with find_backend() as found:
+        assert found.embedded, "also where it has ended since, and begins anew at another address"
 
 
 def test_a_configured_server_makes_no_state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
