@@ -1,6 +1,9 @@
 """The commands with which a person goes on, exactly as they are to be typed."""
 
+from __future__ import annotations
+
 import shlex
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -9,7 +12,9 @@ from console.printable import printable_name
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Approval, Parked
 from grammar.program import program
-from runtime.backend import Backend
+
+if TYPE_CHECKING:  # it loads Temporal's client
+    from runtime.backend import Backend
 
 _DECISIONS = (
     ("retry", "", "run again what failed"),

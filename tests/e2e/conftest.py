@@ -102,9 +102,16 @@ class Desk:
         mine = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get("TASKFLOW_STATE_DIR") == str(self.state):
+                if self._is_mine(process):
                     mine.append(process)
         return mine
+
+    def _is_mine(self, process: psutil.Process) -> bool:
+        """Ours show no variables to others: they run in the folder, or have the state in their command line."""
+        if process.environ().get("TASKFLOW_STATE_DIR") == str(self.state):
+            return True
+        named = any(word.startswith(f"{self.state}") for word in process.cmdline())
+        return named or Path(process.cwd()).is_relative_to(self.folder)
 
     def kill_all(self) -> None:
         """`kill -9` to starter, worker, supervisor and server alike."""
