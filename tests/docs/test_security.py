@@ -1,0 +1,30 @@
+"""Each promise of docs/security.md names tests that are there."""
+
+import re
+
+import pytest
+
+from tests.docs.test_pages import ROOT
+
+TEXT = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+SOURCES = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")}
+DEFINED = {name for source in SOURCES.values() for name in re.findall(r"def (test_\w+)", source)}
+
+
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"\b(test_\w+\.py)\b", TEXT))))
+def test_a_module_of_tests_is_there(module: str) -> None:
+    assert module in SOURCES
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\b(test_\w+)\b(?!\.py|\.\.\.|_)", TEXT)) - {"test_"}))
+def test_a_test_is_there(name: str) -> None:
+    """One whose name ends in `...` stands for all that begin so."""
+    assert name in DEFINED or (f"{name}..." in TEXT and any(known.startswith(name) for known in DEFINED))
+
+
+def test_each_promise_names_one() -> None:
+    """By its name, or by its part of the module that the table is headed with."""
+    tables = [table.splitlines() for table in TEXT.split("\n\n") if table.startswith("| promise | held by")]
+    rows = [(head, row) for head, _, *rows in tables for row in rows]
+    assert len(rows) > 60
+    assert [row for head, row in rows if "test_" not in row and not ("test_" in head and '"' in row)] == []
