@@ -1,6 +1,25 @@
-"""Fixtures of other rungs, for attacks: desks and endpoints of whole runs, and one of agent runs."""
+"""Fixtures of other rungs, for attacks: desks and endpoints of whole runs, and a bench for agent runs."""
 
-from tests.activities.conftest import bench, endpoint
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from temporalio.testing import ActivityEnvironment
+
+from activities.agents.local_model import LocalModel
+from activities.agents.model_clients import ModelClients
+from activities.process.render import Renderer
+from activities.toolboxes.pool import ServerPool
+from tests.activities.conftest import Bench, endpoint
 from tests.e2e.conftest import desk, remote, scripted
 
-__all__ = ["bench", "desk", "endpoint", "remote", "scripted"]
+__all__ = ["desk", "endpoint", "remote", "scripted"]
+
+
+@pytest_asyncio.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """One that shares nothing with other tests: attacks leave nothing behind."""
+    renderer, models, pool = Renderer(), ModelClients(LocalModel()), ServerPool()
+    yield Bench(renderer, models, pool, ActivityEnvironment())
+    await models.close()
+    await pool.close()
+    await renderer.close()
