@@ -53,7 +53,7 @@ def test_a_secret_is_used_and_never_recorded(desk: Desk, scripted: Scripted) -> 
     assert first.prompt == f"log in with {SECRET} Bearer {SECRET}"
     assert SECRET in second.tool_result
     assert third.prompt == f"it was {SECRET}"
-    assert "⟦env:THE_SECRET:" in ended.err
+    assert "⟦env:THE_SECRET⟧" in ended.err
     told = (ended.out + ended.err).encode()
     written = [path.read_bytes() for path in desk.state.rglob("*") if path.is_file()]
     assert len(written) > 3

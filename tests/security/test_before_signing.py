@@ -29,6 +29,12 @@ PARKS = Task(name="parks", run="fails at first", must_complete=True)
 TASKS = (Task(name="one", run="one"), PARKS, Task(name="two", run="two"))
 
 
+@pytest.fixture(name="dev_server")
+def _dev_server(lone_server: DevServer) -> DevServer:
+    """One without the runs of other tests, whose payloads are elsewhere."""
+    return lone_server
+
+
 @dataclass
 class Older:
     """What a version of before there were signatures left: an open run, and one that is over. `script`: the one that

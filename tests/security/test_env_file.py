@@ -39,12 +39,12 @@ from grammar.preparing.server_params import ResolvedServer, resolve
 from grammar.templating.templates import Environ
 from runtime import dot_env
 from runtime.connection import configured
-from tests.activities.conftest import Bench, bench
+from tests.activities.conftest import Bench
 from tests.docs.pages import REFERENCE, table
 from tests.security.hostile_folder import HostileFolder, environment, hostile
 from tests.support.scripted_endpoint import ScriptedEndpoint
 
-__all__ = ["bench", "environment", "hostile"]
+__all__ = ["environment", "hostile"]
 pytestmark = pytest.mark.usefixtures("environment")
 KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 SECRET = "sk-the-persons-own-key-0123456789"
