@@ -85,6 +85,7 @@ def test_what_looks_like_markup_is_told_as_it_is(served: ServedDesk) -> None:
     ended = served.run(str(flow), "--id", run_id)
     assert ended.code == 4, ended.err
     assert f"✗ {name}: ShellFailed: exit code 3" in ended.out
+    assert "/workflows/i%5B%2Fd%5D%20%25?token=" in ended.out
     for looking in (["list"], ["status", run_id], ["manifest", run_id]):
         told = served.run(*looking)
         assert (told.code, name in told.out) == (0, True), (looking, told.out, told.err)

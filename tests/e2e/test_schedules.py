@@ -147,5 +147,6 @@ def test_words_that_do_not_fit(desk: Desk, words: list[str], says: str) -> None:
 def one_line(ended: EndedProcess) -> str:
     """What is said of a mistake."""
     assert ended.code == 2
-    *_, line = ended.err.splitlines()  # before it, who would serve the runs is told
+    *told, line = ended.err.splitlines()
+    assert all(before.startswith("served by worker ") for before in told)
     return line

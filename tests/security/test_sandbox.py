@@ -146,10 +146,8 @@ def test_it_succeeds_outside(name: str, outside: dict[str, str]) -> None:
 
 @needs_sandbox
 def test_offline_shows_other_files_and_hides_the_state(ground: Ground) -> None:
-    if str(ground.targets["source"]).startswith("/tmp/"):
-        pytest.skip("the checkout lies in /tmp, which is another one there")
-    script = f"cat {ground.targets['source']} | head -c 9; ls {ground.targets['state']}; cat .env"
-    assert run(script, ground.folder, "offline", ground.sandboxes).out == '"""Hostil'
+    script = f"head -c 4 {os.__file__}; ls {ground.targets['state']}; cat .env"
+    assert run(script, ground.folder, "offline", ground.sandboxes).out == 'r"""'
     assert _tried(ground, "offline")["reach_a_server_of_this_machine"] != "done"
 
 
