@@ -29,6 +29,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.__main__ import PERSONALITY, ROOT, endpoint, process
+from benchmarks.descendants import Descendants
 from grammar.loading.bundle import LoadOptions, load
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.run_bundle import Bundle
@@ -63,8 +64,9 @@ class RunCost(NamedTuple):
 class FollowingBenchmark:
     """Run one flow again and again on one server and one worker, each time with another follower."""
 
-    def __init__(self, client: Client, flow: Path, items: int) -> None:
+    def __init__(self, client: Client, flow: Path, items: int, descendants: Descendants) -> None:
         self._client = client
+        self._descendants = descendants
         self._flow = flow
         self._items = items
         self._bundle: Bundle = load(LoadOptions(str(flow))).bundle
@@ -78,12 +80,12 @@ class FollowingBenchmark:
     async def measure(self, follower: Follower, number: int) -> RunCost:
         """Play one run, and return what it took. `number`: of the round."""
         run_id = f"{follower.__name__}-{number}"
-        before, self._starters = _cpu(), 0.0
+        before, self._starters = _cpu(self._descendants), 0.0
         await follower(run_id)
         found = await runs.handle(self._client, run_id).describe()
         assert found.close_time, f"{run_id} has not ended"
         rate = self._items / (found.close_time - found.start_time).total_seconds()
-        return RunCost(rate, _cpu() - before + self._starters)
+        return RunCost(rate, _cpu(self._descendants) - before + self._starters)
 
     async def loading(self, run_id: str) -> float:
         """Return the CPU seconds of a starter that starts a run, and leaves."""
@@ -132,15 +134,13 @@ class FollowingBenchmark:
         return shown
 
 
-def _cpu() -> float:
-    """Return the CPU seconds that the server, the worker and the endpoint have taken so far."""
+def _cpu(descendants: Descendants) -> float:
+    """Return the CPU seconds that these have taken so far: the server, the worker and the endpoint."""
     taken = 0.0
-    state = os.environ["TASKFLOW_STATE_DIR"]
-    for running in psutil.process_iter():
+    for running in descendants.living():
         with suppress(psutil.Error):
-            if running.pid != os.getpid() and running.environ().get("TASKFLOW_STATE_DIR") == state:
-                times = running.cpu_times()
-                taken += times.user + times.system
+            times = running.cpu_times()
+            taken += times.user + times.system
     return taken
 
 
@@ -158,13 +158,14 @@ async def main(items: int, limit: int, delay: float, rounds: int) -> None:
         os.environ["TASKFLOW_STATE_DIR"] = str(work / "state")
         (work / "brief.yaml").write_text(PERSONALITY)
         flow = work / "flow.yaml"
+        descendants = Descendants()
         flow.write_text(FLOW.replace("COUNT", str(items)).replace("LIMIT", str(limit)))
         with endpoint(work, yaml.safe_dump([{"delay": delay, "text": ANSWER}])) as url:
             os.environ |= {"AI_API_ENDPOINT": url, "AI_API_TOKEN": "benchmark"}
             async with embedded_server() as server:
                 client = await Client.connect(server.address, data_converter=pydantic_data_converter)
                 with process("worker.py", wait="serving task queue"):
-                    benchmark = FollowingBenchmark(client, flow, items)
+                    benchmark = FollowingBenchmark(client, flow, items, descendants)
                     costs = await measure_all(benchmark, rounds)
                     loading = median([await benchmark.loading(f"loading-{number}") for number in range(3)])
                     print(f"\n{items} agents, {limit} at once, {delay:g} s a request, {rounds} rounds", end="")

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 from temporalio.client import Client
 
+from benchmarks.descendants import Descendants
 from runtime.local_server.embedded import embedded_server
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 
@@ -135,10 +136,11 @@ async def play(workload: Workload, work: Path) -> WorkloadResult:
     ]
     with ScriptedEndpoint(rules) as endpoint:
         os.environ |= {"AI_API_ENDPOINT": endpoint.url, "AI_API_TOKEN": "benchmark"}
+        descendants = Descendants()
         async with embedded_server() as server:
             started = time.monotonic()
             with starter(work) as process:
-                await asyncio.to_thread(watch, process, endpoint, workload, result, work)
+                await asyncio.to_thread(watch, process, endpoint, workload, result, descendants)
             result.seconds = time.monotonic() - started
             client = await Client.connect(server.address)
             executions = [execution async for execution in client.list_workflows('WorkflowId = "scale"')]
@@ -169,12 +171,16 @@ def starter(work: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def watch(
-    process: subprocess.Popen[bytes], endpoint: ScriptedEndpoint, workload: Workload, result: WorkloadResult, work: Path
+    process: subprocess.Popen[bytes],
+    endpoint: ScriptedEndpoint,
+    workload: Workload,
+    result: WorkloadResult,
+    descendants: Descendants,
 ) -> None:
     """Sample the worker's memory until the starter ends, and kill the worker where that is due."""
     due = workload.killed
     while process.poll() is None:
-        for worker in workers(work):
+        for worker in workers(descendants):
             with suppress(psutil.Error):
                 megabytes = worker.memory_info().rss / 1e6
                 result.peak = max(result.peak, megabytes)
@@ -186,11 +192,10 @@ def watch(
         time.sleep(0.2)
 
 
-def workers(work: Path) -> Iterator[psutil.Process]:
-    for process in psutil.process_iter():
+def workers(descendants: Descendants) -> Iterator[psutil.Process]:
+    for process in descendants.living():
         with suppress(psutil.Error):
-            state = process.environ().get("TASKFLOW_STATE_DIR")
-            if "--run" in process.cmdline() and state == str(work / "state"):
+            if "--run" in process.cmdline():
                 yield process
 
 

@@ -15,15 +15,15 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(2 * (os.cpu_count() or 1), 8)
 
 
+SETTINGS = {
+    "AI_API_ENDPOINT", "AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL_TEMP",
+    "COPILOT_DEFAULT_MODEL", "MODEL_PARALLEL_TOOL_CALLS", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE",
+}  # fmt: skip
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the person who runs the tests has configured must not reach them."""
-    for name in (
-        "AI_API_ENDPOINT", "AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL_TEMP",
-        "COPILOT_DEFAULT_MODEL", "MODEL_PARALLEL_TOOL_CALLS", "TASKFLOW_PATH", "TEMPORAL_ADDRESS", "TEMPORAL_PROFILE",
-        "TASKFLOW_EMBEDDED_ADDRESS",
-        "TASKFLOW_STATE_DIR", "TASKFLOW_PAYLOAD_DIR", "TASKFLOW_PAYLOAD_S3", "TASKFLOW_DOT_ENV", "TASKFLOW_ENV_ALLOW",
-        "TASKFLOW_ENCRYPTION_KEYS", "TASKFLOW_ENCRYPTION_KEYS_FILE", "TASKFLOW_ENCRYPTION_KEYS_COMMAND",
-        "TASKFLOW_CODEC", "TASKFLOW_NAMES", "TASKFLOW_REQUIRE_SANDBOX",
-    ):  # fmt: skip
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name in SETTINGS or name.startswith("TASKFLOW_"):
+            monkeypatch.delenv(name)

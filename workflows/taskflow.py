@@ -1,8 +1,7 @@
 """A taskflow as a Temporal workflow: its tasks in order, and what can be asked of it."""
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
-from temporalio.workflow import ContinueAsNewError
+from temporalio.exceptions import ApplicationError, is_cancelled_exception
 
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
@@ -36,10 +35,9 @@ class TaskflowWorkflow(Steering):
             self._context.publish_overview()
             worker_log.say(f"failed: {failure.type}, in {failure.task}")
             raise ApplicationError(failure.message, report, type=failure.type, non_retryable=True) from None
-        except ContinueAsNewError:
-            raise
-        except BaseException:
-            self._cancel()
+        except BaseException as error:
+            if is_cancelled_exception(error):
+                self._cancel()
             raise
         report = self._record.complete()
         self._context.publish_overview()

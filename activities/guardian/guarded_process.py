@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 LONGEST_END = 10.0
 """Seconds, after which a process that does not end is given up: the kernel holds it."""
 
+_following: set[asyncio.Task[None]] = set()
+"""What follows processes. asyncio itself keeps no task, and a process may be dropped before its last report is read."""
+
 
 class GuardedProcess:
     """Hold a process, with all that it starts. Where this process ends, however that comes about, they end too.
@@ -40,6 +43,8 @@ class GuardedProcess:
         self._report: Report | None = None
         self._ended = asyncio.Event()
         self._following = asyncio.create_task(self._follow(reports))
+        _following.add(self._following)
+        self._following.add_done_callback(_following.discard)
 
     @property
     def returncode(self) -> int | None:

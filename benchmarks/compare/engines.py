@@ -14,6 +14,7 @@ from benchmarks.compare import existing
 from benchmarks.compare.cases import FLOWS, FlowCase
 from benchmarks.compare.program import ProgramResult, background, run
 from benchmarks.compare.scripted import NameMatchingEndpoint
+from benchmarks.descendants import Descendants
 
 ROOT = existing.ROOT
 SERVER = ROOT / "tests" / "support" / "mcp_server.py"
@@ -86,11 +87,15 @@ class ExistingEngine(Engine):
 
 
 class OurEngine(Engine):
-    """Run cases on ours. A worker and its server run beside them; a case with variables of its own brings its own."""
+    """Run cases on ours. A worker and its server run beside them; a case with variables of its own brings its own.
+
+    `processes`: that worker, its server, and what is started after them.
+    """
 
     name = "ours"
 
     def _start(self) -> None:
+        self.processes = Descendants()
         worker = [sys.executable, str(ROOT / "worker.py")]
         self._stack.enter_context(background(worker, self._state("warm"), self.scratch, until="serving task queue"))
 

@@ -1,6 +1,5 @@
 """The memory of a run: all its processes, the daemons it started among them."""
 
-import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -9,6 +8,8 @@ from types import TracebackType
 from typing import Self
 
 import psutil
+
+from benchmarks.descendants import Descendants
 
 EVERY = 0.1
 
@@ -23,14 +24,10 @@ class Sample:
 
 
 class MemoryWatch:
-    """Measure, every 100 ms, the processes in whose environment `variable` is `value`, and their descendants.
+    """Measure these processes every 100 ms. `peak`: the sample with the largest PSS."""
 
-    `peak`: the sample with the largest PSS.
-    """
-
-    def __init__(self, variable: str, value: str) -> None:
-        self._variable, self._value = variable, value
-        self._marked: dict[tuple[int, float], bool] = {}
+    def __init__(self, descendants: Descendants) -> None:
+        self._descendants = descendants
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.peak = Sample()
@@ -45,23 +42,9 @@ class MemoryWatch:
 
     def _watch(self) -> None:
         while not self._stop.wait(EVERY):
-            sample = _sample(self._processes())
+            sample = _sample(self._descendants.living())
             if sample.pss > self.peak.pss:
                 self.peak = sample
-
-    def _processes(self) -> list[psutil.Process]:
-        found: dict[int, psutil.Process] = {}
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                if process.pid != os.getpid() and self._is_marked(process):
-                    found |= {member.pid: member for member in (process, *process.children(recursive=True))}
-        return list(found.values())
-
-    def _is_marked(self, process: psutil.Process) -> bool:
-        key = (process.pid, process.create_time())
-        if not self._marked.get(key):  # between fork and exec it still has its parent's environment
-            self._marked[key] = process.environ().get(self._variable) == self._value
-        return self._marked[key]
 
 
 def _sample(processes: list[psutil.Process]) -> Sample:

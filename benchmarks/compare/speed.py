@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.compare.cases import FlowCase
 from benchmarks.compare.engines import Engine, ExistingEngine, OurEngine
 from benchmarks.compare.memory import MemoryWatch, Sample
+from benchmarks.descendants import Descendants
 from tests.support.endpoint_replies import Call, Match, Reply
 
 FASTER, SMALLER, PROMPTS = 8.0, 0.25, 3
@@ -27,9 +28,9 @@ class EngineRun:
 def compare(scratch: Path) -> list[str]:
     """Print the ratios, and return the targets that are missed."""
     with ExistingEngine(scratch / "speed-existing") as existing, OurEngine(scratch / "speed-ours") as ours:
-        theirs = twenty(existing, "existing engine", "HOME", {})
-        cold = twenty(ours, "ours, cold", STATE, {STATE: "$SCRATCH/fresh"})
-        warm = twenty(ours, "ours, a worker runs", STATE, {})
+        theirs = twenty(existing, "existing engine", {}, Descendants())
+        cold = twenty(ours, "ours, cold", {STATE: "$SCRATCH/fresh"}, Descendants())
+        warm = twenty(ours, "ours, a worker runs", {}, ours.processes)
         single = {
             "existing engine": one_prompt(existing, {}),
             "ours, cold": one_prompt(ours, {STATE: "$SCRATCH/one"}),
@@ -38,10 +39,10 @@ def compare(scratch: Path) -> list[str]:
     return report([theirs, cold, warm], single)
 
 
-def twenty(engine: Engine, name: str, marked_by: str, env: dict[str, str]) -> EngineRun:
-    """Run twenty items. `marked_by`: the variable by whose value the run's processes, daemons too, are known."""
+def twenty(engine: Engine, name: str, env: dict[str, str], descendants: Descendants) -> EngineRun:
+    """Run twenty items. `descendants`: what takes part in it, daemons too."""
     case = FlowCase(flow="speed.twenty", covers=[], rules=ANSWERS, env=env)
-    with MemoryWatch(marked_by, engine.variables(case)[marked_by]) as watch:
+    with MemoryWatch(descendants) as watch:
         seconds = timed(engine, case, ITEMS * TURNS)
     return EngineRun(name, seconds, watch.peak)
 

@@ -214,7 +214,6 @@ def test_a_missing_key_stops_a_run_and_a_new_one_does_not(desk: Desk, waiting: S
     assert "the key 'k1', and TASKFLOW_ENCRYPTION_KEYS has k2; add that key, behind the newest" in line
     worker.send_signal(signal.SIGTERM)
     end(worker)
-    desk.worker(**BOTH)
     assert desk.run("reencrypt", **BOTH).out == "journals: 1 encrypted anew with the key k2, 0 had it already\n"
     ended = desk.run("resume", "night", "--json", **BOTH)
     assert (ended.code, ended.json["outputs"]) == (0, {"careful": "done"}), ended.err

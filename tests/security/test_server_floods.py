@@ -141,6 +141,11 @@ def stdio(kind: str) -> Any:
     return box(command=sys.executable, args=(str(Path(hostile_mcp.__file__)), kind))
 
 
+@pytest.mark.parametrize("kind", ["line", "notifications"])
+async def test_stdout_without_end(bench: Bench, kind: str) -> None:
+    assert f"toolbox tests.box was lost: it sent {TOLD}" in await failure(bench, stdio(kind))
+
+
 async def test_stderr_is_kept_to_its_end(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = await bench.agent(toolboxes=stdio("stderr"))
     assert result.value == "ok"
