@@ -10,6 +10,9 @@ COMPILE = .venv/uv/bin/uv pip compile pyproject.toml --universal --python-versio
 	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header -q
 ROOMS := temporal_taskflow grammar workflows activities runtime console pictures commands taskflows tests benchmarks docs .ci starter.py worker.py hatch_build.py
 
+# Hundreds of processes would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test check fix bench fuzz lock audit pin replay docs pictures compare chaos scale dist clean
 
 help:  ## what there is

@@ -10,10 +10,12 @@ Each process of ours keeps to itself what it was started with: its environment h
 """
 
 import ctypes
+import gc
 import os
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 PASSED_ON = ("HOME", "PATH", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
 
@@ -69,7 +71,17 @@ def call(module: str) -> None:
     make_private()
     sys.path.insert(0, str(rooms()))
     sys.path.append(str(Path(__file__).absolute().parents[1]))  # of this package, where Python was told to leave it out
-    import_module(module).main()
+    _load(module).main()
+
+
+def _load(module: str) -> ModuleType:
+    """Load the module, with all that it needs: what is loaded stays, so there is nothing to collect, now or later."""
+    gc.disable()
+    try:
+        return import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def starter() -> None:

@@ -1,5 +1,6 @@
 """Agent runs against a scripted endpoint, with a real MCP server (specification sections 5 to 7)."""
 
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -134,12 +135,17 @@ async def test_server_sees_no_key_and_is_ended(bench: Bench, endpoint: ScriptedE
     endpoint.rules = calls(Call(name="environ", arguments={"name": "AI_API_TOKEN"}))
     before = servers()
     assert (await bench.agent(toolboxes=box())).value == "(not set)"
-    assert servers() == before
+    assert servers() <= before
 
 
 def servers() -> set[int]:
     """The process ids of those that run; some are shared by several tests."""
-    return {child.pid for child in psutil.Process().children(True) if str(SERVER) in child.cmdline()}
+    found = set()
+    for child in psutil.Process().children(True):
+        with suppress(psutil.Error):  # it has ended since
+            if str(SERVER) in child.cmdline():
+                found.add(child.pid)
+    return found
 
 
 async def test_missing_variable_of_a_toolbox_is_dropped_with_a_warning(

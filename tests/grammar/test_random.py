@@ -352,7 +352,7 @@ def flow(text: str) -> dict[str, bytes]:
     return {"a.yaml": f"taskflow:\n- task: {text}\n".encode()}
 
 
-@times(150, 6000)
+@times(60, 6000)
 @given(FILES, st.just("a.yaml") | REFERENCES, ORDERS)
 @example(flow("{run: ls, heartbeat_timeout: 0x" + "f" * 5000 + "}"), "a.yaml", {})
 @example(flow("{run: ls, inputs: {a: 0x" + "f" * 5000 + "}}"), "a.yaml", {})
@@ -598,7 +598,7 @@ def asked(template: str, **fields_: Any) -> PrepareRequest:
     )
 
 
-@times(300, 12000)
+@times(200, 12000)
 @given(TEMPLATES)
 @example("{{ '\\ud800' }}")
 @example("{% set x = 1 if [0]['a'] else 2 %}")
