@@ -28,6 +28,7 @@ from activities.toolboxes.tool_names import handoff_names
 from grammar.documents.values import ToolResult
 from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import BranchResult
+from grammar.model_access.prices import is_embedded
 from grammar.preparing.system_prompt import system_prompt
 
 # Traces would go to a third party, prompts and all.
@@ -111,7 +112,9 @@ class AgentRun:
         model, name = await self.models.model(self.request.model)
         is_value = self.request.capture == "response"
         images: ImagePlace = "in_result" if self.request.model.api_type == "responses" else "after_results"
-        recorded = RecordedModel(model, journal, activity.is_worker_shutdown, is_value, warnings, offered, images)
+        recorded = RecordedModel(
+            model, journal, activity.is_worker_shutdown, is_value, warnings, offered, images, is_embedded(name)
+        )
         return recorded, name, []
 
     def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:

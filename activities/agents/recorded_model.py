@@ -22,6 +22,7 @@ CUT = {
     "(`max_output_tokens`, for some endpoints), or ask for less",
     "content_filter": "the model's answer was cut off by the provider's content filter",
 }
+TOY_CUT = "the toy model's answer was cut off; it is taken as it is, as what a toy says is to try a flow with"
 # Statuses of a request that cannot be taken as it is. Others count where they speak of images: OpenRouter says 404.
 REFUSALS = (400, 413, 415, 422)
 
@@ -31,7 +32,8 @@ class RecordedModel(Model):
 
     `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
     task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
-    `offered`: the tools; it is told which are called. `images`: where the model's API takes images of tools.
+    `offered`: the tools; it is told which are called. `images`: where the model's API takes images of tools. `is_toy`:
+    it is the embedded model, whose answers count where they are cut, too: it is no model that could say more.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class RecordedModel(Model):
         warnings: list[str],
         offered: OfferedTools,
         images: ImagePlace = "nowhere",
+        is_toy: bool = False,
     ) -> None:
         self._model = model
         self._journal = journal
@@ -51,6 +54,7 @@ class RecordedModel(Model):
         self._warnings = warnings
         self._offered = offered
         self._images = images
+        self._is_toy = is_toy
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Raise RuntimeError: all runs are streamed."""
@@ -120,9 +124,9 @@ class RecordedModel(Model):
         is_final = not any(item.type == "function_call" for item in response.output)
         if answer.cut:
             why = CUT.get(answer.cut, f"the model's answer was cut off: {answer.cut}")
-            if self._is_value and is_final:
+            if self._is_value and is_final and not self._is_toy:
                 return AnswerCut(why)
-            self._warn(why)
+            self._warn(TOY_CUT if self._is_toy else why)
         if self._is_value and is_final and not response.output_text.strip():
             return EmptyAnswer("the model answered with nothing, and with nothing again when it was asked once more")
         for repair in answer.repairs:

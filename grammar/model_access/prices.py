@@ -10,6 +10,11 @@ EMBEDDED = " (embedded)"
 """What the name of the embedded model ends with: it has no price."""
 
 
+def is_embedded(provider: str) -> bool:
+    """Return whether a model, by its name for the record, is the embedded one."""
+    return provider.endswith(EMBEDDED)
+
+
 def dollars(amount: float | None) -> str:
     """Return the amount as people read it: `$1.20`, `$0.0031`; a dash for None, where there is no price."""
     if amount is None:
@@ -24,7 +29,7 @@ def cost(config: ModelConfig, logical: str | None, provider: str, usage: Usage) 
     """
     if not usage.requests:
         return 0.0
-    if provider.endswith(EMBEDDED):  # whatever the file names
+    if is_embedded(provider):  # whatever the file names
         return None
     price = config.prices.get(logical or provider) or config.prices.get(provider)
     if price is None:

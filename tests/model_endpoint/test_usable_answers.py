@@ -27,9 +27,10 @@ CALL = sent(call(0, "call_0", "f", '{"x": 1}'), chunk({}, "tool_calls"), USAGE)
 class Attempts:
     """One agent run, attempt after attempt, on the lines of one journal."""
 
-    def __init__(self, is_value: bool = True) -> None:
+    def __init__(self, is_value: bool = True, is_toy: bool = False) -> None:
         self.store = HeartbeatJournal([])
         self.is_value = is_value
+        self.is_toy = is_toy
         self.warnings: list[str] = []
 
     async def journal(self) -> Journal:
@@ -38,7 +39,9 @@ class Attempts:
         return journal
 
     async def ask(self, answers: Model, journal: Journal, given: Any = "Hello") -> Response:
-        recorded = RecordedModel(answers, journal, lambda: False, self.is_value, self.warnings, OfferedTools({}, ()))
+        recorded = RecordedModel(
+            answers, journal, lambda: False, self.is_value, self.warnings, OfferedTools({}, ()), is_toy=self.is_toy
+        )
         last: object = None
         events = recorded.stream_response(
             None, given, ModelSettings(tool_choice="auto", include_usage=True), [], None, [], ModelTracing.DISABLED,
@@ -87,6 +90,12 @@ async def test_an_answer_that_is_cut_is_a_warning_elsewhere() -> None:
     run = Attempts(is_value=False)
     assert (await run.ask(model(CUT), await run.journal())).output_text == "Ports 22, 80, 4"
     assert "max_tokens" in run.warnings[0]
+
+
+async def test_what_the_toy_model_says_counts_where_it_is_cut() -> None:
+    run = Attempts(is_toy=True)
+    assert (await run.ask(model(CUT), await run.journal())).output_text == "Ports 22, 80, 4"
+    assert "toy model's answer was cut off" in run.warnings[0]
 
 
 async def test_a_response_that_is_cut() -> None:
