@@ -5,6 +5,7 @@ Answers are read key by key, so that the live view can be drawn anew meanwhile.
 
 import asyncio
 import codecs
+import errno
 import os
 import re
 import signal
@@ -115,10 +116,15 @@ def suspend() -> None:
 
 
 def is_ours() -> bool:
-    """Return whether there is a terminal, and we are in its foreground: who is not would be stopped for touching it."""
+    """Return whether there is a terminal, and we are in its foreground: who is not would be stopped for touching it.
+
+    One that controls no session of ours (after `setsid`, say) stops nobody.
+    """
     try:
         return sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (OSError, ValueError):
+    except OSError as error:
+        return error.errno == errno.ENOTTY
+    except ValueError:
         return False
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TIMED_OUT = -1
+# In what is asked by either engine: whether a call may be made; and by ours, why not.
+QUESTIONS = (b"yes/no", b"why not")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,10 @@ class ProgramResult:
 
 
 def run(command: list[str], env: dict[str, str], cwd: Path, seconds: float, typed: str | None = None) -> ProgramResult:
-    """Run it, for at most `seconds`. With `typed`, in a terminal into which that line and an empty one are typed."""
+    """Run it, for at most `seconds`.
+
+    With `typed`, in a terminal: that line answers its question, and an empty one the next.
+    """
     begun = time.monotonic()
     code, output = _in_terminal(command, env, cwd, seconds, typed) if typed else _run(command, env, cwd, seconds)
     return ProgramResult(code, output, time.monotonic() - begun)
@@ -50,11 +55,22 @@ def _in_terminal(command: list[str], env: dict[str, str], cwd: Path, seconds: fl
     output: list[bytes] = []
     reader = threading.Thread(target=_read_terminal, args=(master, output), daemon=True)
     reader.start()
-    os.write(master, f"{typed}\n\n".encode())
+    answering = threading.Thread(target=_answer, args=(master, output, [typed, ""], program), daemon=True)
+    answering.start()
     code = _wait(program, seconds)
+    answering.join()
     reader.join(1)
     os.close(master)
     return code, b"".join(output).decode(errors="replace")
+
+
+def _answer(master: int, output: list[bytes], lines: list[str], program: "subprocess.Popen[bytes]") -> None:
+    """Type one line after the other, each when it is asked for. What is typed before a question is no answer to it."""
+    for line, question in zip(lines, QUESTIONS, strict=True):
+        while program.poll() is None and question not in b"".join(output):
+            time.sleep(0.05)
+        if program.poll() is None:
+            os.write(master, f"{line}\n".encode())
 
 
 def _read_terminal(master: int, output: list[bytes]) -> None:

@@ -55,13 +55,17 @@ def test_the_end_of_input(typed: bytes) -> None:
 
 @pytest.fixture
 def typist(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """The other end of a terminal that is stdin, and ours."""
+    """The other end of a terminal that is stdin, and does not control our session."""
     master, slave = pty.openpty()
     with os.fdopen(slave) as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
-        monkeypatch.setattr(keyboard, "is_ours", lambda: True)
         yield master
     os.close(master)
+
+
+def test_a_terminal_that_controls_no_session_is_ours(typist: int) -> None:
+    assert keyboard.is_ours()
+    assert not keyboard.is_away()
 
 
 async def has_seen(seen: list[str], text: str) -> bool:
