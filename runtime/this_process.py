@@ -8,6 +8,8 @@ from pathlib import Path
 from grammar.model_access.process_setup import ProcessSetup, WorkerIdentity, short_folder
 from runtime.version import version
 
+_worker: int | None = None
+
 
 def setup() -> ProcessSetup:
     """Return what this process runs with, as it is now."""
@@ -27,8 +29,14 @@ def is_own(started: ProcessSetup) -> bool:
 
 
 def worker_identity() -> str:
-    """Return the Temporal identity of a worker in this process: who it is, and what it runs with."""
-    return str(WorkerIdentity(os.getpid(), setup()))
+    """Return the Temporal identity of the worker that this process is, or is one of: who it is, what it runs with."""
+    return str(WorkerIdentity(_worker or os.getpid(), setup()))
+
+
+def belong_to(worker: int) -> None:
+    """Have this process be one of a worker's. `worker`: the id of their parent, by which people know it."""
+    global _worker  # noqa: PLW0603 - it is of the process
+    _worker = worker
 
 
 def described(worker: WorkerIdentity, with_model: bool = True) -> str:
@@ -41,9 +49,14 @@ def short(folder: str) -> str:
     return short_folder(folder, _home())
 
 
+def is_here(worker: WorkerIdentity) -> bool:
+    """Return whether the worker is a process of this machine."""
+    return worker.setup.host == socket.gethostname()
+
+
 def is_gone(worker: WorkerIdentity) -> bool:
     """Return whether the worker was a process of this machine, and has ended; False where that cannot be told."""
-    if worker.setup.host != socket.gethostname():
+    if not is_here(worker):
         return False
     try:
         os.kill(worker.pid, 0)

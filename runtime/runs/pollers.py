@@ -25,6 +25,23 @@ async def has_worker(client: Client, task_queue: str) -> bool:
         return True
 
 
+async def not_polled_here(client: Client, task_queue: str) -> list[str]:
+    """Return what no worker of this machine asks the server for: workflow tasks, activities.
+
+    Raises RPCError where the server does not answer.
+    """
+    kinds = {
+        "workflow tasks": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        "activities": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    }
+    missing = []
+    for name, kind in kinds.items():
+        identities = [WorkerIdentity.parse(poller.identity) for poller in await _pollers(client, task_queue, kind)]
+        if not any(worker and this_process.is_here(worker) for worker in identities):
+            missing.append(name)
+    return missing
+
+
 async def workers(client: Client, task_queue: str) -> list[WorkerIdentity]:
     """Return the workers that do the work of the task queue, as far as they tell who they are; the newest poll first.
 
@@ -36,8 +53,7 @@ async def workers(client: Client, task_queue: str) -> list[WorkerIdentity]:
         return []
     pollers.sort(key=lambda poller: poller.last_access_time.ToDatetime(), reverse=True)
     identities = dict.fromkeys(poller.identity for poller in pollers)
-    workers = [worker for identity in identities if (worker := WorkerIdentity.parse(identity))]
-    return [worker for worker in workers if not this_process.is_gone(worker)]
+    return [worker for identity in identities if (worker := WorkerIdentity.parse(identity))]
 
 
 async def _pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> list[PollerInfo]:
@@ -50,4 +66,6 @@ async def _pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueTyp
 
 def _polls(poller: PollerInfo, now: datetime) -> bool:
     """A worker that lives asks again within a minute; the server remembers for five of them one that has gone."""
-    return now - poller.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN
+    worker = WorkerIdentity.parse(poller.identity)
+    is_gone = worker is not None and this_process.is_gone(worker)
+    return not is_gone and now - poller.last_access_time.ToDatetime(tzinfo=UTC) < POLLED_WITHIN
