@@ -1,6 +1,7 @@
 """The conversation of an agent run: turns, repairs of a value, legs (specification sections 5 and 6)."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from agents import (
@@ -229,6 +230,8 @@ def _usage_of(result: RunResultStreaming | None) -> Usage:
     return Usage(requests=usage.requests, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
 
+@cache
 def _config() -> RunConfig:
+    """One for all runs: making one evaluates its type hints, which takes a tenth of what an agent takes in all."""
     # One tool call after the other: results count in the order of the calls (specification section 5).
     return RunConfig(tracing_disabled=True, tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1))
