@@ -139,6 +139,7 @@ def branch_request(
         )
     return AgentRequest(
         task=activity_id(index, None),
+        fans_out=task.fans_out,
         prompt=branch.prompt,
         agents=[
             AgentSpec(name=name, personality=bundle.personalities[reference])

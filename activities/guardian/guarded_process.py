@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from activities.guardian.client import GUARDIAN
@@ -102,21 +103,26 @@ class GuardedProcess:
             self._orders.close()
 
 
-async def start(request: StartRequest, streams: Streams) -> GuardedProcess:
-    """Start a process, in a session of its own. Raises OSError, and ValueError for a NUL in the request."""
+async def start(
+    request: StartRequest, streams: Streams, warden: Callable[[Sequence[int]], socket.socket] | None = None
+) -> GuardedProcess:
+    """Start a process, in a session of its own. Raises OSError, and ValueError for a NUL in the request.
+
+    `warden`: where its warden comes from, other than from the guardian.
+    """
     if any("\0" in text for text in (*request.argv, *request.env, *request.env.values())):
         raise ValueError("embedded null byte")
     with ExitStack() as undoing:
         pipes = Pipes(streams)
         undoing.callback(pipes.close)
-        warden = _warden(pipes)
-        undoing.callback(warden.close)
-        warden.setblocking(False)
+        asking = _asking(pipes, warden or GUARDIAN.warden)
+        undoing.callback(asking.close)
+        asking.setblocking(False)
         await pipes.connect()
-        await asyncio.get_running_loop().sock_sendall(warden, encode_request(request))
-        listening = await _listening(warden) if request.fence and request.fence.has_proxy else None
+        await asyncio.get_running_loop().sock_sendall(asking, encode_request(request))
+        listening = await _listening(asking) if request.fence and request.fence.has_proxy else None
         undoing.push(listening or ExitStack())
-        reports, orders = await asyncio.open_connection(sock=warden)
+        reports, orders = await asyncio.open_connection(sock=asking)
         undoing.callback(orders.close)
         pid = _pid(await reports.readline(), request.argv[0])
         undoing.pop_all()
@@ -136,9 +142,10 @@ async def _listening(warden: socket.socket) -> socket.socket | None:
     return socket.socket(fileno=descriptors[0]) if descriptors else None
 
 
-def _warden(pipes: Pipes) -> socket.socket:
+def _asking(pipes: Pipes, warden: Callable[[Sequence[int]], socket.socket]) -> socket.socket:
+    """The socket of the warden that starts it."""
     try:
-        return GUARDIAN.warden(pipes.theirs)
+        return warden(pipes.theirs)
     finally:
         pipes.close_theirs()
 

@@ -18,17 +18,25 @@ from contextlib import suppress
 
 from activities.guardian import kernel
 from activities.guardian.process_table import ProcessTable
-from activities.guardian.warden import Warden, send
+from activities.guardian.warden import Spawn, Warden, send, spawn
 
 STREAMS = 3
 # Seconds.
 PAUSE = 0.02
 
 
-class Guardian:
-    """Fork a warden for each start, and end what is left by a warden that was killed."""
+class InServer(BaseException):
+    """Leave a fork's call stack: the fork is to become the server."""
 
-    def __init__(self) -> None:
+
+class Guardian:
+    """Fork a warden for each start, and end what is left by a warden that was killed.
+
+    `spawn`: starts the process that a warden is asked for.
+    """
+
+    def __init__(self, spawn: Spawn = spawn) -> None:
+        self._spawn = spawn
         self._wardens: set[int] = set()
 
     def serve(self, asked: socket.socket) -> None:
@@ -54,9 +62,12 @@ class Guardian:
             return
         try:
             asked.close()
-            Warden(socket.socket(fileno=descriptors[0])).run(descriptors[1:])
+            with socket.socket(fileno=descriptors[0]) as worker:
+                Warden(worker, self._spawn).run(descriptors[1:])
             os._exit(0)
-        finally:
+        except InServer:
+            raise
+        except BaseException:
             os._exit(1)
 
     def _reap(self, *_: object) -> None:
@@ -89,10 +100,18 @@ class Guardian:
 
 def main() -> None:
     """Serve the socket on stdin until its other end is closed."""
+    asked = begin()
+    gc.freeze()  # so that forks go on sharing it
+    Guardian().serve(asked)
+
+
+def begin() -> socket.socket:
+    """Have this process live as long as it is asked for anything, and return the socket on which it is."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     kernel.adopt_orphans()
     asked = socket.socket(fileno=os.dup(0))
-    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
-    gc.freeze()  # so that forks go on sharing it
-    Guardian().serve(asked)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return asked

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from activities.guardian import kernel
@@ -31,6 +32,12 @@ _DEFAULTS = (
 )  # fmt: skip
 
 
+Given = Sequence[tuple[int, int]]
+"""The descriptors that a process gets, each with the number that it gets it under."""
+Spawn = Callable[[StartRequest, str, Given], int]
+"""Starts the process that is asked for, of the program at a path, in a session of its own. Raises OSError."""
+
+
 def send(pid: int, number: int) -> None:
     """Send a signal to a process, where there is one that may be sent it."""
     try:
@@ -42,11 +49,13 @@ def send(pid: int, number: int) -> None:
 class Warden:
     """Hold one process, and what it starts, for as long as any of it lives.
 
-    `worker`: the socket on which the request comes, and where reports go. Its end is an order to end.
+    `worker`: the socket on which the request comes, and where reports go. Its end is an order to end. `spawn`: starts
+    the process, where it is not to be in a sandbox.
     """
 
-    def __init__(self, worker: socket.socket) -> None:
+    def __init__(self, worker: socket.socket, spawn: Spawn) -> None:
         self._worker = worker
+        self._spawn = spawn
         self._child = 0
         self._fenced: FencedStart | None = None
         self._watch: Watch | None = None
@@ -77,7 +86,7 @@ class Warden:
             if request.fence:
                 self._child = self._start_fenced(request, request.fence, given)
             else:
-                self._child = _spawn(request, _path(request), given)
+                self._child = self._spawn(request, _path(request), given)
         except OSError as error:
             self._report(Report(refused=error.errno, path=str(error.filename or "")))
             return False
@@ -89,7 +98,7 @@ class Warden:
             self._hand_over_proxy_port()
         self._fenced = FencedStart(fence)
         with expendable():
-            pid = _spawn(request, sealed(_path(request)), [*given, *self._fenced.given])
+            pid = spawn(request, sealed(_path(request)), [*given, *self._fenced.given])
         stand_out()
         self._fenced.release()
         self._watch = Watch(fence.limits)
@@ -212,11 +221,8 @@ def _is_alive(group: int) -> bool:
     return True
 
 
-def _spawn(request: StartRequest, path: str, given: list[tuple[int, int]]) -> int:
-    """Start the program at `path` in a session of its own, and return its id. Raises OSError.
-
-    `given`: the descriptors that it gets, each with the number that it gets it under.
-    """
+def spawn(request: StartRequest, path: str, given: Given) -> int:
+    """Start the program at `path` in a session of its own, and return its id. Raises OSError."""
     return os.posix_spawn(
         path, request.argv, request.env, setsid=True, setsigmask=(), setsigdef=_DEFAULTS,
         file_actions=[(os.POSIX_SPAWN_DUP2, descriptor, number) for descriptor, number in given],

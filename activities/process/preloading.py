@@ -21,16 +21,17 @@ _lock = Lock()
 
 def begin() -> None:
     """Start to load MODULES in a thread, and return at once."""
-    Thread(target=_load, name="loading", daemon=True).start()
+    Thread(target=load_now, name="loading", daemon=True).start()
 
 
 async def load() -> None:
     """Load MODULES, or wait until they are loaded. Raises what an import raises."""
     if not _loaded.is_set():
-        await asyncio.to_thread(_load)
+        await asyncio.to_thread(load_now)
 
 
-def _load() -> None:
+def load_now() -> None:
+    """Load MODULES in this thread, or wait until they are loaded. Raises what an import raises."""
     with _lock:
         if _loaded.is_set():
             return

@@ -12,6 +12,7 @@ from activities.guardian import guarded_process
 from activities.guardian.guarded_process import GuardedProcess
 from activities.guardian.messages import Fence, SandboxLimits, StartRequest
 from activities.guardian.pipes import Streams
+from activities.guardian.templates import ServerTemplates
 from activities.sandbox import bubblewrap, system_calls
 from activities.sandbox.host_filter import VARIABLES, HostFilter
 from activities.sandbox.view import View, view
@@ -29,7 +30,9 @@ class Program:
     """What is to be started.
 
     `env`: its own variables; `inherited`: what it has besides, without a sandbox. `folder`: where; None: where the
-    worker runs. `commands`: a folder in which programs are looked up after all others.
+    worker runs. `commands`: a folder in which programs are looked up after all others. `template`: the arguments with
+    which the program becomes a template of itself (activities/guardian/template.py); empty: it has none. `is_repeated`:
+    it will be started more than once.
     """
 
     argv: Sequence[str]
@@ -37,6 +40,8 @@ class Program:
     inherited: Mapping[str, str] = field(repr=False)
     folder: str | None = None
     commands: str = ""
+    template: Sequence[str] = ()
+    is_repeated: bool = False
 
 
 def raise_if_unavailable() -> None:
@@ -51,13 +56,14 @@ class Sandboxes:
     """Start processes, in sandboxes where that is asked for or required. One per worker.
 
     `required`: the preset that no process may have more than; None: what the flow says holds. `hidden`: files and
-    folders that no sandbox shows.
+    folders that no sandbox shows. `templates`: of servers that run in none; close them in the end.
     """
 
     def __init__(self, required: RequiredPreset | None = None, hidden: Sequence[Path] = ()) -> None:
         self._required = required
         self._hidden = tuple(hidden)
         self._availability = bubblewrap.Availability()
+        self.templates = ServerTemplates()
         self._filters: set[asyncio.Task[None]] = set()
 
     def policy(self, choice: SandboxChoice | None) -> Policy | None:
@@ -78,7 +84,8 @@ class Sandboxes:
         if policy is None:
             env = {**program.inherited, **program.env}
             folder = program.folder or _own_folder()
-            return await guarded_process.start(StartRequest(list(program.argv), env, folder), streams)
+            request = StartRequest(list(program.argv), env, folder)
+            return await self.templates.start(request, program.template, streams, program.is_repeated)
         bwrap = await self._availability.program()
         seen = view(policy, program.folder, self._hidden)
         request = StartRequest(

@@ -79,6 +79,7 @@ class ServerPool:
             self._stop(pooled)
         if self._stopping:
             await asyncio.wait(self._stopping)
+        await self.sandboxes.templates.close()
 
     def acquire(self, spec: ServerSpec, key: PoolKey) -> _PooledServer:
         """Return a free server for `key`, else a new one, which starts now and is not ready yet."""

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
+from temporal_taskflow import launch
+
 SAFE_PATH = "PYTHONSAFEPATH"
 """A toolbox that sets this variable in its `env`, be it to nothing, has its command run as it is written."""
 
@@ -18,6 +20,7 @@ _AS_WRITTEN = ("-I", "-P")
 # `sys` is built in, so that nothing is searched for before the working directory, '', is off the path.
 _LEAVE_OUT = "import sys; sys.path[:] = filter(None, sys.path); "
 _MODULE = f"{_LEAVE_OUT}import runpy; del sys.argv[0]; runpy.run_module(sys.argv[0], None, '__main__', True)"
+_TEMPLATE = "activities/guardian/template.py"
 _CODE = f"{_LEAVE_OUT}exec(compile(sys.argv.pop(1), '<string>', 'exec'))"
 
 
@@ -34,6 +37,20 @@ def arguments(command: str, args: Sequence[str], env: Mapping[str, str]) -> list
     kind, attached = args[place][:2], args[place][2:]
     what = [attached] if attached else []
     return [*args[:place], "-c", _MODULE if kind == "-m" else _CODE, *what, *args[place + 1 :]]
+
+
+def template(command: str, args: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    """Return the arguments with which Python becomes a template of `python -m MODULE` or `python SCRIPT`.
+
+    Empty for any other command, and for one that is run as it is written.
+    """
+    place = _first_that_runs(args) if _PYTHON.fullmatch(PurePath(command).name) and SAFE_PATH not in env else None
+    if place is None or args[place][:2] == "-c" or args[place] == "-":
+        return []
+    kind, attached = args[place][:2], args[place][2:]
+    what = [kind, attached] if kind == "-m" and attached else [args[place]]
+    rooms = launch.rooms()
+    return [*args[:place], str(rooms / _TEMPLATE), str(rooms), *what, *args[place + 1 :]]
 
 
 def _first_that_runs(args: Sequence[str]) -> int | None:

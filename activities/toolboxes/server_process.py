@@ -79,7 +79,10 @@ def _program(spec: ServerSpec) -> Program:
     command = params.command or ""
     argv = [command, *python_command.arguments(command, params.args, params.env)]
     env = {IN_SANDBOX: "1", **params.env} if spec.policy else params.env
-    return Program(argv, env, inherited_environment(os.environ), spec.folder, sysconfig.get_path("scripts"))
+    is_preloaded = params.preload and params.kind == "stdio" and not spec.policy
+    template = python_command.template(command, params.args, params.env) if is_preloaded else []
+    inherited, commands = inherited_environment(os.environ), sysconfig.get_path("scripts")
+    return Program(argv, env, inherited, spec.folder, commands, template, spec.is_repeated)
 
 
 class ServerProcess:

@@ -61,4 +61,4 @@ class Toolboxes:
         folder = working_directory(request.folder).path
         choice = request.sandbox if toolbox.sandbox is None else toolbox.sandbox
         policy = self._pool.sandboxes.policy(choice) if server.params.command else None
-        return ServerSpec(server.name, server.params, toolbox.session_timeout, folder, policy)
+        return ServerSpec(server.name, server.params, toolbox.session_timeout, folder, policy, request.fans_out)

@@ -108,6 +108,7 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "reconnecting": "A fresh connection for every call.",
         "lifetime": "How long one process or connection serves: one agent `run`, the branches of a `task`, or any run "
         "on the `worker`.",
+        "preload": "Whether a stdio server in Python is a fork of a process that has imported its libraries.",
     },
     ModelConfig: {
         "api_type": "The API that the endpoint speaks.",

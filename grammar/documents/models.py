@@ -199,6 +199,7 @@ class ServerParams(Document):
     timeout: float | None = Field(default=None, gt=0, le=LONGEST)
     reconnecting: bool = False
     lifetime: Literal["run", "task", "worker"] = "run"
+    preload: bool = True
 
     @model_validator(mode="after")
     def _reachable(self) -> "ServerParams":

@@ -81,6 +81,8 @@ class AgentRequest(BaseModel):
 
     task: str = ""
     """What names the task within the run: its branches share toolboxes with `lifetime: task`."""
+    fans_out: bool = False
+    """Whether the task may have other branches, which will need the same servers."""
     prompt: str
     """What the agent is told first, rendered."""
     agents: list[AgentSpec]

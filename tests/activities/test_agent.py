@@ -143,7 +143,7 @@ def servers() -> set[int]:
     found = set()
     for child in psutil.Process().children(True):
         with suppress(psutil.Error):  # it has ended since
-            if str(SERVER) in child.cmdline():
+            if str(SERVER) in (words := child.cmdline()) and "template.py" not in " ".join(words):
                 found.add(child.pid)
     return found
 

@@ -11,7 +11,7 @@ from benchmarks.compare.sameness import EVERYWHERE
 from grammar.documents.models import ModelConfig, Personality, Prompt, ServerParams, Task, Taskflow, Toolbox
 
 NEW = {
-    *("defaults", "lifetime", "outputs_retries", "retry", "on_failure", "prices", "sandbox"),
+    *("defaults", "lifetime", "preload", "outputs_retries", "retry", "on_failure", "prices", "sandbox"),
     *("start_to_close_timeout", "schedule_to_close_timeout", "heartbeat_timeout"),
 }
 
