@@ -29,5 +29,5 @@ ENV PATH=/opt/taskflow/bin:$PATH
 USER taskflow
 # Flows, and what they work on, are mounted here.
 WORKDIR /flows
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 CMD ["pgrep", "-f", "taskflow-worker"]
+HEALTHCHECK --interval=30s --timeout=15s --start-period=30s --retries=3 CMD ["taskflow-worker", "health"]
 CMD ["taskflow-worker"]

@@ -2,22 +2,26 @@
 
 python worker.py              serve the task queue until SIGINT or SIGTERM
 python worker.py --run ID     serve one run of the embedded server until it ends
+python worker.py health       say whether a worker of this machine polls the task queue
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import typer
-from temporalio.client import Client
 from temporalio.worker import Worker
 from typer._click.exceptions import UsageError  # not among what typer exports
 
@@ -47,16 +51,19 @@ from grammar.documents.sandbox import RequiredPreset
 from grammar.exit_codes import ExitCode
 from grammar.limits import check as check_limits
 from grammar.messages.names import TASK_QUEUE
+from grammar.model_access import endpoint
 from grammar.printable import printable
 from runtime import dot_env, logs, stopping, streams, this_process
-from runtime.adoption import adopt_runs
-from runtime.backend import Backend, open_backend
+from runtime.backend import Backend
 from runtime.encryption.sealing import SealedJournals
-from runtime.local_server import worker_locks
 from runtime.runs import runs
 from runtime.sandbox import set_deadlock_timeout
 from runtime.signing import keys
 from runtime.signing.worker_signing import WorkerSigning
+from runtime.worker_family import activity_process, workflow_process
+from runtime.worker_family.activity_process import Serve
+from runtime.worker_family.family import Family, Role
+from runtime.worker_family.member import ParentLink
 from temporal_taskflow.launch import make_private
 from workflows import worker_log
 from workflows.allowed_flows import AllowedFlows
@@ -64,6 +71,9 @@ from workflows.taskflow import TaskflowWorkflow
 
 # Live progress, and a crash loses no more than this.
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
+# What ends a worker; and what one that a starter has brought along leaves to the starter, in the same terminal.
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LEFT_ALONE = (signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,7 @@ class Limits:
     """How much one worker does at once, and how long running activities get when it is told to stop (seconds).
 
     `flows`: patterns and hashes of the flows whose runs it executes; empty: of all. `sandbox`: the one required.
+    `processes`: so many share the activities.
     """
 
     activities: int = 100
@@ -78,24 +89,36 @@ class Limits:
     grace: float = 30.0
     flows: tuple[str, ...] = ()
     sandbox: RequiredPreset | None = None
+    processes: int = 1
+
+    @property
+    def activities_of_one(self) -> int:
+        """Return how many activities run at once in one process."""
+        return math.ceil(self.activities / self.processes)
 
 
 @asynccontextmanager
-async def query_worker(backend: Backend, task_queue: str) -> AsyncIterator[Worker]:
-    """Run a worker that answers queries about runs, and does none of their work, for the length of the block."""
-    runner = WorkerSigning(backend.signer).workflow_runner()
-    async with Worker(
-        backend.client, task_queue=task_queue, workflows=[TaskflowWorkflow], workflow_runner=runner
-    ) as worker:
-        set_deadlock_timeout(worker)
+async def workflow_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
+    """Run what serves the workflow tasks of a task queue, for the length of the block."""
+    signing = WorkerSigning(backend.signer)
+    worker = Worker(
+        backend.client,
+        task_queue=task_queue,
+        workflows=[TaskflowWorkflow],
+        interceptors=[AllowedFlows(limits.flows)] if limits.flows else [],
+        workflow_runner=signing.workflow_runner(),
+        identity=this_process.worker_identity(),
+        max_concurrent_workflow_tasks=limits.workflow_tasks,
+    )
+    set_deadlock_timeout(worker)
+    async with worker:
         yield worker
 
 
 @asynccontextmanager
-async def running_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
-    """Run a worker that serves the task queue for the length of the block."""
+async def activity_workers(backend: Backend, limits: Limits = Limits()) -> AsyncIterator[Serve]:
+    """Yield what runs the activities of a task queue. What those of all task queues share lasts for the block."""
     keys.hide()
-    await preloading.load()  # before any workflow runs
     documents = backend.documents
     if documents:
         await asyncio.to_thread(documents.tidy)
@@ -105,37 +128,45 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     pool = ServerPool(sandboxes=fences)
     background = Background(partial(runs.wait_closed, backend.client))
     signing = WorkerSigning(backend.signer)
-    worker = Worker(
-        backend.client,
-        task_queue=task_queue,
-        workflows=[TaskflowWorkflow],
-        activities=signing.activities(
-            PrepareActivity(renderer, documents).prepare,
-            AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
-            ShellActivity(renderer, documents, background, fences).run_shell,
-            GatherActivity(documents).gather,
-        ),
-        interceptors=[*signing.interceptors(), *([AllowedFlows(limits.flows)] if limits.flows else [])],
-        workflow_runner=signing.workflow_runner(),
-        identity=this_process.worker_identity(),
-        max_concurrent_activities=limits.activities,
-        max_concurrent_workflow_tasks=limits.workflow_tasks,
-        graceful_shutdown_timeout=timedelta(seconds=limits.grace),
-        max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
-        default_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
+    activities = signing.activities(
+        PrepareActivity(renderer, documents).prepare,
+        AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
+        ShellActivity(renderer, documents, background, fences).run_shell,
+        GatherActivity(documents).gather,
     )
-    set_deadlock_timeout(worker)
+
+    def worker(task_queue: str) -> Worker:
+        return Worker(
+            backend.client,
+            task_queue=task_queue,
+            activities=activities,
+            interceptors=signing.interceptors(),
+            identity=this_process.worker_identity(),
+            max_concurrent_activities=limits.activities_of_one,
+            graceful_shutdown_timeout=timedelta(seconds=limits.grace),
+            max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
+            default_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
+        )
+
     warming_up = asyncio.create_task(renderer.warm_up())
     GUARDIAN.warm_up()
     try:
-        async with worker:
-            yield worker
+        yield worker
     finally:
         await background.close()
         await pool.close()
         await models.close()
         await warming_up
         await renderer.close()
+
+
+@asynccontextmanager
+async def running_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[None]:
+    """Run a whole worker in this process, for the length of the block."""
+    await preloading.load()  # before any workflow runs: their sandbox swaps `sys.modules`
+    workflows = workflow_worker(backend, task_queue, limits)
+    async with activity_workers(backend, limits) as serve, serve(task_queue), workflows:
+        yield
 
 
 def journal_store(backend: Backend) -> JournalStore | None:
@@ -145,83 +176,39 @@ def journal_store(backend: Backend) -> JournalStore | None:
     return SealedJournals(kept, backend.encryption.codec, backend.encryption.is_on) if kept else None
 
 
-async def serve(task_queue: str, limits: Limits) -> None:
-    """Serve the task queue, and runs of the embedded server that nobody serves, until told to stop."""
-    stop = stopping.on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    ready = asyncio.Event()
-    serving = asyncio.create_task(serve_until(stop, ready, task_queue, limits))
-    await stopping.first(stop.wait(), ready.wait(), asyncio.shield(serving))
-    if not ready.is_set() and not serving.done():  # nothing is served yet: what is still starting is not waited for
-        serving.cancel()
-    await asyncio.wait([serving])
-    if not serving.cancelled():
-        serving.result()
+def family(first: Callable[[ParentLink], Coroutine[None, None, None]], limits: Limits, run_id: str | None) -> Family:
+    """Return a worker's processes. `first`: what the one for workflow tasks does. `run_id`: of the one run served."""
+    serving = partial(activity_workers, limits=limits)
+
+    def activities(parent: ParentLink) -> Coroutine[None, None, None]:
+        preloading.begin()
+        return activity_process.serve_activities(parent, serving, is_worker=run_id is None)
+
+    roles = [Role(f"activities {number}", partial(member, activities)) for number in range(1, limits.processes + 1)]
+    return Family(
+        Role("workflow tasks", partial(member, first), has_stdin=True),
+        roles,
+        preloading.load_now if limits.processes > 1 else lambda: None,  # one loads it for itself, in its own time
+        *((ENDING, ()) if run_id is None else ([signal.SIGTERM], LEFT_ALONE)),
+    )
 
 
-async def serve_until(stop: asyncio.Event, ready: asyncio.Event, task_queue: str, limits: Limits) -> None:
-    """Serve until `stop` is set; set `ready` once that has begun."""
-    async with AsyncExitStack() as stack:
-        backend = await stack.enter_async_context(open_backend(ui=True))
-        if backend.embedded:
-            stack.callback(worker_locks.serve_as_worker().release)
-        await stack.enter_async_context(running_worker(backend, task_queue, limits))
-        print_serving(backend, task_queue)
-        ready.set()
-        if backend.embedded:
-            adopting = asyncio.create_task(adopt_runs(backend.client, partial(running_worker, backend, limits=limits)))
-            stack.callback(adopting.cancel)
-        await stop.wait()
-        print("stopping: running activities get their time", file=sys.stderr, flush=True)
+def member(work: Callable[[ParentLink], Coroutine[None, None, None]], link: socket.socket) -> NoReturn:
+    """Do the work of one process, and leave."""
 
+    def execute() -> int:
+        asyncio.run(work(ParentLink(link)))
+        return ExitCode.DONE
 
-async def serve_run(run_id: str, task_queue: str, limits: Limits) -> None:
-    """Serve one run until it has ended and whoever started this process has closed its stdin."""
-    stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
-    unfollowed = asyncio.create_task(stopping.stdin_closed())
-    async with open_backend() as backend:
-        over = asyncio.create_task(stopping.first(stop.wait(), run_over(backend.client, run_id, unfollowed)))
-        lock = await worker_locks.wait_for_run(task_queue, over.done)  # another worker may have adopted the run
-        if lock is None:
-            return
-        try:
-            async with running_worker(backend, task_queue, limits):
-                await over
-        finally:
-            lock.release()
-
-
-async def answer_queries(task_queue: str) -> None:
-    """Answer queries about a run until stdin is closed, unless another worker serves the run."""
-    stop = stopping.on_signals(signal.SIGTERM)
-    stopping.ignore(signal.SIGINT, signal.SIGHUP, signal.SIGTSTP)
-    async with open_backend() as backend:
-        if lock := worker_locks.serve_run(task_queue):
-            try:
-                async with query_worker(backend, task_queue):
-                    await stopping.first(stop.wait(), stopping.stdin_closed())
-            finally:
-                lock.release()
-
-
-async def run_over(client: Client, run_id: str, unfollowed: asyncio.Task[None]) -> None:
-    """Return when nobody follows the run any more and it is closed or parked, or was never started."""
-    await unfollowed
-    await runs.wait_over(client, run_id)
-
-
-def print_serving(backend: Backend, task_queue: str) -> None:
-    """Print the task queue, the server, which model answers, and the Web UI where it is known, to stderr."""
-    ui = f"; Web UI {backend.ui_page()}" if backend.ui_url else ""
-    model = this_process.setup().answers
-    print(printable(f"serving task queue {task_queue} at {backend.address}; {model}{ui}"), file=sys.stderr, flush=True)
+    run_and_leave(execute, debug="--debug" in sys.argv)
 
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def command(
+    context: typer.Context,
     task_queue: options.TaskQueue = TASK_QUEUE,
     run_id: options.RunId = None,
     queries_only: options.QueriesOnly = False,
@@ -229,25 +216,47 @@ def command(
     max_concurrent_activities: options.MaxActivities = Limits.activities,
     max_concurrent_workflow_tasks: options.MaxWorkflowTasks = Limits.workflow_tasks,
     graceful_shutdown_timeout: options.Grace = Limits.grace,
+    processes: options.Processes = None,
     require_sandbox: options.RequireSandbox = None,
     env_file: options.EnvFile = None,
     debug: options.Debug = False,
 ) -> int:
     """Serve taskflow runs until SIGINT or SIGTERM. With no Temporal server configured, an embedded one is run."""
+    if context.invoked_subcommand:
+        return ExitCode.DONE
     flows = tuple(allow_flows or ())
     times = (max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
-    limits = Limits(*times, flows, require_sandbox)
     if require_sandbox and not run_id:
         sandboxes.raise_if_unavailable()
     take(env_file, open_screen())
     check_limits()
     logs.set_up(None if run_id else worker_log.NAME, debug, mask_all)
     if run_id and queries_only:
-        asyncio.run(answer_queries(task_queue))
+        asyncio.run(workflow_process.answer_queries(workflow_worker, task_queue))
+        return ExitCode.DONE
+    limits = Limits(*times, flows, require_sandbox, processes or usual_processes())
+    serve = partial(workflow_worker, limits=limits)
+    if run_id:
+        first = partial(workflow_process.serve_run, serve=serve, run_id=run_id, task_queue=task_queue)
     else:
-        preloading.begin()
-        asyncio.run(serve_run(run_id, task_queue, limits) if run_id else serve(task_queue, limits))
-    return ExitCode.DONE
+        first = partial(workflow_process.serve_queue, serve=serve, task_queue=task_queue)
+    return family(first, limits, run_id).run()
+
+
+@app.command()
+def health(task_queue: options.TaskQueue = TASK_QUEUE, env_file: options.EnvFile = None) -> int:
+    """Say whether a worker of this machine polls the task queue: exit code 0 if so, else 1."""
+    from commands import worker_health
+
+    take(env_file, open_screen())
+    code, told = asyncio.run(worker_health.health(task_queue))
+    print(printable(told))
+    return code
+
+
+def usual_processes() -> int:
+    """Return how many processes run activities: one core is left to the rest. The embedded model is there once."""
+    return 1 if endpoint.is_embedded(os.environ) else max(1, (os.cpu_count() or 1) - 1)
 
 
 def execute() -> int:

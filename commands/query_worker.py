@@ -33,7 +33,7 @@ async def answering(backend: Backend, run_id: str) -> AsyncIterator[IsServed]:
     async def was_served(task_queue: str) -> bool:
         return found
 
-    worker = WorkerProcess(run_id, queue, queries_only=True)
+    worker = WorkerProcess(run_id, queue, None)
     await worker.start()
     try:
         yield was_served

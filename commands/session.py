@@ -178,7 +178,7 @@ class Session:
         asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
         if asks_model and endpoint.is_embedded(os.environ):
             self._display.note(TOY_MODEL)
-        worker = WorkerProcess(self._run_id, task_queue)
+        worker = WorkerProcess(self._run_id, task_queue, self._bundle)
         await worker.start()
         try:
             yield worker

@@ -9,6 +9,7 @@ from commands import env_file
 from grammar.documents.sandbox import REQUIRE_SANDBOX, RequiredPreset
 
 MOST_AT_ONCE = 10_000
+MOST_PROCESSES = 256
 LONGEST_GRACE = 86_400
 
 
@@ -34,6 +35,12 @@ AllowFlows = Annotated[
     ),
 ]
 MaxActivities = Annotated[int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=MOST_PROCESSES, show_default="all cores but one", help="Processes that share the activities."
+    ),
+]
 MaxWorkflowTasks = Annotated[int, typer.Option(min=2, max=MOST_AT_ONCE, help="Workflow tasks at once.")]
 Grace = Annotated[float, typer.Option(callback=_grace, help="Seconds that running activities get when told to stop.")]
 RequireSandbox = Annotated[

@@ -12,7 +12,8 @@ _DETAILED = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def set_up(runs: str | None, debug: bool, mask: Callable[[str], str] = str) -> None:
     """Set logging up for this process. `runs`: the logger that tells of runs, shown from INFO on; None: not shown.
 
-    `debug`: failed attempts are shown, too. `mask`: takes the secrets out of a text.
+    `debug`: failed attempts are shown, too, and how scripts and servers are started. `mask`: takes the secrets out
+    of a text.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter(mask, _DETAILED))
@@ -21,6 +22,8 @@ def set_up(runs: str | None, debug: bool, mask: Callable[[str], str] = str) -> N
         # A failed attempt is in the run's history, where it belongs.
         logging.getLogger("temporalio.activity").setLevel(logging.ERROR + 1)
         logging.getLogger("temporalio.worker").setLevel(logging.ERROR)
+    else:
+        logging.getLogger("activities").setLevel(logging.DEBUG)
     logging.getLogger("temporalio.worker._workflow").addFilter(_missing_key_in_a_line)
     if runs:
         _show(logging.getLogger(runs), mask)

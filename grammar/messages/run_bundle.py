@@ -44,6 +44,16 @@ class Bundle(BaseModel):
     """SHA-256, in hex, of all but `source`, prices and itself. Empty only until it has been computed."""
 
     @property
+    def most_at_once(self) -> int:
+        """Return how many branches run side by side, at most."""
+        return max(task.concurrency for task in self.tasks)
+
+    @property
+    def shares_servers(self) -> bool:
+        """Return whether there are servers that all agents of a worker use together (`lifetime: worker`)."""
+        return any(toolbox.server_params.lifetime == "worker" for toolbox in self.toolboxes.values())
+
+    @property
     def tokens(self) -> list[str]:
         """Return the names of the variables that hold models' keys, sorted, as the config and the tasks give them."""
         settings = [*self.config.model_settings.values(), *(task.model_settings for task in self.tasks)]

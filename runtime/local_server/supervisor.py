@@ -45,6 +45,15 @@ MARK = "TaskflowEmbedded"
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 """As safe as the dev server's own settings, also when the power fails, and half as fast again."""
 
+SETTINGS = {
+    # Events that come while a workflow task is open: beyond 100, it would be closed by force, and all replayed.
+    "history.maximumBufferedEventsBatch": 2000,
+    # Without both, fairness keys do nothing.
+    "matching.enableFairness": True,
+    "matching.autoEnableV2": True,
+}
+"""Temporal's dynamic configuration, where the dev server's own does not do."""
+
 READY, DIED, UNUSED, UI_WANTED = "ready", "died", "unused", "ui wanted"
 
 
@@ -208,17 +217,19 @@ class Supervisor:
             "--log-level": "error",
             "--color": "never",
             "--search-attribute": f"{MARK}=Bool",
-            # Its HTTP API answers no host but this one, which nobody knows: web pages can reach it.
-            "--dynamic-config-value": f"frontend.httpAllowedHosts={json.dumps([secrets.token_hex(16)])}",
         }
         if self._codec_port:
             options["--ui-codec-endpoint"] = f"http://127.0.0.1:{self._codec_port}"
         pragmas = (part for pragma in PRAGMAS for part in ("--sqlite-pragma", pragma))
+        # Its HTTP API answers no host but this one, which nobody knows: web pages can reach it.
+        settings = SETTINGS | {"frontend.httpAllowedHosts": [secrets.token_hex(16)]}
+        configuration = (("--dynamic-config-value", f"{name}={json.dumps(value)}") for name, value in settings.items())
         return [
             self._binary,
             "server",
             "start-dev",
             *(part for option in options.items() for part in option),
+            *(part for setting in configuration for part in setting),
             *pragmas,
             *(("--ui-port", str(self._ui.inner_port)) if self._ui.inner_port else ("--headless",)),
         ]

@@ -5,20 +5,29 @@ ended and its stdin is closed, which happens when the starter has seen enough, o
 """
 
 import asyncio
+import math
+import os
 
 from grammar import limits
+from grammar.messages.run_bundle import Bundle
+from grammar.model_access import endpoint
 from runtime.state import state_dir
 from temporal_taskflow import launch
 
 ATTEMPTS = 5
+# Branches side by side that keep one process busy.
+BRANCHES_OF_ONE = 25
 
 
 class WorkerProcess:
-    """Run `worker.py --run ID`, and start it again if it is lost. `queries_only`: it does none of the run's work."""
+    """Run `worker.py --run ID`, and start it again if it is lost.
 
-    def __init__(self, run_id: str, task_queue: str, queries_only: bool = False) -> None:
+    `flow`: what it serves; None: it answers queries, and does none of the run's work.
+    """
+
+    def __init__(self, run_id: str, task_queue: str, flow: Bundle | None) -> None:
         self._command = launch.command("worker", "--run", run_id, "--task-queue", task_queue)
-        self._command += ["--queries-only"] if queries_only else []
+        self._command += ["--processes", str(processes(flow))] if flow else ["--queries-only"]
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self.log = state_dir() / "worker.log"
@@ -62,3 +71,13 @@ class WorkerProcess:
             assert self._process
             await self._process.wait()
             await self._spawn()
+
+
+def processes(flow: Bundle) -> int:
+    """Return how many processes are to run its activities: no more than it keeps busy, and one core is left.
+
+    What there is once in a process would be there several times: the embedded model, servers that all agents share.
+    """
+    if flow.shares_servers or endpoint.is_embedded(os.environ):
+        return 1
+    return max(1, min((os.cpu_count() or 1) - 1, math.ceil(flow.most_at_once / BRANCHES_OF_ONE)))

@@ -48,6 +48,18 @@ def _mcp_server_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
     processes.kill_mcp_server()
 
 
+def _workflow_process_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.kill_member(of_workflows=True)
+
+
+def _activity_process_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.kill_member(of_workflows=False)
+
+
+def _template_killed(processes: RunProcesses, _: ScriptedEndpoint) -> None:
+    processes.kill_template()
+
+
 def _answer(**fields: object) -> Callable[[RunProcesses, ScriptedEndpoint], None]:
     def inject(_: RunProcesses, endpoint: ScriptedEndpoint) -> None:
         endpoint.interrupt(Reply.model_validate({"times": 1, **fields}))
@@ -64,6 +76,9 @@ FAULTS = (
     Fault("500", _answer(status=500), ONE_AGENT, 0),
     Fault("drop", _answer(drop="middle", text="half of it"), ONE_AGENT, 0),
     Fault("mcp -9", _mcp_server_killed, 0, ALL_AGENTS),
+    Fault("workflows -9", _workflow_process_killed, 0, 0),
+    Fault("activities -9", _activity_process_killed, ALL_AGENTS, ALL_AGENTS),
+    Fault("template -9", _template_killed, 0, ALL_AGENTS),
 )
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ class RunProcesses:
         self._server = start(self.server, *self._ports)
 
     def start_worker(self) -> None:
-        command = [sys.executable, str(ROOT / "worker.py"), "--graceful-shutdown-timeout", "5"]
+        command = [sys.executable, str(ROOT / "worker.py"), "--graceful-shutdown-timeout", "5", "--processes", "2"]
         self._worker = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=self._log, stderr=self._log)
 
     def starter(self, flow: str, run_id: str) -> subprocess.Popen[bytes]:
@@ -95,18 +96,40 @@ class RunProcesses:
         self._worker.send_signal(signal.SIGTERM)
         self._worker.communicate(timeout=60)
 
-    def kill_mcp_server(self) -> bool:
-        """Kill one of the MCP servers that the worker started; return whether there was one."""
-        with contextlib.suppress(psutil.Error):
-            assert self._worker
-            for child in psutil.Process(self._worker.pid).children(recursive=True):
-                if "mcp_server.py" in " ".join(child.cmdline()):
+    def kill_member(self, of_workflows: bool) -> None:
+        """Kill the worker's process for workflow tasks, or one of those for activities; its parent replaces it."""
+        assert self._worker
+        for member in psutil.Process(self._worker.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if bool(member.children()) != of_workflows:  # activities have a guardian
+                    member.kill()
+                    return
+
+    def kill_mcp_server(self) -> None:
+        """Kill one of the MCP servers that the worker started, if there is one."""
+        self._kill_first(lambda process: True)
+
+    def kill_template(self) -> None:
+        """Kill a process that MCP servers are forked from, if there is one."""
+        self._kill_first(lambda process: "guardian.program" in " ".join(_parent(process).cmdline()))
+
+    def _kill_first(self, is_meant: Callable[[psutil.Process], bool]) -> None:
+        assert self._worker
+        for child in psutil.Process(self._worker.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it, or its parent, has ended
+                if "mcp_server.py" in " ".join(child.cmdline()) and is_meant(child):
                     child.kill()
-                    return True
-        return False
+                    return
 
     def wait_for_server(self) -> None:
         until(lambda: _listens(self._ports[0]), 30)
+
+
+def _parent(process: psutil.Process) -> psutil.Process:
+    """Raises NoSuchProcess where it has ended."""
+    if parent := process.parent():
+        return parent
+    raise psutil.NoSuchProcess(process.pid)
 
 
 def _listens(port: int) -> bool:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.descendants import Descendants
 from tests.chaos.faults import Fault, inject, schedule
 from tests.chaos.processes import ROOT, RunProcesses, let_time_pass
 from tests.support.endpoint_replies import Call, Match, Reply
@@ -26,8 +27,8 @@ server_params:
   kind: stdio
   command: {sys.executable}
   args: [{ROOT / "tests/support/mcp_server.py"}]
-  lifetime: worker
 """
+SHARED = TOOLBOX + "  lifetime: worker\n"
 FLOW = f"""
 defaults:
   heartbeat_timeout: 3s
@@ -37,7 +38,7 @@ taskflow:
            capture: response, id: long, user_prompt: long work}}
   - task: {{name: list, id: numbers, must_complete: true, run: "sleep 0.5; python3 -c 'print(list(range({ITEMS})))'"}}
   - task: {{name: each, id: each, must_complete: true, over: outputs.numbers, async: true, async_limit: 5,
-           agents: [./brief.yaml], toolboxes: [./box.yaml], capture: response, user_prompt: "item {{{{ result }}}}."}}
+           agents: [./brief.yaml], toolboxes: [./own.yaml], capture: response, user_prompt: "item {{{{ result }}}}."}}
   - task: {{name: ask, id: ask, must_complete: true, agents: [./brief.yaml], toolboxes: [./guarded.yaml],
            capture: response, user_prompt: ask first}}
 """
@@ -90,16 +91,23 @@ def play(seed: int, many: int) -> SeedResult:
     with tempfile.TemporaryDirectory(prefix="chaos-") as directory:
         folder = Path(directory)
         log = folder / "calls"
-        for name, text in (("flow", FLOW), ("box", TOOLBOX), ("guarded", TOOLBOX + "confirm: [count]\n")):
+        for name, text in (
+            ("flow", FLOW),
+            ("own", TOOLBOX),
+            ("box", SHARED),
+            ("guarded", SHARED + "confirm: [count]\n"),
+        ):
             (folder / f"{name}.yaml").write_text(text)
         (folder / "brief.yaml").write_text("personality: You are brief.\n")
         planned = schedule(seed, many)
+        started = Descendants()
         with ScriptedEndpoint(rules(log)) as endpoint, RunProcesses(folder, endpoint.url) as processes:
             begin = time.monotonic()
             wrong = _play(planned, processes, endpoint)
             seconds = time.monotonic() - begin
             asked = len(endpoint.requests)
         called = Counter(log.read_text().split()) if log.exists() else Counter[str]()
+        wrong += _left(started)
     faults = [fault for _, fault in planned]
     return _checked(seed, faults, seconds, asked, called, wrong)
 
@@ -122,6 +130,14 @@ def _play(planned: list[tuple[float, Fault]], processes: RunProcesses, endpoint:
         [f"done item {n}." for n in range(ITEMS)],
     )
     return [] if right else [f"wrong outputs: {outputs}"]
+
+
+def _left(started: Descendants) -> list[str]:
+    """Return what still runs, some seconds after all have been killed or told to end."""
+    deadline = time.monotonic() + 15
+    while (living := started.living()) and time.monotonic() < deadline:
+        let_time_pass(0.1)
+    return [f"left running: {' '.join(process.cmdline())}" for process in living]
 
 
 def _is_late(starter: "subprocess.Popen[bytes]", seconds: float) -> bool:

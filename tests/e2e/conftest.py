@@ -113,6 +113,12 @@ class Desk:
         named = any(word.startswith(f"{self.state}") for word in process.cmdline())
         return named or Path(process.cwd()).is_relative_to(self.folder)
 
+    def brought_worker(self) -> psutil.Process:
+        """The worker that a starter has brought along: the parent of its processes."""
+        found = [one for one in self.processes() if "--run" in one.cmdline()]
+        (worker,) = [one for one in found if one.ppid() not in {each.pid for each in found}]
+        return worker
+
     def kill_all(self) -> None:
         """`kill -9` to starter, worker, supervisor and server alike."""
         while found := [one for one in self.processes() if _lives(one)]:
@@ -188,6 +194,12 @@ class ServedDesk(Desk):
         """What `list --json` says of one run, among those of other tests."""
         (found,) = [run for run in self.run("list", "--json").json["runs"] if run["id"] == run_id]
         return dict(found)
+
+    def brought_worker(self) -> psutil.Process:
+        """The worker that a starter has brought along: the parent of its processes."""
+        found = [one for one in self.processes() if "--run" in one.cmdline()]
+        (worker,) = [one for one in found if one.ppid() not in {each.pid for each in found}]
+        return worker
 
     def kill_all(self) -> None:
         """Those that were started here, and no others."""

@@ -67,7 +67,7 @@ def test_own_worker_killed(desk: Desk, scripted: Scripted) -> None:
     endpoint = scripted(RULES)
     starter = desk.start("flow.yaml", "--json")
     until_two_are_done(starter)
-    (worker,) = [one for one in desk.processes() if "--run" in one.cmdline()]
+    worker = desk.brought_worker()
     worker.kill()
     ended = end(starter)
     assert (ended.code, ended.json["status"]) == (0, "completed"), ended.err
@@ -114,7 +114,7 @@ def test_nothing_is_left_of_a_starter_and_its_worker(desk: Desk) -> None:
     starter = desk.start("flow.yaml")
     files = [desk.folder / "left", desk.folder / "script"]
     until(lambda: all(file.exists() and file.read_text().strip() for file in files), 40)
-    (worker,) = [one for one in desk.processes() if "--run" in one.cmdline()]
+    worker = desk.brought_worker()
     starter.kill()
     worker.kill()
     until(lambda: all(gone(int(file.read_text())) for file in files), 10)

@@ -57,8 +57,11 @@ def test_the_terminal_goes_away_and_the_run_goes_on(desk: Desk) -> None:
     starter.send_signal(signal.SIGHUP)
     ended = end(starter, 20)
     assert (ended.code, ended.json["status"]) == (130, "running")
+    following = desk.start("resume", "held", "--json")
+    assert following.stderr
+    assert "served by worker" in following.stderr.readline()
     (desk.folder / "go").touch()
-    followed = desk.run("resume", "held", "--json")
+    followed = end(following)
     assert (followed.code, followed.json["status"]) == (0, "completed")
 
 

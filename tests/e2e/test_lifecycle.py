@@ -114,7 +114,7 @@ def test_worker_stops_gracefully(remote: Desk) -> None:
     assert serving.wait(timeout=40) == 0
     remote.worker()
     ended = end(starter)
-    assert (ended.code, ended.err.count("went on")) == (0, 1)
+    assert (ended.code, ended.err.count("went on")) == (0, 1), ended.err
 
 
 @pytest.mark.parametrize("program", ["starter.py", "worker.py"])

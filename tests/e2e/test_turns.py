@@ -41,7 +41,7 @@ def test_an_agent_killed_at_turn_30_of_40_pays_for_one_turn_again(desk: Desk, sc
     starter = desk.start("flow.yaml", "--id", "run", "--json")
     until(lambda: len(endpoint.requests) == KILLED, 60)
     if dies == "worker":
-        (worker,) = [one for one in desk.processes() if "--run" in one.cmdline()]
+        worker = desk.brought_worker()
         worker.send_signal(signal.SIGKILL)
     else:
         desk.kill_all()

@@ -183,11 +183,14 @@ async def test_a_run_of_another_flow_is_not_executed(dev_server: DevServer) -> N
 def test_the_worker_is_told_of_flows(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[program.Limits] = []
 
-    async def serve(task_queue: str, limits: program.Limits) -> None:
-        given.append(limits)
+    class FakeFamily:
+        def __init__(self, _: object, limits: program.Limits, run_id: str | None) -> None:
+            given.append(limits)
 
-    monkeypatch.setattr(program, "serve", serve)
-    monkeypatch.setattr("activities.process.preloading.begin", lambda: None)
+        def run(self) -> int:
+            return 0
+
+    monkeypatch.setattr(program, "family", FakeFamily)
     monkeypatch.setattr("sys.argv", ["worker.py", "--allow-flows", "night", "--allow-flows", NIGHT.hash])
     assert program.execute() == 0
     assert given[0].flows == ("night", NIGHT.hash)
