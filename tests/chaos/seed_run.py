@@ -7,9 +7,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from benchmarks.descendants import Descendants
 from tests.chaos.faults import Fault, inject, schedule
@@ -107,7 +109,7 @@ def play(seed: int, many: int) -> SeedResult:
             seconds = time.monotonic() - begin
             asked = len(endpoint.requests)
         called = Counter(log.read_text().split()) if log.exists() else Counter[str]()
-        wrong += _left(started)
+        wrong += _left(started, directory)
     faults = [fault for _, fault in planned]
     return _checked(seed, faults, seconds, asked, called, wrong)
 
@@ -132,12 +134,23 @@ def _play(planned: list[tuple[float, Fault]], processes: RunProcesses, endpoint:
     return [] if right else [f"wrong outputs: {outputs}"]
 
 
-def _left(started: Descendants) -> list[str]:
-    """Return what still runs, some seconds after all have been killed or told to end."""
+def _left(started: Descendants, folder: str) -> list[str]:
+    """Return what still runs of this run, some seconds after all have been killed or told to end."""
     deadline = time.monotonic() + 15
-    while (living := started.living()) and time.monotonic() < deadline:
+    while (left := _of(started, folder)) and time.monotonic() < deadline:
         let_time_pass(0.1)
-    return [f"left running: {' '.join(process.cmdline())}" for process in living]
+    return [f"left running: {words}" for words in left]
+
+
+def _of(started: Descendants, folder: str) -> list[str]:
+    """Return the command lines of those that run in the folder, or name it: other seeds run beside this one."""
+    found = []
+    for process in started.living():
+        with suppress(psutil.Error):  # it has ended
+            words = " ".join(process.cmdline())
+            if folder in words or process.cwd().startswith(folder):
+                found.append(words)
+    return found
 
 
 def _is_late(starter: "subprocess.Popen[bytes]", seconds: float) -> bool:
