@@ -152,8 +152,9 @@ async def test_abort_ends_it_as_failed(runner: FlowRunner) -> None:
     assert len(report.outputs["x"]) == 3  # type: ignore[arg-type]
 
 
-async def test_a_wrong_key_parks_the_run_though_the_task_is_optional(runner: FlowRunner) -> None:
-    agent = broken(runner, "each 1", kind="ModelAccess")
+@pytest.mark.parametrize("kind", ["ModelAccess", "SandboxRefused"])
+async def test_what_a_person_must_mend_parks_the_run_though_the_task_is_optional(runner: FlowRunner, kind: str) -> None:
+    agent = broken(runner, "each 1", kind=kind)
     handle = await runner.start(ask("each", over="x"), ask("end"))
     await parked(handle)
     assert runner.fakes.deployed == ["each 1"]
@@ -161,16 +162,6 @@ async def test_a_wrong_key_parks_the_run_though_the_task_is_optional(runner: Flo
     await handle.execute_update("retry")
     assert (await ended(runner, handle)).status == "completed"
     assert runner.fakes.deployed == ["each 1", "each 1", "each 2", "each 3", "end"]
-
-
-async def test_a_refused_sandbox_parks_the_run_though_the_task_is_optional(runner: FlowRunner) -> None:
-    agent = broken(runner, "each 1", kind="SandboxRefused")
-    handle = await runner.start(ask("each", over="x"), ask("end"))
-    await parked(handle)
-    assert runner.fakes.deployed == ["each 1"]
-    agent.mended = True
-    await handle.execute_update("retry")
-    assert (await ended(runner, handle)).status == "completed"
 
 
 async def test_an_update_for_another_task_is_refused(runner: FlowRunner) -> None:
