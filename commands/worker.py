@@ -12,5 +12,5 @@ from temporal_taskflow import launch
 def worker(context: typer.Context) -> NoReturn:
     """Serve runs until SIGINT or SIGTERM; it has options of its own."""
     sys.stdout.flush()
-    command = launch.command("worker", *context.args)
+    command = launch.command("worker.py", *context.args)
     os.execv(command[0], command)  # noqa: S606 (that is the purpose)

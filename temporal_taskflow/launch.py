@@ -1,6 +1,7 @@
 """How each process of ours finds its modules: the console scripts begin here, and so does every child process.
 
     python -P launch.py MODULE ARGUMENTS
+    python -P launch.py worker.py ARGUMENTS
 
 In a checkout, the rooms (`grammar`, `activities`, ...) lie beside this package. Installed, they lie in it, in `app`,
 where nobody else's import meets them. Either way, their folder comes first on `sys.path`: before a package of
@@ -32,7 +33,7 @@ def rooms() -> Path:
 def command(module: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
     """Return the command line of a process that calls `main()` of a module of ours; `options` are Python's own.
 
-    It depends on no variable and no working directory: the environment of a child is what its parent hands on.
+    A program of ours may be named by its file, as people know it who look at processes: `worker.py`. It depends on no variable and no working directory: the environment of a child is what its parent hands on.
     """
     return [sys.executable, "-P", *options, str(Path(__file__).absolute()), module, *arguments]
 
@@ -101,4 +102,4 @@ def toolbox() -> None:
 
 if __name__ == "__main__":
     del sys.argv[0]
-    call(sys.argv[0])
+    call(sys.argv[0].removesuffix(".py"))

@@ -26,7 +26,7 @@ class WorkerProcess:
     """
 
     def __init__(self, run_id: str, task_queue: str, flow: Bundle | None) -> None:
-        self._command = launch.command("worker", "--run", run_id, "--task-queue", task_queue)
+        self._command = launch.command("worker.py", "--run", run_id, "--task-queue", task_queue)
         self._command += ["--processes", str(processes(flow))] if flow else ["--queries-only"]
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
