@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 # Seconds: that a start waits for a template, and that a template may take to import; that it is kept unused.
 PATIENCE, LONGEST_LOAD = 5.0, 60.0
-IDLE = 60.0
+IDLE = 300.0
 # Templates at once: one holds what a server's libraries take. The one that was used longest ago is let go.
 MOST = 8
 
@@ -59,11 +59,14 @@ class ServerTemplate:
         await self._process.end()
 
 
+_Loading = asyncio.Task[ServerTemplate | None]
+
+
 class _Command:
     """One command line: how often it was started, and its template."""
 
     def __init__(self) -> None:
-        self.loading: asyncio.Task[ServerTemplate | None] | None = None
+        self.loading: _Loading | None = None
         self.is_lost = False
         self.idle: asyncio.TimerHandle | None = None
 
@@ -76,14 +79,20 @@ class _Command:
 class ServerTemplates:
     """Start processes as forks of templates, where that can be. One per worker.
 
-    The first start of a command line is as any, unless others are known to follow; with the second one, a template
-    begins to load. A start waits for it
-    PATIENCE seconds at most, and is as any where there is none: because what is imported starts threads or opens files,
-    is slow, or fails.
+    The first start of a command line is as any, unless others are known to follow, or a template was begun before; with
+    the second one, a template begins to load. A start waits for it PATIENCE seconds at most, and is as any where there
+    is none: because what is imported starts threads or opens files, is slow, or fails.
     """
 
     def __init__(self) -> None:
         self._commands: dict[bytes, _Command] = {}
+
+    def begin(self, request: StartRequest, arguments: Sequence[str]) -> None:
+        """Have a template load for a start that will be asked for. Returns at once; `arguments` as in `start`."""
+        if arguments and sys.platform == "linux":
+            key = encode_request(request)
+            self._begin(key, request, arguments)
+            self._keep(key, self._commands[key])
 
     async def start(
         self, request: StartRequest, arguments: Sequence[str], streams: Streams, is_repeated: bool = False
@@ -126,13 +135,18 @@ class ServerTemplates:
         command = self._commands.setdefault(key, _Command())
         if command.is_lost or (is_first and not is_repeated):
             return None
+        await asyncio.wait({self._begin(key, request, arguments)}, timeout=PATIENCE)
+        self._keep(key, command)
+        return command.template
+
+    def _begin(self, key: bytes, request: StartRequest, arguments: Sequence[str]) -> _Loading:
+        """Return the loading of the template, which goes on, or begins now."""
+        command = self._commands.setdefault(key, _Command())
         if command.loading is None:
             command.loading = asyncio.create_task(_load(request, arguments))
         self._commands[key] = self._commands.pop(key)  # the last one used is the last
         self._let_go_of_oldest()
-        await asyncio.wait({command.loading}, timeout=PATIENCE)
-        self._keep(key, command)
-        return command.template
+        return command.loading
 
     def _let_go_of_oldest(self) -> None:
         templates = [key for key, command in self._commands.items() if command.loading]

@@ -24,6 +24,11 @@ def begin() -> None:
     Thread(target=load_now, name="loading", daemon=True).start()
 
 
+def is_loaded() -> bool:
+    """Return whether all of MODULES are there."""
+    return _loaded.is_set()
+
+
 async def load() -> None:
     """Load MODULES, or wait until they are loaded. Raises what an import raises."""
     if not _loaded.is_set():

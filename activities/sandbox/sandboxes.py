@@ -79,13 +79,14 @@ class Sandboxes:
             )
         return policy or allowed
 
+    def begin_template(self, program: Program) -> None:
+        """Have the program's template load, if it has one, for a start without a sandbox that will be asked for."""
+        self.templates.begin(_request(program), program.template)
+
     async def start(self, program: Program, policy: Policy | None, streams: Streams) -> GuardedProcess:
         """Start the program. Raises SandboxRefused, OSError, and ValueError for a NUL."""
         if policy is None:
-            env = {**program.inherited, **program.env}
-            folder = program.folder or _own_folder()
-            request = StartRequest(list(program.argv), env, folder)
-            return await self.templates.start(request, program.template, streams, program.is_repeated)
+            return await self.templates.start(_request(program), program.template, streams, program.is_repeated)
         bwrap = await self._availability.program()
         seen = view(policy, program.folder, self._hidden)
         request = StartRequest(
@@ -100,6 +101,12 @@ class Sandboxes:
             self._filters.add(serving)
             serving.add_done_callback(self._filters.discard)
         return process
+
+
+def _request(program: Program) -> StartRequest:
+    """Return how the program is started without a sandbox."""
+    env = {**program.inherited, **program.env}
+    return StartRequest(list(program.argv), env, program.folder or _own_folder())
 
 
 def _own_folder() -> str | None:

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from activities.process.preloading import load
+from activities.process.preloading import is_loaded, load
 from activities.sandbox.sandboxes import Sandboxes
+from activities.toolboxes.server_process import begin_template
 from activities.toolboxes.server_spec import START_TIMEOUT, ServerSpec
 from grammar.documents.sandbox import Policy
 
@@ -166,6 +167,8 @@ class _Checkout:
 
     async def server(self) -> ToolboxServer:
         """Return a server that answers: one that died while nobody used it is replaced. Raises ToolboxFailed."""
+        if not is_loaded():  # our own libraries and the server's: in the time of one
+            begin_template(self._spec, self._pool.sandboxes)
         await load()
         while True:
             self._pooled = pooled = self._pool.acquire(self._spec, self._key)

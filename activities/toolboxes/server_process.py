@@ -69,6 +69,12 @@ class ServerLog:
         return bool(written)
 
 
+def begin_template(spec: ServerSpec, sandboxes: Sandboxes) -> None:
+    """Have the template of a server load that will be started, if it is to have one."""
+    if spec.params.kind == "stdio" and not spec.policy:
+        sandboxes.begin_template(_program(spec))
+
+
 async def start_stdio(spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes) -> GuardedProcess:
     """Start a server that is reached over its stdin and stdout. Raises SandboxRefused, OSError and ValueError."""
     return await sandboxes.start(_program(spec), spec.policy, Streams(stderr=log.file.fileno()))

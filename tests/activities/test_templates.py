@@ -131,6 +131,17 @@ async def test_where_others_will_follow_the_first_start_is_a_fork_too(bench: Tem
     assert bench.imported == "library pack "
 
 
+async def test_a_start_is_a_fork_of_a_template_that_was_begun_before(bench: TemplateBench) -> None:
+    argv = [sys.executable, *python_command.arguments(sys.executable, ["-m", "pack.told"], {})]
+    template = python_command.template(sys.executable, ["-m", "pack.told"], {})
+    bench.templates.begin(StartRequest(argv, bench.env, str(bench.folder)), template)
+    process = await bench.start("-m", "pack.told")
+    assert process.stderr
+    assert await process.stderr.read() == b""
+    await process.end()
+    assert bench.imported == "library pack "
+
+
 async def test_the_end_of_a_fork_is_as_any(bench: TemplateBench) -> None:
     """Buffers are flushed, handlers at exit run, and the exit code is the program's."""
     bench.write("pack/ends.py", "import atexit, sys, library\natexit.register(print, 'at exit')\nprint(1)\nsys.exit(3)")
