@@ -34,7 +34,7 @@ fix: .venv/ready  ## format, and mend what the linter can
 	$(BIN)/ruff check --fix $(ROOMS)
 	$(BIN)/ruff format $(ROOMS)
 
-bench: .venv/ready  ## side by side: raw Temporal and our fan-out; a prompt cold and warm; what it costs to look
+bench: .venv/ready  ## side by side: raw Temporal, the engine these files were written for, ours; writes docs/performance.md (half an hour)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.live
 

@@ -28,8 +28,9 @@ import yaml
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from benchmarks.__main__ import PERSONALITY, ROOT, endpoint, process
 from benchmarks.descendants import Descendants
+from benchmarks.fan_outs import PERSONALITY
+from benchmarks.processes import ROOT, process, scripted_endpoint
 from grammar.loading.bundle import LoadOptions, load
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.run_bundle import Bundle
@@ -160,7 +161,7 @@ async def main(items: int, limit: int, delay: float, rounds: int) -> None:
         flow = work / "flow.yaml"
         descendants = Descendants()
         flow.write_text(FLOW.replace("COUNT", str(items)).replace("LIMIT", str(limit)))
-        with endpoint(work, yaml.safe_dump([{"delay": delay, "text": ANSWER}])) as url:
+        with scripted_endpoint(work, yaml.safe_dump([{"delay": delay, "text": ANSWER}])) as url:
             os.environ |= {"AI_API_ENDPOINT": url, "AI_API_TOKEN": "benchmark"}
             async with embedded_server() as server:
                 client = await Client.connect(server.address, data_converter=pydantic_data_converter)

@@ -1,14 +1,14 @@
-"""The existing engine beside ours: python -m benchmarks.compare [--only flows|real|speed] [--flow NAME] [-v]"""
+"""The existing engine beside ours: python -m benchmarks.compare [--only flows|real] [--flow NAME] [-v]"""
 
 import argparse
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.compare import existing, flow_by_flow, real, speed
+from benchmarks.compare import existing, flow_by_flow, real
 from benchmarks.compare.cases import cases
 
-PARTS = ("flows", "real", "speed")
+PARTS = ("flows", "real")
 
 
 def main(parts: tuple[str, ...], flows: list[str], verbose: bool) -> int:
@@ -21,8 +21,6 @@ def main(parts: tuple[str, ...], flows: list[str], verbose: bool) -> int:
             wrong += flow_by_flow.report(flow_by_flow.compare(chosen, scratch), verbose)
         if "real" in parts:
             wrong += real.compare(scratch)
-        if "speed" in parts:
-            wrong += speed.compare(scratch)
     for line in wrong:
         print(f"! {line}")
     return 1 if wrong else 0
