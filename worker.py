@@ -62,6 +62,7 @@ from runtime.signing import keys
 from runtime.signing.worker_signing import WorkerSigning
 from runtime.worker_family import activity_process, workflow_process
 from runtime.worker_family.activity_process import Serve
+from runtime.worker_family.at_once import activities_at_once, memory
 from runtime.worker_family.family import Family, Role
 from runtime.worker_family.member import ParentLink
 from temporal_taskflow.launch import make_private
@@ -213,7 +214,7 @@ def command(
     run_id: options.RunId = None,
     queries_only: options.QueriesOnly = False,
     allow_flows: options.AllowFlows = None,
-    max_concurrent_activities: options.MaxActivities = Limits.activities,
+    max_concurrent_activities: options.MaxActivities = None,
     max_concurrent_workflow_tasks: options.MaxWorkflowTasks = Limits.workflow_tasks,
     graceful_shutdown_timeout: options.Grace = Limits.grace,
     processes: options.Processes = None,
@@ -225,7 +226,8 @@ def command(
     if context.invoked_subcommand:
         return ExitCode.DONE
     flows = tuple(allow_flows or ())
-    times = (max_concurrent_activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
+    activities = max_concurrent_activities or activities_at_once(memory())
+    times = (activities, max_concurrent_workflow_tasks, graceful_shutdown_timeout)
     if require_sandbox and not run_id:
         sandboxes.raise_if_unavailable()
     take(env_file, open_screen())

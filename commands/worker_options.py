@@ -34,7 +34,10 @@ AllowFlows = Annotated[
         help="Execute only runs of flows whose name fits, or whose hash is this. May be repeated.",
     ),
 ]
-MaxActivities = Annotated[int, typer.Option(min=1, max=MOST_AT_ONCE, help="Activities at once.")]
+MaxActivities = Annotated[
+    int | None,
+    typer.Option(min=1, max=MOST_AT_ONCE, show_default="by the memory there is", help="Activities at once."),
+]
 Processes = Annotated[
     int | None,
     typer.Option(

@@ -33,7 +33,8 @@ def rooms() -> Path:
 def command(module: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
     """Return the command line of a process that calls `main()` of a module of ours; `options` are Python's own.
 
-    A program of ours may be named by its file, as people know it who look at processes: `worker.py`. It depends on no variable and no working directory: the environment of a child is what its parent hands on.
+    A program of ours may be named by its file, as people know it who look at processes: `worker.py`. It depends on no
+    variable and no working directory: the environment of a child is what its parent hands on.
     """
     return [sys.executable, "-P", *options, str(Path(__file__).absolute()), module, *arguments]
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5.0
 """Seconds."""
 
+# Connections to one endpoint, from one process. All of them are kept for the next turn, and longer than most tool calls
+# take, so that turns do not pay for connecting. Seconds.
+MOST_CONNECTIONS = 1_000
+CONNECTION_IDLE = 30.0
+
 
 class ModelClients:
     """Make models on clients that are kept open. One per worker."""
@@ -114,6 +119,7 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
 
 
 def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
+    from httpx2 import Limits
     from openai import AsyncOpenAI, DefaultAsyncHttpx2Client, Timeout
 
     from activities.model_endpoint.checked_response import check
@@ -130,7 +136,15 @@ def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
         max_retries=0,
         timeout=Timeout(SILENCE.value, connect=CONNECT_TIMEOUT),
         default_headers=headers,
-        http_client=DefaultAsyncHttpx2Client(event_hooks=hooks, mounts=endpoint.PAST_PROXIES),
+        http_client=DefaultAsyncHttpx2Client(
+            event_hooks=hooks,
+            mounts=endpoint.PAST_PROXIES,
+            limits=Limits(
+                max_connections=MOST_CONNECTIONS,
+                max_keepalive_connections=MOST_CONNECTIONS,
+                keepalive_expiry=CONNECTION_IDLE,
+            ),
+        ),
     )
 
 
