@@ -31,6 +31,7 @@ from grammar.errors import ModelUnavailable, ToolboxFailed
 from grammar.messages.activity_results import PendingCall, SeenTool, Usage
 
 SKIPPED = "The call was interrupted, and whether it had any effect is not known. A person decided not to repeat it."
+_SEEN_TOOLS = TypeAdapter(dict[str, SeenTool])
 
 
 @dataclass
@@ -239,7 +240,7 @@ def _dumped(tools: Mapping[str, SeenTool]) -> dict[str, Any]:
 
 def _tools(found: Any) -> dict[str, SeenTool]:
     try:
-        return TypeAdapter(dict[str, SeenTool]).validate_python(found or {})
+        return _SEEN_TOOLS.validate_python(found or {})
     except ValidationError:
         return {}
 
