@@ -1,7 +1,7 @@
 """What each field means, in a line: what an editor shows beside it (specification sections 1, 3 and 8)."""
 
+from grammar.documents.document import Document
 from grammar.documents.models import (
-    Document,
     ModelChoice,
     ModelConfig,
     Personality,

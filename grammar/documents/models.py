@@ -3,36 +3,12 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
+from grammar.documents.document import Document
 from grammar.documents.durations import LONGEST
 from grammar.documents.field_types import Identifier, Schema, Seconds, Settings, Text
 from grammar.documents.sandbox import PRESETS, UNREACHABLE, Addresses, Policy, PolicyPath, Preset, Size
-
-
-class Document(BaseModel):
-    """Base of everything that is written in YAML. A key without a value counts as not written."""
-
-    model_config = ConfigDict(
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-        serialize_by_alias=True,
-        protected_namespaces=(),
-        allow_inf_nan=False,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None}
-        return data
-
-    @classmethod
-    def known_fields(cls) -> set[str]:
-        """Return the keys that a person may write."""
-        return {field.alias or name for name, field in cls.model_fields.items()}
 
 
 class Retry(Document):

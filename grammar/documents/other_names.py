@@ -2,7 +2,8 @@
 
 import re
 
-from grammar.documents.models import Document, ModelConfig, Personality, Retry, ServerParams, Task, Taskflow, Toolbox
+from grammar.documents.document import Document
+from grammar.documents.models import ModelConfig, Personality, Retry, ServerParams, Task, Taskflow, Toolbox
 
 _TASK = {
     "`user_prompt`": "prompt instruction instructions message messages query question",

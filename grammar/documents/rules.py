@@ -9,8 +9,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field, JsonValue, field_validator, model_validator
 
+from grammar.documents.document import Document
 from grammar.documents.field_types import Text
-from grammar.documents.models import Document, Task
+from grammar.documents.models import Task
 
 HANDOFF = "transfer_to_"
 

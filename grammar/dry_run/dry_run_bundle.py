@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grammar.documents.models import Document, Task
+from grammar.documents.document import Document
+from grammar.documents.models import Task
 from grammar.documents.references import SearchPath
 from grammar.documents.rules import (
     DryRunScript,

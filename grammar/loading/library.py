@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from grammar.documents import other_names
-from grammar.documents.models import Document, ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
+from grammar.documents.document import Document
+from grammar.documents.models import ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
 from grammar.documents.references import Found, FoundDocument, SearchPath, is_path
 from grammar.errors import InvalidFlow
 from grammar.loading.source import HEADER, FieldPath, Source, display, field_name, read

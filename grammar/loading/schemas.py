@@ -7,8 +7,9 @@ from typing import Any, get_args
 
 from grammar.documents.descriptions import FIELDS, SETTINGS
 from grammar.documents.descriptions import KINDS as DESCRIPTIONS
+from grammar.documents.document import Document
 from grammar.documents.field_types import SUPPORTED
-from grammar.documents.models import KINDS, Document, Task
+from grammar.documents.models import KINDS, Task
 from grammar.documents.sandbox import Preset
 from grammar.loading.source import HEADER
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from grammar.documents.models import KINDS, Document
+from grammar.documents.document import Document
+from grammar.documents.models import KINDS
 from grammar.errors import InvalidFlow
 from grammar.loading.yaml_reader import read_map
 from grammar.problems import Problem

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grammar.documents.models import Document
+from grammar.documents.document import Document
 from tests.docs.pages import ROOT, table
 from tests.docs.test_grammar_page import TABLES
 

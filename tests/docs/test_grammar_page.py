@@ -9,10 +9,10 @@ import pytest
 import yaml
 from pydantic.fields import FieldInfo
 
+from grammar.documents.document import Document
 from grammar.documents.durations import parse_duration
 from grammar.documents.models import (
     KINDS,
-    Document,
     ModelChoice,
     ModelConfig,
     Personality,

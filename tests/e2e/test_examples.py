@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
-from grammar.documents.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
+from grammar.documents.document import Document
+from grammar.documents.models import KINDS, ModelChoice, Retry, ServerParams, Task
 from grammar.dry_run import dry_run_bundle
 from grammar.loading import bundle, lint
 from grammar.loading.bundle import LoadOptions

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from grammar.documents import other_names
-from grammar.documents.models import KINDS, Document, Retry, ServerParams, Task
+from grammar.documents.document import Document
+from grammar.documents.models import KINDS, Retry, ServerParams, Task
 
 MODELS: list[type[Document]] = [*KINDS.values(), Task, ServerParams, Retry]
 KNOWN = {name for model in MODELS for name in model.known_fields()} | {"endpoint", "token", "agents"}

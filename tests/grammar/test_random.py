@@ -31,7 +31,8 @@ from jinja2.filters import FILTERS
 from jinja2.tests import TESTS
 
 from activities.process.render import Renderer
-from grammar.documents.models import KINDS, Document, ModelChoice, Retry, ServerParams, Task
+from grammar.documents.document import Document
+from grammar.documents.models import KINDS, ModelChoice, Retry, ServerParams, Task
 from grammar.documents.values import ToolResult
 from grammar.dry_run import dry_run_bundle, placeholder
 from grammar.errors import InvalidFlow, TaskError
