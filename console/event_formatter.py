@@ -21,8 +21,17 @@ STYLES = {
     "shell": "",
     "message": "",
     "prompt": "blue",
+    "model": "yellow",
 }
-SIGNS = {"tool_call": "→ ", "tool_output": "← ", "handoff": "⇒ ", "shell": "", "message": "", "prompt": "▷ "}
+SIGNS = {
+    "tool_call": "→ ",
+    "tool_output": "← ",
+    "handoff": "⇒ ",
+    "shell": "",
+    "message": "",
+    "prompt": "▷ ",
+    "model": "⇄ ",
+}
 _TASK_SIGNS = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -89,6 +98,8 @@ class EventFormatter:
             self._add_leg_end(event)
         elif event.kind == "rate_limited":
             self._add_rate_limit(event)
+        elif event.kind == "fallback":
+            self._add_fallback(event)
         elif event.kind in ("parked", "decided", "paused", "unpaused"):
             self._add_run_state(event)
         elif event.approval:
@@ -161,7 +172,13 @@ class EventFormatter:
     def _add_rate_limit(self, event: RunEvent) -> None:
         until = f"until {event.until.astimezone():%H:%M:%S}" if event.until else "for now"
         outcome = f"waits for the endpoint {until}; no attempt is used up as long as any item advances"
-        self._add_failure(FailureNotice(event.task, event.label, "RateLimited", event.note, outcome, "⏸"))
+        self._add_failure(
+            FailureNotice(event.task, event.label, event.error or "RateLimited", event.note, outcome, "⏸")
+        )
+
+    def _add_fallback(self, event: RunEvent) -> None:
+        outcome = f"{printable_name(event.model)} goes on"
+        self._add_failure(FailureNotice(event.task, event.label, event.error, event.note, outcome, "⇄"))
 
     def _state_of(self, activity_id: str) -> _ActivityState:
         """A leg that goes on from a journal goes through the entries of the earlier ones first."""

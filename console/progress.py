@@ -179,7 +179,7 @@ class RunProgress:
             total=progress.total,
             done=progress.done,
             failed=progress.failed,
-            tokens=sum(map(_tokens, progress.used)) + sum(row.tokens for row in rows),
+            tokens=_tokens(progress.usage) + sum(row.tokens for row in rows),
             note=first_line(progress.note),
             rate=throughput.rate(now) if throughput else None,
             seconds_left=_seconds_left(throughput.seconds_left(now, progress.total), rows) if throughput else None,
@@ -220,6 +220,7 @@ class RunProgress:
             progress = self._progress_of(index)
             for choice, used in enumerate(progress.used):
                 yield self._amount(task, choice, progress.model, used)
+            yield from (cost(self.bundle.config, each.named, each.model, each.usage) for each in progress.fallbacks)
         for position, activity in self._activities.items():
             if activity.progress and position.task < len(self.bundle.tasks):
                 task, model = self.bundle.tasks[position.task], self._progress_of(position.task).model

@@ -167,7 +167,8 @@ def _branch_cells(branch: BranchReport) -> tuple[str, ...]:
     numbers = (str(branch.attempts or ""), str(branch.legs), str(usage.requests))
     tokens = f"{usage.input_tokens + usage.output_tokens:,}"
     label = branch.label or str(branch.index + 1)
-    return (branch.task, label, branch.status, branch.model, _took(branch), *numbers, tokens, error)
+    models = ", then ".join(asked.model or asked.named for asked in branch.asked) or branch.model
+    return (branch.task, label, branch.status, models, _took(branch), *numbers, tokens, error)
 
 
 def _took(branch: BranchReport) -> str:

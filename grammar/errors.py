@@ -111,6 +111,8 @@ class TaskError(TaskflowError):
     """Whether Temporal tries it again, as long as the task's `retry` allows it."""
     ends_run: ClassVar[bool] = False
     """Whether the whole run ends by it, and not only its branch."""
+    falls_back: ClassVar[bool] = False
+    """Whether another model may do what this one's endpoint cannot: the branch goes on with its `fallback`."""
     spent: ClassVar[bool] = False
     """Whether the conversation itself led here: to go on from where it ended would end the same way."""
     usage: object = None
@@ -123,6 +125,7 @@ class ModelUnavailable(TaskError):
     """The model endpoint did not answer, or answered 5xx."""
 
     retryable = True
+    falls_back = True
 
 
 class RateLimited(ModelUnavailable):
@@ -225,6 +228,8 @@ class ModelAccess(TaskError):
 
 class QuotaExhausted(ModelAccess):
     """The account has no money or quota left: not a rate limit, and waiting brings none."""
+
+    falls_back = True
 
 
 class FlowError(TaskError):

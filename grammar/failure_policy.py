@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 from grammar.errors import BUG, TIMEOUT, FlowError, TaskError
 
+FIRST_COOLDOWN, LONGEST_COOLDOWN = 300.0, 3600.0
+"""Seconds."""
+
 
 def _tree(root: type[TaskError]) -> Iterator[type[TaskError]]:
     yield root
@@ -32,6 +35,20 @@ def is_retried(name: str) -> bool:
 def is_spent(name: str) -> bool:
     """Return whether an agent that failed by that type has to start anew, not from its journal."""
     return _kind(name).spent
+
+
+def falls_back(name: str) -> bool:
+    """Return whether a branch that failed by that type goes on with its model's `fallback`, where it has one."""
+    return _kind(name).falls_back
+
+
+def cooldown(times: int, asked: float | None = None) -> float:
+    """Return the seconds for which a run asks a model no more whose endpoint failed: 5, 10, 20, 40 minutes, an hour.
+
+    `times`: how often it failed, from 1, with no answer in between. `asked`: the seconds that the endpoint asks to wait
+    for, which count where they are more; None: it asks for none.
+    """
+    return max(min(FIRST_COOLDOWN * 2.0 ** min(times - 1, 10), LONGEST_COOLDOWN), asked or 0.0)
 
 
 def _kind(name: str) -> type[TaskError]:

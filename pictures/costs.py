@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from grammar.documents.models import ModelConfig
 from grammar.messages.activity_results import Usage
 from grammar.messages.history import BranchHistory
+from grammar.messages.reports import AskedModel
 from grammar.model_access.prices import cost, dollars
 
 
@@ -39,9 +41,7 @@ class CostSummary:
 
 def branch_cost(config: ModelConfig, branch: BranchHistory) -> CostSummary:
     """Return what one branch used. `config`: has the prices."""
-    amount = cost(config, branch.named, branch.model, branch.usage)
-    unpriced = frozenset[str]() if amount is not None else frozenset({branch.model})
-    return CostSummary(1, branch.usage, amount or 0.0, unpriced)
+    return replace(total_cost(_cost_of(config, asked) for asked in branch.asked), branches=1)
 
 
 def total_cost(costs: Iterable[CostSummary]) -> CostSummary:
@@ -52,12 +52,18 @@ def total_cost(costs: Iterable[CostSummary]) -> CostSummary:
 def costs_by_model(config: ModelConfig, branches: Sequence[BranchHistory]) -> list[tuple[str, CostSummary]]:
     """Return each model's name and what it used, the dearest first, then the one that was used most."""
     costs = defaultdict[str, CostSummary](CostSummary)
-    for branch in branches:
-        if branch.usage.requests:
-            costs[_name(branch)] += branch_cost(config, branch)
+    for asked in chain.from_iterable(branch.asked for branch in branches):
+        if asked.usage.requests:
+            costs[_name(asked)] += _cost_of(config, asked)
     return sorted(costs.items(), key=lambda item: (-item[1].amount, -item[1].usage.output_tokens, item[0]))
 
 
-def _name(branch: BranchHistory) -> str:
-    named = branch.named
-    return f"{named} ({branch.model})" if named and named != branch.model else branch.model
+def _cost_of(config: ModelConfig, asked: AskedModel) -> CostSummary:
+    amount = cost(config, asked.named or None, asked.model, asked.usage)
+    unpriced = frozenset[str]() if amount is not None else frozenset({asked.model})
+    return CostSummary(1, asked.usage, amount or 0.0, unpriced)
+
+
+def _name(asked: AskedModel) -> str:
+    named = asked.named
+    return f"{named} ({asked.model})" if named and named != asked.model else asked.model

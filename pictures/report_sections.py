@@ -19,7 +19,7 @@ MAX_ITEM = 160
 MAX_ERROR = 2_000
 _SPEAKERS = {
     "prompt": "asked", "message": "{}", "tool_call": "{} calls", "tool_output": "the tool gives", "handoff": "{}",
-    "shell": "stdout", "script": "script",
+    "shell": "stdout", "script": "script", "model": "{}",
 }  # fmt: skip
 
 
@@ -84,7 +84,8 @@ class BranchSection:
         """Return the rest that is known of it: status, model, requests, attempts, legs and activities."""
         used, deployments = self.cost.usage, self.history.deployments
         attempts = max((deployment.attempts for deployment in deployments), default=1)
-        model = f"model {self.history.model}" if self.history.model else ""
+        models = ", then ".join(asked.model for asked in self.history.asked if asked.model)
+        model = f"model {models}" if models else ""
         asked = f"{used.requests:,} requests, {used.input_tokens:,} tokens in, {used.output_tokens:,} out"
         return " · ".join(
             filter(

@@ -15,7 +15,8 @@ from pictures.timeline import TimeScale, place_spans
 
 # What a branch waits for after a leg that was left off.
 _WAITS: dict[LegReason, str] = {
-    "approval": "waiting", "unknown_outcome": "waiting", "rate_limited": "rate_limited", "stopped": "interrupted",
+    "approval": "waiting", "unknown_outcome": "waiting", "rate_limited": "rate_limited",
+    "unavailable": "rate_limited", "stopped": "interrupted",
 }  # fmt: skip
 _MEANINGS = {
     "waiting": "waits for a person's yes",

@@ -51,6 +51,12 @@ def retry_policy(task: Task) -> RetryPolicy:
     )
 
 
+def pause(task: Task, attempts: int) -> float:
+    """Return the seconds that the task's `retry` has between that many attempts and the next one."""
+    retry = task.retry or Retry()
+    return min(retry.initial_interval * retry.backoff_coefficient ** min(attempts - 1, 100), retry.maximum_interval)
+
+
 _QUICK = RetryPolicy(maximum_attempts=AGENT_ATTEMPTS, non_retryable_error_types=["PayloadsTooLarge"])
 
 
@@ -162,11 +168,21 @@ def branch_request(
     )
 
 
-def _rehearsal(task: Task, index: int, branch: Branch, bundle: Bundle) -> BranchScript | None:
-    """Return what answers for the branch in a dry run; None in a real one."""
+def with_model(
+    request: AgentRequest, task: Task, index: int, branch: Branch, bundle: Bundle, number: int
+) -> AgentRequest:
+    """Return the request to the branch's model of that number, from 0: those after the first are its fallbacks."""
+    names = [name or "" for name in model_choice.names(task, bundle.config, branch.choice)]
+    model = model_choice.choose(task, bundle.config, branch.choice, number)
+    rehearsal = _rehearsal(task, index, branch, bundle, number)
+    changes = {"model": model, "model_number": number, "models": names, "rehearsal": rehearsal}
+    return request.model_copy(update=changes)
+
+
+def _rehearsal(task: Task, index: int, branch: Branch, bundle: Bundle, number: int = 0) -> BranchScript | None:
+    """Return what answers for the branch in a dry run; None in a real one. `number`: as above."""
     if bundle.script is None:
         return None
-    choice = task.choices[branch.choice]
-    named = choice.model if choice else task.model
-    models = (named, model_choice.choose(task, bundle.config, branch.choice).name)
+    named = model_choice.names(task, bundle.config, branch.choice)[number]
+    models = (named, model_choice.choose(task, bundle.config, branch.choice, number).name)
     return rules.branch_script(bundle.script, task, index, branch.index // len(task.choices), models)

@@ -1,19 +1,23 @@
 """The legs of one branch: each is one deployment, and is followed by another one where it was left off.
 
-It is left off where a call waits for a person, where the endpoint asks to wait, and where its worker is told to stop.
-What it has paid for goes along: in its journal (docs/decisions/0006), or as its state.
+It is left off where a call waits for a person, where the endpoint asks to wait, and where its worker is told to stop;
+and, where the branch has a fallback, when the endpoint fails (docs/decisions/0027). What it has paid for goes along: in
+its journal (docs/decisions/0006), or as its state.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
+from grammar.failure_policy import falls_back
 from grammar.messages.activity_requests import AgentRequest, ShellRequest
 from grammar.messages.activity_results import BranchResult, Leg
 from grammar.messages.reports import Approval, ApprovalDecision, Failure
 from grammar.model_access import rate_limit
-from workflows import deployment, summary
+from workflows import deployment, failures, summary
 from workflows.failures import BranchFailed
+from workflows.fallbacks import BranchModels
 from workflows.records.branch_record import BranchRecord
 from workflows.records.task_record import TaskRecord
 from workflows.run_context import RunContext
@@ -29,7 +33,10 @@ class Legs:
         self._task = record.task
         self._branch = branch
         self._deadline = workflow.now() + timedelta(seconds=self._task.schedule_to_close_timeout)
+        self._models = BranchModels(self._task, context.bundle.config, context.cooldowns, branch)
         self._fruitless_attempts = 0
+        self._fruitless_since = workflow.now()
+        self._is_given_up = False
         self._progress = record.progress
 
     async def run(self, request: AgentRequest | ShellRequest, slots: Slots) -> BranchResult:
@@ -49,11 +56,38 @@ class Legs:
             self._context.publish_overview()
 
     async def _deploy(self, request: AgentRequest | ShellRequest, activity: str) -> BranchResult:
-        line = summary.of_leg(self._record, self._branch.index, self._branch.leg, self._context.bundle.config)
+        self._models.choose()
+        request = self._to_its_model(request)
+        line = summary.of_leg(self._record, self._branch, self._context.bundle.config)
         left = self._deadline - workflow.now()
-        result = await deployment.deploy(self._task, request, activity, line, left)
+        try:
+            result = await deployment.deploy(self._task, request, activity, line, left)
+        except ActivityError as error:
+            self._models.note(None)
+            return self._left_off(error)
+        self._models.note(result)
         self._context.secrets.update(result.secrets)
         return result
+
+    def _to_its_model(self, request: AgentRequest | ShellRequest) -> AgentRequest | ShellRequest:
+        if isinstance(request, ShellRequest) or not self._models.are_several:
+            return request
+        branch, bundle = self._branch.branch, self._context.bundle
+        return deployment.with_model(request, self._task, self._record.index, branch, bundle, self._branch.model)
+
+    def _left_off(self, error: ActivityError) -> BranchResult:
+        """Return the leg of an activity whose attempts are used up, where another model goes on. Else raises the error.
+
+        So it is in a dry run, and where a worker of an earlier version served the branch.
+        """
+        failure = failures.of_activity(self._record.name, self._branch.index, error)
+        if not (self._models.has_next and falls_back(failure.type)):
+            raise error
+        details = failures.details(error)
+        self._is_given_up = True
+        leg = Leg(reason="unavailable", error=failure.type, message=failure.message)
+        attempts = details.attempts or 1
+        return BranchResult(leg=leg, usage=details.usage, attempts=attempts, said=details.said, first=details.first)
 
     async def _next_request(self, request: AgentRequest, activity: str, leg: Leg, slots: Slots) -> AgentRequest:
         """Return the request of the leg after this one, as soon as it may start. `activity`: the id of this one's."""
@@ -66,7 +100,7 @@ class Legs:
             decisions = await self._ask(leg, slots)
             outcomes = {int(decision.id): decision.approved for decision in decisions}
             changes["outcomes"] = {**request.outcomes, **outcomes}
-        elif leg.reason == "rate_limited":
+        elif leg.reason in ("rate_limited", "unavailable"):
             await self._back_off(leg)
         return request.model_copy(update={**changes, "secrets": sorted(self._context.secrets)})
 
@@ -98,23 +132,57 @@ class Legs:
         return due and workflow.patched("carry-approvals")
 
     async def _back_off(self, leg: Leg) -> None:
-        """Wait as long as the endpoint asks, else 5, 10, 20 ... 120 s (specification section 7).
+        """Wait as long as the endpoint asks, else 5, 10, 20 ... 120 s, or as `retry` says (specification section 7).
 
-        Attempts are used up only while no branch of the task advances. Raises BranchFailed where none is left, or where
-        the wait would go beyond the branch's deadline.
+        Attempts are used up only while no branch of the task advances. Where none is left, or the wait would go beyond
+        the branch's deadline, the next model goes on; without one, that raises BranchFailed.
         """
-        has_advanced = self._record.progress > self._progress
-        self._fruitless_attempts = 1 if has_advanced else self._fruitless_attempts + 1
-        self._progress = self._record.progress
-        if self._fruitless_attempts >= deployment.retry_policy(self._task).maximum_attempts:
+        kind = leg.error or "RateLimited"
+        self._count_attempt()
+        if not self._models.has_next and self._are_attempts_used_up:
             raise self._failed("RateLimited", leg.message)
-        seconds = rate_limit.delay(leg.delay, self._fruitless_attempts)
+        seconds = self._pause(kind, leg.delay)
         until = workflow.now() + timedelta(seconds=seconds)
+        if self._models.has_next and self._gives_up(kind, until):
+            self._go_on(kind, leg)
+            return
         if until >= self._deadline:
             raise self._failed("Timeout", f"not done within schedule_to_close_timeout: {leg.message}")
-        self._record.rate_limit(self._branch, until, leg.message)
+        self._record.rate_limit(self._branch, until, kind, leg.message)
         self._context.publish_overview()
         await workflow.sleep(seconds, summary=summary.of_rate_limit(self._record, self._branch.index))
+
+    def _count_attempt(self) -> None:
+        progress = self._progress_of_all()
+        has_advanced = progress > self._progress
+        self._fruitless_attempts = 1 if has_advanced else self._fruitless_attempts + 1
+        if self._fruitless_attempts == 1:
+            self._fruitless_since = workflow.now()
+        self._progress = progress
+
+    def _progress_of_all(self) -> int:
+        """Return how far the branches are whose endpoint it is: with fallbacks, those that ask the same model."""
+        return self._models.answers if self._models.are_several else self._record.progress
+
+    @property
+    def _are_attempts_used_up(self) -> bool:
+        return self._fruitless_attempts >= deployment.retry_policy(self._task).maximum_attempts
+
+    def _pause(self, kind: str, asked: float | None) -> float:
+        if asked is None and kind != "RateLimited":
+            return deployment.pause(self._task, self._fruitless_attempts)
+        return rate_limit.delay(asked, self._fruitless_attempts)
+
+    def _gives_up(self, kind: str, until: datetime) -> bool:
+        is_late = until >= self._deadline or self._is_given_up
+        return is_late or self._models.is_given_up(kind, self._fruitless_attempts, self._fruitless_since, until)
+
+    def _go_on(self, kind: str, leg: Leg) -> None:
+        """Have the next model go on at once."""
+        failed = self._models.go_on(leg.delay)
+        self._record.fall_back(self._branch, failed, self._models.name, kind, leg.message)
+        self._fruitless_attempts, self._is_given_up = 0, False
+        self._progress = self._progress_of_all()
 
     def _failed(self, kind: str, message: str) -> BranchFailed:
         return BranchFailed(Failure(task=self._record.name, branch=self._branch.index, type=kind, message=message))

@@ -14,6 +14,7 @@ from grammar.messages.reports import RunOverview
 from workflows import summary
 from workflows.records import carry_over, task_report
 from workflows.records.carry_over import CarryOver
+from workflows.records.cooldowns import Cooldowns
 from workflows.records.run_record import RunRecord
 
 _STATUS = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
@@ -22,8 +23,8 @@ _STATUS = SearchAttributeKey.for_keyword(STATUS_ATTRIBUTE)
 class RunContext:
     """Hold what the tasks of a run share: its bundle, its record, the results that are carried over, and secrets.
 
-    `secrets`: the names of the variables that `env()` has handed out so far. They grow. `folder`: the one that the run
-    was started in; empty: not known.
+    `cooldowns`: the models that are not asked for a while. `secrets`: the names of the variables that `env()` has
+    handed out so far. They grow. `folder`: the one that the run was started in; empty: not known.
     """
 
     def __init__(self, run_input: RunInput) -> None:
@@ -33,6 +34,7 @@ class RunContext:
         self.record = RunRecord(self.bundle, workflow.now, carried, self._publish_pause)
         self.carry_over = CarryOver(carried.stack if carried else (), room)
         self.secrets = set(carried.secrets) if carried else set()
+        self.cooldowns = Cooldowns(workflow.now, carried.cooldowns if carried else ())
         self._overview = carried.standing if carried else RunOverview()
         # Runs of before do not record it. The memo goes along into each new history.
         self.folder: str = workflow.memo_value(SETUP_MEMO, {}).get("folder", "")
@@ -88,6 +90,7 @@ class RunContext:
             count=count,
             paused=self.record.paused,
             granted=sorted(self.record.approvals.granted),
+            cooldowns=self.cooldowns.carried(),
             standing=self._overview,
         )
         workflow.continue_as_new(self.bundle.model_copy(update={"carried": carried}))

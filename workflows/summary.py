@@ -7,6 +7,7 @@ from grammar.messages.reports import Approval, Parked
 from grammar.messages.run_status import ENDED, spelled
 from grammar.model_access import model_choice
 from grammar.printable import printable, printable_name
+from workflows.records.branch_record import BranchRecord
 from workflows.records.run_record import RunRecord
 from workflows.records.task_record import TaskRecord
 
@@ -42,15 +43,15 @@ SHOWN_OF_CELL = 120
 ELSEWHERE = "The command `status`, with the id of the run, shows all of it."
 
 
-def of_leg(record: TaskRecord, index: int, leg: int, config: ModelConfig) -> str:
+def of_leg(record: TaskRecord, branch: BranchRecord, config: ModelConfig) -> str:
     """Return the line of a branch's leg: task, item n of N, model or `shell`, leg. Cut to what Temporal shows."""
-    task = record.task
+    task, index, leg = record.task, branch.index, branch.leg
     parts = [record.name]
     if task.repeats:
         parts.append(f"item {index // record.models + 1} of {record.items}")
     if task.run is not None:
         parts.append("shell")
-    elif model := model_choice.choose(task, config, index % record.models).name:
+    elif model := model_choice.choose(task, config, index % record.models, branch.model).name:
         parts.append(model)
     if leg > 1:
         parts.append(f"leg {leg}")

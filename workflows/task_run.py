@@ -53,6 +53,7 @@ class TaskRun:
                 await self._apply(decision)
                 break
             self._record.reopen()
+            self._context.cooldowns.clear()
             await self._run_remaining()
         self._record.close()
         self._say(self._record.status)

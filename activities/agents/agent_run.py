@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.agents.conversation import Conversation
 from activities.agents.dry_run_answers import DryRunAnswers
+from activities.agents.mixed_conversation import MixedConversation
 from activities.agents.model_clients import ModelClients, settings
 from activities.agents.output_validation import validate
 from activities.agents.recorded_model import RecordedModel
@@ -51,7 +52,8 @@ class AgentRun:
 
         `servers`: by the toolbox's reference.
         """
-        journal = Journal(store, journal_key, self.secrets, self.request.outcomes)
+        request = self.request
+        journal = Journal(store, journal_key, self.secrets, request.outcomes, request.model_number)
         await journal.open()
         transfers = handoff_names([spec.name for spec in self.request.agents[1:]])
         seen = {**(self.request.leg.tools if self.request.leg else {}), **journal.tools}
@@ -112,8 +114,10 @@ class AgentRun:
         model, name = await self.models.model(self.request.model)
         is_value = self.request.capture == "response"
         images: ImagePlace = "in_result" if self.request.model.api_type == "responses" else "after_results"
+        leg = self.request.leg
+        mixed = MixedConversation(leg is not None and leg.model != self.request.model_number)
         recorded = RecordedModel(
-            model, journal, activity.is_worker_shutdown, is_value, warnings, offered, images, is_embedded(name)
+            model, journal, activity.is_worker_shutdown, is_value, warnings, offered, images, is_embedded(name), mixed
         )
         return recorded, name, []
 

@@ -21,12 +21,14 @@ from pydantic import JsonValue
 from activities.agents import model_errors, results, structured_output
 from activities.agents.output_validation import raise_if_invalid
 from activities.agents.stream_events import record_events
+from activities.process.activity_errors import type_name
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
 from activities.storage.journal import Journal
 from activities.toolboxes.offered_tools import OfferedTools
 from grammar.documents.values import ToolResult
 from grammar.errors import BadRequest, RateLimited, TaskError
+from grammar.failure_policy import falls_back
 from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import Leg, PendingCall, Usage
 from grammar.messages.reports import ApprovalDecision
@@ -66,6 +68,7 @@ class Conversation:
         self._used = leg.usage if leg else Usage()
         self._repairs = leg.repairs if leg else 0
         self._result: RunResultStreaming | None = None
+        transcript.model = self._model_name(leg.model if leg else 0)
 
     async def run(self) -> None:
         """Run to the end, or to the end of the leg. Raises TaskError."""
@@ -121,7 +124,19 @@ class Conversation:
             return Leg(
                 reason="rate_limited", turns=turns, delay=error.retry_after, message=self._secrets.told(str(error))
             )
+        kind = type_name(error)
+        if falls_back(kind) and self._has_next_model and self._request.rehearsal is None:
+            return Leg(reason="unavailable", turns=turns, error=kind, message=self._secrets.told(str(error)))
         return None
+
+    @property
+    def _has_next_model(self) -> bool:
+        return self._request.model_number + 1 < len(self._request.models)
+
+    def _model_name(self, number: int) -> str:
+        """Return what people call the branch's model of that number; empty where it has one alone."""
+        names = self._request.models
+        return names[number] or "the default model" if names else ""
 
     def _leg_for_approval(self) -> Leg:
         assert self._result
@@ -134,6 +149,7 @@ class Conversation:
             usage=self._used + self._journal.unusable,
             repairs=self._repairs,
             tools=self._offered.seen,
+            model=self._request.model_number,
         )
 
     def _shown(self, call: PendingCall) -> PendingCall:
@@ -161,7 +177,7 @@ class Conversation:
 
     async def _follow(self, result: RunResultStreaming) -> None:
         try:
-            await record_events(result, self._transcript, self._told_name)
+            await record_events(result, self._transcript, self._told_name, self._answerer)
         except MaxTurnsExceeded:
             if not self._request.exclude_from_context:
                 raise model_errors.turn_limit(self._request.max_turns) from None
@@ -170,6 +186,10 @@ class Conversation:
             raise model_errors.from_behavior(error) from None
         except model_errors.EXPECTED as error:
             raise model_errors.from_exception(error) from None
+
+    def _answerer(self, answer: int) -> str:
+        """Return the name of the model that gave an answer of this activity's conversation; empty as above."""
+        return self._model_name(self._journal.model_of(answer))
 
     def _turns_left(self) -> int:
         if self._request.exclude_from_context:

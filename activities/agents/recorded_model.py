@@ -10,6 +10,7 @@ from agents.items import TResponseStreamEvent
 from openai.types.responses import Response, ResponseCompletedEvent
 
 from activities.agents import tool_outputs
+from activities.agents.mixed_conversation import MixedConversation
 from activities.agents.tool_outputs import ImagePlace
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.foreign_json import plain_arguments
@@ -33,7 +34,8 @@ class RecordedModel(Model):
     `stopping`: whether the worker has been told to stop: nothing new is begun then. `is_value`: the final text is the
     task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
     `offered`: the tools; it is told which are called. `images`: where the model's API takes images of tools. `is_toy`:
-    it is the embedded model, whose answers count where they are cut, too: it is no model that could say more.
+    it is the embedded model, whose answers count where they are cut, too: it is no model that could say more. `mixed`:
+    what of the conversation it gets, where another model has answered before.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class RecordedModel(Model):
         offered: OfferedTools,
         images: ImagePlace = "nowhere",
         is_toy: bool = False,
+        mixed: MixedConversation | None = None,
     ) -> None:
         self._model = model
         self._journal = journal
@@ -55,6 +58,7 @@ class RecordedModel(Model):
         self._offered = offered
         self._images = images
         self._is_toy = is_toy
+        self._mixed = mixed or MixedConversation()
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Raise RuntimeError: all runs are streamed."""
@@ -66,6 +70,7 @@ class RecordedModel(Model):
     ) -> AsyncIterator[TResponseStreamEvent]:  # fmt: skip
         """Yield the answer in events; a recorded one is the last event alone. Raises TaskError for one of no use."""
         if recorded := self._journal.next_response():
+            self._mixed.note(recorded, is_own=not self._journal.is_of_another)
             yield ResponseCompletedEvent(type="response.completed", response=recorded, sequence_number=0)
             return
         if self._stopping():
@@ -89,7 +94,7 @@ class RecordedModel(Model):
         self, instructions: str | None, given: Any, rest: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Yield an answer of the model, once it is written down. Raises TaskError for one of no use, which is noted."""
-        taken = tool_outputs.as_taken(given, self._images)
+        taken = self._mixed.as_sent(tool_outputs.as_taken(given, self._images))
         with awaiting(_call_ids(given)) as answer:
             async for event in self._model.stream_response(instructions, taken, *rest, **kwargs):
                 if isinstance(event, ResponseCompletedEvent):
@@ -106,6 +111,7 @@ class RecordedModel(Model):
             raise unusable
         called = self._offered.note_calls(item.name for item in response.output if item.type == "function_call")
         await self._journal.record_response(response, called)
+        self._mixed.note(response, is_own=True)
 
     def _gives_up_images(self, error: openai.APIStatusError | BadRequest, given: Any) -> bool:
         """Return whether images that went along may be what is refused: from now on, none do."""

@@ -21,14 +21,22 @@ from grammar.messages.activity_results import Usage
 ASKING = "asking the model"
 
 
-async def record_events(result: RunResultStreaming, transcript: Transcript, told_name: Callable[[str], str]) -> None:
+async def record_events(
+    result: RunResultStreaming,
+    transcript: Transcript,
+    told_name: Callable[[str], str],
+    answerer: Callable[[int], str] = lambda answer: "",
+) -> None:
     """Follow the run to its end, and record its events. Raises whatever ends it.
 
-    `told_name`: returns the name by which people know a tool, of the name that the model sees.
+    `told_name`: returns the name by which people know a tool, of the name that the model sees. `answerer`: returns the
+    name of the model that gives the answer of that number, from 0; empty where the agent has one alone.
     """
     transcript.doing = ASKING
     async for event in result.stream_events():
         if isinstance(event, RawResponsesStreamEvent):
+            if event.data.type in ("response.created", "response.completed"):
+                transcript.tell_model(result.current_agent.name, answerer(transcript.answers))
             _record_raw(event.data, result, transcript)
         elif isinstance(event, RunItemStreamEvent):
             _record_item(event.item, transcript, told_name)
@@ -41,7 +49,9 @@ def _record_raw(data: Any, result: RunResultStreaming, transcript: Transcript) -
     elif data.type == "response.output_text.delta":
         transcript.doing = "answering"
         transcript.stream(data.delta)
-    elif data.type == "response.completed" and (usage := data.response.usage):
+    if data.type == "response.completed":
+        transcript.answers += 1
+    if data.type == "response.completed" and (usage := data.response.usage):
         transcript.usage += Usage(requests=1, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
 
 

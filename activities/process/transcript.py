@@ -13,13 +13,14 @@ PROGRESS_TAIL = 600
 # Of a text that is being written, more is kept than is shown: a secret at the cut is still whole.
 STREAM_LENGTH = 64_000
 
-EntryKind = Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
+EntryKind = Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt", "model"]
 
 
 class Transcript:
     """Collect the entries of an agent run or a script. `redact` goes over every text before it is kept.
 
     `last_length`: characters that the last message keeps, where that is more than ENTRY_LENGTH.
+    `answers`: how many answers of the model there are so far. `model`: the name of the one that gives them.
     `first`: the number of the first entry that is kept, from 0. `doing`: what the activity does now, for people.
     """
 
@@ -30,6 +31,8 @@ class Transcript:
         self.first = 0
         self.turn = 0
         self.usage = Usage()
+        self.answers = 0
+        self.model = ""
         self.doing = ""
         self._stream = ""
         self._dropped = 0
@@ -44,6 +47,12 @@ class Transcript:
         if len(self._entries) > MAX_ENTRIES:
             del self._entries[0]
             self.first += 1
+
+    def tell_model(self, who: str, model: str) -> None:
+        """Add an entry, of the agent `who`, that this model answers from here on, if another one did before."""
+        if model != self.model:
+            self.model = model
+            self.add("model", who, f"{model} answers from here on")
 
     def stream(self, delta: str) -> None:
         """Add to the text that is being written now."""

@@ -4,7 +4,7 @@ The next attempt, or the next leg, goes through the conversation again from its 
 asked for again. Each line is JSON, without secrets:
 
     {"by": "x1"}                                           an attempt takes over: what others write from here is void
-    {"by": "x1", "answer": 0, "response": {...}}           the model's response
+    {"by": "x1", "answer": 0, "response": {...}}           the model's response; with "model": 1, that of a fallback
     {"by": "x1", "unusable": 0, "why": "...", "usage": {}} that answer is of no use, and is asked for anew
     {"by": "x1", "call": 0, "tool": "t", "arguments": {}}  a tool is about to be called
     {"by": "x1", "result": 0, "content": {...}}            the call's result; or "refused": its error, for the agent
@@ -48,18 +48,26 @@ class Journal:
     """Record the conversation of one agent run, and replay what earlier attempts have recorded.
 
     `outcomes`: a person's decisions on interrupted calls, by number: whether to repeat the call.
-    `tools`: those that the model may mean, by the names that it has seen.
+    `tools`: those that the model may mean, by the names that it has seen. `model`: which of the branch's models is
+    asked now, from 0.
     `unknown`: the interrupted call for which such a decision is needed. `stopping`: the worker is stopping. Where
     either is set, the leg ends without a failure.
     """
 
     def __init__(
-        self, store: JournalStore, key: str, secrets: Secrets, outcomes: Mapping[int, bool] | None = None
+        self,
+        store: JournalStore,
+        key: str,
+        secrets: Secrets,
+        outcomes: Mapping[int, bool] | None = None,
+        model: int = 0,
     ) -> None:
         self._store = store
         self._key = key
         self._secrets = secrets
         self._outcomes = outcomes or {}
+        self._model = model
+        self._models: dict[int, int] = {}
         self._writer = uuid.uuid4().hex[:8]
         self._responses: dict[int, dict[str, Any]] = {}
         self._calls: dict[int, _RecordedCall] = {}
@@ -88,6 +96,15 @@ class Journal:
         """Return how many responses of the model are recorded."""
         return len(self._responses)
 
+    def model_of(self, answer: int) -> int:
+        """Return which of the branch's models gave an answer, or is to give it; both count from 0."""
+        return self._models.get(answer, self._model)
+
+    @property
+    def is_of_another(self) -> bool:
+        """Return whether the response of this turn is that of another model than is asked now."""
+        return self.model_of(self._asked - 1) != self._model
+
     def next_response(self) -> Response | None:
         """Return the recorded response of this turn, and move on to the next; None where the model has to be asked."""
         self._asked += 1
@@ -98,8 +115,10 @@ class Journal:
         """Record what the model answered in this turn. `tools`: those that it calls, by the names that it saw."""
         self._forget_from(self._asked - 1)
         self._responses[self._asked - 1] = recorded = response.model_dump(mode="json", exclude_unset=True)
-        called = {"tools": _dumped(tools)} if tools else {}
-        await self._write(answer=self._asked - 1, response=recorded, **called)
+        self._models[self._asked - 1] = self._model
+        more: dict[str, Any] = {"tools": _dumped(tools)} if tools else {}
+        more |= {"model": self._model} if self._model else {}
+        await self._write(answer=self._asked - 1, response=recorded, **more)
 
     async def record_tools(self, tools: Mapping[str, SeenTool]) -> None:
         """Record tools that servers have added, by the names that the model sees."""
@@ -116,6 +135,7 @@ class Journal:
 
     async def discard_last(self, why: str) -> None:
         """Record that the last response turned out to be of no use."""
+        self._models.pop(self._asked - 1, None)
         if recorded := self._responses.pop(self._asked - 1, None):
             await self.record_unusable(_response(recorded), why)
 
@@ -179,6 +199,7 @@ class Journal:
         There are such only where a line of the journal was damaged.
         """
         self._responses = {number: found for number, found in self._responses.items() if number < turn}
+        self._models = {number: model for number, model in self._models.items() if number < turn}
         made = sum(map(_calls_in, self._responses.values()))
         for number in [number for number in self._calls if number >= made]:
             self._lost.append(self._calls.pop(number))
@@ -194,8 +215,10 @@ class Journal:
             case {"answer": int(number), "response": dict(response)} if _is_whole(response):
                 self._forget_from(number)
                 self._responses[number] = response
+                self._models[number] = model if isinstance(model := entry.get("model", 0), int) else 0
             case {"unusable": int(number)}:
                 self._responses.pop(number, None)
+                self._models.pop(number, None)
                 self.unusable += _usage(entry.get("usage"))
             case {"call": int(number), "tool": str(tool), "arguments": dict(arguments)}:
                 self._calls[number] = _RecordedCall(tool, arguments)

@@ -34,6 +34,10 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "model": "A name from the model config, or the provider's id of a model.",
         "model_settings": "Settings for the model, over those of the model config.",
         "models": "Several models, each asked the same: names, or `{model, model_settings}`. Instead of `model`.",
+        "fallback": "Models that go on, in their order, where the endpoint of the one before fails; instead of those "
+        "of the model config.",
+        "fallback_after": "How long an endpoint may fail before the next model goes on: `30s`, `5m`. Unless set, until "
+        "attempts are used up.",
         "completion": "With items or several models: `all` branches must succeed, or `any` one of them.",
         "model_concurrency": "How many of the models run at once; 0: all of them.",
         "outputs": "A JSON Schema (2020-12) that the task's value must satisfy.",
@@ -114,8 +118,7 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "api_type": "The API that the endpoint speaks.",
         "backend": "What runs the agents.",
         "models": "Logical name -> the provider's id of the model.",
-        "model_settings": "Logical name -> settings; all but `api_type`, `backend`, `endpoint`, `token` go to the "
-        "model.",
+        "model_settings": "Logical name -> settings. They go to the model, but for those that say how it is reached.",
         "prices": "Name of a model, logical or the provider's -> what it costs. For reports; it goes to no model.",
     },
     Price: {
@@ -138,4 +141,7 @@ SETTINGS = {
     "backend": "What runs the agents.",
     "endpoint": "The base URL of this model's endpoint.",
     "token": "The name of the variable that holds its key; never the key itself.",
+    "fallback": "Models that go on, in their order, where its endpoint fails.",
+    "fallback_after": "How long its endpoint may fail before the next model goes on: `30s`, `5m`. Unless set, until "
+    "attempts are used up.",
 }

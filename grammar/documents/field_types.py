@@ -31,12 +31,6 @@ def unsupported(settings: Mapping[str, JsonValue]) -> str | None:
     return None
 
 
-def _supported(settings: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if message := unsupported(settings):
-        raise ValueError(message)
-    return settings
-
-
 def _map_or_boolean(value: object) -> object:
     if not isinstance(value, dict | bool):
         raise ValueError("must be a JSON Schema: a map, or true or false")
@@ -51,9 +45,6 @@ Text = Annotated[str, BeforeValidator(_scalar_text), WithJsonSchema({"type": ["s
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
 """A Python identifier."""
-
-Settings = Annotated[dict[str, JsonValue], AfterValidator(_supported)]
-"""Settings of a model, by name; `api_type` and `backend` are ones that we support."""
 
 Schema = Annotated[
     dict[str, JsonValue] | bool, BeforeValidator(_map_or_boolean), WithJsonSchema({"type": ["object", "boolean"]})

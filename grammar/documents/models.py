@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationInfo, field_validat
 
 from grammar.documents.document import Document
 from grammar.documents.durations import LONGEST
-from grammar.documents.field_types import Identifier, Schema, Seconds, Settings, Text
+from grammar.documents.field_types import Identifier, Schema, Seconds, Text
+from grammar.documents.model_reach import ConfigSettings, Settings
 from grammar.documents.sandbox import PRESETS, UNREACHABLE, Addresses, Policy, PolicyPath, Preset, Size
 
 
@@ -90,6 +91,8 @@ class Task(Document):
     model: str | None = None
     model_settings: Settings = {}
     models: tuple[ModelChoice, ...] = ()
+    fallback: tuple[str, ...] | None = None
+    fallback_after: Seconds | None = None
     completion: Literal["all", "any"] = "all"
     model_concurrency: int = Field(default=0, ge=0)
     outputs: Schema | None = None
@@ -240,7 +243,7 @@ class ModelConfig(Document):
     api_type: str = "chat_completions"
     backend: str = "openai_agents"
     models: dict[str, str] = {}
-    model_settings: dict[str, dict[str, JsonValue]] = {}
+    model_settings: dict[str, ConfigSettings] = {}
     prices: dict[str, Price] = {}
 
     @field_validator("model_settings", mode="before")

@@ -266,6 +266,7 @@ def unlikely_model_names(task: Task, config: ModelConfig) -> Iterator[tuple[str,
     logical = list(config.models)
     named = [("model", task.model)] if task.model else []
     named += [("models", choice.model) for choice in task.models]
+    named += [("fallback", name) for name in task.fallback or ()]
     for field, name in named:
         close = difflib.get_close_matches(name[:100], logical, n=1, cutoff=0.75)
         if name not in logical and close:

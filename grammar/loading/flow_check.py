@@ -1,5 +1,6 @@
 """What must hold between the parts of a flow, known before it runs."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -38,6 +39,7 @@ def check(
             task_source.problem(message, field) for field, message in data_flow.unlikely_model_names(task, config)
         ]
         library.problems += _unsupported_models(task_source, task, config)
+        library.problems += _fallbacks_to_itself(task_source, task, config)
         library.problems += _unreachable_servers(task_source, task, library)
         for path, message in literal_templates.warnings(task):
             library.note(task_source.problem(message, *path), certain=False)
@@ -51,8 +53,19 @@ def check(
 def _unsupported_models(task_source: TaskSource, task: Task, config: ModelConfig) -> Iterator[Problem]:
     """What a model config says of models is told of the tasks that use them: it may be for another engine, too."""
     for index, choice in enumerate(task.choices if task.run is None else ()):
-        if message := model_choice.cannot_run(task, config, index):
-            yield task_source.problem(message, *(("models", index) if choice else ("model",)))
+        for number in range(len(model_choice.names(task, config, index))):
+            if message := model_choice.cannot_run(task, config, index, number):
+                field = "fallback" if number and task.fallback else "model"
+                yield task_source.problem(message, *(("models", index) if choice and not number else (field,)))
+
+
+def _fallbacks_to_itself(task_source: TaskSource, task: Task, config: ModelConfig) -> Iterator[Problem]:
+    """A model that is among its own fallbacks, or a fallback that is named twice, would fail again at once."""
+    for index in range(len(task.choices) if task.run is None else 0):
+        for name, count in Counter(model_choice.names(task, config, index)).items():
+            if count > 1:
+                message = f"{name!r} would go on in its own place: name each model once"
+                yield task_source.problem(message, "fallback" if task.fallback else "model")
 
 
 def _unreachable_servers(task_source: TaskSource, task: Task, library: Library) -> Iterator[Problem]:

@@ -43,8 +43,9 @@ def models_of(config: ModelConfig, tasks: Sequence[Task], environ: Mapping[str, 
 
 def _named(config: ModelConfig, tasks: Sequence[Task]) -> Iterator[tuple[str | None, ModelSpec, str | None]]:
     for task in tasks:
-        for index, choice in enumerate(task.choices if task.run is None else ()):
-            yield choice.model if choice else task.model, model_choice.choose(task, config, index), task.name
+        for index in range(len(task.choices) if task.run is None else 0):
+            for number, name in enumerate(model_choice.names(task, config, index)):
+                yield name, model_choice.choose(task, config, index, number), task.name
 
 
 def _unused(config: ModelConfig, tasks: Sequence[Task]) -> Iterator[tuple[str | None, ModelSpec, str | None]]:

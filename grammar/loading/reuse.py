@@ -101,7 +101,7 @@ def _what_counts(bundle: Bundle, task: Task) -> dict[str, Any]:
 # What people read, and how failures are met: neither changes what a task gives.
 _HARMLESS = {
     "name", "description", "retry", "start_to_close_timeout", "schedule_to_close_timeout", "heartbeat_timeout",
-    "on_failure", "must_complete", "async_", "async", "async_limit", "model_concurrency",
+    "on_failure", "must_complete", "async_", "async", "async_limit", "model_concurrency", "fallback", "fallback_after",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from grammar.documents.descriptions import FIELDS, SETTINGS
 from grammar.documents.descriptions import KINDS as DESCRIPTIONS
 from grammar.documents.document import Document
 from grammar.documents.field_types import SUPPORTED
+from grammar.documents.model_reach import ModelReach
 from grammar.documents.models import KINDS, Task
 from grammar.documents.sandbox import Preset
 from grammar.loading.source import HEADER
@@ -80,7 +81,10 @@ def _nullable(value: SchemaMap) -> SchemaMap:
 
 def _settings(value: SchemaMap) -> SchemaMap:
     """Settings, or a map of them: the keys that are ours. All others go to the model."""
-    ours: SchemaMap = {name: {"type": "string", "description": text} for name, text in SETTINGS.items()}
+    typed = {name: _field(name, part, False) for name, part in ModelReach.model_json_schema()["properties"].items()}
+    ours: SchemaMap = {
+        name: {**typed.get(name, {"type": "string"}), "description": text} for name, text in SETTINGS.items()
+    }
     named = isinstance(value.get("additionalProperties"), dict) and "type" in value["additionalProperties"]
     if not named:  # a model config may have models for other engines
         for name, supported in SUPPORTED.items():

@@ -91,6 +91,10 @@ class AgentRequest(BaseModel):
     """The toolboxes that all of the agents may use, by name."""
     model: ModelSpec = ModelSpec()
     """The model that all of the agents run on."""
+    model_number: int = 0
+    """Which of `models` that is, from 0: those after the first are its fallbacks."""
+    models: list[str] = []
+    """The models that the branch may ask, one where the one before fails, by name; empty: there is one alone."""
     max_turns: int
     """How many answers of the model the agents may use up together, in all legs."""
     blocked_tools: list[str] = []

@@ -65,12 +65,15 @@ class Usage(BaseModel):
             output_tokens=self.output_tokens + other.output_tokens,
         )
 
+    def __sub__(self, other: "Usage") -> "Usage":
+        return Usage(**{name: max(0, getattr(self, name) - getattr(other, name)) for name in Usage.model_fields})
+
 
 class TranscriptEntry(BaseModel):
     """One entry of a transcript, for people: cut to a readable length, with references for secrets."""
 
-    kind: Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt"]
-    """What it is; `prompt` is what a dry run shows of what the model would be told."""
+    kind: Literal["message", "tool_call", "tool_output", "handoff", "shell", "prompt", "model"]
+    """What it is; `prompt`: what a dry run shows of what the model would be told; `model`: another one goes on."""
     who: str
     """The name of the agent, or `shell`."""
     text: str
@@ -120,7 +123,7 @@ class SeenTool(BaseModel):
     """The name that its server has for it."""
 
 
-LegReason = Literal["approval", "unknown_outcome", "rate_limited", "stopped"]
+LegReason = Literal["approval", "unknown_outcome", "rate_limited", "stopped", "unavailable"]
 
 
 class Leg(BaseModel):
@@ -132,7 +135,8 @@ class Leg(BaseModel):
     reason: LegReason = "approval"
     """`approval`: `calls` wait for a person's yes. `unknown_outcome`: the only one of `calls` was interrupted.
 
-    `rate_limited`: the endpoint asked to wait. `stopped`: the worker was told to stop.
+    `rate_limited`: the endpoint asked to wait. `stopped`: the worker was told to stop. `unavailable`: the endpoint
+    failed otherwise, as `error` says, and the branch has another model.
     """
     state: dict[str, JsonValue] = {}
     """With `approval`, the SDK's RunState as JSON; else empty."""
@@ -148,8 +152,12 @@ class Leg(BaseModel):
     """How many answers of the model the journal holds; with `approval` 0."""
     delay: float | None = None
     """With `rate_limited`, the seconds that the endpoint asks to wait; None: it did not say."""
+    error: str = ""
+    """With `unavailable`, the type of the failure, as grammar/errors.py names it; else empty."""
     message: str = ""
-    """With `rate_limited`, what the endpoint answered, for people; else empty."""
+    """With `rate_limited` and `unavailable`, what the endpoint answered, for people; else empty."""
+    model: int = 0
+    """With `approval`, which of the branch's models answered last in `state`, from 0."""
     recorded: list[str] = []
     """The journal's lines, where no storage keeps journals; else empty."""
     tools: dict[str, SeenTool] = {}

@@ -8,7 +8,15 @@ from pydantic import BaseModel, JsonValue
 from grammar.documents.values import StoredDocument, ToolResult
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.events import RunEvent
-from grammar.messages.reports import Approval, ApprovalDecision, Failure, Grant, RunOverview, TaskReport
+from grammar.messages.reports import (
+    Approval,
+    ApprovalDecision,
+    AskedModel,
+    Failure,
+    Grant,
+    RunOverview,
+    TaskReport,
+)
 from grammar.messages.run_bundle import Bundle
 
 
@@ -46,6 +54,8 @@ class FinishedBranch(NamedTuple):
     """When it was first deployed; None: not known."""
     ended: datetime | None = None
     """When it gave its result; None: not known."""
+    asked: list[AskedModel] = []  # noqa: RUF012 (of a NamedTuple: nothing is added to it)
+    """The models that it asked, one after the other, where a fallback was among them; else empty."""
 
 
 class WaitingBranch(BaseModel):
@@ -82,6 +92,21 @@ class CarriedBranch(BaseModel):
     """The number of its leg, from 1."""
     journal: str = ""
     """The journal it goes on from: the id of the activity that began it. Empty: it begins one."""
+    model: int = 0
+    """Which of its models it asks, from 0: those after the first are fallbacks."""
+    asked: list[AskedModel] = []
+    """The models that it asked so far; each `usage` is that of the branch as a whole when it went on to the next."""
+
+
+class Cooldown(BaseModel):
+    """A model that the run does not ask for a while, since its endpoint failed."""
+
+    model: str
+    """What tells it from others: its name, its endpoint, and the variable that holds its key."""
+    until: datetime
+    """When one branch may try it again."""
+    times: int
+    """How often it failed, with no answer in between."""
 
 
 class CarriedTask(BaseModel):
@@ -143,6 +168,8 @@ class CarriedRun(BaseModel):
     """How many events there were in all: the number of the next one."""
     paused: bool = False
     """Whether the run is paused."""
+    cooldowns: list[Cooldown] = []
+    """The models that are not asked for a while; empty for a new run, which asks them."""
     granted: list[Grant] = []
     """The tools that need no approval any more; empty for a new run, which asks again."""
     standing: RunOverview = RunOverview()

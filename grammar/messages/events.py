@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
-from grammar.messages.reports import Approval, Parked, RunStatus, TaskStatus
+from grammar.messages.reports import Approval, AskedModel, Parked, RunStatus, TaskStatus
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class RunEvent(BaseModel):
         "approval_asked",
         "approval_given",
         "rate_limited",
+        "fallback",
         "parked",
         "decided",
         "paused",
@@ -71,6 +72,8 @@ class RunEvent(BaseModel):
     """A failure's message, or another reason, for people; empty: nothing to add."""
     error: str = ""
     """The type of a failure; empty: there was none."""
+    model: str = ""
+    """With `fallback`, the name of the model that goes on; else empty."""
     until: datetime | None = None
     """With `rate_limited`, when the branch goes on; else None."""
     approval: Approval | None = None
@@ -95,9 +98,16 @@ class TaskProgress(BaseModel):
     ended: datetime | None = None
     """When it ended; None: it has not."""
     used: list[Usage] = []
-    """What the branches that have ended cost, by model, in the order of the task's models."""
+    """What the branches that have ended cost, by model, in the order of the task's models; less `fallbacks`."""
+    fallbacks: list[AskedModel] = []
+    """What the fallbacks of these models cost."""
     model: str = ""
     """The provider's id of the model that gave the last result; empty: none has."""
+
+    @property
+    def usage(self) -> Usage:
+        """Return what the branches that have ended cost together."""
+        return sum([*self.used, *(asked.usage for asked in self.fallbacks)], Usage())
 
 
 class RateLimitWait(BaseModel):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, JsonValue
 from grammar.documents.models import Task
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.activity_results import LegReason, TranscriptEntry, Usage
-from grammar.messages.reports import BranchReport, Manifest
+from grammar.messages.reports import AskedModel, BranchReport, Manifest
 from grammar.messages.run_bundle import Bundle
 
 _ACTIVITY = re.compile(r"task-(\d+)(?:-item-(\d+))?(?:-model-(\d+))?(?:-leg-(\d+))?")
@@ -132,8 +132,15 @@ class BranchHistory(BaseModel):
         return used if self.deployments else Usage()
 
     @property
+    def asked(self) -> list[AskedModel]:
+        """Return the models that this run asked for it, one after the other, and what each used."""
+        if self.report.asked and self.deployments:
+            return self.report.asked
+        return [AskedModel(named=self.named or "", model=self.model, usage=self.usage)]
+
+    @property
     def model(self) -> str:
-        """Return the provider's id of the model; empty where it is not known."""
+        """Return the provider's id of the model that answered last; empty where it is not known."""
         newest_first = list(reversed(self.deployments))
         answered = [deployment.output.model for deployment in newest_first if deployment.output]
         asked = [deployment.input.model.name or "" for deployment in newest_first]

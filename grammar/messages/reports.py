@@ -64,6 +64,17 @@ class Rejection(BaseModel):
     """What the agent is told; empty: no reason."""
 
 
+class AskedModel(BaseModel):
+    """One of the models that a branch asked, and what it cost."""
+
+    named: str = ""
+    """Its name, as the file has it; empty: the file names none."""
+    model: str = ""
+    """The provider's id of the model; empty: not known."""
+    usage: Usage = Usage()
+    """What it used."""
+
+
 BranchStatus = Literal["running", "waiting", "rate_limited", "done", "failed", "cancelled"]
 TaskStatus = Literal["waiting", "running", "parked", "done", "failed", "skipped", "cancelled"]
 RunStatus = Literal[
@@ -234,7 +245,9 @@ class BranchReport(BaseModel):
     status: BranchStatus
     """How it stands."""
     model: str = ""
-    """The provider's id of the model; empty for a script, and until it is done."""
+    """The provider's id of the model that answered last; empty for a script, and until it is done."""
+    asked: list[AskedModel] = []
+    """The models that it asked, one after the other, where a fallback was among them; else empty."""
     attempts: int | None = None
     """How many attempts all of its legs took together; None: not known."""
     legs: int = 1

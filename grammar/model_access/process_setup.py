@@ -140,8 +140,8 @@ def short_folder(folder: str, home: str) -> str:
 
 def _specs(bundle: Bundle) -> list[ModelSpec]:
     """Return the models that the bundle asks; none in a dry run."""
-    tasks = [task for task in bundle.tasks if task.run is None and bundle.script is None]
-    return [model_choice.choose(task, bundle.config, index) for task in tasks for index in range(len(task.choices))]
+    tasks = bundle.tasks if bundle.script is None else []
+    return [spec for task in tasks for spec in model_choice.all_of(task, bundle.config)]
 
 
 def _endpoint(environ: Mapping[str, str]) -> str | None:

@@ -625,3 +625,45 @@ def test_a_near_miss_of_a_flow(here: Path, flow: str, meant: str) -> None:
     (told,) = errors(here, flow_of("run: ls"), document=flow)
     assert told.startswith(f"{flow}: no ")
     assert told.endswith(f"; did you mean {meant!r}?")
+
+
+ITSELF = "would go on in its own place: name each model once"
+
+
+@pytest.mark.parametrize(
+    ("task", "models", "says"),
+    [
+        ("model: small, fallback: large", {}, "fallback: must be a list, not text"),
+        ("model: small, fallback: [large, small]", {}, f"fallback: 'small' {ITSELF}"),
+        ("model: small, fallback: [large, large]", {}, f"fallback: 'large' {ITSELF}"),
+        ("model: small", {"fallback": "[small]"}, f"model: 'small' {ITSELF}"),
+        ("model: small, fallback_after: soon", {}, "fallback_after: write a duration"),
+        ("model: small, model_settings: {fallback: 1}", {}, "model_settings: fallback: must be a list"),
+        ("model: small", {"fallback": "large"}, "model_settings.small: fallback: must be a list"),
+        ("model: small", {"fallback": "[large]", "fallback_after": "-1"}, "model_settings.small: fallback_after: "),
+        (
+            "model: small, fallback: [other]",
+            {"other": "{backend: copilot_sdk}"},
+            "model 'other': backend 'copilot_sdk'",
+        ),
+        ("models: [small], fallback: [other]", {"other": "{backend: copilot_sdk}"}, "fallback: model 'other': backend"),
+    ],
+)
+def test_wrong_fallbacks(here: Path, task: str, models: dict[str, str], says: str) -> None:
+    other = models.pop("other", "{}")
+    settings = ", ".join(f"{name}: {value}" for name, value in models.items())
+    config = (
+        f"models: {{small: gpt-x, large: gpt-y, other: z}}\nmodel_settings: {{small: {{{settings}}}, other: {other}}}\n"
+    )
+    flow = f"model_config: models\ntaskflow:\n  - task: {{agents: [who], user_prompt: x, {task}}}\n"
+    told = errors(here, flow, models=config)
+    assert len(told) == 1
+    assert says in told[0]
+
+
+def test_a_misspelt_fallback_is_warned_of(here: Path) -> None:
+    flow = (
+        "model_config: models\ntaskflow:\n  - task: {agents: [who], user_prompt: x, model: small, fallback: [larg]}\n"
+    )
+    (warning,) = found(here, flow).warnings
+    assert "did you mean 'large'?" in warning.message

@@ -123,3 +123,33 @@ def test_model_choice() -> None:
     assert model_choice.choose(Task(models=("fast",)), config).name == "gpt-x"
     assert model_choice.choose(Task(model="an-id"), config).name == "an-id"
     assert model_choice.choose(Task(), config).name is None
+
+
+def test_fallbacks() -> None:
+    config = ModelConfig(
+        models={"a": "gpt-a", "b": "gpt-b"},
+        model_settings={
+            "a": {"fallback": ["b", "an-id"], "fallback_after": "5m", "token": "KEY", "top_p": 0.5},
+            "b": {"api_type": "responses", "endpoint": "http://b", "fallback": ["c"]},
+        },
+    )
+    task = Task(model="a", model_settings={"temperature": 1, "endpoint": "http://a"})
+    own, second, third = model_choice.chain(task, config)
+    assert (own.name, own.endpoint, own.token, own.settings) == (
+        "gpt-a", "http://a", "KEY", {"temperature": 1, "top_p": 0.5},
+    )  # fmt: skip
+    assert (second.name, second.endpoint, second.token, second.api_type) == ("gpt-b", "http://b", None, "responses")
+    assert (third.name, third.endpoint, second.settings, third.settings) == (
+        "an-id", None, {"temperature": 1}, {"temperature": 1},
+    )  # fmt: skip
+    assert model_choice.fallback_after(task, config) == 300
+    for fields, names in (
+        ({"fallback": ("z",), "fallback_after": "1m"}, ("a", "z")),
+        ({"fallback": ()}, ("a",)),
+        ({"model_settings": {"fallback": ["y"]}}, ("a", "y")),
+    ):
+        assert model_choice.names(Task(model="a", **fields), config) == names
+    choice = {"model": "a", "model_settings": {"fallback": ["x"], "temperature": 2}}
+    several = Task(models=(choice, "b"))
+    assert [model_choice.names(several, config, index) for index in (0, 1)] == [("a", "x"), ("b", "c")]
+    assert [spec.settings for spec in model_choice.chain(several, config)] == [{"temperature": 2, "top_p": 0.5}, {}]

@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from grammar.documents.models import Personality, Task
+from grammar.documents.models import ModelConfig, Personality, Task
 from grammar.documents.values import ToolResult, Value
 from grammar.messages import names
 from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest, ShellRequest
@@ -99,6 +99,7 @@ class FlowRunner:
     run_id: str = ""
     meaning: Meaning = MEANING
     memo: dict[str, Any] = field(default_factory=dict)
+    config: ModelConfig = field(default_factory=ModelConfig)
     handle: WorkflowHandle[Any, RunReport] | None = None
 
     async def start(self, *tasks: Task) -> WorkflowHandle[Any, RunReport]:
@@ -107,6 +108,7 @@ class FlowRunner:
             source="flow.yaml",
             tasks=list(tasks),
             personalities={"who": Personality()},
+            config=self.config,
             meaning=self.meaning,
             hash="h",
         )

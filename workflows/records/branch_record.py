@@ -8,12 +8,13 @@ from grammar.failure_policy import is_spent
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, Usage
 from grammar.messages.continue_as_new import CarriedBranch, FinishedBranch, WaitingBranch
 from grammar.messages.events import RateLimitWait
-from grammar.messages.reports import Approval, ApprovalDecision, BranchStatus, Failure
+from grammar.messages.reports import Approval, ApprovalDecision, AskedModel, BranchStatus, Failure
 
 _STATUS: dict[str, BranchStatus] = {
     "approval": "waiting",
     "unknown_outcome": "waiting",
     "rate_limited": "rate_limited",
+    "unavailable": "rate_limited",
 }
 
 
@@ -24,7 +25,9 @@ class BranchRecord:
     `leg`: the number of its leg, from 1. `journal`: the one it goes on from; empty where it begins one. `turns`: the
     model's answers in earlier legs. `attempts`: in legs that have ended; None: not known. `failure`: why it failed;
     None where it runs. `failure_details`: what that cost. `waiting`: what it asks people; None where it asks nothing.
-    `rate_limit`: the endpoint's request to wait; None where it does not wait for that.
+    `rate_limit`: the endpoint's request to wait; None where it does not wait for that. `model`: which of its models it
+    asks, from 0: those after the first are fallbacks. `asking`: that one; None where there are no fallbacks. `asked`:
+    those that it has asked, each with the branch's usage by then.
     """
 
     branch: Branch
@@ -39,6 +42,9 @@ class BranchRecord:
     failure_details: FailureDetails = field(default_factory=FailureDetails)
     waiting: WaitingBranch | None = None
     rate_limit: RateLimitWait | None = None
+    model: int = 0
+    asking: AskedModel | None = None
+    asked: list[AskedModel] = field(default_factory=list)
 
     @classmethod
     def from_carried(cls, carried: CarriedBranch) -> "BranchRecord":
@@ -54,6 +60,8 @@ class BranchRecord:
             attempts=carried.attempts,
             started=carried.started,
             ended=carried.ended,
+            model=carried.model,
+            asked=list(carried.asked),
         )
 
     def carried(self, decisions: Callable[[list[Approval]], list[ApprovalDecision]]) -> CarriedBranch:
@@ -69,6 +77,8 @@ class BranchRecord:
             ended=self.ended,
             leg=self.leg,
             journal=self.journal,
+            model=self.model,
+            asked=self.asked,
         )
 
     @property
@@ -76,12 +86,10 @@ class BranchRecord:
         """Return the branch's index in its task."""
         return self.branch.index
 
-    def end_leg(self, leg: Leg, activity: str, attempts: int) -> int:
-        """Record that a leg was left off, and return how many turns it gained.
-
-        `activity`, `attempts`: the id of the leg's activity, and how many attempts it took.
-        """
-        self._count_attempts(attempts)
+    def end_leg(self, leg: Leg, activity: str, result: BranchResult) -> int:
+        """Record that a leg was left off, and return how many turns it gained. `activity`: the id of its activity."""
+        self._count_attempts(result.attempts)
+        self._count_usage(result.usage, result.model)
         gained = max(0, leg.turns - self.turns)
         self.leg += 1
         self.turns += gained
@@ -104,10 +112,11 @@ class BranchRecord:
         self.failure, self.status, self.ended, self.rate_limit = failure, "failed", now, None
         self.failure_details = details.model_copy(update={"said": []})
         self._count_attempts(details.attempts)
+        self._count_usage(details.usage)
         self.journal = self.journal or activity
 
     def reopen(self) -> Usage:
-        """Make it run again after a failure, from its journal, unless its conversation was spent.
+        """Make it run again after a failure, from its journal, unless its conversation was spent; on its first model.
 
         Returns the usage that is lost for good: of a conversation that goes on, the next leg counts it again.
         """
@@ -117,13 +126,39 @@ class BranchRecord:
         self.journal = "" if is_lost else self.journal
         self.failure, self.failure_details, self.status, self.ended = None, FailureDetails(), "running", None
         self.leg += 1
+        self.model = 0
+        self.asked = [] if is_lost else self.asked
         return usage
 
     def finish(self, result: BranchResult, now: datetime) -> FinishedBranch:
         """Return what is kept of it, now that it gave its result."""
         self._count_attempts(result.attempts)
+        self._count_usage(result.usage, result.model)
         finished = finished_branch(self.branch, result, self.leg)
-        return finished._replace(attempts=self.attempts, started=self.started, ended=now)
+        return finished._replace(attempts=self.attempts, started=self.started, ended=now, asked=self.shares)
+
+    @property
+    def shares(self) -> list[AskedModel]:
+        """Return what each of the models used that it has asked; empty where it asked its first one alone."""
+        if self.model == 0 and len(self.asked) < 2:
+            return []
+        found: dict[tuple[str, str], AskedModel] = {}
+        for asked, before in zip(self.asked, [AskedModel(), *self.asked], strict=False):
+            known = found.setdefault((asked.named, asked.model), AskedModel(named=asked.named, model=asked.model))
+            known.usage += asked.usage - before.usage
+        return list(found.values())
+
+    def _count_usage(self, usage: Usage, model: str = "") -> None:
+        """Note what the branch has used by now. `model`: the provider's id; empty: not known."""
+        if self.asking is None:
+            return
+        now = self.asking.model_copy(update={"usage": usage, **({"model": model} if model else {})})
+        if self.asked and self.asked[-1].named == now.named:
+            before = self.asked.pop()
+            now = now if usage.requests else before
+        elif not usage.requests:  # not known, as where its worker was lost
+            now.usage = self.asked[-1].usage if self.asked else usage
+        self.asked.append(now)
 
     def _count_attempts(self, attempts: int | None) -> None:
         known = self.attempts is not None and attempts is not None

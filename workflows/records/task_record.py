@@ -18,10 +18,11 @@ from workflows.records.branch_record import BranchRecord, finished_branch
 class TaskRecord:
     """Hold what happened in one task: its branches, their results and failures.
 
-    `branches`: those that have begun and have no result, by index; `finished`: those that have one. `items`: how many
-    there are, 1 until `items_known`; `total`: how many branches. `usage_so_far`: less what failed branches cost.
-    `task_failures`: of the task as a whole. `stopped`: a failure ends the run, and no further branch starts.
-    `emit`: called with the record, the kind of an event and its fields. `meaning`: that of the run's bundle.
+    `index`: its number in the run, from 0. `branches`: those that have begun and have no result, by index; `finished`:
+    those that have one. `items`: how many there are, 1 until `items_known`; `total`: how many branches.
+    `usage_so_far`: less what failed branches cost. `task_failures`: of the task as a whole. `stopped`: a failure ends
+    the run, and no further branch starts. `emit`: called with the record, the kind of an event and its fields.
+    `meaning`: that of the run's bundle.
     """
 
     def __init__(
@@ -51,8 +52,8 @@ class TaskRecord:
         self.task_failures: list[Failure] = []
         self.warnings: list[str] = []
         self.usage_so_far = Usage()
+        self.index = index
         self._turns = 0
-        self._index = index
         self._now = now
         self._emit = emit
         self._any_of_item = meaning == 1
@@ -162,16 +163,26 @@ class TaskRecord:
     def end_leg(self, branch: BranchRecord, result: BranchResult, leg: Leg) -> None:
         """Record that a leg of a branch was left off, and emit `leg_ended`."""
         number = branch.leg
-        self._turns += branch.end_leg(leg, self.activity_id(branch.index, number), result.attempts)
+        self._turns += branch.end_leg(leg, self.activity_id(branch.index, number), result)
         fields = {"said": result.said, "first": result.first, "status": leg.reason, "note": leg.message}
         self._emit_branch("leg_ended", branch, number, **fields)
 
-    def rate_limit(self, branch: BranchRecord, until: datetime, message: str) -> None:
-        """Emit `rate_limited`: the branch waits for the endpoint until then. `message`: the endpoint's."""
+    def rate_limit(self, branch: BranchRecord, until: datetime, kind: str, message: str) -> None:
+        """Emit `rate_limited`: the branch waits for the endpoint until then. `kind`, `message`: of its failure."""
         branch.rate_limit = RateLimitWait(
             activity=self.activity_id(branch.index, branch.leg - 1), until=until, note=message
         )
-        self._emit_branch("rate_limited", branch, branch.leg, until=until, note=message)
+        self._emit_branch("rate_limited", branch, branch.leg, until=until, error=kind, note=message)
+
+    def fall_back(self, branch: BranchRecord, failed: str, model: str, kind: str, message: str) -> None:
+        """Emit `fallback`: of the two models, the second goes on. `kind`, `message`: of the first one's failure.
+
+        The first time, that is a warning too: who pays for which model should know.
+        """
+        begin = f"{model} went on in place of {failed}: "
+        if not any(warning.startswith(begin) for warning in self.warnings):
+            self.warnings.append(f"{begin}{message}")
+        self._emit_branch("fallback", branch, branch.leg, model=model, error=kind, note=message)
 
     def next_item(self, first: int = 0) -> int | None:
         """Return the first item, from `first` on, that has a branch to run; None where there is none."""
@@ -256,7 +267,7 @@ class TaskRecord:
     def activity_id(self, index: int, leg: int = 1) -> str:
         """Return the id of the activity of the branch of that index."""
         item = index // self.models if self.task.repeats else None
-        return activity_id(self._index, item, index % self.models if self.models > 1 else None, leg)
+        return activity_id(self.index, item, index % self.models if self.models > 1 else None, leg)
 
     def label(self, index: int) -> str:
         """Return what people call the branch: `item 3 of 50 on gpt-4.1`; empty where it is the only one."""

@@ -1,6 +1,6 @@
 """What is told of one task: to people, to followers, to the task's list, and to a new history."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pydantic import JsonValue
 
@@ -9,7 +9,7 @@ from grammar.messages.activity_requests import GatheredBranch
 from grammar.messages.activity_results import Usage
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.events import TaskProgress
-from grammar.messages.reports import Approval, ApprovalDecision, BranchReport, TaskReport
+from grammar.messages.reports import Approval, ApprovalDecision, AskedModel, BranchReport, TaskReport
 from workflows.records.branch_record import BranchRecord
 from workflows.records.task_record import TaskRecord
 
@@ -47,6 +47,7 @@ def progress(task: TaskRecord) -> TaskProgress:
         started=task.started,
         ended=task.ended,
         used=_usage_by_model(task),
+        fallbacks=_fallbacks(task),
         model=task.model,
     )
 
@@ -106,15 +107,38 @@ def _named_model(task: TaskRecord, index: int) -> str:
 
 
 def _usage_by_model(task: TaskRecord) -> list[Usage]:
-    """Return what each of the models cost so far, in the order of the file."""
+    """Return what each of the models cost so far, in the order of the file; less what their fallbacks did."""
     if task.models == 1:
-        return [task.usage]
+        return [task.usage - sum((asked.usage for asked in _fallbacks(task)), Usage())]
     used = [Usage() for _ in range(task.models)]
     for index, branch in task.branches.items():
-        used[index % task.models] += branch.failure_details.usage
+        used[index % task.models] += branch.failure_details.usage - _of_fallbacks(task, index, branch.shares)
     for index, finished in task.finished.items():
-        used[index % task.models] += _usage(finished)
+        used[index % task.models] += _usage(finished) - _of_fallbacks(task, index, finished.asked)
     return used
+
+
+def _fallbacks(task: TaskRecord) -> list[AskedModel]:
+    """Return what each of the fallbacks cost so far."""
+    found: dict[tuple[str, str], Usage] = {}
+    for index, shares in _shares(task):
+        for share in _of_others(task, index, shares):
+            found[share.named, share.model] = found.get((share.named, share.model), Usage()) + share.usage
+    return [AskedModel(named=named, model=model, usage=usage) for (named, model), usage in found.items()]
+
+
+def _shares(task: TaskRecord) -> Iterator[tuple[int, list[AskedModel]]]:
+    """Yield the index of each branch that asked a fallback and has ended, and what each of its models cost."""
+    yield from ((index, branch.asked) for index, branch in task.finished.items() if branch.asked)
+    yield from ((index, branch.shares) for index, branch in task.branches.items() if branch.failure)
+
+
+def _of_others(task: TaskRecord, index: int, shares: list[AskedModel]) -> list[AskedModel]:
+    return [share for share in shares if share.named != _named_model(task, index)]
+
+
+def _of_fallbacks(task: TaskRecord, index: int, shares: list[AskedModel]) -> Usage:
+    return sum((share.usage for share in _of_others(task, index, shares)), Usage())
 
 
 def _finished_report(task: TaskRecord, branch: FinishedBranch) -> BranchReport:
@@ -126,6 +150,7 @@ def _finished_report(task: TaskRecord, branch: FinishedBranch) -> BranchReport:
         status="done",
         legs=branch.legs,
         model=branch.model,
+        asked=branch.asked,
         usage=_usage(branch),
         attempts=branch.attempts,
         started=branch.started,
@@ -140,6 +165,7 @@ def _branch_report(task: TaskRecord, branch: BranchRecord) -> BranchReport:
         item=task.item_number(branch.index),
         label=task.label(branch.index),
         status=branch.status,
+        asked=branch.shares,
         attempts=branch.attempts if branch.failure else None,
         legs=branch.leg,
         started=branch.started,
