@@ -106,6 +106,16 @@ taskflow:
 taskflow:
   - task: {agents: [taskflows.personalities.assistant], user_prompt: limited}
 """,
+    "fallback": """
+taskflow:
+  - task: {id: items, run: "echo '[1, 2]'"}
+  - task:
+      over: outputs.items
+      agents: [taskflows.personalities.assistant]
+      fallback: [gpt-4.1-mini, gpt-4.1-nano]
+      fallback_after: 1s
+      user_prompt: falls back
+""",
     **{f"parked_{decision}": PARKED.replace("DECISION", decision) for decision in DECISIONS},
     **{
         f"call_{answer}": """
@@ -140,6 +150,8 @@ THEN: dict[str, list[tuple[str, list[Any]]]] = {"call_pause": [("unpause", []), 
 LONG = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=120"]
 
 RULES = [
+    Reply(when=Match(prompt="falls back", model="gpt-4.1"), status=429, code="insufficient_quota", message="no money"),
+    Reply(when=Match(prompt="falls back", model="gpt-4.1-mini"), status=503, message="down"),
     Reply(when=Match(prompt="broken"), status=400, message="broken"),
     Reply(when=Match(prompt="flaky"), times=2, status=500, message="flaky"),
     Reply(when=Match(prompt="for long"), status=429, headers={"retry-after": "600"}, message="slow down"),
