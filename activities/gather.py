@@ -11,13 +11,14 @@ from pydantic import JsonValue
 from temporalio import activity
 
 from activities.process.activity_errors import application_errors
+from activities.process.heartbeat import heartbeats
 from activities.process.secrets import mask_all
 from activities.storage.documents import Documents, document_files, file_size, store_file, unfinished
 from grammar.documents.values import Value, stored_value
 from grammar.errors import StorageFailed
 from grammar.messages import names
 from grammar.messages.activity_requests import KEPT_OF_TASK, GatherRequest
-from grammar.messages.activity_results import Page
+from grammar.messages.activity_results import Page, Progress
 from grammar.messages.fan_out import entry
 
 
@@ -33,14 +34,19 @@ class GatherActivity:
         with application_errors(mask_all):
             if self._documents is None:
                 raise StorageFailed("the run keeps results in payload storage, and this worker is told of none")
-            results = [branch.result.stored for branch in request.branches if branch.result.stored]
-            async with document_files(self._documents, [*results, *(page.stored for page in request.pages)]) as files:
-                file = await asyncio.to_thread(_write_list, self._documents.folder, request, files)
-            if file_size(file) > KEPT_OF_TASK:
-                return Value(stored=await store_file(self._documents, file, "value"))
-            value: JsonValue = json.loads(file.read_bytes())
-            file.unlink()
-            return Value(value=value)
+            async with heartbeats(lambda: Progress(doing="gathering")):
+                return await _gathered(request, self._documents)
+
+
+async def _gathered(request: GatherRequest, documents: Documents) -> Value:
+    results = [branch.result.stored for branch in request.branches if branch.result.stored]
+    async with document_files(documents, [*results, *(page.stored for page in request.pages)]) as files:
+        file = await asyncio.to_thread(_write_list, documents.folder, request, files)
+    if file_size(file) > KEPT_OF_TASK:
+        return Value(stored=await store_file(documents, file, "value"))
+    value: JsonValue = json.loads(file.read_bytes())
+    file.unlink()
+    return Value(value=value)
 
 
 def _write_list(folder: Path, request: GatherRequest, files: Mapping[str, Path]) -> Path:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from temporalio import activity
 
 from activities.process.activity_errors import application_errors
+from activities.process.heartbeat import heartbeats
 from activities.process.render import LimitedRenderer, Renderer
 from activities.process.secrets import Secrets
 from activities.storage import pages
@@ -16,7 +17,7 @@ from activities.storage.documents import Documents, document_files, store_file
 from grammar.documents.values import StoredDocument
 from grammar.messages import names
 from grammar.messages.activity_requests import PrepareRequest
-from grammar.messages.activity_results import Page, StoredPage
+from grammar.messages.activity_results import Page, Progress, StoredPage
 from grammar.preparing import preparation
 from grammar.templating.outputs_read import outputs_read
 
@@ -37,15 +38,19 @@ class PrepareActivity:
     async def prepare(self, request: PrepareRequest) -> Page:
         """Return a page of branches with their prompts. What these took from `env()` stands in them as references."""
         with application_errors(Secrets(request.secrets, request.surroundings.key).told):
-            if request.page:
-                async with document_files(self._documents, [request.page]) as files:
-                    return Page.model_validate_json(files[request.page.key].read_bytes())
-            needed = _documents_read(request)
-            async with document_files(self._documents, needed) as files:
-                if self._documents is None:
-                    return _unwrap(await self._renderer(preparation.page, request, dict(os.environ)))
-                size = sum(document.size for document in needed)
-                return await self._pages(request, files, self._documents, self._renderer.sized_for(size))
+            async with heartbeats(lambda: Progress(doing="preparing")):
+                return await self._page(request)
+
+    async def _page(self, request: PrepareRequest) -> Page:
+        if request.page:
+            async with document_files(self._documents, [request.page]) as files:
+                return Page.model_validate_json(files[request.page.key].read_bytes())
+        needed = _documents_read(request)
+        async with document_files(self._documents, needed) as files:
+            if self._documents is None:
+                return _unwrap(await self._renderer(preparation.page, request, dict(os.environ)))
+            size = sum(document.size for document in needed)
+            return await self._pages(request, files, self._documents, self._renderer.sized_for(size))
 
     async def _pages(
         self, request: PrepareRequest, files: Mapping[str, Path], documents: Documents, render: LimitedRenderer

@@ -85,6 +85,7 @@ async def prepare(request: PrepareRequest) -> Page:
         request,
         result_type=Page,
         start_to_close_timeout=LARGE_TIMEOUT if large else PREPARE_TIMEOUT,
+        heartbeat_timeout=timedelta(seconds=request.task.heartbeat_timeout),
         retry_policy=_QUICK,
         summary=f"prepare {request.task.name}" + (f", from item {request.offset + 1}" if request.offset else ""),
     )
@@ -98,6 +99,7 @@ async def gather(task: Task, request: GatherRequest) -> Value:
         request,
         result_type=Value,
         start_to_close_timeout=LARGE_TIMEOUT,
+        heartbeat_timeout=timedelta(seconds=task.heartbeat_timeout),
         retry_policy=_QUICK,
         summary=f"gather {task.name}"[:200],
     )

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.gather import GatherActivity
 from activities.prepare import PrepareActivity
+from activities.process import heartbeat
 from activities.process.render import Renderer
 from grammar.documents.models import Task
 from grammar.documents.values import StoredDocument, ToolResult, Value, stored_result, stored_value
@@ -20,7 +21,7 @@ from grammar.messages.activity_requests import (
     PrepareRequest,
     TemplateContext,
 )
-from grammar.messages.activity_results import Page
+from grammar.messages.activity_results import Page, Progress
 from runtime.storage.document_files import FileDocuments
 from runtime.storage.stored_documents import StoredDocuments
 from tests.activities.boxes import box, calls, disk_of
@@ -161,6 +162,16 @@ async def test_a_fault_of_a_later_page_shows_before_any_work(bench: Bench, docum
     with pytest.raises(ApplicationError, match="undefined name"):
         await prepared(bench, repeat(over="outputs.few"), outputs={"few": items})
     assert not left_over(documents)
+
+
+async def test_preparing_shows_that_its_worker_lives(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "FIRST", 0.0)
+    told: list[Progress] = []
+    environment = ActivityEnvironment()
+    environment.on_heartbeat = lambda *details: told.append(details[0])
+    request = PrepareRequest(task=Task(user_prompt="hi", agents=("a",)), surroundings=TemplateContext(key=KEY))
+    await environment.run(PrepareActivity(bench.renderer).prepare, request)
+    assert [progress.doing for progress in told] == ["preparing"]
 
 
 async def gathered(documents: FileDocuments, **fields: Any) -> Value:

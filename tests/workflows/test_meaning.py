@@ -183,6 +183,8 @@ async def test_retry_and_timeouts_are_temporals_own(runner: FlowRunner) -> None:
         async for event in runner.handle.fetch_history_events()
         if event.HasField("activity_task_scheduled_event_attributes")
     ]
+    prepare = next(activity for activity in scheduled if activity.activity_type.name == "prepare")
+    assert prepare.heartbeat_timeout.seconds == 4  # a worker that is lost meanwhile is noticed as soon
     agent, script = (activity for activity in scheduled if activity.activity_type.name != "prepare")
     policy = agent.retry_policy
     assert (policy.maximum_attempts, policy.backoff_coefficient) == (7, 1.5)
