@@ -22,6 +22,7 @@ from commands import (
     cancel,
     codec_server,
     env,
+    estimate,
     graph,
     inspect,
     lint,
@@ -84,7 +85,8 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
         "unpause": unpause.unpause, "cancel": cancel.cancel,
     },
     options.FLOWS: {
-        "lint": lint.lint, "inspect": inspect.inspect, "graph": graph.graph, "models": models.models,
+        "lint": lint.lint, "inspect": inspect.inspect, "estimate": estimate.estimate, "graph": graph.graph,
+        "models": models.models,
         "schema": schema.schema, "sample": sample.sample,
     },
 }  # fmt: skip

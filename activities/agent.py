@@ -101,11 +101,11 @@ class AgentActivity:
 
 
 async def _with_entries(running: Awaitable[BranchResult], transcript: Transcript) -> BranchResult:
-    """Return the result; a TaskError leaves with the transcript's entries."""
+    """Return the result; a TaskError leaves with the transcript's entries, and with the model's name."""
     try:
         return await running
     except TaskError as error:
-        error.said = transcript.entries
+        error.said, error.model = transcript.entries, transcript.asked[1]
         raise
 
 

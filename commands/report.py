@@ -49,4 +49,5 @@ async def _read(run_id: str, screen: Screen) -> RunHistory:
 def _page(history: RunHistory, config: ModelConfig | None) -> str:
     from pictures import run_page  # slow to load
 
-    return run_page.html(history, config or history.bundle.config)
+    prices = {**history.bundle.config.prices, **(config.prices if config else {})}
+    return run_page.html(history, history.bundle.config.model_copy(update={"prices": prices}))

@@ -1,6 +1,8 @@
 """`run`: a taskflow as a Temporal workflow, followed to its end."""
 
 import asyncio
+import os
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +18,7 @@ from grammar.documents.references import SearchPath, is_path
 from grammar.loading import bundle
 from grammar.loading.bundle import Loaded, LoadOptions
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access import price_list
 from grammar.program import program
 
 if TYPE_CHECKING:  # it loads Temporal's client
@@ -72,7 +75,7 @@ def run(
     from commands.session import RunOptions  # loads Temporal's client
 
     wanted = RunOptions(run_id, detach, keep, json, debug, yes=yes, task_queue=task_queue)
-    return asyncio.run(_run(loaded.bundle, from_, from_task, wanted, screen))
+    return asyncio.run(_run(with_prices(loaded.bundle), from_, from_task, wanted, screen))
 
 
 async def _run(flow: Bundle, earlier: str | None, task: str | None, wanted: "RunOptions", screen: Screen) -> int:
@@ -82,6 +85,11 @@ async def _run(flow: Bundle, earlier: str | None, task: str | None, wanted: "Run
     if earlier:
         return await reuse.run(flow, earlier, task, wanted, screen)
     return await Session(flow, wanted, screen).run()
+
+
+def with_prices(flow: Bundle) -> Bundle:
+    """Return what is to run, with prices of its models, as far as they are known: they hold for all of the run."""
+    return price_list.with_estimates(flow, os.environ, datetime.now(UTC))
 
 
 def _word(words: list[str] | None, personality: str | None) -> str:

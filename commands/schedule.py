@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from commands import next_steps, options
-from commands.run import load
+from commands.run import load, with_prices
 from console import run_tables
 from console.problems import print_json, print_warnings
 from console.screen import Screen, open_screen
@@ -55,7 +55,7 @@ def add(
     screen = open_screen(json, quiet)
     print_warnings(screen, loaded.warnings)
     shown = schedule_id or flow_names.shown(loaded.bundle)
-    return asyncio.run(_add(loaded.bundle, cron, shown, task_queue or TASK_QUEUE, screen, json, yes))
+    return asyncio.run(_add(with_prices(loaded.bundle), cron, shown, task_queue or TASK_QUEUE, screen, json, yes))
 
 
 async def _add(

@@ -42,6 +42,11 @@ TOY_MODEL = (
 )
 
 
+def new_queue(embedded: bool, run_id: str) -> str:
+    """Return the queue of a new run: the shared one where a worker serves it, else its own."""
+    return f"taskflow/{run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How a run is to be started and shown. `debug`: with all that went wrong.
@@ -164,10 +169,7 @@ class Session:
         return decision
 
     def _new_queue(self, embedded: bool) -> str:
-        """Return the queue of a new run: the one asked for, the shared one where a worker serves it, or its own."""
-        if self._options.task_queue:
-            return self._options.task_queue
-        return f"taskflow/{self._run_id}" if embedded and not worker_locks.worker_present() else TASK_QUEUE
+        return self._options.task_queue or new_queue(embedded, self._run_id)
 
     @asynccontextmanager
     async def _served(self, embedded: bool, task_queue: str) -> AsyncIterator[WorkerProcess | None]:
@@ -224,7 +226,7 @@ class Session:
         took = await runs.took(handle)
         url = backend.run_url(self._run_id)
         code = ExitCode.BUG if runs.is_bug(report) else EXIT_CODES[report.status]
-        print_summary(self._screen.out, report, took, self._run_id, url, self._display.cost)
+        print_summary(self._screen.out, report, took, self._run_id, url)
         self._parked = report.parked
         if code == ExitCode.BUG and self._options.debug:
             for text in await history_reader.tracebacks(backend.client, self._run_id):

@@ -12,6 +12,7 @@ from rich.text import Text
 from console.progress import BranchRow, BranchState, RunView, TaskView
 from console.throughput import format_rate
 from grammar.documents.durations import rough, spoken
+from grammar.model_access.prices import tokens_told
 
 _TASK_SIGNS = {
     "waiting": ("·", "dim"), "running": ("▶", "bold blue"), "parked": ("⏸", "bold red"), "done": ("✓", "green"),
@@ -77,9 +78,12 @@ def _header(view: RunView, width: int) -> Text:
 
 def _footer(view: RunView, width: int, height: int, advice: str) -> list[Text]:
     """Time, tokens, cost; and, where there is room, what can be done, and the address in the Web UI."""
-    parts = [rough(view.seconds), f"{view.tokens:,} tokens", f"about {view.cost}" if view.cost else ""]
     approvals = f"{view.approvals} waiting for you" if view.approvals else ""
-    text = " · ".join(filter(None, [view.state, *parts, approvals]))
+    texts = [
+        " · ".join(filter(None, [view.state, rough(view.seconds), tokens, view.cost, approvals]))
+        for tokens in (tokens_told(view.usage), f"{view.usage.tokens:,} tokens")
+    ]
+    text = texts[0] if cell_len(texts[0]) <= width else texts[1]
     gap = width - cell_len(text) - len(advice)
     figures = Text(text, "bold") + (Text(" " * gap + advice, "dim") if gap > 2 else Text())
     # An address that is cut leads nowhere.

@@ -1,6 +1,6 @@
 """What a person is to see of a run while it goes on: what is known, put together. No screen here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, get_args
@@ -9,13 +9,13 @@ from console.printable import first_line, printable, printable_name
 from console.throughput import Throughput, with_waits
 from grammar.documents.models import Task
 from grammar.messages.activity_results import Progress, Usage
+from grammar.messages.asked_models import AskedModel
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.history import BranchPosition, position_of
 from grammar.messages.reports import Approval, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import spelled
-from grammar.model_access import model_choice
-from grammar.model_access.prices import EMBEDDED, cost, dollars
+from grammar.model_access.prices import cost_of, cost_told
 
 # While a run stands so, no branch ends, or no new one starts.
 RESTING = ("paused", "parked", "interrupted")
@@ -69,15 +69,16 @@ class TaskView:
 class RunView:
     """A run, as it is shown.
 
-    `url`: it in the Web UI. `cost`: an estimate, empty without prices. `state`: `starting` or how it stands; empty
-    where it is just running. `approvals`: how many calls wait for a person.
+    `url`: it in the Web UI. `usage`, `cost`: of what has ended, and of what is in flight as far as it has told; `cost`
+    is empty without prices. `state`: `starting` or how it stands; empty where it is just running. `approvals`: how many
+    calls wait for a person.
     """
 
     run_id: str
     url: str | None
     tasks: Sequence[TaskView]
     seconds: float = 0
-    tokens: int = 0
+    usage: Usage = field(default_factory=Usage)
     cost: str = ""
     state: str = ""
     approvals: int = 0
@@ -125,13 +126,14 @@ class RunProgress:
     def view(self, now: datetime) -> RunView:
         """Return what there is to see at `now`."""
         tasks = [self._task_view(index, task, now) for index, task in enumerate(self.bundle.tasks)]
+        used = list(self._used())
         return RunView(
             run_id=printable_name(self.run_id),
             url=self.url,
             tasks=tasks,
             seconds=_seconds_between(self._started, now) or 0,
-            tokens=sum(task.tokens for task in tasks),
-            cost=self._cost(),
+            usage=sum((entry.usage for entry in used), Usage()),
+            cost=cost_told(cost_of(self.bundle.config, used)) if self.bundle.config.prices else "",
             state=self._state(),
             approvals=len(self._approvals),
         )
@@ -179,7 +181,7 @@ class RunProgress:
             total=progress.total,
             done=progress.done,
             failed=progress.failed,
-            tokens=_tokens(progress.usage) + sum(row.tokens for row in rows),
+            tokens=progress.usage.tokens + sum(row.tokens for row in rows),
             note=first_line(progress.note),
             rate=throughput.rate(now) if throughput else None,
             seconds_left=_seconds_left(throughput.seconds_left(now, progress.total), rows) if throughput else None,
@@ -204,34 +206,16 @@ class RunProgress:
         mine = [(states.index(row.state), position) for position, row in found.items() if position.task == index]
         return [found[position] for _, position in sorted(mine)]
 
-    def _cost(self) -> str:
-        """An estimate, where any model has a price; `over`: some have none."""
-        if not self.bundle.config.prices:
-            return ""
-        amounts = list(self._amounts())
-        known = sum(amount for amount in amounts if amount is not None)
-        if None in amounts and not known:
-            return ""
-        return f"{'over ' * (None in amounts)}{dollars(known)}"
-
-    def _amounts(self) -> Iterable[float | None]:
-        """Dollars of what has ended, by task and model, and of each branch in flight; None without a price."""
-        for index, task in enumerate(self.bundle.tasks):
-            progress = self._progress_of(index)
-            for choice, used in enumerate(progress.used):
-                yield self._amount(task, choice, progress.model, used)
-            yield from (cost(self.bundle.config, each.named, each.model, each.usage) for each in progress.fallbacks)
+    def _used(self) -> Iterator[AskedModel]:
+        """What has ended used, by task and model, and what each branch in flight did so far."""
+        for progress in self._tasks:
+            yield from progress.usage_by_model
         for position, activity in self._activities.items():
-            if activity.progress and position.task < len(self.bundle.tasks):
-                task, model = self.bundle.tasks[position.task], self._progress_of(position.task).model
-                yield self._amount(task, position.choice, model, activity.progress.usage)
-
-    def _amount(self, task: Task, choice: int, answered: str, used: Usage) -> float | None:
-        named = task.choices[choice]
-        logical = named.model if named else task.model
-        named_id = model_choice.choose(task, self.bundle.config, choice).name
-        provider = answered if answered.endswith(EMBEDDED) else named_id or answered
-        return cost(self.bundle.config, logical, provider, used)
+            if activity.progress and activity.progress.usage.requests and position.task < len(self.bundle.tasks):
+                task = self.bundle.tasks[position.task]
+                named = task.choices[position.choice]
+                logical = activity.progress.named or (named.model if named else task.model) or ""
+                yield AskedModel(named=logical, model=activity.progress.model, usage=activity.progress.usage)
 
 
 def _seconds_left(working: float | None, rows: Sequence[BranchRow]) -> float | None:
@@ -289,10 +273,6 @@ def _current_action(progress: Progress) -> str:
     if progress.doing.startswith("tool ") and progress.said and progress.said[-1].kind == "tool_call":
         return f"→ {first_line(progress.said[-1].text)}"
     return "" if progress.tail.strip() else first_line(progress.doing)
-
-
-def _tokens(usage: Usage) -> int:
-    return usage.input_tokens + usage.output_tokens
 
 
 def _seconds_between(start: datetime | None, end: datetime | None) -> float | None:

@@ -20,6 +20,7 @@ from grammar.documents.durations import rough
 from grammar.messages.events import RunChanges
 from grammar.messages.history import position_of
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access.prices import tokens_told
 
 # Without a terminal, how far the run is, after so long without a line.
 PROGRESS_INTERVAL = timedelta(seconds=30)
@@ -106,11 +107,6 @@ class RunDisplay:
             self._console.print(Group(*(part for line in lines for part in _wrapped(line, self._console))))
         else:
             self._err.print(text)
-
-    @property
-    def cost(self) -> str:
-        """Return an estimate of what the run has cost; empty where no model has a price."""
-        return self._progress.view(self._now()).cost
 
     def note(self, text: str, style: str = "yellow") -> None:
         """Print a line about the run as a whole."""
@@ -255,5 +251,4 @@ def _task_progress(task: TaskView) -> str:
 
 
 def _run_figures(view: RunView) -> str:
-    cost = f", about {view.cost}" if view.cost else ""
-    return f"{rough(view.seconds)}, {view.tokens:,} tokens{cost}"
+    return ", ".join(filter(None, [rough(view.seconds), tokens_told(view.usage), view.cost]))

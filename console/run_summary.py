@@ -1,5 +1,6 @@
 """The end of a run, for a person."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from rich.console import Console
@@ -10,8 +11,11 @@ from console.printable import first_line, printable, printable_name
 from grammar.documents.durations import spoken
 from grammar.exit_codes import ExitCode
 from grammar.loading.hints import hint
+from grammar.messages.activity_results import Usage
+from grammar.messages.asked_models import Cost
 from grammar.messages.reports import Failure, RunReport, TaskReport
 from grammar.messages.run_status import spelled
+from grammar.model_access.prices import cost_told, tokens_told
 
 MAX_MESSAGE = 500
 MAX_BRANCHES = 10
@@ -29,37 +33,58 @@ _STYLES = {
 }  # fmt: skip
 
 
-def print_summary(
-    console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None, cost: str = ""
-) -> None:
-    """Print a table of tasks, what failed, and where to look.
-
-    `url`: the run in the Web UI, None without one. `cost`: an estimate, empty without prices.
-    """
+def print_summary(console: Console, report: RunReport, took: timedelta, run_id: str, url: str | None) -> None:
+    """Print a table of tasks, what failed, and where to look. `url`: the run in the Web UI, None without one."""
     console.print()
     console.print(summary_table(report))
     print_failures(console, report)
     status = Text(spelled(report.status), _STYLES[report.status])
-    tokens = report.usage.input_tokens + report.usage.output_tokens
-    console.print(
-        Text.assemble(
-            status,
-            f" in {spoken(took)}, {tokens:,} tokens, {report.usage.requests:,} model requests",
-            f", about {cost}" if cost else "",
-        )
-    )
+    print_models(console, report)
+    console.print(Text.assemble(status, f" in {spoken(took)}, {used_told(report.usage, report.cost)}"))
     console.print(Text(f"run {printable_name(run_id)}" + (f"  {url}" if url else ""), "dim"))
 
 
 def summary_table(report: RunReport) -> Table:
-    """Return the tasks, a row each."""
+    """Return the tasks, a row each. What no task has used has no column."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("task", "status", "branches", "time", "tokens"):
+    figures = usage_columns([(task.usage, task.cost) for task in report.tasks])
+    for column in ("task", "status", "branches", "time", *figures):
         table.add_column(column)
-    for task in report.tasks:
+    for number, task in enumerate(report.tasks):
         status = Text(task.status, _STYLES.get(task.status, "red"))
-        table.add_row(Text(printable_name(task.name)), status, _branch_counts(task), _duration(task), _tokens(task))
+        cells = (cells[number] for cells in figures.values())
+        table.add_row(Text(printable_name(task.name)), status, _branch_counts(task), _duration(task), *cells)
     return table
+
+
+def usage_columns(used: Sequence[tuple[Usage, Cost]]) -> dict[str, list[str]]:
+    """Return columns of what each row used: tokens, which of them were cached and reasoning, and what they cost.
+
+    A column without a figure is left out.
+    """
+    columns = {
+        "input": [_figure(usage.input_tokens) for usage, _ in used],
+        "cached": [_figure(usage.cached_tokens) for usage, _ in used],
+        "output": [_figure(usage.output_tokens) for usage, _ in used],
+        "reasoning": [_figure(usage.reasoning_tokens) for usage, _ in used],
+        "cost": [cost_told(cost) if usage.requests else "" for usage, cost in used],
+    }
+    return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def print_models(console: Console, report: RunReport) -> None:
+    """Print what each model was used for, where there are several."""
+    if len(report.usage_by_model) > 1:
+        for entry in report.usage_by_model:
+            named = entry.named if entry.named in ("", entry.model) else f"{entry.named} ({entry.model})"
+            used = used_told(entry.usage, entry.cost)
+            console.print(Text(printable_name(f"{named or entry.model or 'a model'}: {used}"), "dim"))
+
+
+def used_told(usage: Usage, cost: Cost) -> str:
+    """Return what was used, in words: requests, tokens, and the cost where a price is known."""
+    requests = f"{usage.requests:,} model request{'s' * (usage.requests != 1)}"
+    return ", ".join(filter(None, [requests, tokens_told(usage), cost_told(cost) if usage.requests else ""]))
 
 
 def print_failures(console: Console, report: RunReport) -> None:
@@ -118,6 +143,5 @@ def _duration(task: TaskReport) -> str:
     return spoken(task.ended - task.started) if task.started and task.ended else ""
 
 
-def _tokens(task: TaskReport) -> str:
-    total = task.usage.input_tokens + task.usage.output_tokens
-    return f"{total:,}" if total else ""
+def _figure(number: int) -> str:
+    return f"{number:,}" if number else ""

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.printable import printable, printable_name
-from console.run_summary import print_failures, summary_table
+from console.run_summary import print_failures, print_models, summary_table, usage_columns, used_told
 from grammar.documents.durations import spoken
 from grammar.messages.reports import BranchReport, Manifest, RunLine, RunReport
 from grammar.messages.run_status import spelled
@@ -80,9 +80,10 @@ def print_report(console: Console, run_id: str, report: RunReport) -> None:
     """Print the tasks of one run, what failed, and the calls that wait for a person."""
     console.print(summary_table(report))
     print_failures(console, report)
-    console.print(
-        Text(f"run {printable_name(run_id)}: {spelled(report.status)}{_advice(run_id, report.status)}", "bold")
-    )
+    print_models(console, report)
+    used = f", {used_told(report.usage, report.cost)}" if report.usage.requests else ""
+    stands = f"run {printable_name(run_id)}: {spelled(report.status)}{used}{_advice(run_id, report.status)}"
+    console.print(Text(stands, "bold"))
     for call in report.approvals:
         asked = f"{call.kind.replace('_', ' ')} of {call.tool}({call.arguments}): {call.id}"
         console.print(Text(printable_name(f"  waits: {asked}")))
@@ -140,9 +141,12 @@ def _advice(run_id: str, status: str) -> str:
 
 def print_manifest(console: Console, manifest: Manifest) -> None:
     """Print a line for each branch of a run."""
-    table = _table("task", "branch", "status", "model", "took", "attempts", "legs", "requests", "tokens", "error")
-    for branch in manifest.branches:
-        _add(table, *_branch_cells(branch))
+    figures = usage_columns([(branch.usage, branch.cost) for branch in manifest.branches])
+    columns = ("task", "branch", "status", "model", "took", "attempts", "legs", "requests", *figures, "error")
+    table = _table(*columns)
+    for number, branch in enumerate(manifest.branches):
+        error = (branch.error or "").partition("\n")[0]
+        _add(table, *_branch_cells(branch), *(cells[number] for cells in figures.values()), error)
     console.print(table)
 
 
@@ -163,12 +167,10 @@ def _cells(line: RunLine, now: datetime) -> tuple[str, ...]:
 
 
 def _branch_cells(branch: BranchReport) -> tuple[str, ...]:
-    usage, error = branch.usage, (branch.error or "").partition("\n")[0]
-    numbers = (str(branch.attempts or ""), str(branch.legs), str(usage.requests))
-    tokens = f"{usage.input_tokens + usage.output_tokens:,}"
+    numbers = (str(branch.attempts or ""), str(branch.legs), str(branch.usage.requests))
     label = branch.label or str(branch.index + 1)
     models = ", then ".join(asked.model or asked.named for asked in branch.asked) or branch.model
-    return (branch.task, label, branch.status, models, _took(branch), *numbers, tokens, error)
+    return (branch.task, label, branch.status, models, _took(branch), *numbers)
 
 
 def _took(branch: BranchReport) -> str:

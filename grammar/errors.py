@@ -14,7 +14,7 @@ TaskflowError
 │   └── NotTakenOver           what an earlier run gave does not fit the flow
 └── TaskError                  raised in an activity, crosses Temporal as an ApplicationError
     ├── ModelUnavailable         retried: connection, timeout, 5xx
-    │   └── RateLimited          retried after the delay that the server asks for: 429
+    │   └── RateLimited          retried after the delay that the server asks for: 429, 529
     ├── ToolboxFailed            retried: an MCP server did not start, or was lost
     ├── StorageFailed            retried: what keeps journals and big values did not take or give one
     ├── ShellFailed              retried where the task has a `retry`: non-zero exit
@@ -31,6 +31,7 @@ TaskflowError
     ├── SandboxRefused           final, ends the run: the worker can make no such sandbox, or may not
     ├── NotSigned                final: it comes from somebody who does not have the worker's signing key
     ├── ModelAccess              final, ends the run: 401, 403, 404
+    │   ├── RegionRefused        final, ends the run: it is not served where the worker is
     │   └── QuotaExhausted       final, ends the run: there is no money left, and waiting brings none
     └── FlowError                final, ends the run: the file itself is wrong
         ├── TemplateFailed
@@ -119,6 +120,8 @@ class TaskError(TaskflowError):
     """Of an agent run, its Usage by then; None: not known."""
     said: object = None
     """Of an agent run, what was said, as a list of TranscriptEntry; None: not known."""
+    model: str = ""
+    """Of an agent run, the provider's id of its model; empty: not known."""
 
 
 class ModelUnavailable(TaskError):
@@ -129,7 +132,7 @@ class ModelUnavailable(TaskError):
 
 
 class RateLimited(ModelUnavailable):
-    """429. `retry_after`: seconds that the server asks to wait; None: it does not say."""
+    """429, or an endpoint that is overloaded. `retry_after`: seconds that it asks to wait; None: it does not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -224,6 +227,10 @@ class ModelAccess(TaskError):
     """401, 403, 404: the key or the model name is wrong, for every branch alike."""
 
     ends_run = True
+
+
+class RegionRefused(ModelAccess):
+    """The provider does not serve the country or region that the worker's requests come from."""
 
 
 class QuotaExhausted(ModelAccess):

@@ -10,6 +10,7 @@ from grammar.documents.durations import spoken
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory
 from grammar.messages.reports import TaskReport
+from grammar.model_access.prices import tokens_told
 from pictures.costs import CostSummary
 from pictures.markdown import Typesetter
 from pictures.text_format import as_text, cut, one_line, readable_references
@@ -75,7 +76,7 @@ class BranchSection:
     def figures(self) -> str:
         """Return time, tokens and dollars, as far as they are known."""
         used = self.cost.usage
-        tokens = f"{used.input_tokens + used.output_tokens:,} tokens" if used.requests else ""
+        tokens = f"{used.tokens:,} tokens" if used.requests else ""
         time = spoken(self.took) if self.took is not None else ""
         return " · ".join(filter(None, [time, tokens, self.cost.dollars.replace("–", "")]))
 
@@ -86,7 +87,7 @@ class BranchSection:
         attempts = max((deployment.attempts for deployment in deployments), default=1)
         models = ", then ".join(asked.model for asked in self.history.asked if asked.model)
         model = f"model {models}" if models else ""
-        asked = f"{used.requests:,} requests, {used.input_tokens:,} tokens in, {used.output_tokens:,} out"
+        asked = f"{used.requests:,} requests, {tokens_told(used)}"
         return " · ".join(
             filter(
                 None,

@@ -11,7 +11,7 @@ from grammar.loading.graph import graph
 from grammar.messages.activity_results import TranscriptEntry
 from grammar.messages.history import BranchHistory, RunHistory
 from pictures import report_timeline, transcript_limits
-from pictures.costs import CostSummary, branch_cost, costs_by_model, total_cost
+from pictures.costs import CostSummary, branch_cost, costs_by_model, task_cost, task_usage, total_cost
 from pictures.flow_layout import lay_out
 from pictures.markdown import Typesetter
 from pictures.output_section import OutputSection, output_section
@@ -54,7 +54,8 @@ class RunPage:
         self._entry_limit = transcript_limits.entry_limit(len(branches))
         self._text_limit = transcript_limits.text_limit(self._kept_texts())
         self._typesetter = Typesetter()
-        self.models = costs_by_model(prices, branches)
+        used = chain.from_iterable(map(task_usage, self.report.tasks, self._branches))
+        self.models = costs_by_model(prices, used, branches)
 
     @cached_property
     def tasks(self) -> list[TaskSection]:
@@ -63,7 +64,7 @@ class RunPage:
         sections = []
         for number, (report, histories) in enumerate(zip(self.report.tasks, self._branches, strict=True), 1):
             branches = [self._branch(history, next(transcripts)) for history in histories]
-            cost = total_cost(branch.cost for branch in branches)
+            cost = task_cost(self._prices, report, histories)
             took = spoken((report.ended or self.history.until) - report.started) if report.started else ""
             sections.append(TaskSection(number, report, took, cost, grouped(branches)))
         return sections
@@ -88,8 +89,11 @@ class RunPage:
         yield "tasks", f"{done}/{len(self.tasks)}", "done"
         yield "branches", f"{len(self._all_branches):,}", self._failed()
         yield "model requests", f"{used.requests:,}", ""
-        yield "tokens", f"{used.input_tokens + used.output_tokens:,}", f"{used.output_tokens:,} out"
-        yield "cost", self.cost.dollars or "–", "no prices" if self.cost.unpriced and not self.cost.amount else ""
+        yield "tokens in", f"{used.input_tokens:,}", f"{used.cached_tokens:,} cached" if used.cached_tokens else ""
+        reasoning = f"{used.reasoning_tokens:,} reasoning" if used.reasoning_tokens else ""
+        yield "tokens out", f"{used.output_tokens:,}", reasoning
+        cost = self.cost.cost
+        yield "cost", self.cost.dollars or "–", "no prices" if cost.unpriced and not cost.usd else ""
 
     @property
     def statuses(self) -> Sequence[tuple[str, int]]:

@@ -7,7 +7,7 @@ from grammar import failure_policy
 from grammar.documents.models import ModelConfig, Task
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.activity_results import BranchResult
-from grammar.messages.reports import AskedModel
+from grammar.messages.asked_models import AskedModel
 from grammar.model_access import model_choice
 from workflows.deployment import retry_policy
 from workflows.records.branch_record import BranchRecord

@@ -112,6 +112,8 @@ class AgentRun:
             answers = self.dry_run_answers
             return await dry_run_model(self.request, self.request.rehearsal, answers, self.transcript, offered)
         model, name = await self.models.model(self.request.model)
+        names = self.request.models
+        self.transcript.asked = (names[self.request.model_number] if names else "", name)
         is_value = self.request.capture == "response"
         images: ImagePlace = "in_result" if self.request.model.api_type == "responses" else "after_results"
         leg = self.request.leg

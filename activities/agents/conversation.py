@@ -25,6 +25,7 @@ from activities.process.activity_errors import type_name
 from activities.process.secrets import Secrets
 from activities.process.transcript import Transcript
 from activities.storage.journal import Journal
+from activities.storage.token_usage import usage_of
 from activities.toolboxes.offered_tools import OfferedTools
 from grammar.documents.values import ToolResult
 from grammar.errors import BadRequest, RateLimited, TaskError
@@ -246,8 +247,8 @@ def _pending(item: ToolApprovalItem, told_name: Callable[[str], str]) -> Pending
 def _usage_of(result: RunResultStreaming | None) -> Usage:
     if result is None:
         return Usage()
-    usage = result.context_wrapper.usage
-    return Usage(requests=usage.requests, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+    counted = result.context_wrapper.usage
+    return usage_of(counted, counted.requests)
 
 
 @cache

@@ -7,13 +7,14 @@ from typing import Any
 import openai
 from agents import Model, ModelResponse, ModelSettings
 from agents.items import TResponseStreamEvent
-from openai.types.responses import Response, ResponseCompletedEvent
+from openai.types.responses import Response, ResponseCompletedEvent, ResponseUsage
 
 from activities.agents import tool_outputs
 from activities.agents.mixed_conversation import MixedConversation
 from activities.agents.tool_outputs import ImagePlace
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.foreign_json import plain_arguments
+from activities.model_endpoint.token_counts import TokenCounts
 from activities.storage.journal import Journal
 from activities.toolboxes.offered_tools import OfferedTools
 from grammar.errors import AnswerCut, BadRequest, EmptyAnswer, ModelRefused, TaskError
@@ -24,6 +25,8 @@ CUT = {
     "content_filter": "the model's answer was cut off by the provider's content filter",
 }
 TOY_CUT = "the toy model's answer was cut off; it is taken as it is, as what a toy says is to try a flow with"
+# Of an answer whose endpoint told no usage: the SDK counts the request all the same, now and from the journal.
+NOTHING_COUNTED = ResponseUsage.model_validate(TokenCounts().as_response_usage())
 # Statuses of a request that cannot be taken as it is. Others count where they speak of images: OpenRouter says 404.
 REFUSALS = (400, 413, 415, 422)
 
@@ -71,6 +74,7 @@ class RecordedModel(Model):
         """Yield the answer in events; a recorded one is the last event alone. Raises TaskError for one of no use."""
         if recorded := self._journal.next_response():
             self._mixed.note(recorded, is_own=not self._journal.is_of_another)
+            recorded.usage = recorded.usage or NOTHING_COUNTED
             yield ResponseCompletedEvent(type="response.completed", response=recorded, sequence_number=0)
             return
         if self._stopping():
@@ -98,6 +102,7 @@ class RecordedModel(Model):
         with awaiting(_call_ids(given)) as answer:
             async for event in self._model.stream_response(instructions, taken, *rest, **kwargs):
                 if isinstance(event, ResponseCompletedEvent):
+                    event.response.usage = event.response.usage or NOTHING_COUNTED
                     await self._take(event.response, answer)
                 yield event
 

@@ -16,7 +16,7 @@ from agents.stream_events import RawResponsesStreamEvent, RunItemStreamEvent
 
 from activities.agents.results import text_of
 from activities.process.transcript import Transcript
-from grammar.messages.activity_results import Usage
+from activities.storage.token_usage import usage_of
 
 ASKING = "asking the model"
 
@@ -51,8 +51,7 @@ def _record_raw(data: Any, result: RunResultStreaming, transcript: Transcript) -
         transcript.stream(data.delta)
     if data.type == "response.completed":
         transcript.answers += 1
-    if data.type == "response.completed" and (usage := data.response.usage):
-        transcript.usage += Usage(requests=1, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens)
+        transcript.usage += usage_of(data.response.usage)
 
 
 def _record_item(item: RunItem, transcript: Transcript, told_name: Callable[[str], str]) -> None:

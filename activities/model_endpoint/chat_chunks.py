@@ -9,6 +9,7 @@ from activities.model_endpoint.answer import Answer
 from activities.model_endpoint.finish_reasons import cut_by, is_failure
 from activities.model_endpoint.foreign_json import Halves, count, excerpt, joined, plain, text_or_none
 from activities.model_endpoint.provider_errors import ProviderError
+from activities.model_endpoint.token_counts import TokenCounts, of_completion
 from grammar.errors import ModelUnavailable
 from grammar.limits import ANSWER
 
@@ -50,6 +51,7 @@ class ChatChunks:
         self._finished = False
         self._unknown = ""
         self._said = 0
+        self._counts = TokenCounts()
         self._limit = ANSWER.value
 
     def clean(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -165,18 +167,9 @@ class ChatChunks:
     def _usage(self, usage: object) -> dict[str, Any] | None:
         if not isinstance(usage, dict):
             return None
-        prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-        counts = {name: count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
-        return {
-            **counts,
-            "total_tokens": sum(counts.values()),
-            "prompt_tokens_details": {"cached_tokens": count(_of(prompt, "cached_tokens"))},
-            "completion_tokens_details": {"reasoning_tokens": count(_of(completion, "reasoning_tokens"))},
-        }
-
-
-def _of(details: object, name: str) -> object:
-    return details.get(name) if isinstance(details, dict) else None
+        counts = of_completion(usage)
+        self._counts = counts if any(counts) else self._counts  # the last of a stream has them all
+        return self._counts.as_completion_usage()
 
 
 def _begins(call: _Call, given: str, name: str) -> bool:

@@ -1,17 +1,14 @@
-"""What providers say when they refuse, and which TaskError it is: their codes and words in one table.
+"""An error as its provider tells it, in whatever form, and which TaskError it is (specification section 7)."""
 
-A code counts in `code`, `type` and `status` of an error; words count in its message, whatever its code. Where several
-rows fit, the first one does.
-"""
-
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from activities.model_endpoint.foreign_json import excerpt
+from activities.model_endpoint.provider_error_table import QUOTA_PER_DAY, QUOTA_PER_MINUTE, TABLE, Row
 from grammar.errors import (
     BadRequest,
-    ContentFiltered,
     ContextTooLong,
     ModelAccess,
     ModelUnavailable,
@@ -19,130 +16,70 @@ from grammar.errors import (
     RateLimited,
     TaskError,
 )
+from grammar.model_access.rate_limit import LONGEST_WAIT
 
-
-@dataclass(frozen=True)
-class Row:
-    """What is said, and what it means. `source`: where the provider, or its code, says so."""
-
-    meaning: type[TaskError]
-    codes: tuple[str, ...]
-    words: tuple[str, ...]
-    source: str
-
-
-TABLE = (
-    Row(
-        QuotaExhausted,
-        ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active"),
-        ("exceeded your current quota, please check your plan and billing details",),
-        "OpenAI: platform.openai.com/docs/guides/error-codes (429 with this code is no rate limit)",
-    ),
-    Row(
-        QuotaExhausted,
-        ("billing_error", "credit_balance_too_low"),
-        ("credit balance is too low",),
-        "Anthropic: docs.anthropic.com/en/api/errors (402 billing_error; 400 with these words)",
-    ),
-    Row(
-        QuotaExhausted, ("402",), ("insufficient credits",), "OpenRouter: openrouter.ai/docs/api/reference/errors (402)"
-    ),
-    Row(
-        ContextTooLong,
-        ("context_length_exceeded", "string_above_max_length"),
-        ("maximum context length", "context window", "reduce the length of the messages"),
-        "OpenAI: platform.openai.com/docs/guides/error-codes; vLLM, Groq and OpenRouter say the same",
-    ),
-    Row(
-        ContextTooLong,
-        ("request_too_large",),
-        ("prompt is too long", "input length and `max_tokens` exceed context limit"),
-        "Anthropic: docs.anthropic.com/en/api/errors; 400 `prompt is too long: N tokens > M maximum`",
-    ),
-    Row(
-        ContextTooLong,
-        ("exceed_context_size_error",),
-        ("exceeds the available context size", "exceeds the available context"),
-        "llama.cpp: tools/server, ERROR_TYPE_EXCEED_CONTEXT_SIZE",
-    ),
-    Row(
-        ContextTooLong,
-        (),
-        ("exceeds the maximum number of tokens allowed",),
-        "Gemini: ai.google.dev/gemini-api/docs/troubleshooting, INVALID_ARGUMENT with these words",
-    ),
-    Row(
-        ContextTooLong,
-        ("tokens_limit_reached",),
-        ("request body too large for", "too large for model with"),
-        "GitHub Models (413 tokens_limit_reached); Mistral (`Prompt contains N tokens ... too large for model with`)",
-    ),
-    Row(
-        ContextTooLong,
-        (),
-        ("input is too long for requested model", "exceeds the context length", "too many tokens in the prompt"),
-        "Amazon Bedrock (ValidationException); Ollama (server: `input length exceeds the context length`)",
-    ),
-    Row(
-        ContentFiltered,
-        ("content_filter", "content_policy_violation", "responsibleaipolicyviolation"),
-        ("content management policy", "content_policy_violation"),
-        "Azure OpenAI: learn.microsoft.com/azure/ai-services/openai/concepts/content-filter (400 content_filter)",
-    ),
-    Row(
-        ContentFiltered,
-        ("prohibited_content", "safety", "blocklist"),
-        (),
-        "Gemini: ai.google.dev/api/generate-content#FinishReason",
-    ),
-    Row(
-        RateLimited,
-        ("rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "too_many_requests", "429"),
-        ("rate limit exceeded", "rate limit reached"),
-        "OpenAI, Anthropic (rate_limit_error), Gemini (RESOURCE_EXHAUSTED); in a stream, the status is 200",
-    ),
-    Row(
-        ModelUnavailable,
-        ("overloaded_error", "server_error", "api_error", "unavailable", "529"),
-        ("overloaded",),
-        "Anthropic: docs.anthropic.com/en/api/errors (529 overloaded_error); OpenAI: server_error",
-    ),
-)
+# Characters of a message in which words are looked for.
+MOST_OF_MESSAGE = 4_000
+# Statuses with which an endpoint may say when to come back; of others, RFC 9110 has no such meaning.
+_MAY_SAY_WHEN = (429, 503, 529)
+# The statuses of errors that come in a stream, whose own is 200 (docs.anthropic.com/en/api/errors).
+_STATUS_OF = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "timeout_error": 504,
+}
+# Google's own form of a duration (google.protobuf.Duration), as in `34s` and `34.07s`.
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
 @dataclass(frozen=True)
 class ProviderError:
-    """An error as its provider tells it. `status`: HTTP's, or what stands for it in the error; None: there is none."""
+    """An error as its provider tells it. `status`: HTTP's, or what stands for it in the error; None: there is none.
+
+    `wait`: the seconds after which it says to ask again; None: it does not say. `said`: the message, in small letters
+    and longer than it is shown: what is looked for may stand at its end.
+    """
 
     message: str
     codes: tuple[str, ...] = ()
     status: int | None = None
+    wait: float | None = None
+    said: str = ""
 
     @classmethod
     def of(cls, body: object, status: int | None = None) -> "ProviderError":
-        """Understand an error's body, in whatever form: `{"error": {...}}`, `{"detail": ...}`, a text."""
-        found = body.get("error", body) if isinstance(body, Mapping) else body
+        """Understand an error's body, in whatever form: `{"error": {...}}`, a list of it, `{"detail": ...}`, a text."""
+        whole = body[0] if isinstance(body, list) and body else body
+        found = whole.get("error", whole) if isinstance(whole, Mapping) else whole
         if not isinstance(found, Mapping):
-            return cls(excerpt(str(found)), (), status)
+            text = str(found)
+            return cls(excerpt(text), (), status, said=text[:MOST_OF_MESSAGE].lower())
         codes = [str(found[name]).lower() for name in ("code", "type", "status") if found.get(name) is not None]
         inner = found.get("innererror")
         if isinstance(inner, Mapping) and inner.get("code"):
             codes.append(str(inner["code"]).lower())
-        return cls(excerpt(_words(found)), tuple(codes), status or _status(codes))
+        details = [detail for detail in _list(found.get("details")) if isinstance(detail, Mapping)]
+        codes += _quotas(details)
+        text = _words(found)
+        said = text[:MOST_OF_MESSAGE].lower()
+        return cls(excerpt(text), tuple(codes), status or _status(codes), _wait(details), said)
 
     def meaning(self) -> type[TaskError]:
         """Return the class that it stands for: by the table, else by the status."""
         return next((row.meaning for row in TABLE if self._fits(row)), None) or _by_status(self.status)
 
     def _fits(self, row: Row) -> bool:
-        said = self.message.lower()
-        return any(code in row.codes for code in self.codes) or any(words in said for words in row.words)
+        return any(code in row.codes for code in self.codes) or any(words in self.said for words in row.words)
 
     def raised(self, retry_after: float | None = None) -> TaskError:
-        """Return it as the error to raise. `retry_after`: seconds that a rate limit asks for."""
+        """Return it as the error to raise. `retry_after`: the seconds that the response's headers ask to wait."""
         meaning = self.meaning()
+        asked = self.wait if retry_after is None else retry_after
         text = f"{self.status} {self.message}" if self.status else self.message
-        return RateLimited(text, retry_after) if issubclass(meaning, RateLimited) else meaning(text)
+        says_when = meaning is ModelUnavailable and asked is not None and self.status in _MAY_SAY_WHEN
+        return RateLimited(text, asked) if says_when or issubclass(meaning, RateLimited) else meaning(text)
 
 
 def _words(found: Mapping[str, Any]) -> str:
@@ -153,10 +90,34 @@ def _words(found: Mapping[str, Any]) -> str:
 
 
 def _status(codes: list[str]) -> int | None:
-    return next((int(code) for code in codes if code.isdecimal() and 400 <= int(code[:4]) <= 599), None)
+    numbers = (int(code) for code in codes if code.isdecimal() and 400 <= int(code[:4]) <= 599)
+    return next(numbers, None) or next((_STATUS_OF[code] for code in codes if code in _STATUS_OF), None)
+
+
+def _quotas(details: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield which quotas are used up, as Google's QuotaFailure names them."""
+    for detail in details:
+        for violation in _list(detail.get("violations")):
+            name = str(violation.get("quotaId")).lower() if isinstance(violation, Mapping) else ""
+            if "perday" in name:
+                yield QUOTA_PER_DAY
+            elif "perminute" in name:
+                yield QUOTA_PER_MINUTE
+
+
+def _wait(details: list[Mapping[str, Any]]) -> float | None:
+    """Return the seconds that Google's RetryInfo asks to wait, at most a day."""
+    told = (_DURATION.fullmatch(str(detail.get("retryDelay"))) for detail in details)
+    return next((min(float(found[1]), LONGEST_WAIT) for found in told if found), None)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _by_status(status: int | None) -> type[TaskError]:
+    if status == 529:
+        return RateLimited
     if status is None or status >= 500 or status in (408, 409, 425):
         return ModelUnavailable
     if status == 429:

@@ -15,6 +15,7 @@ from activities.model_endpoint.answer import Answer
 from activities.model_endpoint.finish_reasons import cut_by
 from activities.model_endpoint.foreign_json import Halves, count, excerpt, joined, plain, text_or_none
 from activities.model_endpoint.provider_errors import ProviderError
+from activities.model_endpoint.token_counts import of_response
 from grammar.errors import ModelUnavailable
 
 _ENDS = ("response.completed", "response.incomplete")
@@ -186,21 +187,5 @@ def _response(whole: object, output: list[dict[str, Any]], usage: object) -> dic
         "parallel_tool_calls": False,
         "tool_choice": "auto",
         "tools": [],
-        "usage": _usage(usage) if isinstance(usage, dict) else None,
+        "usage": of_response(usage).as_response_usage() if isinstance(usage, dict) else None,
     }
-
-
-def _usage(usage: dict[str, Any]) -> dict[str, Any]:
-    given, written = usage.get("input_tokens_details"), usage.get("output_tokens_details")
-    cached = {name: count(given.get(name) if isinstance(given, dict) else 0) for name in _CACHED}
-    reasoning = count(written.get("reasoning_tokens") if isinstance(written, dict) else 0)
-    counts = {name: count(usage.get(name)) for name in ("input_tokens", "output_tokens")}
-    return {
-        **counts,
-        "total_tokens": sum(counts.values()),
-        "input_tokens_details": cached,
-        "output_tokens_details": {"reasoning_tokens": reasoning},
-    }
-
-
-_CACHED = ("cached_tokens", "cache_write_tokens")

@@ -78,7 +78,7 @@ def as_application_error(error: TaskError, redact: Callable[[str], str]) -> Appl
 
 def _failure_details(error: TaskError) -> FailureDetails:
     usage = error.usage if isinstance(error.usage, Usage) else Usage()
-    details = FailureDetails(usage=usage, attempts=activity.info().attempt)
+    details = FailureDetails(usage=usage, model=error.model, attempts=activity.info().attempt)
     if not (isinstance(error.said, list) and _is_final(error)):
         return details
     entries: list[TranscriptEntry] = error.said[-LAST_ENTRIES:]

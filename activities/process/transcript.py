@@ -22,6 +22,8 @@ class Transcript:
     `last_length`: characters that the last message keeps, where that is more than ENTRY_LENGTH.
     `answers`: how many answers of the model there are so far. `model`: the name of the one that gives them.
     `first`: the number of the first entry that is kept, from 0. `doing`: what the activity does now, for people.
+    `asked`: the model that is asked now: its name in the file, empty where the branch has one alone, and the provider's
+    id, empty until it is known.
     """
 
     def __init__(self, redact: Callable[[str], str], last_length: int = ENTRY_LENGTH) -> None:
@@ -34,6 +36,7 @@ class Transcript:
         self.answers = 0
         self.model = ""
         self.doing = ""
+        self.asked = ("", "")
         self._stream = ""
         self._dropped = 0
 
@@ -77,8 +80,10 @@ class Transcript:
         return Progress(
             turn=self.turn,
             doing=self.doing,
-            tokens=self.usage.input_tokens + self.usage.output_tokens,
+            tokens=self.usage.tokens,
             usage=self.usage,
+            named=self.asked[0],
+            model=self.asked[1],
             first=self.first + len(self._entries) - len(recent),
             said=recent,
             tail=stream[-PROGRESS_TAIL:],

@@ -27,6 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from activities.process.secrets import Secrets
 from activities.storage.journal_store import JournalStore
+from activities.storage.token_usage import usage_of
 from grammar.errors import ModelUnavailable, ToolboxFailed
 from grammar.messages.activity_results import PendingCall, SeenTool, Usage
 
@@ -126,18 +127,17 @@ class Journal:
 
     async def record_unusable(self, response: Response, why: str) -> None:
         """Record that a response is of no use: it is paid for, and whoever goes on asks anew."""
-        used = response.usage
-        usage = Usage(
-            requests=1, input_tokens=used.input_tokens if used else 0, output_tokens=used.output_tokens if used else 0
-        )
-        self.unusable += usage
-        await self._write(unusable=self._asked - 1, why=why, usage=usage.model_dump())
+        self.unusable += usage_of(response.usage)
+        await self._write_unusable(response, why)
 
     async def discard_last(self, why: str) -> None:
-        """Record that the last response turned out to be of no use."""
+        """Record that the last response turned out to be of no use. In this attempt the SDK has counted its usage."""
         self._models.pop(self._asked - 1, None)
         if recorded := self._responses.pop(self._asked - 1, None):
-            await self.record_unusable(_response(recorded), why)
+            await self._write_unusable(_response(recorded), why)
+
+    async def _write_unusable(self, response: Response, why: str) -> None:
+        await self._write(unusable=self._asked - 1, why=why, usage=usage_of(response.usage).model_dump())
 
     async def call(
         self,

@@ -119,11 +119,15 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "backend": "What runs the agents.",
         "models": "Logical name -> the provider's id of the model.",
         "model_settings": "Logical name -> settings. They go to the model, but for those that say how it is reached.",
-        "prices": "Name of a model, logical or the provider's -> what it costs. For reports; it goes to no model.",
+        "prices": "Name of a model, logical or the provider's -> what it costs. It goes to no model.",
     },
     Price: {
         "input": "US dollars per million tokens that the model reads.",
         "output": "US dollars per million tokens that the model writes.",
+        "cached": "US dollars per million of those read from the provider's cache; else as `input`.",
+        "cache_write": "US dollars per million of those written to the provider's cache; else 1.25 times `input`.",
+        "reasoning": "US dollars per million of those that it thinks; else as `output`.",
+        "estimated": "Whether the price is only an estimate: then each cost that rests on it is called so.",
     },
     Prompt: {"prompt": "The text. It is a template, like the prompt that includes it."},
 }

@@ -231,10 +231,14 @@ class Toolbox(Document):
 
 
 class Price(Document):
-    """What a model costs, in US dollars per million tokens."""
+    """What a model costs, in US dollars per million tokens (specification section 1)."""
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
+    reasoning: float | None = Field(default=None, ge=0)
+    estimated: bool = False
 
 
 class ModelConfig(Document):

@@ -11,6 +11,7 @@ from grammar.documents.models import Task
 from grammar.documents.references import short_name
 from grammar.messages.run_bundle import Bundle
 from grammar.templating import template_outline
+from grammar.templating.expressions import as_template
 from grammar.templating.task_templates import templates_of
 
 
@@ -81,6 +82,22 @@ def graph(bundle: Bundle) -> Graph:
     tasks = [_node(number, task, bundle) for number, task in enumerate(bundle.tasks, 1)]
     links = sorted([*_output_links(bundle), *_carry_links(bundle)], key=lambda link: (link.target, link.source))
     return Graph(name=bundle.name, source=bundle.source, tasks=tasks, links=links)
+
+
+def item_sources(bundle: Bundle) -> dict[int, set[int]]:
+    """Return the tasks that may give what each task repeats over, by its index; all indexes are from 0.
+
+    A task that does not repeat has no entry, and one whose items are the file's own an empty one.
+    """
+    found = {index: set[int]() for index, task in enumerate(bundle.tasks) if task.repeats}
+    for link in _carry_links(bundle):
+        found[link.target - 1].add(link.source - 1)
+    for index in found:
+        over = bundle.tasks[index].over
+        keys = _keys([as_template(over)]) if over is not None else set[str]()
+        given = [source for source, task in enumerate(bundle.tasks[:index]) if task.id]
+        found[index] |= {source for source in given if keys is None or bundle.tasks[source].id in keys}
+    return found
 
 
 def _node(number: int, task: Task, bundle: Bundle) -> TaskNode:

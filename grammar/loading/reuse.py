@@ -9,6 +9,7 @@ from grammar.documents.models import Task
 from grammar.errors import NotTakenOver
 from grammar.messages import fan_out
 from grammar.messages.activity_results import Usage
+from grammar.messages.asked_models import Cost
 from grammar.messages.continue_as_new import CarriedTask
 from grammar.messages.reports import TaskReport
 from grammar.messages.run_bundle import Bundle
@@ -55,10 +56,11 @@ def outputs_taken_over(old: Bundle, new: Bundle, outputs: Mapping[str, JsonValue
 
 def taken_over(task: CarriedTask, run: str) -> CarriedTask:
     """Return a task of the earlier run as one that cost the new run nothing. `run`: the id of the earlier run."""
-    report = task.report.model_copy(update={"note": f"taken over from {run}", "usage": Usage()})
+    free_report = {"usage": Usage(), "usage_by_model": [], "cost": Cost()}
+    report = task.report.model_copy(update={"note": f"taken over from {run}", **free_report})
     free = [branch.lost.model_copy(update={"usage": Usage()}) for branch in task.branches]
     branches = [branch.model_copy(update={"lost": lost}) for branch, lost in zip(task.branches, free, strict=True)]
-    return task.model_copy(update={"report": report, "usage": Usage(), "branches": branches})
+    return task.model_copy(update={"report": report, "used": [], "branches": branches})
 
 
 def _reasons(

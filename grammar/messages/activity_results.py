@@ -49,24 +49,38 @@ class Page(BaseModel):
 
 
 class Usage(BaseModel):
-    """What the model endpoint counted."""
+    """What the model endpoint counted (specification section 1, prices)."""
 
     requests: int = 0
     """How often the model answered."""
     input_tokens: int = 0
-    """How many tokens it read."""
+    """How many tokens it read, those from and for the provider's cache included."""
+    cached_tokens: int = 0
+    """How many of `input_tokens` came from the provider's cache."""
+    cache_write_tokens: int = 0
+    """How many of `input_tokens` were written to the provider's cache."""
     output_tokens: int = 0
-    """How many tokens it wrote."""
+    """How many tokens it wrote, what it thought included."""
+    reasoning_tokens: int = 0
+    """How many of `output_tokens` it thought."""
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             requests=self.requests + other.requests,
             input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
         )
 
     def __sub__(self, other: "Usage") -> "Usage":
         return Usage(**{name: max(0, getattr(self, name) - getattr(other, name)) for name in Usage.model_fields})
+
+    @property
+    def tokens(self) -> int:
+        """Return how many tokens it read and wrote."""
+        return self.input_tokens + self.output_tokens
 
 
 class TranscriptEntry(BaseModel):
@@ -91,6 +105,10 @@ class Progress(BaseModel):
     """The sum of the input and output tokens of `usage`."""
     usage: Usage = Usage()
     """What the turns that have ended cost."""
+    named: str = ""
+    """The model that is asked, as the file names it; empty where the branch has one alone."""
+    model: str = ""
+    """The provider's id of that model; empty for a script, and until it is known."""
     first: int = 0
     """The number of the first entry of `said`, from 0 over the whole transcript."""
     said: list[TranscriptEntry] = []
@@ -200,6 +218,8 @@ class FailureDetails(BaseModel):
 
     usage: Usage = Usage()
     """What it used before it failed."""
+    model: str = ""
+    """The provider's id of the model; empty for a script, and where it is not known."""
     attempts: int | None = None
     """How many attempts Temporal made of it; None: not known, as where its worker was lost."""
     said: list[TranscriptEntry] = []

@@ -7,16 +7,9 @@ from pydantic import BaseModel, JsonValue
 
 from grammar.documents.values import StoredDocument, ToolResult
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
+from grammar.messages.asked_models import AskedModel
 from grammar.messages.events import RunEvent
-from grammar.messages.reports import (
-    Approval,
-    ApprovalDecision,
-    AskedModel,
-    Failure,
-    Grant,
-    RunOverview,
-    TaskReport,
-)
+from grammar.messages.reports import Approval, ApprovalDecision, Failure, Grant, RunOverview, TaskReport
 from grammar.messages.run_bundle import Bundle
 
 
@@ -56,6 +49,17 @@ class FinishedBranch(NamedTuple):
     """When it gave its result; None: not known."""
     asked: list[AskedModel] = []  # noqa: RUF012 (of a NamedTuple: nothing is added to it)
     """The models that it asked, one after the other, where a fallback was among them; else empty."""
+    cached_tokens: int = 0
+    """How many of `input_tokens` came from the provider's cache."""
+    cache_write_tokens: int = 0
+    """How many of `input_tokens` were written to the provider's cache."""
+    reasoning_tokens: int = 0
+    """How many of `output_tokens` the model thought."""
+
+    @property
+    def usage(self) -> Usage:
+        """Return what it cost."""
+        return Usage(**{name: getattr(self, name) for name in Usage.model_fields})
 
 
 class WaitingBranch(BaseModel):
@@ -125,7 +129,9 @@ class CarriedTask(BaseModel):
     took_source: bool = False
     """Whether it has taken what it repeats over off the carry-over."""
     usage: Usage | None = None
-    """What it cost, less what is in `lost` of `branches`; None in what runs of older versions carry."""
+    """With `used` None, what it used, less what is in `lost` of `branches`; None in what still older versions carry."""
+    used: list[AskedModel] | None = None
+    """What each model used, less what is in `lost` of `branches`; None in what runs of older versions carry."""
     pages: list[StoredPage] = []
     """The stored pages of its branches; empty: there are none, or its results are published."""
     done: list[FinishedBranch] = []

@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
-from grammar.messages.reports import Approval, AskedModel, Parked, RunStatus, TaskStatus
+from grammar.messages.asked_models import AskedModel
+from grammar.messages.reports import Approval, Parked, RunStatus, TaskStatus
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,13 @@ class TaskProgress(BaseModel):
     """When it started; None: it has not."""
     ended: datetime | None = None
     """When it ended; None: it has not."""
-    used: list[Usage] = []
-    """What the branches that have ended cost, by model, in the order of the task's models; less `fallbacks`."""
-    fallbacks: list[AskedModel] = []
-    """What the fallbacks of these models cost."""
-    model: str = ""
-    """The provider's id of the model that gave the last result; empty: none has."""
+    usage_by_model: list[AskedModel] = []
+    """What the branches that have ended used, for each model, before it is put on prices."""
 
     @property
     def usage(self) -> Usage:
         """Return what the branches that have ended cost together."""
-        return sum([*self.used, *(asked.usage for asked in self.fallbacks)], Usage())
+        return sum((asked.usage for asked in self.usage_by_model), Usage())
 
 
 class RateLimitWait(BaseModel):

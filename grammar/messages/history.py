@@ -15,7 +15,8 @@ from pydantic import BaseModel, JsonValue
 from grammar.documents.models import Task
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.activity_results import LegReason, TranscriptEntry, Usage
-from grammar.messages.reports import AskedModel, BranchReport, Manifest
+from grammar.messages.asked_models import AskedModel
+from grammar.messages.reports import BranchReport, Manifest
 from grammar.messages.run_bundle import Bundle
 
 _ACTIVITY = re.compile(r"task-(\d+)(?:-item-(\d+))?(?:-model-(\d+))?(?:-leg-(\d+))?")

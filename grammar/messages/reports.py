@@ -7,6 +7,7 @@ from pydantic import BaseModel, JsonValue
 
 from grammar.documents.values import StoredDocument
 from grammar.messages.activity_results import Usage
+from grammar.messages.asked_models import AskedModel, Cost
 
 
 class Grant(NamedTuple):
@@ -62,17 +63,6 @@ class Rejection(BaseModel):
     """The id of the Approval."""
     reason: str = ""
     """What the agent is told; empty: no reason."""
-
-
-class AskedModel(BaseModel):
-    """One of the models that a branch asked, and what it cost."""
-
-    named: str = ""
-    """Its name, as the file has it; empty: the file names none."""
-    model: str = ""
-    """The provider's id of the model; empty: not known."""
-    usage: Usage = Usage()
-    """What it used."""
 
 
 BranchStatus = Literal["running", "waiting", "rate_limited", "done", "failed", "cancelled"]
@@ -161,7 +151,11 @@ class TaskReport(BaseModel):
     ended: datetime | None = None
     """When it ended; None: it has not."""
     usage: Usage = Usage()
-    """What all its branches cost, the failed ones too."""
+    """What all its branches used, the failed ones too."""
+    usage_by_model: list[AskedModel] = []
+    """The same for each model; empty for a script, and for what an earlier run gave."""
+    cost: Cost = Cost()
+    """What they cost."""
     failures: list[Failure] = []
     """What failed, the first few."""
     warnings: list[str] = []
@@ -180,7 +174,11 @@ class RunReport(BaseModel):
     tasks: list[TaskReport] = []
     """The tasks, in their order."""
     usage: Usage = Usage()
-    """What all tasks cost."""
+    """What all tasks used."""
+    usage_by_model: list[AskedModel] = []
+    """The same for each model."""
+    cost: Cost = Cost()
+    """What they cost."""
     outputs: dict[str, JsonValue] = {}
     """What tasks published, by their ids, as far as the run keeps it itself."""
     stored: dict[str, StoredDocument] = {}
@@ -257,7 +255,9 @@ class BranchReport(BaseModel):
     ended: datetime | None = None
     """When it ended; None: it has not, or not known."""
     usage: Usage = Usage()
-    """What it cost; nothing until it has ended."""
+    """What it used; nothing until it has ended."""
+    cost: Cost = Cost()
+    """What that cost."""
     error: str | None = None
     """Why it failed; None: it did not."""
 

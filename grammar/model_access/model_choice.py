@@ -1,11 +1,13 @@
 """Which models a task runs on, with which settings, and who goes on in their place (specification sections 3 and 6)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from grammar.documents.field_types import unsupported
 from grammar.documents.model_reach import ModelReach, reach
 from grammar.documents.models import ModelConfig, Task
 from grammar.messages.activity_requests import ModelSpec
+from grammar.messages.run_bundle import Bundle
 
 
 def choose(task: Task, config: ModelConfig, index: int = 0, number: int = 0) -> ModelSpec:
@@ -29,11 +31,15 @@ def chain(task: Task, config: ModelConfig, index: int = 0) -> list[ModelSpec]:
     return [choose(task, config, index, number) for number in range(len(names(task, config, index)))]
 
 
-def all_of(task: Task, config: ModelConfig) -> list[ModelSpec]:
-    """Return every model that the task may ask; none where it is a script."""
-    return (
-        [spec for index in range(len(task.choices)) for spec in chain(task, config, index)] if task.run is None else []
-    )
+def asked_models(bundle: Bundle) -> Iterator[tuple[str | None, ModelSpec]]:
+    """Yield each model that a run of the bundle may ask, by its name in the file and as it is; none in a dry run.
+
+    The name is None where a task names none; models of several tasks come several times.
+    """
+    for task in bundle.tasks:
+        if task.run is None and bundle.script is None:
+            for index in range(len(task.choices)):
+                yield from zip(names(task, bundle.config, index), chain(task, bundle.config, index), strict=True)
 
 
 def names(task: Task, config: ModelConfig, index: int = 0) -> tuple[str | None, ...]:

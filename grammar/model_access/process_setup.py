@@ -139,9 +139,7 @@ def short_folder(folder: str, home: str) -> str:
 
 
 def _specs(bundle: Bundle) -> list[ModelSpec]:
-    """Return the models that the bundle asks; none in a dry run."""
-    tasks = bundle.tasks if bundle.script is None else []
-    return [spec for task in tasks for spec in model_choice.all_of(task, bundle.config)]
+    return [spec for _, spec in model_choice.asked_models(bundle)]
 
 
 def _endpoint(environ: Mapping[str, str]) -> str | None:

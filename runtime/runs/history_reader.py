@@ -59,6 +59,13 @@ async def read_history(client: Client, run_id: str, is_served: IsServed | None =
     )
 
 
+async def read_deployments(client: Client, run_id: str) -> DeploymentHistory:
+    """Return what the histories of a run that has ended say of its branches. It needs no worker."""
+    description = await runs.handle(client, run_id).describe()
+    history, _ = await _histories(client, run_id, description.run_id)
+    return history
+
+
 async def tracebacks(client: Client, run_id: str) -> list[str]:
     """Return the tracebacks of faults of ours that activities of the run's newest history failed with."""
     texts = []

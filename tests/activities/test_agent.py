@@ -8,6 +8,7 @@ import pytest
 
 from grammar.documents.models import Personality
 from grammar.messages.activity_requests import AgentSpec, ModelSpec
+from grammar.messages.activity_results import Usage
 from tests.activities.boxes import box, calls, failure, shared_box
 from tests.activities.conftest import SERVER, Bench
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
@@ -77,6 +78,10 @@ async def test_unknown_tool(bench: Bench, endpoint: ScriptedEndpoint) -> None:
     endpoint.rules = calls(Call(name="nothing_of_that_name"))
     error = await failure(bench, toolboxes=shared_box())
     assert (error.type, error.non_retryable) == ("UnknownTool", True)
+    assert (len(endpoint.requests), error.details[0].usage) == (
+        1,
+        Usage(requests=1, input_tokens=10, output_tokens=5),
+    )
 
 
 @pytest.mark.parametrize(

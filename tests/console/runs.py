@@ -5,6 +5,7 @@ from typing import Any
 
 from grammar.documents.models import ModelConfig, Price, Task
 from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
+from grammar.messages.asked_models import AskedModel
 from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
 from grammar.messages.run_bundle import Bundle
 
@@ -25,15 +26,20 @@ SUM = Task(name="sum up", agents=("who",), user_prompt="x")
 FLOW = flow(LIST, EACH, SUM, fast=Price(input=1, output=10))
 
 
+def used_by(name: str, model: str, **tokens: int) -> AskedModel:
+    return AskedModel(named=name, model=model, usage=Usage(requests=1, **tokens))
+
+
 def running(
     turn: int = 2,
     doing: str = "answering",
     tail: str = "",
     tokens: int = 1200,
     said: list[TranscriptEntry] | None = None,
+    model: str = "gpt-x",
 ) -> PendingActivity:
     usage = Usage(requests=1, input_tokens=tokens)
-    progress = Progress(turn=turn, doing=doing, tail=tail, tokens=tokens, usage=usage, said=said or [])
+    progress = Progress(turn=turn, doing=doing, tail=tail, tokens=tokens, usage=usage, said=said or [], model=model)
     return PendingActivity(1, progress, "", attempts=5, since=ago(4))
 
 

@@ -8,9 +8,8 @@ from rich.console import Console, Group
 
 from console.live_view import render
 from console.progress import BranchRow, RunProgress, RunView, TaskView
-from grammar.messages.activity_results import Usage
 from grammar.messages.events import RunEvent
-from tests.console.runs import FLOW, NOW, ago, changes, retrying, running, says
+from tests.console.runs import FLOW, NOW, ago, changes, retrying, running, says, used_by
 
 
 def of_a_fan_out(branches: int = 3) -> RunView:
@@ -21,7 +20,8 @@ def of_a_fan_out(branches: int = 3) -> RunView:
         number=3, task="explain each", kind="rate_limited", activity="task-2-item-3", until=ago(-12), note="429 slow"
     )
     progress = RunProgress(FLOW, "night", "http://localhost:8233/night")
-    progress.update(NOW, changes(activities, [limited], used=[Usage(requests=9, input_tokens=900, output_tokens=100)]))
+    used = [used_by("fast", "gpt-x", input_tokens=900, output_tokens=100)]
+    progress.update(NOW, changes(activities, [limited], usage_by_model=used))
     return progress.view(NOW)
 
 
@@ -42,7 +42,7 @@ def test_in_80_columns() -> None:
         "    item 11  turn 2/9  1,200 tok  4 s  …that It is a lamp that It is a lamp that",
         "    item 12  turn 2/9  1,200 tok  4 s  …that It is a lamp that It is a lamp that",
         "· 3 sum up",
-        "1 min 3 s · 5,800 tokens · about $0.0067                Ctrl-C: detach or cancel",
+        "1 min 3 s · 5,700 tokens in, 100 out · $0.0067          Ctrl-C: detach or cancel",
         "http://localhost:8233/night",
     ]
 

@@ -7,7 +7,6 @@ import pytest
 
 from console.progress import RunProgress, RunView
 from grammar.documents.models import ModelChoice, Price, Task
-from grammar.messages.activity_results import Usage
 from grammar.messages.events import PendingActivity, RateLimitWait, RunChanges, RunEvent
 from grammar.messages.reports import Approval, RunStatus
 from tests.console.runs import (
@@ -24,6 +23,7 @@ from tests.console.runs import (
     running,
     says,
     task_progress,
+    used_by,
 )
 
 
@@ -116,36 +116,39 @@ def test_what_prepares_and_gathers_is_no_branch() -> None:
 
 
 def test_tokens_and_cost_of_what_is_over_and_of_what_runs() -> None:
-    used = [Usage(requests=9, input_tokens=1_000_000, output_tokens=200_000)]
-    view = seen(changes({"task-2-item-1": running(tokens=500_000)}, used=used))
-    assert view.tokens == view.tasks[1].tokens == 1_700_000
+    used = [used_by("fast", "gpt-x", input_tokens=1_000_000, output_tokens=200_000)]
+    view = seen(changes({"task-2-item-1": running(tokens=500_000)}, usage_by_model=used))
+    assert view.usage.tokens == view.tasks[1].tokens == 1_700_000
     assert view.cost == "$3.50"
 
 
 def test_each_model_has_its_price() -> None:
     models = (ModelChoice(model="a"), ModelChoice(model="b"))
     both = Task(name="both", agents=("who",), user_prompt="x", models=models)
-    used = [Usage(requests=1, input_tokens=1_000_000), Usage(requests=1, output_tokens=1_000_000)]
+    used = [used_by("a", "a", input_tokens=1_000_000), used_by("b", "b", output_tokens=1_000_000)]
     prices = {"a": Price(input=1, output=2), "b": Price(input=10, output=20)}
-    new = changes({"task-2-model-2": running(tokens=100_000)}, total=2, done=0, failed=0, used=used)
+    in_flight = {"task-2-model-2": running(tokens=100_000, model="b")}
+    new = changes(in_flight, total=2, done=0, failed=0, usage_by_model=used)
     view = seen(new, flow(LIST, both, **prices))
     assert view.cost == "$22.00"
     assert view.tasks[1].rows[0].label == "b"
     del prices["b"]
     assert seen(new, flow(LIST, both, **prices)).cost == "over $1.00"
     assert seen(new, flow(LIST, both)).cost == ""
+    prices["b"] = Price(input=10, output=20, estimated=True)
+    assert seen(new, flow(LIST, both, **prices)).cost == "$22.00 estimated"
 
 
 def test_the_price_of_the_model_that_the_worker_chose() -> None:
-    used = [Usage(requests=1, input_tokens=1_000_000)]
+    in_flight = {"task-2": running(tokens=1_000_000, model="gpt-x")}
     bundle = flow(LIST, SUM, **{"gpt-x": Price(input=3, output=1)})
-    assert seen(changes(total=1, used=used, model="gpt-x"), bundle).cost == "$3.00"
+    assert seen(changes(in_flight, total=1), bundle).cost == "$3.00"
 
 
 def test_the_embedded_model_has_no_price() -> None:
-    used = [Usage(requests=1, input_tokens=1_000_000)]
+    used = [used_by("", "SmolLM2-135M (embedded)", input_tokens=1_000_000)]
     bundle = flow(LIST, SUM, **{"gpt-4.1": Price(input=3, output=1)})
-    assert seen(changes(total=1, used=used, model="SmolLM2-135M (embedded)"), bundle).cost == ""
+    assert seen(changes(total=1, usage_by_model=used), bundle).cost == ""
 
 
 def test_what_was_known_stays_where_no_worker_answers() -> None:

@@ -81,8 +81,8 @@ def test_without_a_terminal_it_is_told_now_and_then_how_far_it_is() -> None:
             display.tick()
     lines = written(view).splitlines()
     assert [line[9:] for line in lines] == [
-        "… explain each 60/200, 2 failed, 40/min, ETA 3 min 30 s; 1 min 33 s, 0 tokens, about $0.00",
-        "… explain each 61/200, 2 failed, 24/min, ETA 5 min 41 s; 2 min 33 s, 0 tokens, about $0.00",
+        "… explain each 60/200, 2 failed, 40/min, ETA 3 min 30 s; 1 min 33 s, 0 tokens in, 0 out, $0.00",
+        "… explain each 61/200, 2 failed, 24/min, ETA 5 min 41 s; 2 min 33 s, 0 tokens in, 0 out, $0.00",
     ]
 
 

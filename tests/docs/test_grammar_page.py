@@ -48,7 +48,7 @@ TABLES: dict[str, type[Document]] = {
 # Defaults that hold only as long as something else does not say more: told in words.
 WORDS = {
     "name", "toolboxes", "timeout", "maximum_attempts", "sandbox",
-    "read", "write", "network", "memory", "processes", "disk",
+    "read", "write", "network", "memory", "processes", "disk", "cached", "cache_write", "reasoning",
 }  # fmt: skip
 
 

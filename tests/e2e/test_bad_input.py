@@ -63,7 +63,7 @@ def test_unknown_fields_are_warned_of(served: ServedDesk) -> None:
 
 def test_the_starter_loads_no_agents() -> None:
     """Loading the agents SDK takes longer than all else that the starter does; `--help` needs no Temporal either."""
-    heavy = ("agents", "openai", "mcp", "activities", "workflows", "temporalio")
+    heavy = ("agents", "openai", "mcp", "activities", "workflows", "temporalio", "genai_prices")
     code = f"import starter, sys; print([name for name in {heavy} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"

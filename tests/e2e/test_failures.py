@@ -1,6 +1,7 @@
 """What goes wrong at the endpoint, seen from the terminal and in Temporal's history."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -116,3 +117,23 @@ taskflow:
     assert ended.code == 1
     assert "TemplateFailed: user_prompt: undefined name" in ended.out
     assert not endpoint.requests
+
+
+def test_a_quota_that_is_used_up_parks_at_once(served: ServedDesk) -> None:
+    """It comes as a rate limit does, and with a time to wait: nobody waits for it, and nobody asks twice."""
+    fan_out = "over: globals.items, async: true, async_limit: 5, agents: [./brief.yaml], user_prompt: '{{ result }}'"
+    items = list(range(30))
+    served.write("flow.yaml", f"globals: {{items: {items}}}\ntaskflow:\n  - task: {{name: each, {fan_out}}}\n")
+    message = "You exceeded your current quota, please check your plan and billing details."
+    refusal = Reply(status=429, code="insufficient_quota", message=message, headers={"retry-after": "30"})
+    endpoint = served.answer([refusal])
+    ended = served.run("flow.yaml", "--id", served.run_id, "--json")
+    assert ended.code == 1
+    assert 1 <= len(endpoint.requests) <= 5
+    assert len({request.prompt for request in endpoint.requests}) == len(endpoint.requests)
+    assert "QuotaExhausted: 429 You exceeded your current quota" in ended.err
+    assert "raise its limit or wait until it is renewed, then retry" in ended.err
+    parked, (task,) = ended.json["parked"], ended.json["tasks"]
+    assert "quota" in parked["failure"]["message"]
+    since, started = (datetime.fromisoformat(moment) for moment in (parked["since"], task["started"]))
+    assert since - started < timedelta(seconds=5)

@@ -56,7 +56,7 @@ def test_a_fan_out_with_a_failure_and_a_rate_limit(fan_out: ServedDesk, width: i
     assert re.search(r"▶ 2 each +\d+ s", told)
     assert re.search(r"×─* +\d/6 · \d ok · 1 failed", told)
     assert re.search(r"item 3 +⏸ rate limited, goes on in \d s: 429 slow down", told)
-    assert re.search(r"\d+ s · \d+ tokens · about \$0\.0\d+", told)
+    assert re.search(r"\d+ s · \d+ tokens in, \d+ out · \$0\.0\d+", told)
     blocks = " ".join(told.split())
     assert (
         "✗ each, item 2 of 6: BadRequest 400 no such thing not retried: it would fail again try: see whether" in blocks

@@ -135,6 +135,6 @@ def test_what_is_taken_over_costs_nothing_and_is_told_as_it_was() -> None:
     branch = CarriedBranch(branch=Branch(index=1), lost=lost)
     report = TaskReport(name="a", status="done", usage=spent)
     taken = taken_over(CarriedTask(report=report, usage=spent, branches=[branch]), "old")
-    assert (taken.report.note, taken.report.usage, taken.usage) == ("taken over from old", Usage(), Usage())
+    assert (taken.report.note, taken.report.usage, taken.used) == ("taken over from old", Usage(), [])
     assert taken.branches[0].lost == FailureDetails(attempts=3, said=said)
     assert CarriedTask.model_validate_json(taken.model_dump_json()) == taken

@@ -397,6 +397,7 @@ def test_the_guidelines_say_what_the_grammar_says() -> None:
         ("EmptyAnswer", False, False),
         ("ModelRefused", False, False),
         ("QuotaExhausted", False, True),
+        ("RegionRefused", False, True),
         ("TurnLimit", False, False),
         ("UnknownTool", False, False),
         ("OutputsInvalid", False, False),

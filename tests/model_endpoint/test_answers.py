@@ -7,7 +7,6 @@ from typing import Any
 import openai
 import pytest
 
-from activities.model_endpoint.provider_errors import ProviderError
 from grammar.errors import ModelUnavailable, RateLimited, TaskError
 from grammar.limits import Limit
 from tests.model_endpoint.asking import USAGE, Received, ask, call, chunk, message, response, sent
@@ -214,29 +213,3 @@ async def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_error_is_read_up_to_a_limit() -> None:
     with pytest.raises(openai.InternalServerError):
         await ask(b"x" * 50_000_000, status=500, size=65_536)
-
-
-SAID = [
-    ({"error": {"message": "m", "code": "insufficient_quota"}}, 429, "QuotaExhausted"),
-    ({"error": {"message": "Your credit balance is too low", "type": "invalid_request_error"}}, 400, "QuotaExhausted"),
-    ({"error": {"message": "m"}}, 402, "QuotaExhausted"),
-    ({"error": {"message": "prompt is too long: 9 tokens > 8 maximum"}}, 400, "ContextTooLong"),
-    ({"error": {"message": "m", "code": "context_length_exceeded"}}, 400, "ContextTooLong"),
-    ({"error": {"message": "the request exceeds the available context size"}}, 400, "ContextTooLong"),
-    ({"error": {"message": "9 exceeds the maximum number of tokens allowed"}}, 400, "ContextTooLong"),
-    ({"error": {"message": "m", "code": "tokens_limit_reached"}}, 413, "ContextTooLong"),
-    ({"error": {"message": "m", "code": "content_filter", "status": 400}}, 400, "ContentFiltered"),
-    ({"error": {"message": "m", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}, 400, "ContentFiltered"),
-    ({"error": {"message": "m", "type": "overloaded_error"}}, 529, "ModelUnavailable"),
-    ({"error": {"message": "Rate limit reached for requests"}}, 429, "RateLimited"),
-    ({"error": {"message": "m"}}, 429, "RateLimited"),
-    ({"error": {"message": "m", "code": "model_not_found"}}, 404, "ModelAccess"),
-    ({"error": {"message": "m"}}, 401, "ModelAccess"),
-    ({"detail": [{"msg": "extra"}]}, 422, "BadRequest"),
-    ("a text", 503, "ModelUnavailable"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("body", "status", "kind"), SAID)
-def test_what_providers_say(body: object, status: int, kind: str) -> None:
-    assert ProviderError.of(body, status).meaning().__name__ == kind

@@ -165,7 +165,7 @@ def test_what_a_report_says() -> None:
     words = " ".join(text.split())
     assert "branches 99 1 failed" in words
     assert "model requests 194" in words
-    assert "tokens 106,700 9,700 out" in words
+    assert "tokens in 97,000 tokens out 9,700" in words
     assert "cost $0.054" in words
     assert "fast (gpt-x) 97 194 97,000 9,700 $0.054" in words
     assert "read each, item 97 of 98 400 no such <file>" in words

@@ -49,7 +49,7 @@ class Reply(_Scripted):
     """One answer, and what it is for. `$PROMPT` in `text` stands for the prompt.
 
     `times`: how often it may be given. `drop`: the connection ends before the answer, or in its middle. `delay`: in
-    seconds. `usage`: input and output tokens.
+    seconds. `usage`: input and output tokens; `cached`, `cache_write` and `reasoning`: how many of them are those.
     """
 
     when: Match = Match()
@@ -64,6 +64,9 @@ class Reply(_Scripted):
     hang: bool = False
     delay: float = 0
     usage: tuple[int, int] = (10, 5)
+    cached: int = 0
+    cache_write: int = 0
+    reasoning: int = 0
 
 
 @dataclass
@@ -177,7 +180,13 @@ def _frame(request: RecordedRequest, kind: str) -> Json:
 
 def _usage(rule: Reply) -> Json:
     given, made = rule.usage
-    return {"prompt_tokens": given, "completion_tokens": made, "total_tokens": given + made}
+    return {
+        "prompt_tokens": given,
+        "completion_tokens": made,
+        "total_tokens": given + made,
+        "prompt_tokens_details": {"cached_tokens": rule.cached, "cache_write_tokens": rule.cache_write},
+        "completion_tokens_details": {"reasoning_tokens": rule.reasoning},
+    }
 
 
 def response(request: RecordedRequest, rule: Reply) -> Json:
@@ -197,8 +206,8 @@ def response(request: RecordedRequest, rule: Reply) -> Json:
             "input_tokens": given,
             "output_tokens": made,
             "total_tokens": given + made,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens_details": {"reasoning_tokens": 0},
+            "input_tokens_details": {"cached_tokens": rule.cached, "cache_write_tokens": rule.cache_write},
+            "output_tokens_details": {"reasoning_tokens": rule.reasoning},
         },
     }
 

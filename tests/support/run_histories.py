@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from grammar.documents.models import ModelConfig, Personality, Price, Task
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.activity_results import TranscriptEntry, Usage
+from grammar.messages.asked_models import AskedModel
 from grammar.messages.history import Deployment, DeploymentHistory, DeploymentInput, DeploymentOutput, RunHistory
 from grammar.messages.names import activity_id
 from grammar.messages.reports import BranchReport, Failure, Manifest, RunReport, TaskReport
@@ -54,12 +55,14 @@ def many(branches: int, talk: list[TranscriptEntry] | None = None, **changes: An
     reports = [BranchReport(task="list files", index=0, status="done")]
     reports += [_branch(n, branches, n in failed) for n in range(branches)]
     usage = sum((report.usage for report in reports), Usage())
+    used = [AskedModel(named="fast", model="gpt-x", usage=usage)]
     report = RunReport(
         name="reading", bundle="0123456789abcdef", status="running", usage=usage, outputs={"files": items},
         tasks=[
             TaskReport(name="list files", id="files", status="done", total=1, done=1, started=at(0), ended=at(3)),
             TaskReport(name="read each", id="notes", status="running", total=branches, done=branches - len(failed),
-                       failed=len(failed), started=at(3), usage=usage, warnings=["stdout was not UTF-8"],
+                       failed=len(failed), started=at(3), usage=usage, usage_by_model=used,
+                       warnings=["stdout was not UTF-8"],
                        failures=[Failure(task="read each", branch=n, type="X", message="no") for n in failed][:20]),
             TaskReport(name="sum up"),
         ],

@@ -4,6 +4,7 @@ import asyncio
 import sysconfig
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from grammar.messages.activity_requests import AgentRequest
-from grammar.messages.activity_results import BranchResult, Leg, PendingCall
+from grammar.messages.activity_results import Branch, BranchResult, Leg, PendingCall, Usage
+from grammar.messages.continue_as_new import CarriedTask
 from grammar.messages.events import RunEvents
 from grammar.messages.reports import Manifest, Rejection, RunReport
 from runtime.runs import history_reader, runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, flow_runner, said
+from workflows.records import task_report
+from workflows.records.task_record import TaskRecord
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 SHORT = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=60"]
@@ -194,6 +198,34 @@ async def test_a_tool_stays_approved_in_the_new_history(short: FlowRunner) -> No
         "each 59 True",
     ]
     assert len(await histories(short)) > 2
+
+
+async def test_what_was_used_goes_along_by_model() -> None:
+    task = ask("each", over="x", models=("a", "b"))
+
+    def record(carried: CarriedTask | None = None) -> TaskRecord:
+        made = TaskRecord(0, task, lambda: datetime.now(UTC), lambda *_, **__: None, 2)
+        if carried:
+            made.take_over(carried)
+        return made
+
+    first = record()
+    for index, model in enumerate(("a", "b", "a")):
+        used = Usage(requests=1, input_tokens=10, cached_tokens=9)
+        branch = first.start_branch(Branch(index=index))
+        first.finish_branch(branch, BranchResult(model=model, usage=used))
+    carried = CarriedTask.model_validate_json(task_report.carried(first).model_dump_json())
+    assert [branch.usage.cached_tokens for branch in carried.done] == [9, 9, 9]
+    second = record(carried)
+    assert task_report.usage_by_model(second) == task_report.usage_by_model(first)
+    assert [(entry.named, entry.usage.cached_tokens) for entry in task_report.usage_by_model(second)] == [
+        ("a", 18),
+        ("b", 9),
+    ]
+    older = carried.model_copy(update={"used": None, "usage": Usage(requests=3, input_tokens=30)})
+    assert sum((entry.usage for entry in task_report.usage_by_model(record(older))), Usage()) == Usage(
+        requests=3, input_tokens=30
+    )  # of which model is not known
 
 
 async def waits(run: WorkflowHandle[Any, Any], count: int) -> bool:

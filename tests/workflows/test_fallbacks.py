@@ -107,8 +107,7 @@ async def test_the_conversation_goes_on_and_each_model_is_told_with_its_usage(ru
     (event,) = [event for event in events.entries if event.kind == "fallback"]
     assert (event.model, event.error, event.note) == ("b", "QuotaExhausted", "429 no money left")
     (progress,) = events.tasks
-    assert [used.input_tokens for used in progress.used] == [10]
-    assert [(asked.named, asked.usage.input_tokens) for asked in progress.fallbacks] == [("b", 5)]
+    assert [(asked.named, asked.usage.input_tokens) for asked in progress.usage_by_model] == [("a", 10), ("b", 5)]
 
 
 async def test_after_its_time_one_branch_tries_the_model_again(runner: FlowRunner) -> None:

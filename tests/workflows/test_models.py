@@ -167,5 +167,6 @@ async def test_a_follower_is_told_what_each_model_used(runner: FlowRunner) -> No
     handle = await runner.start(ask("t", over="x", models=("a", "b")))
     await handle.result()
     journal: RunEvents = await handle.query("journal", 0, result_type=RunEvents)
-    assert [usage.input_tokens for usage in journal.tasks[0].used] == [20, 200]
+    used = [(entry.named, entry.model, entry.usage.input_tokens) for entry in journal.tasks[0].usage_by_model]
+    assert used == [("a", "a", 20), ("b", "b", 200)]
     assert (journal.tasks[0].done, journal.tasks[0].total, journal.tasks[0].status) == (4, 4, "done")

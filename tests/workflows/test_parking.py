@@ -8,10 +8,13 @@ import pytest
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
+from grammar.documents.models import ModelConfig, Price
 from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import BranchResult, FailureDetails, TranscriptEntry, Usage
+from grammar.messages.asked_models import Cost
 from grammar.messages.events import RunEvents
 from grammar.messages.reports import Manifest, RunReport
+from pictures.run_page import RunPage
 from runtime.runs import history_reader
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, said
@@ -253,7 +256,8 @@ async def test_a_paused_run_starts_no_new_branch(runner: FlowRunner, send: Any) 
 
 async def test_what_failed_branches_cost_is_counted_once(runner: FlowRunner) -> None:
     """An agent that goes on counts what it has paid for itself; one whose conversation was spent starts anew."""
-    costs = {"each 0": Usage(requests=3), "each 1": Usage(requests=5)}
+    costs = {"each 0": Usage(requests=3, input_tokens=30), "each 1": Usage(requests=5, input_tokens=50)}
+    config = runner.config = ModelConfig(prices={"m": Price(input=1000, output=1)})
     kinds = {"each 0": "ModelUnavailable", "each 1": "BadRequest"}
     mended = False
 
@@ -261,27 +265,31 @@ async def test_what_failed_branches_cost_is_counted_once(runner: FlowRunner) -> 
         if not mended:
             kind, cost = kinds[request.prompt], costs[request.prompt]
             raise ApplicationError(
-                "no", FailureDetails(usage=cost, attempts=2, said=SAID), type=kind, non_retryable=True
+                "no", FailureDetails(usage=cost, model="m", attempts=2, said=SAID), type=kind, non_retryable=True
             )
-        return said("x").model_copy(update={"usage": Usage(requests=10)})
+        return said("x").model_copy(update={"usage": Usage(requests=10, input_tokens=100)})
 
     runner.fakes.items, runner.fakes.agent = {"each": [0, 1]}, agent
     handle = await runner.start(ask("each", id="each", over="x", must_complete=True))
     report = await parked(handle)
-    assert (report.usage.requests, report.tasks[0].usage.requests) == (8, 8)
+    assert (report.usage.requests, report.tasks[0].usage.requests, report.cost.usd) == (8, 8, 0.08)
     manifest: Manifest = await handle.query("manifest", result_type=Manifest)
-    assert [(branch.usage.requests, branch.attempts) for branch in manifest.branches] == [(3, 2), (5, 2)]
+    figures = [(branch.usage.requests, branch.model, branch.cost.usd, branch.attempts) for branch in manifest.branches]
+    assert figures == [(3, "m", 0.03, 2), (5, "m", 0.05, 2)]
     journal: RunEvents = await handle.query("journal", result_type=RunEvents)
     assert [event.said for event in journal.entries if event.kind == "branch_ended"] == [SAID, SAID]
     times = [(branch.started, branch.ended) for branch in manifest.branches]
     assert all(started and ended and started <= ended for started, ended in times)
     mended = True
     await handle.execute_update("retry")
-    assert (await ended(runner, handle)).usage.requests == 25
+    report = await ended(runner, handle)
+    assert (report.usage.requests, report.cost) == (25, Cost(usd=0.25))
+    assert [(entry.model, entry.usage.requests) for entry in report.usage_by_model] == [("m", 25)]
     manifest = await handle.query("manifest", result_type=Manifest)
-    figures = [(branch.usage.requests, branch.attempts, branch.legs) for branch in manifest.branches]
-    assert figures == [(10, 3, 2), (10, 3, 2)]
+    assert [(branch.usage.requests, branch.attempts, branch.legs) for branch in manifest.branches] == [(10, 3, 2)] * 2
     story = await history_reader.read_history(runner.env.client, handle.id)
+    page = RunPage(story, config)
+    assert (page.cost.usage.requests, page.cost.cost) == (25, report.cost)
     failed = [one.deployments[0] for branches in story.branches() for one in branches]
     assert [(one.failure, one.output and one.output.said) for one in failed] == [
         ("ModelUnavailable: no", SAID),

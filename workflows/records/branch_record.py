@@ -6,9 +6,10 @@ from datetime import datetime
 
 from grammar.failure_policy import is_spent
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, Usage
+from grammar.messages.asked_models import AskedModel
 from grammar.messages.continue_as_new import CarriedBranch, FinishedBranch, WaitingBranch
 from grammar.messages.events import RateLimitWait
-from grammar.messages.reports import Approval, ApprovalDecision, AskedModel, BranchStatus, Failure
+from grammar.messages.reports import Approval, ApprovalDecision, BranchStatus, Failure
 
 _STATUS: dict[str, BranchStatus] = {
     "approval": "waiting",
@@ -112,23 +113,22 @@ class BranchRecord:
         self.failure, self.status, self.ended, self.rate_limit = failure, "failed", now, None
         self.failure_details = details.model_copy(update={"said": []})
         self._count_attempts(details.attempts)
-        self._count_usage(details.usage)
+        self._count_usage(details.usage, details.model)
         self.journal = self.journal or activity
 
-    def reopen(self) -> Usage:
+    def reopen(self) -> bool:
         """Make it run again after a failure, from its journal, unless its conversation was spent; on its first model.
 
-        Returns the usage that is lost for good: of a conversation that goes on, the next leg counts it again.
+        Returns whether its usage is lost for good: of a conversation that goes on, the next leg counts it again.
         """
         assert self.failure
         is_lost = is_spent(self.failure.type)
-        usage = self.failure_details.usage if is_lost else Usage()
         self.journal = "" if is_lost else self.journal
         self.failure, self.failure_details, self.status, self.ended = None, FailureDetails(), "running", None
         self.leg += 1
         self.model = 0
         self.asked = [] if is_lost else self.asked
-        return usage
+        return is_lost
 
     def finish(self, result: BranchResult, now: datetime) -> FinishedBranch:
         """Return what is kept of it, now that it gave its result."""
@@ -136,6 +136,12 @@ class BranchRecord:
         self._count_usage(result.usage, result.model)
         finished = finished_branch(self.branch, result, self.leg)
         return finished._replace(attempts=self.attempts, started=self.started, ended=now, asked=self.shares)
+
+    def used(self, named: str) -> list[AskedModel]:
+        """Return what each of its models used until it failed; none where it did not. `named`: the first one."""
+        details = self.failure_details
+        alone = AskedModel(named=named, model=details.model, usage=details.usage)
+        return (self.shares or [alone]) if self.failure else []
 
     @property
     def shares(self) -> list[AskedModel]:
@@ -167,7 +173,6 @@ class BranchRecord:
 
 def finished_branch(branch: Branch, result: BranchResult, legs: int) -> FinishedBranch:
     """Return what is kept of a branch that gave its result, in so many legs. Attempts and times are not known here."""
-    usage = result.usage
     return FinishedBranch(
         number=branch.index,
         item=branch.item,
@@ -176,8 +181,6 @@ def finished_branch(branch: Branch, result: BranchResult, legs: int) -> Finished
         tool_results=result.tool_results,
         results=result.results,
         model=result.model,
-        requests=usage.requests,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
         legs=legs,
+        **result.usage.model_dump(),
     )

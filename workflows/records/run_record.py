@@ -21,6 +21,7 @@ from grammar.messages.reports import (
 )
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import ENDED
+from grammar.model_access import prices
 from workflows.records import task_report
 from workflows.records.approvals import Approvals
 from workflows.records.parking import Parking
@@ -150,12 +151,13 @@ class RunRecord:
 
     def report(self) -> RunReport:
         """Return how the run went so far, as the `status` query and the run's result have it."""
-        return RunReport(
+        tasks = [task_report.report(task) for task in self.tasks]
+        report = RunReport(
             name=self._bundle.name,
             bundle=self._bundle.hash,
             status="parked" if self.parking.current else self._status,
-            tasks=[task_report.report(task) for task in self.tasks],
-            usage=sum((task.usage for task in self.tasks), Usage()),
+            tasks=tasks,
+            usage=sum((task.usage for task in tasks), Usage()),
             outputs=self.outputs.values,
             stored=self.outputs.stored,
             failure=self._failure,
@@ -163,10 +165,15 @@ class RunRecord:
             parked=self.parking.current,
             paused=self.paused,
         )
+        return prices.priced_report(self._bundle.config, report)
 
     def branches(self) -> list[BranchReport]:
         """Return the manifest's lines: one per branch of all tasks."""
-        return [branch for task in self.tasks for branch in task_report.branch_reports(task)]
+        return [
+            prices.priced_branch(self._bundle.config, task.named_model(branch.index), branch)
+            for task in self.tasks
+            for branch in task_report.branch_reports(task)
+        ]
 
     def events(self, after: int) -> RunEvents:
         """Return the events from a number on, as far as they are still kept, and how far each task is."""

@@ -6,23 +6,25 @@ from typing import Any
 
 from grammar.documents.models import Task
 from grammar.failure_policy import ends_run
-from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
+from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage
+from grammar.messages.asked_models import AskedModel
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.events import RateLimitWait
 from grammar.messages.names import activity_id
 from grammar.messages.reports import Failure, TaskStatus
 from grammar.messages.run_bundle import Meaning
 from workflows.records.branch_record import BranchRecord, finished_branch
+from workflows.records.usage_by_model import UsageByModel
 
 
 class TaskRecord:
     """Hold what happened in one task: its branches, their results and failures.
 
     `index`: its number in the run, from 0. `branches`: those that have begun and have no result, by index; `finished`:
-    those that have one. `items`: how many there are, 1 until `items_known`; `total`: how many branches.
-    `usage_so_far`: less what failed branches cost. `task_failures`: of the task as a whole. `stopped`: a failure ends
-    the run, and no further branch starts. `emit`: called with the record, the kind of an event and its fields.
-    `meaning`: that of the run's bundle.
+    those that have one. `items`: how many there are, 1 until `items_known`; `total`: how many branches. `used`: by each
+    model, less what failed branches used. `task_failures`: of the task as a whole. `stopped`: a failure ends the run,
+    and no further branch starts. `emit`: called with the record, the kind of an event and its fields. `meaning`: that
+    of the run's bundle.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class TaskRecord:
         self.finished: dict[int, FinishedBranch] = {}
         self.task_failures: list[Failure] = []
         self.warnings: list[str] = []
-        self.usage_so_far = Usage()
+        self.used = UsageByModel()
         self.index = index
         self._turns = 0
         self._now = now
@@ -62,7 +64,7 @@ class TaskRecord:
         """Go on from what the history before knew: the other end of `task_report.carried`."""
         report = carried.report
         self.status, self.note, self.total = report.status, report.note, report.total
-        self.usage_so_far = report.usage if carried.usage is None else carried.usage
+        self.used = UsageByModel.of_carried(carried, self.named_model(0) if self.models == 1 else None)
         self.warnings = list(report.warnings)
         self.items, self.model, self.took_source = carried.items, carried.model, carried.took_source
         self.items_known, self.task_failures, self.pages = carried.expected, list(carried.whole), carried.pages
@@ -99,7 +101,8 @@ class TaskRecord:
         """Make run again what failed. An agent goes on from its journal, unless its conversation was spent."""
         for branch in self.branches.values():
             if branch.failure:
-                self.usage_so_far = self.usage_so_far + branch.reopen()
+                used = branch.used(self.named_model(branch.index))
+                self.used.add(used if branch.reopen() else [])
         self.task_failures.clear()
         self.stopped = False
         self.status = "running"
@@ -143,12 +146,13 @@ class TaskRecord:
 
     def finish_branch(self, branch: BranchRecord, result: BranchResult) -> None:
         """Record the result of a branch, and emit `branch_ended`."""
-        self.usage_so_far = self.usage_so_far + result.usage
         self.model = result.model or self.model
         self.warnings += [text for text in result.warnings if text not in self.warnings]
         self._emit_branch("branch_ended", branch, branch.leg, status="done", said=result.said, first=result.first)
         del self.branches[branch.index]
-        self.finished[branch.index] = branch.finish(result, self._now())
+        finished = self.finished[branch.index] = branch.finish(result, self._now())
+        alone = AskedModel(named=self.named_model(branch.index), model=result.model, usage=result.usage)
+        self.used.add(finished.asked or [alone])
 
     def fail_branch(self, branch: BranchRecord, failure: Failure, details: FailureDetails | None = None) -> None:
         """Record that a branch failed, for good or until a person has it retried, and emit `branch_ended`."""
@@ -259,11 +263,6 @@ class TaskRecord:
         """Return what branches gave, in item-then-model order."""
         return [branch for _, branch in sorted(self.finished.items())]
 
-    @property
-    def usage(self) -> Usage:
-        """Return what all branches cost, the failed ones too."""
-        return sum((branch.failure_details.usage for branch in self.branches.values()), self.usage_so_far)
-
     def activity_id(self, index: int, leg: int = 1) -> str:
         """Return the id of the activity of the branch of that index."""
         item = index // self.models if self.task.repeats else None
@@ -282,6 +281,11 @@ class TaskRecord:
         """Return the branch's model, as the file names it; empty where the task has only one."""
         choice = self.task.choices[index % self.models]
         return (choice.model or "") if choice and self.models > 1 else ""
+
+    def named_model(self, index: int) -> str:
+        """Return the branch's model, as the file names it; empty where it names none."""
+        choice = self.task.choices[index % self.models]
+        return (choice.model if choice else self.task.model) or ""
 
     def _has_succeeded(self, index: int) -> bool:
         """Return whether any branch gave a result; in runs of older versions, any of the item of that branch."""
