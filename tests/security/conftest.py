@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from temporalio.testing import ActivityEnvironment
 
@@ -11,6 +12,7 @@ from activities.process.render import Renderer
 from activities.toolboxes.pool import ServerPool
 from tests.activities.conftest import Bench, endpoint
 from tests.e2e.conftest import desk, remote, scripted
+from tests.security.owner import WorkerLog
 
 __all__ = ["desk", "endpoint", "remote", "scripted"]
 
@@ -23,3 +25,8 @@ async def bench() -> AsyncIterator[Bench]:
     await models.close()
     await pool.close()
     await renderer.close()
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> WorkerLog:
+    return WorkerLog(caplog)

@@ -132,6 +132,14 @@ def impostor(client: Client, queue: str, **served: Any) -> Worker:
     )
 
 
+@asynccontextmanager
+async def strangers_worker(server: DevServer, *workflows: type) -> AsyncIterator[tuple[Client, str]]:
+    """Serve a queue of somebody else's with workflows of their own. Yields their client, and the queue."""
+    client, queue = await stranger(server), str(uuid.uuid4())
+    async with impostor(client, queue, workflows=workflows):
+        yield client, queue
+
+
 async def owner(server: DevServer, signer: Signer | None = None) -> Owner:
     signer = signer or keys.new()
     return Owner(signed(await stranger(server), signer), signer, str(uuid.uuid4()), Fakes())

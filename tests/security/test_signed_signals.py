@@ -47,11 +47,6 @@ def wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKFLOW_SIGNED_SIGNALS", "1")
 
 
-@pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> WorkerLog:
-    return WorkerLog(caplog)
-
-
 @asynccontextmanager
 async def parked_run(server: DevServer) -> AsyncIterator[tuple[Owner, runs.Handle, runs.Handle]]:
     """A run whose first task waits for a decision, with its owner's handle, and a stranger's."""
