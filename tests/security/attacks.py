@@ -181,11 +181,6 @@ def make_a_user_namespace(t: dict[str, Any]) -> None:
 
 
 @attack
-def type_into_a_terminal(t: dict[str, Any]) -> None:
-    os.close(os.open("/dev/tty", os.O_RDWR))
-
-
-@attack
 def use_an_open_descriptor(t: dict[str, Any]) -> None:
     listed = [path for path in Path("/proc/self/fd").iterdir() if int(path.name) > 2]
     assert any(path.exists() for path in listed)  # not that of the listing, which is closed by now

@@ -1,5 +1,6 @@
 """A worker that executes what its owner signed, on a server that anybody can reach, and what is on its way to it."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator
@@ -30,6 +31,8 @@ from tests.support.waiting import until_async
 from tests.workflows.conftest import Fakes, said
 from workflows.taskflow import TaskflowWorkflow
 
+# Seconds, which no run of these tests takes.
+STANDS_STILL = 40.0
 SCRIPT = Task(name="one", run="a script")
 
 
@@ -172,9 +175,10 @@ async def start_with(
 
 
 async def failure(handle: WorkflowHandle[Any, Any]) -> ApplicationError:
-    """What the run failed with."""
+    """What the run failed with. It may stand still instead, and then this does not wait for ever."""
     try:
-        report = await handle.result()
+        async with asyncio.timeout(STANDS_STILL):
+            report = await handle.result()
     except WorkflowFailureError as error:
         assert isinstance(error.cause, ApplicationError)
         return error.cause

@@ -40,7 +40,7 @@ from tests.security.sandboxed import CANARY, VARIABLE, needs_sandbox, run
 
 # What nobody can do from here without a sandbox either, or not on every machine.
 NOT_OUTSIDE = {
-    "write_to_the_system", "change_what_makes_the_sandbox", "type_into_a_terminal", "use_an_open_descriptor",
+    "write_to_the_system", "change_what_makes_the_sandbox", "use_an_open_descriptor",
     "reach_the_link", "reach_the_host_of_a_virtual_machine", "use_keys_of_the_kernel", "make_calls_past_the_filter",
 }  # fmt: skip
 OF_ROOT = {
@@ -149,6 +149,37 @@ def test_offline_shows_other_files_and_hides_the_state(ground: Ground) -> None:
     script = f"head -c 4 {os.__file__}; ls {ground.targets['state']}; cat .env"
     assert run(script, ground.folder, "offline", ground.sandboxes).out == 'r"""'
     assert _tried(ground, "offline")["reach_a_server_of_this_machine"] != "done"
+
+
+# Runs a command whose terminal is a new one.
+IN_TERMINAL = """
+import os, sys
+pid, terminal = os.forkpty()
+if not pid:
+    os.execv(sys.argv[1], sys.argv[1:])
+try:
+    while os.read(terminal, 1024):
+        pass
+except OSError:
+    pass  # nobody has the other end any more
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def _in_terminal(command: list[str], folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", IN_TERMINAL, *command], cwd=folder, check=True, timeout=60)
+
+
+@needs_sandbox
+def test_the_terminal_is_not_typed_into(tmp_path: Path) -> None:
+    script = "(echo typed > /dev/tty) && touch typed"
+    code = (
+        f"from pathlib import Path; from tests.security.sandboxed import run; run({script!r}, Path({str(tmp_path)!r}))"
+    )
+    _in_terminal([sys.executable, "-c", code], Path(__file__).parents[2])
+    assert not (tmp_path / "typed").exists()
+    _in_terminal(["/bin/bash", "-c", script], tmp_path)
+    assert (tmp_path / "typed").exists()
 
 
 # Limits: of all processes together, and between two looks at them, of each. What breaks one here ends by itself.

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,11 +14,12 @@ import psutil
 
 from activities.guardian.kernel import adopt_orphans
 from tests.security.mutations.table import ROOT, Mutation
+from tests.support.waiting import until
 
 COPY = ROOT / ".mutations"
 # Folders that are not of the checkout, but for files that begin with a dot.
 LEFT_OUT = (".git", ".venv", ".site", "dist", ".mutations", "*_cache", "__pycache__", ".hypothesis")
-LONGEST = 600.0
+LONGEST = 300.0
 """Seconds, for the tests of one mutation."""
 
 
@@ -52,13 +52,14 @@ class CopiedCheckout:
     @contextmanager
     def without(self, mutation: Mutation) -> Iterator[None]:
         """Have the copy be without the defence for the length of the block."""
-        path = COPY / mutation.file
-        whole = path.read_text(encoding="utf-8")
-        path.write_text(mutation.applied_to(whole), encoding="utf-8")
         try:
+            for edit in mutation.edits:
+                path = COPY / edit.file
+                path.write_text(edit.applied_to(path.read_text(encoding="utf-8")), encoding="utf-8")
             yield
         finally:
-            shutil.copy2(ROOT / mutation.file, path)
+            for edit in mutation.edits:
+                shutil.copy2(ROOT / edit.file, COPY / edit.file)
 
     def outcomes(self, module: str, names: Iterable[str]) -> dict[str, Outcome]:
         """Run tests of a module, and return what became of each."""
@@ -78,12 +79,18 @@ class CopiedCheckout:
 
 def _end_what_is_left() -> None:
     """End what tests have left: those that show that nothing is left leave it when they are red."""
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess, ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+    until(_nothing_is_left)
+
+
+def _nothing_is_left() -> bool:
+    left = psutil.Process().children(recursive=True)
+    for process in left:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     with suppress(ChildProcessError):
-        while os.waitpid(-1, 0):
+        while os.waitpid(-1, os.WNOHANG)[0]:
             pass
+    return not left
 
 
 def _cases(report: Path) -> list[tuple[str, Outcome]]:

@@ -11,19 +11,32 @@ from pydantic import BaseModel, ConfigDict, field_validator
 ROOT = Path(__file__).parents[3]
 
 
-class Mutation(BaseModel):
-    """A defence that is taken out of the code, and what is seen of it."""
+class Edit(BaseModel):
+    """A text of a file that another one takes the place of."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    file: str
+    """From the root of the repository."""
+    old: str
+    """Stands in the file once."""
+    new: str
+    """Stands in its place."""
+
+    def applied_to(self, text: str) -> str:
+        """Return the file's text after the edit. Raises ValueError where `old` does not stand there once."""
+        if (number := text.count(self.old)) != 1:
+            raise ValueError(f"{self.file} has this {number} times: {self.old}")
+        return text.replace(self.old, self.new)
+
+
+class Mutation(Edit):
+    """A defence that is taken out of the code, and what is seen of it."""
+
     attack: str
     """What is tried, in a line."""
-    file: str
-    """Where the defence is, from the root of the repository."""
-    old: str
-    """The defence: a text that stands in the file once."""
-    new: str
-    """What stands in its place."""
+    also: tuple[Edit, ...] = ()
+    """What has to go with it: the same is held in several places."""
     red: tuple[str, ...]
     """The tests that fail then: a function of the table's module, which stands for any of its cases, or one case."""
 
@@ -32,11 +45,10 @@ class Mutation(BaseModel):
     def _as_several(cls, red: object) -> object:
         return [red] if isinstance(red, str) else red
 
-    def applied_to(self, text: str) -> str:
-        """Return the file's text without the defence. Raises ValueError where it does not stand there once."""
-        if (number := text.count(self.old)) != 1:
-            raise ValueError(f"{self.file} has this {number} times: {self.old}")
-        return text.replace(self.old, self.new)
+    @property
+    def edits(self) -> list[Edit]:
+        """Return all that is done."""
+        return [self, *self.also]
 
 
 def tables() -> dict[str, list[Mutation]]:
