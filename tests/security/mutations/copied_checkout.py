@@ -52,14 +52,15 @@ class CopiedCheckout:
     @contextmanager
     def without(self, mutation: Mutation) -> Iterator[None]:
         """Have the copy be without the defence for the length of the block."""
+        before = {COPY / edit.file: (COPY / edit.file).read_bytes() for edit in mutation.edits}
         try:
             for edit in mutation.edits:
                 path = COPY / edit.file
                 path.write_text(edit.applied_to(path.read_text(encoding="utf-8")), encoding="utf-8")
             yield
         finally:
-            for edit in mutation.edits:
-                shutil.copy2(ROOT / edit.file, COPY / edit.file)
+            for path, content in before.items():
+                path.write_bytes(content)
 
     def outcomes(self, module: str, names: Iterable[str]) -> dict[str, Outcome]:
         """Run tests of a module, and return what became of each."""
