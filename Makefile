@@ -13,7 +13,7 @@ ROOMS := temporal_taskflow grammar workflows activities runtime console pictures
 # Hundreds of processes would compile the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check fix bench fuzz lock audit pin replay docs pictures compare chaos scale dist clean
+.PHONY: help demo test check fix bench fuzz lock audit pin mutations replay docs pictures compare chaos scale dist clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,7 @@ fix: .venv/ready  ## format, and mend what the linter can
 bench: .venv/ready  ## side by side: raw Temporal, the engine these files were written for, ours; writes docs/performance.md (half an hour)
 	@$(BIN)/python -m benchmarks
 	@$(BIN)/python -m benchmarks.live
+	@$(BIN)/python -m benchmarks.sandbox
 
 fuzz: .venv/ready  ## ten thousand random documents and templates: no traceback, no hang (some minutes)
 	@FUZZ=1 $(BIN)/pytest -n0 -q --timeout 1800 tests/grammar/test_random.py
@@ -49,6 +50,9 @@ chaos: .venv/ready  ## 100 runs while servers, workers, tools and the endpoint f
 
 scale: .venv/ready  ## 10,000 items with a worker killed in the middle, a 100 MB list, a 20 MB tool result (about 10 minutes)
 	@$(BIN)/python -m benchmarks.scale
+
+mutations: .venv/ready  ## take out one defence after the other, and see tests red (most of an hour; ONLY=test_sandbox.py)
+	@$(BIN)/python -m tests.security.mutations $(ONLY)
 
 replay: .venv/ready  ## record the histories in tests/replay anew
 	@$(BIN)/python -m tests.replay.record_histories
@@ -77,7 +81,7 @@ dist: .venv/ready  ## the package, in dist: as a wheel, and as its sources
 	@$(BIN)/hatchling build
 
 clean:  ## remove .venv and caches
-	rm -rf .venv .site dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .site dist .mutations .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \

@@ -39,8 +39,8 @@ def main() -> None:
     try:
         texts = {name: pinned(Path(name).read_text(encoding="utf-8")) for name in FILES}
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        told = getattr(error, "stderr", None) or error
-        sys.exit(f"nothing is changed: {str(told).strip()}")
+        told = str(getattr(error, "stderr", None) or error).strip().partition("\n")[0]
+        sys.exit(f"nothing is changed: {told}; Docker with its plugin buildx is needed, and the images' registries")
     for name, text in texts.items():
         Path(name).write_text(text, encoding="utf-8")
 

@@ -1,12 +1,4 @@
-"""Runs of before there were signatures: they go on, and nobody can pass for one.
-
-| attack | seen to go through without |
-|---|---|
-| a run of after the key was made, with id, memo and input of one of before | `in self.before` in `Signer.accepts` |
-| the same, of an open run that was ended since; a reset of one that was over | `history_id` in `Signer.accepts` |
-
-That they go on, and can be asked about, is seen to fail without `before_signing` and without `was_over`.
-"""
+"""Runs of before there were signatures: they go on, and nobody can pass for one."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,10 +1,4 @@
-"""A server of one's own, where starters and workers have a key by configuration: programs as people start them.
-
-| attack | seen to go through without |
-|---|---|
-| a starter without the key, and one with another | `keys.configured()` in `PendingBackend.connect` |
-| a script that reads the key from its environment, a template by `env()` | `keys.hide()` in `running_worker` |
-"""
+"""A server of one's own, where starters and workers have a key by configuration: programs as people start them."""
 
 from pathlib import Path
 

@@ -1,18 +1,4 @@
-"""The codec server: whoever has neither its token nor its one page is told nothing.
-
-Each test was seen red with the defence in `runtime/codec_server/` taken out:
-
-| taken out | red |
-|---|---|
-| `access.py`: any origin will do | test_who_may_ask |
-| `access.py`: any token will do | test_who_may_ask |
-| `access.py`: `_is_own` does not compare users | test_another_user_of_this_machine_is_refused |
-| `access.py`: the page needs no user of its own (`own_user`) | test_who_may_ask |
-| `serving.py`: `proxy_headers` are believed | test_nobody_says_for_another_where_he_is |
-| `app.py`: a body of any size | test_what_is_asked_is_bounded |
-| `app.py`: failures are not caught | test_a_missing_key_is_told |
-| `app.py`: `download` takes anything | test_what_is_stored_is_brought_where_it_is_asked_for |
-"""
+"""The codec server: whoever has neither its token nor its one page is told nothing."""
 
 import asyncio
 import http.client

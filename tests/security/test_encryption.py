@@ -1,27 +1,4 @@
-"""Payloads, journals and documents under a key: who has it not reads nothing, and changes nothing unnoticed.
-
-Each test was seen red with the defence in `runtime/` taken out:
-
-| taken out | red |
-|---|---|
-| `codec.py`: `encode` hands payloads on | test_who_has_no_key_reads_nothing |
-| `codec.py`: `_associated` returns nothing | test_what_is_changed_cannot_be_read |
-| `codec.py`: one nonce for all | test_the_same_value_twice_looks_different |
-| `codec.py`: the oldest key encrypts | test_a_new_key_encrypts_and_older_ones_decrypt |
-| `keys.py`: `cipher` falls back on the newest key | test_a_missing_key_is_named_and_nothing_of_it_is_told |
-| `codec.py`: `decode` refuses what is plain | test_what_was_written_before_is_read, test_a_journal_of_before_goes_on |
-| `converter.py`: failures are not encoded | test_a_failure_tells_nothing_without_the_key |
-| `failures.py`: the SDK's own words are taken | test_a_task_whose_request_cannot_be_read_says_which_key_is_missing |
-| `sealing.py`: `append` writes the line as it is | test_a_journal_on_the_disk_tells_nothing |
-| `sealing.py`: `open_line` does not ask for the journal | test_a_line_is_good_for_its_own_journal_alone |
-| `sealing.py`: `_opened` does not ask for the kind | test_a_line_is_good_for_its_own_journal_alone |
-| `sealing.py`: a line that was cut off is an error | test_a_journal_that_was_cut_off_goes_on |
-| `stored_documents.py`: `add` keeps the file as it is | test_a_document_on_the_disk_tells_nothing |
-| `sealing.py`: `open_file` takes pieces as they come | test_pieces_of_a_document_cannot_be_left_out_moved_or_mixed |
-| `stored_documents.py`: `folder` is beside what is kept | test_a_document_is_in_plain_only_while_it_is_read |
-| `stored_documents.py`: what was opened stays | test_a_document_is_in_plain_only_while_it_is_read |
-| `scratch.py`: nothing is removed | test_what_a_killed_process_had_in_plain_is_removed |
-"""
+"""Payloads, journals and documents under a key: who has it not reads nothing, and changes nothing unnoticed."""
 
 import subprocess
 import sys

@@ -1,17 +1,4 @@
-"""Where keys come from, and that no word about a wrong one tells what it is.
-
-Each test was seen red with the defence in `runtime/encryption/` taken out:
-
-| taken out | red |
-|---|---|
-| `keys.py`: the order is that of the ids | test_keys_are_given_in_one_of_three_ways |
-| `keys.py`: `_of_file` does not look at the mode | test_a_file_that_others_can_read_is_refused |
-| `keys.py`: entries stand in the errors | test_what_is_wrong_is_said_in_a_line_without_the_key |
-| `keys.py`: a key may have any length | test_what_is_wrong_is_said_in_a_line_without_the_key |
-| `keys.py`: the first source that is set wins | test_keys_come_from_one_place |
-| `shell.py`, `templates.py`: `is_withheld` is always False | test_no_script_and_no_template_gets_the_keys |
-| `configured.py`: `TeamCodec` lets everything through | test_what_a_codec_of_a_team_raises_is_told_as_its_own |
-"""
+"""Where keys come from, and that no word about a wrong one tells what it is."""
 
 import base64
 import os

@@ -1,21 +1,4 @@
-"""`.env` of a working directory that is somebody else's: it leads no key away, runs nothing, and weakens nothing.
-
-Each attack was seen to succeed without its defence:
-
-| attack | defence that was taken out |
-|---|---|
-| an endpoint of `.env` gets a key of the environment; OpenAI's that of Copilot | `endpoint.choose`: `is_dot_envs` |
-| the person's endpoint is asked with a key of `.env` | `endpoint.choose`: `sorted` |
-| an endpoint of `.env` gets what the SDK's client adds by itself | `model_clients`: `_not_the_environments` |
-| a model's `token` is sent there | `endpoint.choose`: `withheld` |
-| an endpoint takes a secret along in its path, by `${...}` | `runtime/dot_env.py`: `_resolved_within` |
-| names that run code, lead elsewhere, weaken | `grammar/dot_env_rules.py`: NOT_TAKEN, kind by kind |
-| a function for bash | `grammar/dot_env_rules.py`: `_NAME` |
-| a variable of `.env` says what a toolbox runs, or where its headers go | `server_params.py`: `_reached` |
-| `.env` is another one when the worker starts | `runtime/dot_env.py`: `record.read` |
-| a pipe, a file without end | `runtime/dot_env.py`: `_is_there`, MOST_BYTES |
-| names that steer the terminal, or fill it | `commands/env_file.py`: `_names` |
-"""
+"""`.env` of a working directory that is somebody else's: it leads no key away, runs nothing, and weakens nothing."""
 
 import io
 import json

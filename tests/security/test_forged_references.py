@@ -1,19 +1,6 @@
 """A reference to a variable that a tool, a script or a model made up stands for nothing.
 
 The key that marks a run's references stands in its history. Who reads it can write one that looks right.
-
-| attack | defence removed | seen red |
-|---|---|---|
-| a prompt with a reference to a variable that no template asked for | `name in names` in `redaction.reveal` | yes |
-| the same in an output that a later task reads | the same | yes |
-| the same in a journal, and in a leg's state | the same | yes |
-| a script's output with one to a variable that a template did ask for | `without_key` in `redaction.hide` | yes |
-| the same, as JSON escapes it | `\\\\+u` in `redaction._end_of_reference` | yes |
-| one in two outputs, half of it each | `hide` in `Templates.record` | yes |
-| the same, too long to be held in memory | the same | yes |
-| the same in a tool's result | the same | yes |
-| a form that is none | `form in FORMS` in `redaction.reveal` | yes |
-| the key in what an error quotes | `mask` in `Templates._explained`, in `_Preparation.pages`, in `Secrets.told` | yes |
 """
 
 import json

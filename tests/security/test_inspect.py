@@ -1,10 +1,4 @@
-"""`inspect FLOW`: what a run would do, told before it; nothing is run or asked, and no name passes for a line of ours.
-
-| attack | defence that was taken out |
-|---|---|
-| a variable is read under a name that is worked out | `env_calls.py`: `_name`, `is_handed_on` |
-| a task's name draws lines of its own, or steers the terminal | `commands/inspect.py`: `_cell` |
-"""
+"""`inspect FLOW`: what a run would do, told before it. Nothing is run or asked; no name passes for a line of ours."""
 
 import json
 import os

@@ -1,14 +1,4 @@
-"""A journal that was damaged is read as far as it goes. It is never a bug, and nothing harmful is done twice unasked.
-
-| attack | defence removed | seen red |
-|---|---|---|
-| lines that are cut, garbled or no text | `_parsed` in `Journal.open` | - |
-| a line that takes over for nobody | `isinstance` in `Journal.open` | yes |
-| a lost answer: those after it are of another conversation | `_forget_from` in `Journal.record_response` | - |
-| the same, in the attempt after the next | `_forget_from` in `Journal._apply` | - |
-| a lost answer, and then a harmful call that was made already | `_lost` in `_may_have_been_made` | - |
-| a lost line of a harmful call | `_nameless` in `_may_have_been_made` | - |
-"""
+"""A journal that was damaged is read as far as it goes. It is no bug, and nothing harmful is done twice unasked."""
 
 import json
 from typing import Any

@@ -1,17 +1,4 @@
-"""The embedded server is its owner's alone: nobody else has its worker execute anything, and no web page reaches it.
-
-| attack | seen to go through without |
-|---|---|
-| a cross-site POST to the HTTP API, which starts a run | `frontend.httpAllowedHosts` in `Supervisor._command` |
-| a run by the UI's own API, by gRPC, by a schedule | the check in `_SignedWorkflow._may_begin` |
-| a page by another name (DNS rebinding) | the look at `host` in `ui_front.is_from_here` |
-| a page elsewhere that posts, or asks | the looks at `origin` and `sec-fetch-site` there |
-| whoever has no token | the look at the cookie in `ui_front.front` |
-| a web page that asks the server's own UI | `UNREACHABLE` in `ui_process.py`, replaced by a free port |
-| a UI that nobody asked for | `--headless` in `Supervisor._command` |
-| the token in the arguments of a process | stdin in `UiProcess.start`, replaced by an argument |
-| another process on the server's port | `ServerRecord.is_there` in `embedded.join` |
-"""
+"""The embedded server is its owner's alone: nobody else has its worker execute anything, and no web page reaches it."""
 
 import base64
 import json

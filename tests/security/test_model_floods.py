@@ -1,17 +1,4 @@
-"""What a hostile or broken model endpoint sends takes bounded memory and time, and the error names the setting.
-
-| attack | defence removed | seen red |
-|---|---|---|
-| text, thoughts, arguments without end | `_count` in `ChatChunks` | yes |
-| calls without end, all of one id; a call that begins again and again | `CALL_SIZE` in `ChatChunks._call_delta` | yes |
-| a stream without end of what is read by nobody | `_most_of_stream` in `EventStream.feed` | yes |
-| one line without end; one event of many lines | `_check_size` in `EventStream` | yes |
-| the same, compressed a thousandfold | the same: what is counted is decompressed | yes |
-| an error without end, or compressed | `left` in `checked_response._beginning` | yes |
-| no stream at all, without end | `MOST_OF_ERROR` in `checked_response._no_stream` | yes |
-| comments for ever, an error letter by letter | `patience.check()` in `checked_response._parts` | yes |
-| silence, before an answer and in it | `timeout=` in `model_clients._connect` | yes |
-"""
+"""What a hostile or broken model endpoint sends takes bounded memory and time, and the error names the setting."""
 
 import asyncio
 import gzip

@@ -204,17 +204,20 @@ def test_a_guardian_has_none_of_the_workers_variables(monkeypatch: pytest.Monkey
 
 
 def test_descendants_that_have_just_lost_their_parent_are_found_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    strangers = {1: Kinship(0, 1), 5: Kinship(1, 5), 6: Kinship(5, 6)}
     looks = [
-        {
-            1: Kinship(0, 1),
-            5: Kinship(1, 5),
-            10: Kinship(1, 10),
-            12: Kinship(11, 12),
-            6: Kinship(5, 6),
-        },  # 11 has just ended
-        {10: Kinship(1, 10), 12: Kinship(10, 12), 7: Kinship(6, 7)},  # what is known of the others is not asked again
+        {**strangers, 10: Kinship(1, 10), 12: Kinship(11, 12)},  # 11 has just ended
+        {**strangers, 10: Kinship(1, 10), 12: Kinship(10, 12), 7: Kinship(6, 7)},
     ]
-    monkeypatch.setattr(process_table, "IS_LINUX", False)
-    monkeypatch.setattr(process_table, "_elsewhere", lambda: looks.pop(0).items())
+    asked = []
+
+    def look(known: set[int]) -> list[tuple[int, Kinship]]:
+        found = [(pid, kinship) for pid, kinship in looks.pop(0).items() if pid not in known]
+        asked.append([pid for pid, _ in found])
+        return found
+
+    monkeypatch.setattr(process_table, "IS_LINUX", True)
+    monkeypatch.setattr(process_table, "_on_linux", look)
     table = ProcessTable(10)
     assert [list(table.descendants()), list(table.descendants())] == [[], [12]]
+    assert asked == [[1, 5, 6, 10, 12], [10, 12, 7]]  # what is known not to descend is not asked again

@@ -1,19 +1,4 @@
-"""`reencrypt`: what is stored has the newest key afterwards, under its name, and nothing is lost on the way.
-
-Each test was seen red with the defence in `runtime/` taken out:
-
-| taken out | red |
-|---|---|
-| `renewal.py`: what is plain stays plain | test_what_is_stored_has_the_newest_key_afterwards |
-| `renewal.py`: no name goes along (`stored_as`) | test_what_is_stored_has_the_newest_key_afterwards |
-| `payloads.py`: any name inside will do | test_what_was_written_anew_is_good_for_its_own_name_alone |
-| `document_files.py`: `is_whole` takes any sealed file | test_what_was_written_anew_is_good_for_its_own_name_alone |
-| `reencryption.py`: no lock on a journal | test_what_is_appended_meanwhile_is_not_lost |
-| `journal_files.py`: `_is_still` is always True | test_what_is_appended_meanwhile_is_not_lost |
-| `reencryption.py`: `_keep_time` does nothing | test_it_is_as_old_as_before |
-| `reencryption.py`: a failure ends it | test_what_cannot_be_read_is_counted_and_left_alone |
-| `s3.py`: `_retrieve` does not look inside | test_in_a_bucket_too |
-"""
+"""`reencrypt`: what is stored has the newest key afterwards, under its name, and nothing is lost on the way."""
 
 import asyncio
 import os

@@ -1,22 +1,4 @@
-"""Hostile code in a sandbox (specification section 10): what it tries fails, and succeeds outside where it should.
-
-Seen to succeed, each with its defence taken out:
-
-| attacks | defence that was taken out |
-|---|---|
-| the rest of the machine is read | `view.py`: the list SYSTEM, for the whole machine |
-| home and other folders are read and written, by a link too; a Unix socket is reached | the same, and `--ro-bind` |
-| the system and the installation are written | `bubblewrap.py`: `--ro-bind` |
-| state folder and keys are read, written, listed, linked, moved | `view.py`: `hide` |
-| what the state folder is in is moved away | `view.py`: `_pins` |
-| `/etc/shadow` is read by root | `view.py`: `private_of_root` |
-| `/proc/sys` is written by root | `bubblewrap.py`: `--remount-ro /proc` |
-| the program that makes the sandbox can be written | `fence.py`: `sealed` |
-| the worker is signalled | `bubblewrap.py`: the namespace of processes |
-| loopback, own address, link and abstract sockets are reached | `bubblewrap.py`: the namespace of the network |
-| a key is inherited, and found in an environment | `sandboxes.py`: `environment` |
-| capabilities are left | `bubblewrap.py`: `--cap-drop` |
-"""
+"""Hostile code in a sandbox (specification section 10): what it tries fails, and succeeds outside where it should."""
 
 import json
 import os

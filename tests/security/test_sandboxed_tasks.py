@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psutil import process_iter
 from temporalio.exceptions import ApplicationError
 
 from activities.process.background import Background
@@ -181,21 +182,17 @@ async def test_what_a_sandboxed_script_leaves_behind_lives_until_the_run_ends(be
         await closed.wait()
 
     bench.background = Background(until_closed)
-    script = "setsid sh -c 'while :; do touch beat; sleep 0.05; done' >/dev/null 2>&1 &"
+    script = f"setsid sh -c 'while :; do sleep 0.1; done # {tmp_path}' >/dev/null 2>&1 &"
     await bench.shell(script, folder=str(tmp_path), sandbox=WORKSPACE)
-    beat = tmp_path / "beat"
 
     async def goes_on() -> bool:
-        beat.unlink(missing_ok=True)
-        await asyncio.sleep(0.2)
-        return beat.exists()
-
-    assert await until_async(goes_on)
-    closed.set()
+        return any(f"# {tmp_path}" in " ".join(process.info["cmdline"] or ()) for process in process_iter(["cmdline"]))
 
     async def has_ended() -> bool:
         return not await goes_on()
 
+    assert await goes_on()
+    closed.set()
     assert await until_async(has_ended)
     await bench.background.close()
 

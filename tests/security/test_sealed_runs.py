@@ -1,22 +1,4 @@
-"""Whole runs under a key: what they say is in no byte that lies anywhere, and a new key stops none of them.
-
-Each test was seen red with the defence taken out:
-
-| taken out | red |
-|---|---|
-| `codec.py`: `encode` hands payloads on | test_no_byte_tells, test_no_byte_of_a_bucket_tells |
-| `worker.py`: journals are not sealed | test_no_byte_tells, test_no_byte_of_a_bucket_tells |
-| `stored_documents.py`: `add` keeps the file as it is | test_no_byte_tells, test_no_byte_of_a_bucket_tells |
-| `converter.py`: failures are not encoded | test_no_byte_tells |
-| `flow_names.py`: `shown` is the flow's name | test_no_byte_tells |
-| `failure_text.py`: `opened` does nothing | test_why_an_attempt_failed_is_told |
-| `keys.py`: only the newest key decrypts | test_a_missing_key_stops_a_run_and_a_new_one_does_not |
-| `logs.py`: the SDK logs a missing key as it does all else | test_a_missing_key_stops_a_run_and_a_new_one_does_not |
-| `query_worker.py`: a worker is asked before it is known whether the run can be read | the same |
-| `references.py`: documents, or journals, are not decrypted | test_what_is_in_use_is_found_in_what_is_encrypted |
-| `standing.py`: a list ends at the first run that cannot be read | test_who_has_no_key_is_told_which |
-| `supervisor.py`: no codec server | test_the_web_ui_and_the_command_read_by_the_codec_server |
-"""
+"""Whole runs under a key: what they say is in no byte that lies anywhere, and a new key stops none of them."""
 
 import base64
 import json

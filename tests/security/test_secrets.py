@@ -1,20 +1,4 @@
-"""Keys of models and what `env()` returned are for use alone: not for values, errors, logs, and other processes.
-
-| attack | defence removed | seen red |
-|---|---|---|
-| a secret as a library writes it: in JSON, in URLs, in base64 after any bytes | its row in `secret_forms.FORMS` | yes |
-| percent-encoding of some characters only, in small letters | `without_percent_encoding` in `_replacing` | yes |
-| a model, a tool or a script that says the model's key | `self._model_keys` in `Secrets.hide` | yes |
-| a secret at the place where an error is cut | `mask_all` in `activity_errors.one_line` | yes |
-| a secret across the pieces in which a long output is read | `_cut` in `long_texts`: `len(text)` instead | yes |
-| user, password and query of a URL in an error | `bare_urls` in `Secrets.told` | yes |
-| /proc/PID/environ of a process of ours | `_clear_initial_environment()` in `make_private` | yes |
-| /proc/PID/mem of a process of ours, by the same user | `prctl` in `make_private` | yes |
-| /proc/PID/environ of the renderer, the guardian, the supervisor | `env=` where it is started | yes |
-| a script that would inherit what a pattern denies | `fnmatchcase` in `shell.environment` | yes |
-| a log record with a secret | `self._mask` in `runtime.logs` | yes |
-| an error of the starter with a secret | `_masked` in `process_edge` | yes |
-"""
+"""Keys of models and what `env()` returned are for use alone: not for values, errors, logs, and other processes."""
 
 import base64
 import json

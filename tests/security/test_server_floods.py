@@ -1,13 +1,4 @@
-"""What a hostile or broken MCP server sends takes bounded memory, disk and time, and the error names the setting.
-
-| attack | defence removed | seen red |
-|---|---|---|
-| a result without end, as JSON, as an event, compressed | `take` in `Allowance._counted` | yes |
-| messages that nobody asked for, during a call and after it | the same | yes |
-| a list of tools that is long, that has long texts, whose pages never end | `_check_list` in `mcp_connection` | yes |
-| stderr without end | the cut in `ServerLog._take` | yes |
-| one line on stdout without end; lines without end | `take` in `stdio_transport._lines` | yes |
-"""
+"""What a hostile or broken MCP server sends takes bounded memory, disk and time, and the error names the setting."""
 
 import gzip
 import itertools

@@ -1,13 +1,4 @@
-"""Who says yes to a call sees all of it, or how much is missing; and nothing in it passes for something else.
-
-| attack | defence removed | seen red |
-|---|---|---|
-| a harmful end of long arguments | what tells of `missing` in `summary._call` | yes |
-| a call among very many | `more` in `summary._waiting` | yes |
-| arguments that end their block, and go on as Markdown | `fence` in `summary._call` | yes |
-| a name that makes up a row of the table, or turns text around | `printable_name` in `summary._cell` | yes |
-| arguments that the terminal would not show | `json.dumps` in `ask._indented` | yes |
-"""
+"""Who says yes to a call sees all of it, or how much is missing; and nothing in it passes for something else."""
 
 import json
 from datetime import UTC, datetime

@@ -1,13 +1,4 @@
-"""Signals and updates of runs that take signed ones only: what is held back is released by the owner alone.
-
-| attack | seen to go through without |
-|---|---|
-| a signal or an update without a signature | `takes_signal`, `takes_update` in `_SignedWorkflow` |
-| a signed signal sent again when the next task is parked | `number.data in self._used` in `SignedSignals._takes` |
-| the same in the run's next history | `_USED` in `SignedSignals.carry` |
-| a signal without a signature in the next history | `_REQUIRED` in `SignedSignals.carry` |
-| a signed signal with another value, name or run | `map(digest, arguments)`, `name`, `run_id` in `subjects.message` |
-"""
+"""Signals and updates of runs that take signed ones only: what is held back is released by the owner alone."""
 
 import uuid
 from collections.abc import AsyncIterator

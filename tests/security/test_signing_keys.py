@@ -1,13 +1,4 @@
-"""The keys that sign: whose they are, who can read them, and how they are changed.
-
-| attack | seen to go through without |
-|---|---|
-| a key in the state folder that others may read | `_refuse_if_shared` |
-| a key that another process puts in its place meanwhile | `os.link` in `keep`, replaced by `replace` |
-| a configured key file that others may read, or write | the look at `st_mode` in `_read` |
-| a short key | `SHORTEST` |
-| a template, or a script, that reads the key from the environment | `keys.hide()` in `running_worker` |
-"""
+"""The keys that sign: whose they are, who can read them, and how they are changed."""
 
 import os
 import stat

@@ -1,14 +1,4 @@
-"""No name, id or text of a file, a server or another person steers the terminal, or makes up a line of its own.
-
-| attack | defence removed | seen red |
-|---|---|---|
-| control codes in whatever is printed | `printable` in `PrintableConsole.render` | yes |
-| the same in the one JSON document | `_UNPRINTABLE.sub` in `problems.print_json` | yes |
-| the same in Mermaid text | `printable` in `commands.graph` | yes |
-| the same in a log record | `printable` in `runtime.logs` | yes |
-| a line break in a name, which makes up a line | `printable_name` in each of the modules that print names | yes |
-| a line break in a log record, which makes up a record | the indent in `runtime.logs` | yes |
-"""
+"""No name, id or text of a file, a server or another person steers the terminal, or makes up a line of its own."""
 
 import asyncio
 import json

@@ -1,14 +1,4 @@
-"""What a worker on a shared server may be kept to: the variables that flows read there, and the flows themselves.
-
-| attack | defence that was taken out |
-|---|---|
-| a flow reads any variable of the worker by `env()` | `templates.py`: `env_allow.check` |
-| it has the worker send any variable as a model's key | `model_clients.py`: `is_allowed` |
-| it has a reference filled in that another worker made | `secrets.py`: `readable` |
-| a run of another flow is executed | `allowed_flows.py`: `execute_workflow` |
-| it claims the hash of a flow that is allowed | `allowed_flows.py`: `content_hash` |
-| one joins a run that somebody else has started, and does not know | `who_serves.py`: `_tell_starter` |
-"""
+"""What a worker on a shared server may be kept to: the variables that flows read there, and the flows themselves."""
 
 import asyncio
 import uuid

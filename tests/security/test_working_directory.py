@@ -1,20 +1,4 @@
-"""A working directory that is somebody else's: nothing in it is run, believed, or written through unasked.
-
-Each attack was seen to succeed without its defence:
-
-| attack | defence that was taken out |
-|---|---|
-| a module of a library's or a room's name is run by a process of ours | `launch.command`: `-P` |
-| it is run by an MCP server, started as `python -m` or `python -c` | `mcp_connection.py`: `python_command.arguments` |
-| a document stands in for one of ours, or of the existing engine | `references.py`: `_of_installation` |
-| a document stands in for one beside the flow, or of an installed package | `references.py`: the order in `_named` |
-| a document in `/tmp` is found by a flow below it | `references.py`: `_is_everybodys` |
-| one is believed of a person, and no word of it | `library.py`: `passed_over` |
-| a page is written through a link, or through a folder that is one | `html_file.py`: `_write_here`, `_opened` |
-| details of a fault are written through a link in `/tmp` | `problems.py`: O_EXCL |
-| the state of a toolbox of ours is kept behind a link | `state_folder.py`: `_within` |
-| a state folder that others can read, write or have filled is used | `state.py`: `_keep_others_out` |
-"""
+"""A working directory that is somebody else's: nothing in it is run, believed, or written through unasked."""
 
 import os
 import subprocess
