@@ -28,3 +28,22 @@ def test_each_promise_names_one() -> None:
     rows = [(head, row) for head, _, *rows in tables for row in rows]
     assert len(rows) > 60
     assert [row for head, row in rows if "test_" not in row and not ("test_" in head and '"' in row)] == []
+
+
+def sections() -> list[tuple[str, str]]:
+    """Each part of a module that a promise names, with the module: the last one before it, in the row or the head."""
+    found = []
+    for table in (table.splitlines() for table in TEXT.split("\n\n") if table.startswith("| promise | held by")):
+        for row in table[2:]:
+            words = re.findall(r'(test_\w+\.py)|"([^"]+)"', table[0] + row.rpartition(" | ")[2])
+            for place, (_, section) in enumerate(words):
+                module = next((module for module, _ in reversed(words[:place]) if module), None)
+                found += [(module, section)] if module and section else []
+    return found
+
+
+def test_a_part_of_a_module_is_there() -> None:
+    named = sections()
+    assert len(named) > 10
+    missing = [(module, section) for module, section in named if f"\n# {section}" not in SOURCES[module]]
+    assert missing == []

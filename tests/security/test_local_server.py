@@ -225,7 +225,7 @@ async def test_people_see_their_runs_and_signal_them(served: Served, tmp_path: P
     with Browser(tmp_path) as browser:
         browser.open(served.address)
         until(lambda: browser.evaluate("location.href").startswith(f"{served.url}/namespaces/default/workflows"))
-        assert "token" not in browser.evaluate("location.href + document.cookie")
+        assert served.token not in browser.evaluate("location.href + document.cookie")
         until(lambda: run.id in browser.evaluate("document.body.innerText"))
         assert browser.evaluate(SIGNAL.replace("RUN", run.id)) == 200
     events = [event async for event in run.fetch_history_events()]
