@@ -82,8 +82,9 @@ def ask(chosen: Endpoint) -> OfferedModels:
     base, query = endpoint.split_query(chosen.url or "")
     url = f"{base.rstrip('/')}/models"
     shown = endpoint.shown(url)
-    headers = {"Authorization": f"Bearer {chosen.key}"} if chosen.key else {}
-    headers |= {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
+    header = endpoint.key_header(chosen)
+    said = f"Bearer {chosen.key}" if header == "Authorization" else chosen.key
+    headers = endpoint.copilot_headers(chosen, os.environ) | ({header: said} if said and chosen.key else {})
     try:
         with (
             httpx2.Client(mounts=endpoint.PAST_PROXIES, timeout=TIMEOUT) as client,

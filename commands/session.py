@@ -28,7 +28,7 @@ from grammar.messages.events import RunChanges
 from grammar.messages.names import TASK_QUEUE
 from grammar.messages.reports import Decision, Parked, RunReport
 from grammar.messages.run_bundle import Bundle
-from grammar.model_access import endpoint
+from grammar.model_access.process_setup import embedded_apis
 from runtime import flow_names, stopping
 from runtime.backend import Backend, find_backend
 from runtime.local_server import worker_locks
@@ -38,7 +38,7 @@ from runtime.state import state_dir
 
 TOY_MODEL = (
     "no model is configured, so a 135M toy model on this machine answers; "
-    "for a real one set AI_API_ENDPOINT and AI_API_TOKEN (or OPENAI_API_KEY)"
+    "for a real one set AI_API_ENDPOINT and AI_API_TOKEN"
 )
 
 
@@ -177,9 +177,9 @@ class Session:
         if not embedded or (task_queue == TASK_QUEUE and worker_locks.worker_present()):
             yield None
             return
-        asks_model = not self._bundle.script and any(task.run is None for task in self._bundle.tasks)
-        if asks_model and endpoint.is_embedded(os.environ):
-            self._display.note(TOY_MODEL)
+        if apis := embedded_apis(self._bundle, os.environ):
+            key = "ANTHROPIC_API_KEY" if apis == {"messages"} else "OPENAI_API_KEY"
+            self._display.note(f"{TOY_MODEL} (or {key})")
         worker = WorkerProcess(self._run_id, task_queue, self._bundle)
         await worker.start()
         try:

@@ -15,7 +15,7 @@ RECORD = "TASKFLOW_DOT_ENV"
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _TAKEN = (
-    "OPENAI_API_KEY", "OPENAI_BASE_URL",
+    "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL",
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
 )  # fmt: skip
 """Names that are taken although a pattern below fits them."""
@@ -56,8 +56,8 @@ NOT_TAKEN = (
     NotTaken(
         "sends what is asked for, and the keys with it, elsewhere",
         (
-            "*_PROXY", "TEMPORAL_*", "OPENAI_*", "AWS_*", "BOTO_*", "GRPC_*", "OTEL_*", "DOCKER_*", "KUBECONFIG",
-            "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "NETRC", "CURL_HOME", "WGETRC",
+            "*_PROXY", "TEMPORAL_*", "OPENAI_*", "ANTHROPIC_*", "AWS_*", "BOTO_*", "GRPC_*", "OTEL_*", "DOCKER_*",
+            "KUBECONFIG", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS", "NETRC", "CURL_HOME", "WGETRC",
         ),
     ),
     NotTaken(

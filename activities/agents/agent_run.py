@@ -27,7 +27,7 @@ from activities.toolboxes.server import ToolboxServer
 from activities.toolboxes.server_view import ServerView, views
 from activities.toolboxes.tool_names import handoff_names
 from grammar.documents.values import ToolResult
-from grammar.messages.activity_requests import AgentRequest
+from grammar.messages.activity_requests import AgentRequest, ModelSpec
 from grammar.messages.activity_results import BranchResult
 from grammar.model_access.prices import is_embedded
 from grammar.preparing.system_prompt import system_prompt
@@ -81,7 +81,7 @@ class AgentRun:
         """
         request = self.request
         model, name, tools = await self._model(journal, offered, warnings)
-        model_settings = settings(request.model, with_tools=bool(servers))
+        model_settings = settings(_as_asked(request.model, name), with_tools=bool(servers))
         hints = [toolbox.server_prompt for toolbox in request.toolboxes.values()]
         several = len(request.agents) > 1
         agents = []
@@ -115,7 +115,8 @@ class AgentRun:
         names = self.request.models
         self.transcript.asked = (names[self.request.model_number] if names else "", name)
         is_value = self.request.capture == "response"
-        images: ImagePlace = "in_result" if self.request.model.api_type == "responses" else "after_results"
+        spec = _as_asked(self.request.model, name)
+        images: ImagePlace = "after_results" if spec.api_type == "chat_completions" else "in_result"
         leg = self.request.leg
         mixed = MixedConversation(leg is not None and leg.model != self.request.model_number)
         recorded = RecordedModel(
@@ -139,3 +140,8 @@ class AgentRun:
         produced, value = conversation.value()
         tool_results = [ToolResult.model_validate(hide(call.model_dump())) for call in conversation.tool_results]
         return result.model_copy(update={"produced": produced, "value": hide(value), "tool_results": tool_results})
+
+
+def _as_asked(spec: ModelSpec, name: str) -> ModelSpec:
+    """Return the model as it is asked: the embedded one, by its `name` for the record, has chat completions alone."""
+    return spec.model_copy(update={"api_type": "chat_completions"}) if is_embedded(name) else spec

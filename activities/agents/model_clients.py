@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
+from activities.model_endpoint.client import connect
 from grammar.errors import BadRequest, ModelAccess, UserError
-from grammar.limits import SILENCE
 from grammar.messages.activity_requests import ModelSpec
-from grammar.model_access import endpoint
+from grammar.model_access import endpoint, messages_settings
 from grammar.model_access.endpoint import Endpoint
 from grammar.model_access.prices import EMBEDDED
 from grammar.templating import env_allow
@@ -20,21 +19,13 @@ if TYPE_CHECKING:
     from agents import Model, ModelSettings
     from openai import AsyncOpenAI
 
-CONNECT_TIMEOUT = 5.0
-"""Seconds."""
-
-# Connections to one endpoint, from one process. All of them are kept for the next turn, and longer than most tool calls
-# take, so that turns do not pay for connecting. Seconds.
-MOST_CONNECTIONS = 1_000
-CONNECTION_IDLE = 30.0
-
 
 class ModelClients:
     """Make models on clients that are kept open. One per worker."""
 
     def __init__(self, local: LocalModel) -> None:
         self._local = local
-        self._clients: dict[Endpoint, AsyncOpenAI] = {}
+        self._clients: dict[tuple[Endpoint, bool], AsyncOpenAI] = {}
 
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
         """Return the model, and its name for the record.
@@ -43,12 +34,17 @@ class ModelClients:
         """
         from agents import OpenAIChatCompletionsModel, OpenAIResponsesModel
 
+        from activities.messages_api.messages_model import MessagesModel
+
         chosen = _chosen(spec)
-        client = await self._client(chosen)
+        api_type = spec.api_type if chosen.url else "chat_completions"
+        client = await self._client(chosen, api_type)
         if chosen.url is None:
             return OpenAIChatCompletionsModel(self._local.name, client), f"{self._local.name}{EMBEDDED}"
         name = endpoint.model_name(spec, os.environ)
-        kind = OpenAIResponsesModel if spec.api_type == "responses" else OpenAIChatCompletionsModel
+        if api_type == "messages":
+            return MessagesModel(name, client), name
+        kind = OpenAIResponsesModel if api_type == "responses" else OpenAIChatCompletionsModel
         return kind(name, client), name
 
     async def close(self) -> None:
@@ -57,11 +53,12 @@ class ModelClients:
             await client.close()
         self._local.close()
 
-    async def _client(self, chosen: Endpoint) -> AsyncOpenAI:
-        if chosen not in self._clients:
+    async def _client(self, chosen: Endpoint, api_type: str) -> AsyncOpenAI:
+        kept = (chosen, api_type == "messages")
+        if kept not in self._clients:
             url = chosen.url or await self._local.url()
-            self._clients.setdefault(chosen, _connect(url, chosen))
-        return self._clients[chosen]
+            self._clients.setdefault(kept, connect(url, chosen, api_type))
+        return self._clients[kept]
 
 
 def _chosen(spec: ModelSpec) -> Endpoint:
@@ -99,10 +96,11 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
     """
     from agents import ModelSettings
 
-    chosen: dict[str, Any] = dict(spec.settings)
+    is_messages = spec.api_type == "messages"
+    chosen: dict[str, Any] = messages_settings.parameters(spec.settings) if is_messages else dict(spec.settings)
     if spec.api_type == "chat_completions":
         chosen.setdefault("temperature", _temperature(os.environ.get("MODEL_TEMP") or "0"))
-    if with_tools:
+    if with_tools and not is_messages:
         chosen.setdefault("tool_choice", "auto")
         chosen.setdefault("parallel_tool_calls", bool(os.environ.get("MODEL_PARALLEL_TOOL_CALLS")))
     fields = ModelSettings.__dataclass_fields__
@@ -116,52 +114,3 @@ def settings(spec: ModelSpec, with_tools: bool) -> ModelSettings:
         return ModelSettings(extra_body=body or None, include_usage=usage, **known)
     except (TypeError, ValueError) as error:
         raise BadRequest(f"model_settings: {error}".splitlines()[0]) from None
-
-
-def _connect(url: str, chosen: Endpoint) -> AsyncOpenAI:
-    from httpx2 import Limits
-    from openai import AsyncOpenAI, DefaultAsyncHttpx2Client, Timeout
-
-    from activities.model_endpoint.checked_response import check
-
-    headers = {"Copilot-Integration-Id": "vscode-chat"} if chosen.copilot else {}
-    headers |= {} if chosen.is_environments else _not_the_environments(chosen, os.environ)
-    base, query = endpoint.split_query(url)
-    hooks = {"request": [] if chosen.key else [_without_key], "response": [check]}
-    # Retries are Temporal's: one layer of them, which people can see.
-    return AsyncOpenAI(
-        base_url=base,
-        default_query=query,
-        api_key=chosen.key or "none",
-        max_retries=0,
-        timeout=Timeout(SILENCE.value, connect=CONNECT_TIMEOUT),
-        default_headers=headers,
-        http_client=DefaultAsyncHttpx2Client(
-            event_hooks=hooks,
-            mounts=endpoint.PAST_PROXIES,
-            limits=Limits(
-                max_connections=MOST_CONNECTIONS,
-                max_keepalive_connections=MOST_CONNECTIONS,
-                keepalive_expiry=CONNECTION_IDLE,
-            ),
-        ),
-    )
-
-
-def _not_the_environments(chosen: Endpoint, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return headers in place of those that the client takes from the environment: they are for another endpoint."""
-    from openai import Omit
-
-    lines = environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
-    names = [
-        "OpenAI-Organization",
-        "OpenAI-Project",
-        *(line.partition(":")[0].strip() for line in lines if ":" in line),
-    ]
-    left_out: dict[str, Any] = {name: Omit() for name in names if name.lower() != "authorization"}
-    return {**left_out, "Authorization": f"Bearer {chosen.key or 'none'}"}
-
-
-async def _without_key(request: Any) -> None:
-    """Take the key out that the client insists on: an endpoint without a key of its own gets none."""
-    request.headers.pop("Authorization", None)

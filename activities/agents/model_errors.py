@@ -4,7 +4,7 @@ import httpx2
 import openai
 from agents import AgentsException, ModelBehaviorError, UserError
 
-from activities.agents.model_clients import CONNECT_TIMEOUT
+from activities.model_endpoint.client import CONNECT_TIMEOUT
 from activities.model_endpoint.provider_errors import ProviderError
 from activities.process.activity_errors import one_line, retry_after
 from grammar.errors import (

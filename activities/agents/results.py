@@ -7,7 +7,7 @@ from typing import Any
 from agents.items import RunItem, ToolCallItem, ToolCallOutputItem
 from pydantic import JsonValue
 
-from activities.toolboxes.result_parts import media_text
+from activities.toolboxes.result_parts import text_of
 from grammar.documents.values import ToolResult, read_or_text
 from grammar.messages.activity_requests import AgentRequest
 
@@ -46,18 +46,6 @@ def repair_prompt(problems: Sequence[str], request: AgentRequest) -> str:
         f"The result does not fit what is asked for:\n{listed}\n\n"
         f"{instruction} It must satisfy this JSON Schema:\n{schema}"
     )
-
-
-def text_of(output: object) -> str:
-    """Return the parts of a tool's output, joined by newlines; of an image, its media type and size."""
-    if isinstance(output, list):
-        return "\n".join(text_of(part) for part in output)
-    if isinstance(output, dict) and isinstance(output.get("image_url"), str):
-        kind, _, data = output["image_url"].removeprefix("data:").partition(";base64,")
-        return media_text(kind, data) if data else output["image_url"]
-    if isinstance(output, dict):
-        return str(output.get("text", json.dumps(output)))
-    return str(output)
 
 
 def unwrapped(structured: Any, text: str) -> JsonValue:

@@ -14,9 +14,9 @@ from agents.items import (
 )
 from agents.stream_events import RawResponsesStreamEvent, RunItemStreamEvent
 
-from activities.agents.results import text_of
 from activities.process.transcript import Transcript
 from activities.storage.token_usage import usage_of
+from activities.toolboxes.result_parts import text_of
 
 ASKING = "asking the model"
 

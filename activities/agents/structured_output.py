@@ -8,7 +8,7 @@ from grammar.errors import BadRequest, TaskError
 from grammar.messages.activity_requests import AgentRequest
 from grammar.preparing import outputs
 
-_REFUSED = ("response_format", "text.format", "json_schema", "structured output")
+_REFUSED = ("response_format", "text.format", "output_config", "json_schema", "structured output")
 
 
 class OutputsSchema(AgentOutputSchemaBase):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from activities.agents.results import text_of
+from activities.toolboxes.result_parts import text_of
 
 ImagePlace = Literal["in_result", "after_results", "nowhere"]
 """Where a request has the images of tools: in their results; in a message after these, since results are texts there

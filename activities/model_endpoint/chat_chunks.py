@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.model_endpoint.answer import Answer
+from activities.model_endpoint.answer_size import CALL_SIZE, AnswerSize
 from activities.model_endpoint.finish_reasons import cut_by, is_failure
 from activities.model_endpoint.foreign_json import Halves, count, excerpt, joined, plain, text_or_none
 from activities.model_endpoint.provider_errors import ProviderError
 from activities.model_endpoint.token_counts import TokenCounts, of_completion
 from grammar.errors import ModelUnavailable
-from grammar.limits import ANSWER
 
-# What a call counts as beside its arguments, in characters: of thousands, nothing good can come.
-CALL_SIZE = 8192
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 # What some providers want back with a call: signatures of thoughts.
 _SENT_BACK = ("extra_content", "provider_specific_fields")
@@ -50,9 +48,8 @@ class ChatChunks:
         self._calls: list[_Call] = []
         self._finished = False
         self._unknown = ""
-        self._said = 0
+        self._size = AnswerSize()
         self._counts = TokenCounts()
-        self._limit = ANSWER.value
 
     def clean(self, name: str, data: dict[str, Any]) -> dict[str, Any]:
         """Return the chunk as the API has it. Raises TaskError for an error, and for what cannot be understood."""
@@ -106,18 +103,12 @@ class ChatChunks:
         for name in _TEXTS:
             text = self._text(name, delta.get(name))
             if text is not None:
-                self._count(len(text))
+                self._size.add(len(text))
                 cleaned[name] = self._halves.whole(name, text)
         calls = delta.get("tool_calls")
         if calls:
             cleaned["tool_calls"] = list(self._call_deltas(calls))
         return cleaned
-
-    def _count(self, size: int) -> None:
-        """Count what the model says: the SDK puts the whole of it together anew with each delta."""
-        self._said += size
-        if self._said > self._limit:
-            raise ModelUnavailable(f"the model said more in one answer than {ANSWER.told}")
 
     def _text(self, name: str, value: object) -> str | None:
         if isinstance(value, list):  # parts, as some servers have them
@@ -137,11 +128,11 @@ class ChatChunks:
 
     def _call_delta(self, delta: dict[str, Any], function: dict[str, Any]) -> dict[str, Any]:
         name = text_or_none(function.get("name"), "a tool's name") or ""
-        self._count(CALL_SIZE if name else 0)
+        self._size.add(CALL_SIZE if name else 0)
         given = joined(str(delta.get("id") or ""))
         call, is_new = self._call(delta.get("index"), given, name)
         arguments = self._halves.whole(call.index, _arguments(function.get("arguments")))
-        self._count(len(arguments))
+        self._size.add(len(arguments))
         call.arguments += arguments
         said: dict[str, Any] = {"arguments": arguments}
         if name and not call.name:

@@ -14,6 +14,7 @@ from activities.model_endpoint.answer import Answer, awaited
 from activities.model_endpoint.chat_chunks import ChatChunks
 from activities.model_endpoint.event_stream import EventStream, ServerSentEvent
 from activities.model_endpoint.foreign_json import excerpt, parsed
+from activities.model_endpoint.message_events import MessageEvents
 from activities.model_endpoint.patience import Patience
 from activities.model_endpoint.provider_errors import ProviderError
 from activities.model_endpoint.response_events import ResponseEvents
@@ -47,7 +48,10 @@ async def check(response: httpx2.Response) -> None:
 
 
 def _cleaner(response: httpx2.Response, answer: Answer) -> Cleaner:
-    return ResponseEvents(answer) if response.request.url.path.endswith("/responses") else ChatChunks(answer)
+    path = response.request.url.path
+    if path.endswith("/messages"):
+        return MessageEvents(answer)
+    return ResponseEvents(answer) if path.endswith("/responses") else ChatChunks(answer)
 
 
 async def _beginning(received: httpx2.Response) -> AsyncIterator[bytes]:

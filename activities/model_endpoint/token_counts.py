@@ -94,6 +94,21 @@ def of_response(usage: dict[str, Any]) -> TokenCounts:
     )
 
 
+def of_message(usage: dict[str, Any]) -> TokenCounts:
+    """Return the counts of the usage of a message of the Messages API: what its cache has is no part of its input."""
+    cached, cache_write = (
+        _tokens(usage.get("cache_read_input_tokens")),
+        _tokens(usage.get("cache_creation_input_tokens")),
+    )
+    return TokenCounts.bounded(
+        _tokens(usage.get("input_tokens")) + cached + cache_write,
+        usage.get("output_tokens"),
+        cached=cached,
+        cache_write=cache_write,
+        reasoning=usage.get("thinking_tokens"),
+    )
+
+
 def _tokens(value: object) -> int:
     counted = count(value)
     return counted if counted <= MOST_OF_ANSWER else 0

@@ -12,6 +12,7 @@ from threading import Event, Lock, Thread
 MODULES = (
     "activities.toolboxes.server",  # with mcp
     "activities.agents.agent_run",  # with agents and openai
+    "activities.messages_api.messages_model",
     "openai.resources.chat.completions.completions",  # these two, the client would load at its first request
     "openai.resources.responses.responses",
 )

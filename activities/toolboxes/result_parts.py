@@ -1,5 +1,7 @@
 """The parts of a tool's result, as models and people can be given them: texts and images. Pure."""
 
+import json
+
 from mcp.types import (
     AudioContent,
     BlobResourceContents,
@@ -24,6 +26,18 @@ def media_text(kind: str, base64: str) -> str:
     """Return a text in place of what is no text: its media type, and its size in bytes."""
     size = len(base64) * 3 // 4 - base64[-2:].count("=")
     return f"[{kind or 'data'}, {size:,} bytes]"
+
+
+def text_of(output: object) -> str:
+    """Return the parts of a tool's output, joined by newlines; of an image, its media type and size."""
+    if isinstance(output, list):
+        return "\n".join(text_of(part) for part in output)
+    if isinstance(output, dict) and isinstance(output.get("image_url"), str):
+        kind, _, data = output["image_url"].removeprefix("data:").partition(";base64,")
+        return media_text(kind, data) if data else output["image_url"]
+    if isinstance(output, dict):
+        return str(output.get("text", json.dumps(output)))
+    return str(output)
 
 
 def _readable(part: ContentBlock) -> ContentBlock:

@@ -14,8 +14,8 @@ FLOWS = HERE / "flows"
 class FlowCase(BaseModel, extra="forbid"):
     """One flow, and how it is run. `concurrent`: the order of its requests is open. `peak`: compare requests in flight.
 
-    `typed`: what a person at the terminal answers. `long_names`: options have their long names. `env`: $SCRATCH in a
-    value is the engine's scratch directory.
+    `typed`: what a person at the terminal answers. `long_names`: options have their long names. `env`: in a value,
+    $SCRATCH is the engine's scratch directory, and $ENDPOINT the scripted endpoint without the version in its path.
     """
 
     flow: str

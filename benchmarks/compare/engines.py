@@ -48,7 +48,10 @@ class Engine(ABC):
 
     def variables(self, case: FlowCase) -> dict[str, str]:
         """Return the environment of the engine's process."""
-        given = {name: value.replace("$SCRATCH", str(self.scratch)) for name, value in case.env.items()}
+        meant = {"$SCRATCH": str(self.scratch), "$ENDPOINT": self.endpoint.url.removesuffix("/v1")}
+        given = dict(case.env)
+        for word, value in meant.items():
+            given = {name: text.replace(word, value) for name, text in given.items()}
         return self.env(case) | given
 
     def _start(self) -> None:  # noqa: B027 - one of the two needs nothing

@@ -12,7 +12,7 @@ from tests.support.endpoint_replies import RecordedRequest
 
 Aspects = dict[str, Any]
 OUTPUTS = "OUTPUTS "
-NOT_PARAMETERS = {"messages", "input", "tools", "instructions"}
+NOT_PARAMETERS = {"messages", "input", "tools", "instructions", "system"}
 COMPLETED, WITH_FAILURES = 0, 4
 
 
@@ -28,6 +28,8 @@ def observed(requests: list[RecordedRequest], result: ProgramResult, *, in_order
         "tools": [[_tool(tool) for tool in request.body.get("tools") or []] for request in requests],
         "results": [request.tool_result for request in requests],
         "parameters": [_parameters(request) for request in requests],
+        "thoughts": [_thoughts(request) for request in requests],
+        "cached": [_cached(request) for request in requests],
         "ending": result.code,
         "peak": peak,
     }
@@ -35,12 +37,29 @@ def observed(requests: list[RecordedRequest], result: ProgramResult, *, in_order
 
 def _tool(tool: dict[str, Any]) -> dict[str, Any]:
     function = tool.get("function", tool)
-    return {key: function.get(key) for key in ("name", "description", "parameters", "strict")}
+    schema = {"parameters": function.get("parameters", function.get("input_schema"))}
+    return {key: function.get(key) for key in ("name", "description", "strict")} | schema
 
 
 def _parameters(asked: RecordedRequest) -> dict[str, Any]:
     given = {key: value for key, value in asked.body.items() if key not in NOT_PARAMETERS}
-    return given | {"path": asked.path, "authorization": asked.headers.get("authorization")}
+    keys = {name: asked.headers.get(name) for name in ("authorization", "x-api-key", "anthropic-version")}
+    return given | {"path": asked.path, **keys}
+
+
+def _thoughts(asked: RecordedRequest) -> list[Any]:
+    """What goes back of what the model thought, in the Messages API."""
+    contents = [message.get("content") for message in asked.messages]
+    blocks = [block for content in contents if isinstance(content, list) for block in content]
+    return [block for block in blocks if "thinking" in str(block.get("type"))]
+
+
+def _cached(asked: RecordedRequest) -> dict[str, Any]:
+    """What is to be cached, and how, in the Messages API."""
+    parts = {name: asked.body.get(name) for name in ("system", "tools")}
+    parts["messages"] = asked.messages[-1].get("content") if asked.messages else None
+    marks = {name: part[-1].get("cache_control") for name, part in parts.items() if isinstance(part, list) and part}
+    return {name: mark for name, mark in marks.items() if mark}
 
 
 def tool_names(aspects: Aspects) -> Aspects:

@@ -58,7 +58,7 @@ def demo(folder: Path) -> Iterator[Demo]:
 
 def _env(folder: Path, endpoint: str) -> dict[str, str]:
     """The environment here, without what leads to another server or model, or tells of this machine's folders."""
-    elsewhere = re.compile("(AI|OPENAI|COPILOT|MODEL|TEMPORAL|TASKFLOW|MEMCACHE|LOGBOOK)_")
+    elsewhere = re.compile("(AI|OPENAI|ANTHROPIC|COPILOT|MODEL|TEMPORAL|TASKFLOW|MEMCACHE|LOGBOOK)_")
     kept = {name: value for name, value in os.environ.items() if not elsewhere.match(name)}
     folders = {f"{name}_STATE_DIR": str(folder / name.lower()) for name in ("TASKFLOW", "MEMCACHE", "LOGBOOK")}
     here = {"HOME": str(ROOT.parent), "PYTHONPATH": str(ROOT)}

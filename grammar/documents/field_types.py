@@ -7,7 +7,14 @@ from pydantic import AfterValidator, BeforeValidator, JsonValue, WithJsonSchema
 
 from grammar.documents.durations import parse_duration
 
-SUPPORTED = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
+SUPPORTED = {
+    "api_type": ("chat_completions", "responses", "messages"),
+    "backend": ("openai_agents", "anthropic_sdk"),
+}
+COPILOT = (
+    "backend 'copilot_sdk' is not supported: it needs GitHub's Copilot program, with somebody logged in; leave it out "
+    "and set COPILOT_TOKEN: the same models answer at Copilot's API"
+)
 
 
 def _scalar_text(value: object) -> object:
@@ -25,6 +32,8 @@ def _identifier(value: str) -> str:
 
 def unsupported(settings: Mapping[str, JsonValue]) -> str | None:
     """Return which of a model's settings this version cannot run, with those that it can; None: none of them."""
+    if settings.get("backend") == "copilot_sdk":
+        return COPILOT
     for name, supported in SUPPORTED.items():
         if name in settings and settings[name] not in supported:
             return f"{name} {settings[name]!r} is not supported; use {' or '.join(supported)}"

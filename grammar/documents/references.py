@@ -13,6 +13,12 @@ from grammar.documents import near_references
 
 _NAME = re.compile(r"[\w-]+(\.[\w-]+)*")
 _PEER = "seclab_taskflow_agent."
+_PUBLISHED = {
+    "seclab_taskflow_agent": "seclab-taskflow-agent",
+    "seclab_taskflows": "seclab-taskflows",
+    "seclab_taskflows_fuzzing": "seclab-taskflows-fuzzing",
+}
+"""Packages of documents that flows refer to, by what such a reference begins with."""
 OURS = "taskflows."
 
 Place = Literal["path", "TASKFLOW_PATH", "--path", "this installation", "beside the flow", "package", "here"]
@@ -122,6 +128,11 @@ class SearchPath:
 def is_path(reference: str) -> bool:
     """Return whether a reference is a path rather than a dotted name."""
     return "/" in reference or reference.endswith((".yaml", ".yml"))
+
+
+def published_in(reference: str) -> str | None:
+    """Return the package on PyPI that has the document of that dotted name, if it has one; None: no known one."""
+    return None if is_path(reference) else _PUBLISHED.get(reference.partition(".")[0])
 
 
 def distinct_names(references: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from grammar.documents import other_names
 from grammar.documents.document import Document
 from grammar.documents.models import ModelConfig, Personality, Price, Prompt, ServerParams, Toolbox
-from grammar.documents.references import Found, FoundDocument, SearchPath, is_path
+from grammar.documents.references import Found, FoundDocument, SearchPath, is_path, published_in
 from grammar.errors import InvalidFlow
 from grammar.loading.source import HEADER, FieldPath, Source, display, field_name, read
 from grammar.problems import Problem
@@ -105,7 +105,11 @@ class Library:
         if is_path(name):
             looked = f"looked for {display(referrer.path.parent / name)}"
         near = self.search.near(name, referrer.path) if len(self.problems) < MOST_NEAR else None
-        return f"({looked}); did you mean {near!r}?" if near else f"({looked})"
+        if near:
+            return f"({looked}); did you mean {near!r}?"
+        package = published_in(name)
+        hint = f"; it is in the package {package}: install that elsewhere, and add its folder to TASKFLOW_PATH"
+        return f"({looked})" + (hint if package else "")
 
     def _find(self, name: str, referrer: Source) -> Found | None:
         """The file that a reference means, looked up once. Raises InvalidFlow where too many lead nowhere."""

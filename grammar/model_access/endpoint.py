@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from grammar.dot_env_rules import from_dot_env
@@ -9,9 +10,25 @@ from grammar.errors import UserError
 from grammar.messages.activity_requests import ModelSpec
 
 OPENAI = "https://api.openai.com/v1"
+ANTHROPIC = "https://api.anthropic.com"
 COPILOT = "https://api.githubcopilot.com"
-KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
 DEFAULT_MODEL = "gpt-4.1"
+
+_ANY_HOST = ("AI_API_TOKEN", "COPILOT_TOKEN")
+KEYS = (*_ANY_HOST, "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
+"""The variables that hold keys of models. What else does is named by a model's `token`."""
+
+
+class _Provider(NamedTuple):
+    """Whose API it is that a model is asked by: the variables for its base URL and its key, and where it answers."""
+
+    base_url: str
+    key: str
+    url: str
+
+
+_OPENAI = _Provider("OPENAI_BASE_URL", "OPENAI_API_KEY", OPENAI)
+_ANTHROPIC = _Provider("ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", ANTHROPIC)
 
 # A proxy cannot reach what is on this machine, whatever NO_PROXY says.
 PAST_PROXIES: Mapping[str, None] = dict.fromkeys(
@@ -40,7 +57,8 @@ class Endpoint:
 
 def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
     """Return the endpoint of a model, with the key that belongs to its host. Raises UserError where it is no URL."""
-    configured, decided_by = _configured(environ)
+    provider = _provider(spec)
+    configured, decided_by = _configured(provider, environ)
     url = spec.endpoint or configured
     is_configured = url is not None and _host(url) == _host(configured)
     # A `.env` that nobody named may lead anywhere. Its endpoint gets keys that it has itself, and none of the person's;
@@ -48,7 +66,7 @@ def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
     theirs = from_dot_env(environ)
     is_dot_envs = is_configured and decided_by in theirs
     is_flows = bool(spec.endpoint and spec.token)
-    names = _key_names(spec, is_configured, environ)
+    names = [spec.token] if spec.token else _key_names(provider, url, decided_by if is_configured else None, environ)
     sent = [name for name in names if not is_dot_envs or is_flows or name in theirs]
     sent = sent if is_dot_envs else sorted(sent, key=lambda name: name in theirs)
     variable = sent[0] if sent else None
@@ -64,7 +82,7 @@ def choose(spec: ModelSpec, environ: Mapping[str, str]) -> Endpoint:
 
 def is_embedded(environ: Mapping[str, str]) -> bool:
     """Return whether neither an endpoint nor a key is configured, so that the embedded model answers."""
-    return _configured(environ)[0] is None
+    return all(_configured(provider, environ)[0] is None for provider in (_OPENAI, _ANTHROPIC))
 
 
 def model_name(spec: ModelSpec, environ: Mapping[str, str]) -> str:
@@ -78,28 +96,60 @@ def split_query(url: str) -> tuple[str, dict[str, str]]:
     return parts._replace(query="", fragment="").geturl(), dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
+def key_header(chosen: Endpoint, api_type: str = "chat_completions") -> str:
+    """Return the header that takes the key: Anthropic's, Azure's, whose URLs have an `api-version`, else the usual one.
+
+    Where it is `Authorization`, `Bearer ` goes before the key.
+    """
+    if api_type == "messages" and not chosen.copilot:
+        return "x-api-key"
+    return "api-key" if "api-version" in split_query(chosen.url or "")[1] else "Authorization"
+
+
+def copilot_headers(chosen: Endpoint, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that GitHub Copilot's API wants besides; none for others."""
+    return {"Copilot-Integration-Id": environ.get("COPILOT_INTEGRATION_ID") or "vscode-chat"} if chosen.copilot else {}
+
+
+def is_same_host(url: str, other: str) -> bool:
+    """Return whether both are of one scheme, host and port. Raises UserError where one is no URL."""
+    return _host(url) == _host(other)
+
+
 def shown(url: str | None) -> str | None:
     """Return the URL without user and password; None as it is."""
     parts = urlsplit(url or "")
     return url and parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _configured(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+def _provider(spec: ModelSpec) -> _Provider:
+    return _ANTHROPIC if spec.api_type == "messages" else _OPENAI
+
+
+def _configured(provider: _Provider, environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     """The endpoint that the environment configures, and the variable that decides it; both None: it has none."""
-    for name in ("AI_API_ENDPOINT", "OPENAI_BASE_URL"):
+    for name in ("AI_API_ENDPOINT", provider.base_url):
         if environ.get(name):
             return environ[name], name
-    for name, url in (("OPENAI_API_KEY", OPENAI), ("AI_API_TOKEN", COPILOT), ("COPILOT_TOKEN", COPILOT)):
+    for name, url in ((provider.key, provider.url), *((name, COPILOT) for name in _ANY_HOST)):
         if environ.get(name):
             return url, name
     return None, None
 
 
-def _key_names(spec: ModelSpec, is_configured: bool, environ: Mapping[str, str]) -> list[str]:
-    """The variables whose keys belong to the endpoint's host, the one to be sent first."""
-    if spec.token:
-        return [spec.token]
-    return [name for name in KEYS if environ.get(name)] if is_configured else []
+def _key_names(provider: _Provider, url: str | None, decided_by: str | None, environ: Mapping[str, str]) -> list[str]:
+    """The variables whose keys belong to the endpoint's host, the one to be sent first.
+
+    `decided_by`: the variable that configures that host; None: none does. Anthropic's own host gets Anthropic's key,
+    however it was named.
+    """
+    if provider is _OPENAI:
+        names = [*_ANY_HOST, provider.key] if decided_by else []
+    else:
+        is_theirs = decided_by in (provider.base_url, provider.key)
+        names = [*_ANY_HOST] if decided_by and not is_theirs else []
+        names += [provider.key] if is_theirs or _host(url) == _host(ANTHROPIC) else []
+    return [name for name in names if environ.get(name)]
 
 
 def _host(url: str | None) -> tuple[str, str | None, int | None]:

@@ -8,6 +8,7 @@ from grammar.documents.model_reach import ModelReach, reach
 from grammar.documents.models import ModelConfig, Task
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.run_bundle import Bundle
+from grammar.model_access import messages_settings
 
 
 def choose(task: Task, config: ModelConfig, index: int = 0, number: int = 0) -> ModelSpec:
@@ -19,7 +20,7 @@ def choose(task: Task, config: ModelConfig, index: int = 0, number: int = 0) -> 
     name, settings = _name_and_settings(task, config, index, number)
     return ModelSpec(
         name=config.models.get(name, name) if name else None,
-        api_type=settings["api_type"],
+        api_type=_api_type(settings),
         endpoint=settings.get("endpoint"),
         token=settings.get("token"),
         settings={key: value for key, value in settings.items() if key not in ModelReach.SETTINGS},
@@ -57,7 +58,14 @@ def cannot_run(task: Task, config: ModelConfig, index: int = 0, number: int = 0)
     """Return why this version cannot run the task's model number `index`, or that fallback of it; None: it can."""
     name, settings = _name_and_settings(task, config, index, number)
     message = unsupported(settings)
+    if message is None and _api_type(settings) == "messages":
+        message = messages_settings.problem(settings)
     return message and (f"model {name!r}: {message}" if name else message)
+
+
+def _api_type(settings: dict[str, Any]) -> str:
+    """The API that the endpoint speaks: in files for the existing engine, its backend for Anthropic says so alone."""
+    return "messages" if settings["backend"] == "anthropic_sdk" else str(settings["api_type"])
 
 
 def _name_and_settings(task: Task, config: ModelConfig, index: int, number: int) -> tuple[str | None, dict[str, Any]]:

@@ -16,6 +16,7 @@ from grammar.model_access import endpoint, model_choice
 
 _SEPARATOR = "; "
 _EMBEDDED = "embedded model"
+_MESSAGES = " (messages: "
 _FOLDER = 300
 
 
@@ -26,6 +27,8 @@ class ProcessSetup(BaseModel):
     """Its working directory; empty: it has none any more."""
     endpoint: str | None = None
     """The base URL that its environment configures; None: none is, and the embedded model answers."""
+    messages_endpoint: str | None = None
+    """The same for models of the Messages API; None as well where an older version says nothing of it."""
     model: str = ""
     """The provider's id of the model of tasks that name none."""
     version: str = ""
@@ -39,12 +42,20 @@ class ProcessSetup(BaseModel):
     def of(cls, environ: Mapping[str, str], folder: str, version: str, host: str, user: str = "") -> Self:
         """Return the setup of a process with this environment."""
         model = endpoint.model_name(ModelSpec(), environ)
-        return cls(folder=folder, endpoint=_endpoint(environ), model=model, version=version, host=host, user=user)
+        url, messages_url = (_endpoint(environ, api_type) for api_type in ("chat_completions", "messages"))
+        urls = {"endpoint": url, "messages_endpoint": messages_url}
+        return cls(folder=folder, **urls, model=model, version=version, host=host, user=user)
 
     @property
     def answers(self) -> str:
         """Return which model answers by default: `model gpt-4.1 at api.example.com`, or the embedded one."""
-        return f"model {self.model} at {_short(self.endpoint)}" if self.endpoint else "the embedded toy model"
+        if self.endpoint:
+            return f"model {self.model} at {_short(self.endpoint)}"
+        return f"models at {_short(self.messages_endpoint)}" if self.messages_endpoint else "the embedded toy model"
+
+    def asked(self, spec: ModelSpec) -> str | None:
+        """Return the base URL that it asks for a model without one of its own; None: the embedded model answers."""
+        return self.messages_endpoint if spec.api_type == "messages" else self.endpoint
 
 
 class WorkerIdentity(NamedTuple):
@@ -58,7 +69,9 @@ class WorkerIdentity(NamedTuple):
     def __str__(self) -> str:
         """Return the identity, as Temporal shows it; the pid and the host first, as in the SDK's own."""
         told = self.setup
-        parts = (f"{self.pid}@{told.host}", told.folder[:_FOLDER], told.model, told.endpoint or _EMBEDDED, told.version)
+        url, messages_url = told.endpoint or _EMBEDDED, told.messages_endpoint or _EMBEDDED
+        urls = url if url == messages_url else f"{url}{_MESSAGES}{messages_url})"
+        parts = (f"{self.pid}@{told.host}", told.folder[:_FOLDER], told.model, urls, told.version)
         return _SEPARATOR.join(parts)
 
     @property
@@ -74,9 +87,11 @@ class WorkerIdentity(NamedTuple):
         parts = rest.rsplit(_SEPARATOR, 3)  # a folder may have any sign in its name
         if not pid.isdecimal() or len(parts) != 4:
             return None
-        folder, model, url, version = parts
-        told = None if url == _EMBEDDED else url
-        return cls(int(pid), ProcessSetup(folder=folder, endpoint=told, model=model, version=version, host=host))
+        folder, model, urls, version = parts
+        url, differs, rest = urls.partition(_MESSAGES)
+        told = {"endpoint": url, "messages_endpoint": rest.removesuffix(")") if differs else url}
+        known = {name: None if place == _EMBEDDED else place for name, place in told.items()}
+        return cls(int(pid), ProcessSetup(folder=folder, **known, model=model, version=version, host=host))
 
     def described(self, home: str, host: str, with_model: bool = True) -> str:
         """Return the worker as people read it: `worker 4711 in ~/x, model gpt-4.1 at api.example.com`.
@@ -108,11 +123,13 @@ def differences(bundle: Bundle, started: ProcessSetup, serving: ProcessSetup) ->
     A starter that configures no endpoint means none: there, whatever the worker has is right. A task that names its
     endpoint or its model gets it from any worker. Folders do not matter: scripts run in the one the run was started in.
     """
-    specs = _specs(bundle) if started.endpoint else []
+    specs = [spec for spec in _specs(bundle) if started.asked(spec)]
     found = []
-    if any(spec.endpoint is None for spec in specs) and _same(started.endpoint) != _same(serving.endpoint):
-        told = f"{started.endpoint} was meant to answer, and it is {serving.endpoint or 'the embedded toy model'}"
-        found.append(Difference("endpoint", told))
+    if elsewhere := [spec for spec in specs if not spec.endpoint and _is_another(started, serving, spec)]:
+        meant, asked = started.asked(elsewhere[0]), serving.asked(elsewhere[0])
+        found.append(
+            Difference("endpoint", f"{meant} was meant to answer, and it is {asked or 'the embedded toy model'}")
+        )
     elif any(spec.name is None for spec in specs) and started.model != serving.model:
         found.append(Difference("model", f"{started.model} was meant to answer, and it is {serving.model}"))
     if started.version and started.version != serving.version:
@@ -124,6 +141,14 @@ def differences(bundle: Bundle, started: ProcessSetup, serving: ProcessSetup) ->
 def asks_models(bundle: Bundle) -> bool:
     """Return whether a run of the bundle asks any model: not where it has only scripts, or is a dry run."""
     return bool(_specs(bundle))
+
+
+def embedded_apis(bundle: Bundle, environ: Mapping[str, str]) -> set[str]:
+    """Return the APIs of the models for which the embedded one answers, in a process with this environment.
+
+    Empty: it answers for none. Raises UserError where an endpoint is no URL.
+    """
+    return {spec.api_type for spec in _specs(bundle) if endpoint.choose(spec, environ).url is None}
 
 
 def runs_processes(bundle: Bundle) -> bool:
@@ -142,10 +167,14 @@ def _specs(bundle: Bundle) -> list[ModelSpec]:
     return [spec for _, spec in model_choice.asked_models(bundle)]
 
 
-def _endpoint(environ: Mapping[str, str]) -> str | None:
-    """Return the base URL that is configured, without what may be a secret in it."""
+def _is_another(started: ProcessSetup, serving: ProcessSetup, spec: ModelSpec) -> bool:
+    return _same(started.asked(spec)) != _same(serving.asked(spec))
+
+
+def _endpoint(environ: Mapping[str, str], api_type: str) -> str | None:
+    """Return the base URL that is configured for an API, without what may be a secret in it."""
     try:
-        url = endpoint.choose(ModelSpec(), environ).url
+        url = endpoint.choose(ModelSpec(api_type=api_type), environ).url
         parts = urlsplit(url or "")
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
     except (ValueError, UserError):

@@ -10,7 +10,7 @@ import os
 
 from grammar import limits
 from grammar.messages.run_bundle import Bundle
-from grammar.model_access import endpoint
+from grammar.model_access.process_setup import embedded_apis
 from runtime.state import state_dir
 from temporal_taskflow import launch
 
@@ -78,6 +78,6 @@ def processes(flow: Bundle) -> int:
 
     What there is once in a process would be there several times: the embedded model, servers that all agents share.
     """
-    if flow.shares_servers or endpoint.is_embedded(os.environ):
+    if flow.shares_servers or embedded_apis(flow, os.environ):
         return 1
     return max(1, min((os.cpu_count() or 1) - 1, math.ceil(flow.most_at_once / BRANCHES_OF_ONE)))

@@ -11,8 +11,9 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.agents.local_model import LocalModel
-from activities.agents.model_clients import ModelClients, _connect, settings
-from activities.agents.results import text_of
+from activities.agents.model_clients import ModelClients, settings
+from activities.model_endpoint.client import connect
+from activities.toolboxes.result_parts import text_of
 from activities.toolboxes.server_process import ServerProcess, inherited_environment
 from grammar.documents.models import Personality
 from grammar.errors import BadRequest, ModelAccess, UserError
@@ -78,7 +79,7 @@ def test_settings_with_tools(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_only_copilot_gets_its_header() -> None:
     for environ, header in (({"COPILOT_TOKEN": "c"}, "vscode-chat"), ({"OPENAI_API_KEY": "o"}, None)):
         chosen = choose(ModelSpec(), environ)
-        client = _connect(chosen.url or "", chosen)
+        client = connect(chosen.url or "", chosen, "chat_completions")
         assert client.default_headers.get("Copilot-Integration-Id") == header
         assert str(client.base_url).rstrip("/") == chosen.url
 
@@ -210,10 +211,10 @@ async def test_env_of_the_task_reaches_its_toolboxes_and_nobody_else(bench: Benc
 
 
 async def test_no_model_key_reaches_a_script(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY")
+    names = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "ANTHROPIC_API_KEY")
     for name in names:
         monkeypatch.setenv(name, "a-key")
-    assert (await bench.shell("echo " + "/".join(f"${name}" for name in names))).value == "//\n"
+    assert (await bench.shell("echo " + "/".join(f"${name}" for name in names))).value == "///\n"
 
 
 # Toolboxes (section 1)

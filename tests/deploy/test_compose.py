@@ -11,7 +11,14 @@ import yaml
 
 COMPOSE: dict[str, Any] = yaml.safe_load(Path("docker-compose.temporal.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-KEYS = ("AI_API_TOKEN", "COPILOT_TOKEN", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+KEYS = (
+    "AI_API_TOKEN",
+    "COPILOT_TOKEN",
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
 
 
 JOBS = ("temporal-schema", "temporal-namespace")

@@ -71,7 +71,7 @@ SYSTEM = {
 }
 NAME = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-VARIABLE = re.compile(r"(AI|OPENAI|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z0-9_]+")
+VARIABLE = re.compile(r"(AI|OPENAI|ANTHROPIC|COPILOT|MODEL|TASKFLOW|MEMCACHE|LOGBOOK)_[A-Z0-9_]+")
 # Constants that look like variables, and the system's own.
 NOT_OURS = {"MODEL_CONFIG", "HOME", "PATH", "TMPDIR", "PYTHONPATH", "TERM"}
 

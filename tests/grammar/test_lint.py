@@ -613,6 +613,21 @@ def test_a_near_miss_of_a_reference(here: Path, reference: str, meant: str) -> N
     assert told.endswith(f"); did you mean {meant!r}?")
 
 
+@pytest.mark.parametrize(
+    ("reference", "package"),
+    [
+        ("seclab_taskflow_agent.personalities.c_auditer", "seclab-taskflow-agent"),
+        ("seclab_taskflow_agent.toolboxes.codeql", "seclab-taskflow-agent"),
+        ("seclab_taskflow_agent.toolboxes.github_official", "seclab-taskflow-agent"),
+        ("seclab_taskflows.personalities.auditor", "seclab-taskflows"),
+    ],
+)
+def test_a_document_that_is_published_elsewhere(here: Path, reference: str, package: str) -> None:
+    agents, toolboxes = ("who", reference) if "toolboxes" in reference else (reference, "")
+    (told,) = errors(here, flow_of(f"agents: [{agents}], toolboxes: [{toolboxes}], user_prompt: x"))
+    assert told.endswith(f"it is in the package {package}: install that elsewhere, and add its folder to TASKFLOW_PATH")
+
+
 def test_where_a_path_was_looked_for(here: Path) -> None:
     (told,) = errors(here, flow_of("agents: [../people/nobody.yaml], user_prompt: x"))
     assert told.endswith("found (looked for ../people/nobody.yaml)")

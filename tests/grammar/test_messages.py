@@ -13,7 +13,7 @@ from grammar.loading.bundle import Loaded, LoadOptions, load
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.activity_results import Usage
 from grammar.model_access import endpoint, model_choice
-from grammar.model_access.endpoint import COPILOT, OPENAI
+from grammar.model_access.endpoint import ANTHROPIC, COPILOT, OPENAI
 from grammar.model_access.prices import cost
 
 FLOW = "model_config: models\ntaskflow:\n  - task: {agents: [who], user_prompt: x, model: fast}\n"
@@ -94,6 +94,10 @@ def test_unknown_fields_of_a_price_are_warned_of(here: Path) -> None:
     assert (warning.field, warning.message) == ("prices.fast.ouput", "unknown field, ignored; did you mean `output`?")
 
 
+MESSAGES = {"api_type": "messages"}
+AT_HOME = MESSAGES | {"endpoint": ANTHROPIC}
+
+
 @pytest.mark.parametrize(
     ("spec", "environ", "url", "key"),
     [
@@ -106,12 +110,41 @@ def test_unknown_fields_of_a_price_are_warned_of(here: Path) -> None:
         ({"endpoint": "http://x"}, {"AI_API_ENDPOINT": "http://a", "AI_API_TOKEN": "k"}, "http://x", None),
         ({"endpoint": "http://a/v2"}, {"AI_API_ENDPOINT": "http://a", "AI_API_TOKEN": "k"}, "http://a/v2", "k"),
         ({"endpoint": "http://x", "token": "T"}, {"T": "own", "AI_API_TOKEN": "k"}, "http://x", "own"),
+        ({}, {"ANTHROPIC_API_KEY": "c", "ANTHROPIC_BASE_URL": "http://c", "AI_API_TOKEN": "a"}, COPILOT, "a"),
+        (MESSAGES, {"ANTHROPIC_API_KEY": "c"}, ANTHROPIC, "c"),
+        (MESSAGES, {"ANTHROPIC_API_KEY": "c", "AI_API_TOKEN": "a", "OPENAI_API_KEY": "o"}, ANTHROPIC, "c"),
+        (MESSAGES, {"ANTHROPIC_BASE_URL": "http://c", "AI_API_TOKEN": "a"}, "http://c", None),
+        (MESSAGES, {"AI_API_TOKEN": "a", "OPENAI_BASE_URL": "http://o"}, COPILOT, "a"),
+        (MESSAGES, {"AI_API_ENDPOINT": "http://a", "ANTHROPIC_API_KEY": "c", "OPENAI_API_KEY": "o"}, "http://a", None),
+        (MESSAGES, {"AI_API_ENDPOINT": ANTHROPIC, "ANTHROPIC_API_KEY": "c", "AI_API_TOKEN": "a"}, ANTHROPIC, "a"),
+        (MESSAGES, {"AI_API_ENDPOINT": ANTHROPIC, "ANTHROPIC_API_KEY": "c"}, ANTHROPIC, "c"),
+        (AT_HOME, {"AI_API_ENDPOINT": "http://a", "ANTHROPIC_API_KEY": "c"}, ANTHROPIC, "c"),
+        ({**MESSAGES, "endpoint": "http://x"}, {"ANTHROPIC_API_KEY": "c"}, "http://x", None),
+        ({**MESSAGES, "endpoint": "http://x"}, {"ANTHROPIC_API_KEY": "c", "ANTHROPIC_BASE_URL": "http://x"},
+         "http://x", "c"),
+        ({"endpoint": ANTHROPIC}, {"ANTHROPIC_API_KEY": "c"}, ANTHROPIC, None),
     ],
-)
+)  # fmt: skip
 def test_endpoint_and_key(spec: dict[str, str], environ: dict[str, str], url: str | None, key: str | None) -> None:
     chosen = endpoint.choose(ModelSpec(**spec), environ)
     assert (chosen.url, chosen.key) == (url, key)
     assert endpoint.is_embedded(environ) is (not environ)
+
+
+@pytest.mark.parametrize(
+    ("spec", "environ", "header", "integration"),
+    [
+        ({}, {"OPENAI_API_KEY": "o"}, "Authorization", None),
+        ({}, {"AI_API_ENDPOINT": "http://a?api-version=1"}, "api-key", None),
+        (MESSAGES, {"ANTHROPIC_API_KEY": "c"}, "x-api-key", None),
+        (MESSAGES, {"AI_API_TOKEN": "a"}, "Authorization", "vscode-chat"),
+        ({}, {"COPILOT_TOKEN": "a", "COPILOT_INTEGRATION_ID": "mine"}, "Authorization", "mine"),
+    ],
+)
+def test_what_goes_along(spec: dict[str, str], environ: dict[str, str], header: str, integration: str | None) -> None:
+    chosen = endpoint.choose(ModelSpec(**spec), environ)
+    assert endpoint.key_header(chosen, ModelSpec(**spec).api_type) == header
+    assert endpoint.copilot_headers(chosen, environ).get("Copilot-Integration-Id") == integration
 
 
 def test_model_choice() -> None:

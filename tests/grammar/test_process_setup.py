@@ -7,10 +7,20 @@ import pytest
 from grammar.documents.models import ModelConfig, ServerParams, Task, Toolbox
 from grammar.documents.rules import DryRunScript
 from grammar.messages.run_bundle import Bundle
-from grammar.model_access.process_setup import ProcessSetup, WorkerIdentity, asks_models, differences, runs_processes
+from grammar.model_access.process_setup import (
+    ProcessSetup,
+    WorkerIdentity,
+    asks_models,
+    differences,
+    embedded_apis,
+    runs_processes,
+)
 
 KEYS = {"AI_API_TOKEN": "sk-secret"}
-MEANT = ProcessSetup(folder="/home/me/x", endpoint="https://a.example/v1", model="gpt-4.1", version="1", host="here")
+HERE = "https://a.example/v1"
+MEANT = ProcessSetup(
+    folder="/home/me/x", endpoint=HERE, messages_endpoint=HERE, model="gpt-4.1", version="1", host="here"
+)
 
 
 def bundle(*tasks: Task, **fields: Any) -> Bundle:
@@ -22,24 +32,37 @@ def agent(**fields: Any) -> Task:
 
 
 @pytest.mark.parametrize(
-    ("environ", "endpoint", "model"),
+    ("environ", "endpoint", "messages_endpoint", "model"),
     [
-        ({}, None, "gpt-4.1"),
-        (KEYS, "https://api.githubcopilot.com", "gpt-4.1"),
-        ({"AI_API_ENDPOINT": "https://me:pw@a.example/v1?api-key=k#k"} | KEYS, "https://a.example/v1", "gpt-4.1"),
-        ({"AI_API_ENDPOINT": "http://[::1", "COPILOT_DEFAULT_MODEL": "m"}, "a wrong URL", "m"),
+        ({}, None, None, "gpt-4.1"),
+        (KEYS, "https://api.githubcopilot.com", "https://api.githubcopilot.com", "gpt-4.1"),
+        ({"AI_API_ENDPOINT": "https://me:pw@a.example/v1?api-key=k#k"} | KEYS, HERE, HERE, "gpt-4.1"),
+        ({"AI_API_ENDPOINT": "http://[::1", "COPILOT_DEFAULT_MODEL": "m"}, "a wrong URL", "a wrong URL", "m"),
+        ({"OPENAI_API_KEY": "sk-secret"}, "https://api.openai.com/v1", None, "gpt-4.1"),
+        ({"ANTHROPIC_API_KEY": "sk-secret"}, None, "https://api.anthropic.com", "gpt-4.1"),
     ],
 )
-def test_a_setup_holds_no_secret(environ: dict[str, str], endpoint: str | None, model: str) -> None:
+def test_a_setup_holds_no_secret(
+    environ: dict[str, str], endpoint: str | None, messages_endpoint: str | None, model: str
+) -> None:
     setup = ProcessSetup.of(environ, "/x", "1", "here")
-    assert (setup.endpoint, setup.model) == (endpoint, model)
+    assert (setup.endpoint, setup.messages_endpoint, setup.model) == (endpoint, messages_endpoint, model)
     assert "sk-secret" not in setup.model_dump_json()
 
 
 @pytest.mark.parametrize(
-    "setup", [MEANT, MEANT.model_copy(update={"endpoint": None}), MEANT.model_copy(update={"folder": "/a; b; c"})]
+    "changes",
+    [
+        {},
+        {"endpoint": None},
+        {"messages_endpoint": None},
+        {"messages_endpoint": "https://b.example"},
+        {"endpoint": None, "messages_endpoint": None},
+        {"folder": "/a; b; c"},
+    ],
 )
-def test_an_identity_is_read_back(setup: ProcessSetup) -> None:
+def test_an_identity_is_read_back(changes: dict[str, object]) -> None:
+    setup = MEANT.model_copy(update=changes)
     assert WorkerIdentity.parse(str(WorkerIdentity(4711, setup))) == WorkerIdentity(4711, setup)
 
 
@@ -53,7 +76,13 @@ def test_other_identities_are_not_ours(identity: str) -> None:
     [
         ({}, "/home/me", "here", "worker 4711 in ~/x, model gpt-4.1 at a.example"),
         ({}, "/home/m", "there", "worker 4711 on here in /home/me/x, model gpt-4.1 at a.example"),
-        ({"endpoint": None, "folder": ""}, "/", "here", "worker 4711, the embedded toy model"),
+        ({"endpoint": None, "folder": ""}, "/", "here", "worker 4711, models at a.example"),
+        (
+            {"endpoint": None, "messages_endpoint": None, "folder": ""},
+            "/",
+            "h",
+            "worker 4711 on here, the embedded toy model",
+        ),
     ],
 )
 def test_a_worker_as_people_read_it(changes: dict[str, object], home: str, host: str, told: str) -> None:
@@ -61,6 +90,7 @@ def test_a_worker_as_people_read_it(changes: dict[str, object], home: str, host:
 
 
 OTHER = {"endpoint": "https://b.example", "model": "m", "version": "2", "folder": "/y", "host": "there"}
+CLAUDE = ModelConfig(backend="anthropic_sdk")
 OWN_ENDPOINT = ModelConfig(models={"own": "id"}, model_settings={"own": {"endpoint": "https://own.example"}})
 
 
@@ -75,6 +105,10 @@ OWN_ENDPOINT = ModelConfig(models={"own": "id"}, model_settings={"own": {"endpoi
         (bundle(agent()), {"endpoint": None}, OTHER, ["version"]),
         (bundle(agent(model="named")), {}, {"model": "m"}, []),
         (bundle(agent(model="own"), config=OWN_ENDPOINT), {}, {"endpoint": "https://b.example", "model": "m"}, []),
+        (bundle(agent(), config=CLAUDE), {}, {"messages_endpoint": None}, ["endpoint"]),
+        (bundle(agent(), config=CLAUDE), {}, {"endpoint": "https://b.example"}, []),
+        (bundle(agent(), config=CLAUDE), {"messages_endpoint": None}, OTHER, ["version"]),
+        (bundle(agent()), {}, {"messages_endpoint": "https://b.example"}, []),
         (bundle(Task(run="true")), {}, OTHER, ["version"]),
         (bundle(agent(), script=DryRunScript()), {}, OTHER, ["version"]),
     ],
@@ -90,6 +124,21 @@ def test_a_difference_names_both() -> None:
     (difference,) = differences(bundle(agent()), MEANT, MEANT.model_copy(update={"endpoint": None}))
     assert difference.text == "https://a.example/v1 was meant to answer, and it is the embedded toy model"
     assert difference.changes_answers
+
+
+@pytest.mark.parametrize(
+    ("environ", "apis"),
+    [
+        ({}, {"chat_completions", "messages"}),
+        ({"ANTHROPIC_API_KEY": "x"}, {"chat_completions"}),
+        ({"OPENAI_API_KEY": "x"}, {"messages"}),
+        ({"AI_API_ENDPOINT": HERE}, set()),
+    ],
+)
+def test_whom_the_embedded_model_stands_in_for(environ: dict[str, str], apis: set[str]) -> None:
+    models = ModelConfig(models={"c": "claude-x"}, model_settings={"c": {"api_type": "messages"}})
+    flow = bundle(agent(), agent(model="c"), Task(run="true"), config=models)
+    assert embedded_apis(flow, environ) == apis
 
 
 SERVER = Toolbox(server_params=ServerParams(kind="stdio", command="python"))

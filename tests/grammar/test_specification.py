@@ -74,7 +74,7 @@ def test_an_api_or_backend_that_is_not_supported_is_told_with_those_that_are(
     task = "{agents: [who], model: a, user_prompt: x}"
     (problem,) = problems(here, f"model_config: models\ntaskflow:\n  - task: {{run: ls}}\n  - task: {task}\n")
     assert problem.startswith("flow.yaml:4: taskflow[1].task.model: model 'a': ")
-    known = {"api_type": ("chat_completions", "responses"), "backend": ("openai_agents",)}
+    known = {"api_type": ("chat_completions", "responses", "messages"), "backend": ("openai_agents", "anthropic_sdk")}
     assert all(name in problem for name in known[field.partition(":")[0]])
 
 
@@ -82,7 +82,7 @@ def test_a_model_that_no_task_uses_may_be_of_any_backend(here: Path) -> None:
     write(
         here,
         "models.yaml",
-        "models: {a: x, b: y, c: z}\nmodel_settings: {b: {backend: anthropic_sdk}, c: {api_type: soap}}\n",
+        "models: {a: x, b: y, c: z}\nmodel_settings: {b: {backend: other}, c: {api_type: soap}}\n",
     )
     one = "{agents: [who], model: a, user_prompt: x}"
     several = "{agents: [who], models: [a, {model: c}, b], user_prompt: x}"
@@ -90,9 +90,9 @@ def test_a_model_that_no_task_uses_may_be_of_any_backend(here: Path) -> None:
     assert loaded.warnings == []
     assert problems(here, f"model_config: models\ntaskflow:\n  - task: {one}\n  - task: {several}\n") == [
         "flow.yaml:4: taskflow[1].task.models[1]: model 'c': api_type 'soap' is not supported; "
-        "use chat_completions or responses",
-        "flow.yaml:4: taskflow[1].task.models[2]: model 'b': backend 'anthropic_sdk' is not supported; "
-        "use openai_agents",
+        "use chat_completions or responses or messages",
+        "flow.yaml:4: taskflow[1].task.models[2]: model 'b': backend 'other' is not supported; "
+        "use openai_agents or anthropic_sdk",
     ]
 
 
@@ -102,7 +102,37 @@ def test_a_model_of_a_single_agent_run_is_one_that_can_run(here: Path) -> None:
     with pytest.raises(InvalidFlow) as caught:
         from_personality("who", "hi", LoadOptions("", model_config="models"))
     (problem,) = caught.value.problems
-    assert problem.message == "backend 'copilot_sdk' is not supported; use openai_agents"
+    assert problem.message.startswith("backend 'copilot_sdk' is not supported: it needs GitHub's Copilot program")
+    assert "set COPILOT_TOKEN" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("backend: anthropic_sdk", None),
+        ("api_type: messages", None),
+        ("backend: anthropic_sdk\napi_type: chat_completions", None),
+        ("model_settings: {a: {api_type: messages, prompt_caching: off, reasoning: {effort: max}}}", None),
+        ("model_settings: {a: {api_type: messages, prompt_caching: 2h}}", "prompt_caching '2h' is not supported"),
+        ("model_settings: {a: {api_type: messages, store: true}}", "the Messages API has no store: leave it out"),
+        ("model_settings: {a: {api_type: messages, reasoning: {effort: minimal}}}", "reasoning.effort 'minimal'"),
+        ("model_settings: {a: {api_type: messages, reasoning: high}}", "reasoning is a map"),
+        ("model_settings: {a: {api_type: responses, store: true, reasoning: {effort: minimal}}}", None),
+    ],
+)
+def test_a_model_of_the_messages_api_has_its_settings(here: Path, config: str, told: str | None) -> None:
+    write(here, "models.yaml", f"models: {{a: claude-x}}\n{config}\n")
+    task = "{agents: [who], model: a, user_prompt: x}"
+    text = f"model_config: models\ntaskflow:\n  - task: {task}\n"
+    if told is None:
+        bundle = flow(here, text).bundle
+        assert choose_model(bundle.tasks[0], bundle.config).api_type == (
+            "responses" if "resp" in config else "messages"
+        )
+    else:
+        (problem,) = problems(here, text)
+        assert problem.startswith("flow.yaml:3: taskflow[0].task.model: model 'a': ")
+        assert told in problem
 
 
 @pytest.mark.parametrize("kind", ["stdio", "sse", "streamable"])

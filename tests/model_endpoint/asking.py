@@ -1,7 +1,7 @@
 """A model of the SDK whose endpoint answers with given bytes: through the client, its hook, and nothing else."""
 
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from agents.models.interface import ModelTracing
 from openai import AsyncOpenAI
 from openai.types.responses import Response, ResponseCompletedEvent
 
+from activities.messages_api.messages_model import MessagesModel
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.checked_response import check
 
@@ -52,7 +53,14 @@ def model(*contents: bytes, api: str = "chat", status: int = 200, size: int = 10
 
     http = httpx2.AsyncClient(transport=httpx2.MockTransport(answered), event_hooks={"response": [check]})
     client = AsyncOpenAI(base_url="http://endpoint/v1", api_key="key", max_retries=0, http_client=http)
-    return (OpenAIChatCompletionsModel if api == "chat" else OpenAIResponsesModel)("m", client)
+    return _MODELS[api]("m", client)
+
+
+_MODELS: dict[str, Callable[[str, AsyncOpenAI], Model]] = {
+    "chat": OpenAIChatCompletionsModel,
+    "responses": OpenAIResponsesModel,
+    "messages": MessagesModel,
+}
 
 
 async def ask(content: bytes, api: str = "chat", taken: Collection[str] = (), **how: Any) -> Received:
@@ -102,3 +110,30 @@ def message(text: str) -> dict[str, Any]:
     """A message in a response's output."""
     part = {"type": "output_text", "text": text, "annotations": []}
     return {"id": "msg", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+
+
+def spoken(*blocks: dict[str, Any], stop: str = "end_turn", **delta: Any) -> list[dict[str, Any]]:
+    """The events of an answer of the Messages API; a text in each block comes in a delta of its own."""
+    usage = {"input_tokens": 10, "output_tokens": 1}
+    start = {"type": "message_start", "message": {"id": "msg", "type": "message", "model": "m", "usage": usage}}
+    ended = {"type": "message_delta", "delta": {"stop_reason": stop, **delta}, "usage": {"output_tokens": 5}}
+    events = [event for index, block in enumerate(blocks) for event in block_events(index, block)]
+    return [start, *events, ended, {"type": "message_stop"}]
+
+
+def block_events(index: int, block: dict[str, Any]) -> list[dict[str, Any]]:
+    """The events of one block."""
+    deltas = [{"type": kind, field: block[field]} for field, kind in DELTAS.items() if block.get(field)]
+    begun = {field: "" if field in DELTAS else value for field, value in block.items()}
+    at = {"index": index}
+    told = [{"type": "content_block_delta", **at, "delta": delta} for delta in deltas]
+    started = {"type": "content_block_start", **at, "content_block": begun}
+    return [started, *told, {"type": "content_block_stop", **at}]
+
+
+DELTAS = {
+    "text": "text_delta",
+    "thinking": "thinking_delta",
+    "signature": "signature_delta",
+    "partial_json": "input_json_delta",
+}

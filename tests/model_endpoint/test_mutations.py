@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grammar.errors import TaskError
-from tests.model_endpoint.asking import USAGE, ask, call, chunk, message, response, sent
+from tests.model_endpoint.asking import USAGE, ask, call, chunk, message, response, sent, spoken
 
 EXAMPLES = 20_000 if os.environ.get("FUZZ") else 2_000
 TALK: list[dict[str, Any]] = [
@@ -45,7 +45,19 @@ EVENTS: list[dict[str, Any]] = [
     *({"type": "response.output_item.done", "output_index": index, "item": item} for index, item in enumerate(ITEMS)),
     {"type": "response.completed", "response": response(*ITEMS)},
 ]
-STREAMS: list[tuple[str, list[dict[str, Any]]]] = [("chat", TALK), ("chat", CALLS), ("responses", EVENTS)]
+BLOCKS: list[dict[str, Any]] = spoken(
+    {"type": "thinking", "thinking": "well", "signature": "EqQB=="},
+    {"type": "redacted_thinking", "data": "EvAF=="},
+    {"type": "text", "text": "Ports 22, \u00e9 80, \U0001f600"},
+    {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}, "partial_json": '{"x": "1"}'},
+    stop="tool_use",
+)
+STREAMS: list[tuple[str, list[dict[str, Any]]]] = [
+    ("chat", TALK),
+    ("chat", CALLS),
+    ("responses", EVENTS),
+    ("messages", BLOCKS),
+]
 
 ODD: st.SearchStrategy[Any] = st.sampled_from([
     None, True, False, 0, -1, 1.5, 10**30, float("inf"), float("nan"), "", "x", "\ud83d", "\ude00", "\0",

@@ -60,6 +60,26 @@ async def test_a_key_of_the_environment_does_not_go_to_an_endpoint_of_the_file(
         assert SECRET not in json.dumps(evil.requests[0].headers)
 
 
+@pytest.mark.parametrize("key", [*KEYS, "ANTHROPIC_API_KEY"])
+@pytest.mark.parametrize(
+    ("theirs", "named", "beside"),
+    [
+        ("AI_API_ENDPOINT", None, {}),
+        ("ANTHROPIC_BASE_URL", None, {}),
+        ("ANTHROPIC_BASE_URL", "https://evil.example/x", {}),
+        ("ANTHROPIC_BASE_URL", "https://evil.example/x", {"AI_API_ENDPOINT": "https://meant.example"}),
+    ],
+)
+def test_a_messages_endpoint_of_the_file_gets_no_key_of_the_environment(
+    theirs: str, named: str | None, beside: dict[str, str], key: str
+) -> None:
+    """Nor does the flow's own `endpoint`, which may name the same host."""
+    environ = {theirs: "https://evil.example", key: SECRET, RECORD: str(DotEnvRecord(names=(theirs,))), **beside}
+    chosen = endpoints.choose(ModelSpec(api_type="messages", endpoint=named), environ)
+    assert chosen.url and chosen.url.startswith("https://evil.example")
+    assert chosen.key is None
+
+
 async def test_a_key_of_the_file_goes_to_its_endpoint(hostile: HostileFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AI_API_TOKEN", SECRET)
     with ScriptedEndpoint() as theirs:
@@ -178,7 +198,8 @@ def test_a_name_that_the_file_gives_another_value_is_its_own(
         "TEMPORAL_ADDRESS", "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE", "TEMPORAL_API_KEY", "TEMPORAL_NAMESPACE",
         "TASKFLOW_PATH", "TASKFLOW_STATE_DIR", "TASKFLOW_PAYLOAD_DIR", "TASKFLOW_PAYLOAD_S3", "TASKFLOW_LOCAL_MODEL",
         "TASKFLOW_ENV_ALLOW", "TASKFLOW_ENV_DENYLIST", "TASKFLOW_DOT_ENV", "TASKFLOW_ANY_OTHER", "_TASKFLOW_COMPLETE",
-        "OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_LOG", "AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_ENDPOINT_URL",
+        "OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_LOG", "ANTHROPIC_CUSTOM_HEADERS", "ANTHROPIC_CONFIG_DIR",
+        "AWS_CONFIG_FILE", "AWS_PROFILE", "AWS_ENDPOINT_URL",
         "DOCKER_HOST", "KUBECONFIG", "GRPC_PROXY_EXP", "OTEL_EXPORTER_OTLP_ENDPOINT", "HOSTALIASES", "NETRC",
     ],
 )  # fmt: skip
@@ -200,7 +221,7 @@ def test_a_name_that_is_not_taken(
         "OPENAI_BASE_URL", "MODEL_TEMP", "MODEL_PARALLEL_TOOL_CALLS", "MEMCACHE_STATE_DIR", "LOGBOOK_STATE_DIR",
         "MEMCACHE_BACKEND", "GH_TOKEN", "DATA_DIR", "LOG_DIR", "CODEQL_CLI", "CODEQL_DBS_BASE_PATH",
         "CONTAINER_WORKSPACE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "GOOGLE_API_KEY", "ANTHROPIC_API_KEY",
-        "NODE_ENV", "any_name",
+        "ANTHROPIC_BASE_URL", "COPILOT_INTEGRATION_ID", "NODE_ENV", "any_name",
     ],
 )  # fmt: skip
 def test_a_name_that_is_taken(hostile: HostileFolder, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

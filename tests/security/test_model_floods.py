@@ -80,6 +80,31 @@ async def test_a_flood_of_responses(bench: Bench, monkeypatch: pytest.MonkeyPatc
     assert "TASKFLOW_LIMIT_ANSWER" in error.message
 
 
+GROWING = {
+    "text": ({"type": "text", "text": ""}, {"type": "text_delta", "text": "A" * 8000}),
+    "thoughts": ({"type": "thinking", "thinking": ""}, {"type": "thinking_delta", "thinking": "A" * 8000}),
+    "signatures": ({"type": "thinking", "thinking": ""}, {"type": "signature_delta", "signature": "A" * 8000}),
+    "arguments": (
+        {"type": "tool_use", "id": "t", "name": "t", "input": {}},
+        {"type": "input_json_delta", "partial_json": "A" * 8000},
+    ),
+    "blocks": ({"type": "text", "text": ""}, None),
+}
+
+
+@pytest.mark.parametrize(("block", "delta"), GROWING.values(), ids=GROWING)
+async def test_a_flood_of_a_message(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, block: dict[str, Any], delta: dict[str, Any] | None
+) -> None:
+    start = {"type": "content_block_start", "index": 0, "content_block": block}
+    more = {"type": "content_block_delta", "index": 0, "delta": delta} if delta else start
+    pieces = itertools.chain([event({"type": "message_start"}), event(start)], repeated(event(more)))
+    async with answering(pieces) as url:
+        error = await failure(bench, monkeypatch, url, model={"api_type": "messages"})
+    assert error.type == "ModelUnavailable"
+    assert "more in one answer than 1M; to allow more, set TASKFLOW_LIMIT_ANSWER" in error.message
+
+
 def head(status: str, *headers: str) -> bytes:
     return "\r\n".join([f"HTTP/1.1 {status}", "connection: close", *headers, "", ""]).encode()
 

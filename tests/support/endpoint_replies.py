@@ -50,6 +50,8 @@ class Reply(_Scripted):
 
     `times`: how often it may be given. `drop`: the connection ends before the answer, or in its middle. `delay`: in
     seconds. `usage`: input and output tokens; `cached`, `cache_write` and `reasoning`: how many of them are those.
+    `thinking`, `stop`: of the Messages API, what the model thought, and why it stopped. `raw`: what is sent in place of
+    an answer: events of a stream, lines of it as they are, or a whole body. `body`: that of an error.
     """
 
     when: Match = Match()
@@ -67,6 +69,10 @@ class Reply(_Scripted):
     cached: int = 0
     cache_write: int = 0
     reasoning: int = 0
+    thinking: str = ""
+    stop: str = ""
+    raw: list[Json | str] | Json | None = None
+    body: Any = None
 
 
 @dataclass
@@ -90,13 +96,15 @@ class RecordedRequest:
     @property
     def prompt(self) -> str:
         """Return the last message of the user."""
-        return next((_text(message) for message in reversed(self.messages) if message.get("role") == "user"), "")
+        by_user = (message for message in reversed(self.messages) if message.get("role") == "user")
+        return next((_text(message) for message in by_user if not _results(message)), "")
 
     @property
     def system(self) -> str:
         """Return the system prompt."""
         prompts = [_text(message) for message in self.messages if message.get("role") in ("system", "developer")]
-        return "\n".join([*prompts, self.body.get("instructions") or ""])
+        apart = self.body.get("instructions") or _text({"content": self.body.get("system")})
+        return "\n".join([*prompts, apart])
 
     @property
     def turn(self) -> int:
@@ -110,7 +118,7 @@ class RecordedRequest:
     @property
     def tool_result(self) -> str:
         """Return the text of the last tool result; empty where there is none."""
-        results = [message for message in self.messages if message.get("role") == "tool" or "output" in message]
+        results = [result for message in self.messages for result in _results(message)]
         return str(results[-1].get("content") or results[-1].get("output")) if results else ""
 
     @property
@@ -119,16 +127,26 @@ class RecordedRequest:
         return [tool.get("function", tool)["name"] for tool in self.body.get("tools", [])]
 
 
+def _results(message: Json) -> list[Json]:
+    """The tool results that a message is, or, in the Messages API, has."""
+    if message.get("role") == "tool" or "output" in message:
+        return [message]
+    content = message.get("content")
+    return [part for part in content if part.get("type") == "tool_result"] if isinstance(content, list) else []
+
+
 def _text(message: Json) -> str:
     content = message.get("content") or ""
     return content if isinstance(content, str) else "\n".join(part.get("text", "") for part in content)
 
 
-def _text_of(request: RecordedRequest, rule: Reply) -> str:
+def text_of(request: RecordedRequest, rule: Reply) -> str:
+    """Return the text of the answer; empty where it is calls."""
     return "" if rule.tool_calls else rule.text.replace("$PROMPT", request.prompt)
 
 
-def _call_id(request: RecordedRequest, index: int) -> str:
+def call_id(request: RecordedRequest, index: int) -> str:
+    """Return the id of the answer's call number `index`, from 0."""
     return f"call_{request.turn}_{index}"
 
 
@@ -136,13 +154,13 @@ def completion(request: RecordedRequest, rule: Reply) -> Json:
     """Return an answer of the Chat Completions API."""
     calls = [
         {
-            "id": _call_id(request, index),
+            "id": call_id(request, index),
             "type": "function",
             "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
         }
         for index, call in enumerate(rule.tool_calls)
     ]
-    message = {"role": "assistant", "content": _text_of(request, rule) or None} | (
+    message = {"role": "assistant", "content": text_of(request, rule) or None} | (
         {"tool_calls": calls} if calls else {}
     )
     return {
@@ -160,18 +178,23 @@ def chunks(request: RecordedRequest, rule: Reply) -> Iterator[Json]:
         return {**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
 
     yield chunk({"role": "assistant", "content": ""})
-    text = _text_of(request, rule)
+    text = text_of(request, rule)
     for part in (text[: len(text) // 2], text[len(text) // 2 :]):
         if part:
             yield chunk({"content": part})
     for index, call in enumerate(rule.tool_calls):
         function = {"name": call.name, "arguments": json.dumps(call.arguments)}
         yield chunk(
-            {"tool_calls": [{"index": index, "id": _call_id(request, index), "type": "function", "function": function}]}
+            {"tool_calls": [{"index": index, "id": call_id(request, index), "type": "function", "function": function}]}
         )
     yield chunk({}, "tool_calls" if rule.tool_calls else "stop")
     if (request.body.get("stream_options") or {}).get("include_usage"):
         yield {**frame, "choices": [], "usage": _usage(rule)}
+
+
+def error(rule: Reply) -> Json:
+    """Return the body of an error, in both of OpenAI's APIs."""
+    return {"error": {"message": rule.message, "type": "scripted", "code": rule.code}}
 
 
 def _frame(request: RecordedRequest, kind: str) -> Json:
@@ -218,14 +241,14 @@ def _output(request: RecordedRequest, rule: Reply) -> list[Json]:
             {
                 "type": "function_call",
                 "id": f"fc_{index}",
-                "call_id": _call_id(request, index),
+                "call_id": call_id(request, index),
                 "name": call.name,
                 "arguments": json.dumps(call.arguments),
                 "status": "completed",
             }
             for index, call in enumerate(rule.tool_calls)
         ]
-    part = {"type": "output_text", "text": _text_of(request, rule), "annotations": [], "logprobs": []}
+    part = {"type": "output_text", "text": text_of(request, rule), "annotations": [], "logprobs": []}
     return [{"type": "message", "id": "msg_0", "role": "assistant", "status": "completed", "content": [part]}]
 
 

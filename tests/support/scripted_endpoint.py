@@ -1,4 +1,4 @@
-"""A scripted OpenAI-compatible HTTP endpoint, driven by rules. Everything around it is real.
+"""A scripted HTTP endpoint with OpenAI's APIs and Anthropic's, driven by rules. Everything around it is real.
 
 python -m tests.support.scripted_endpoint --rules rules.yaml --port 0 --port-file F
 """
@@ -9,9 +9,9 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import yaml
 from pydantic import TypeAdapter
@@ -24,11 +24,32 @@ from tests.support.endpoint_replies import (
     Reply,
     chunks,
     completion,
+    error,
     response,
     response_events,
 )
+from tests.support.messages_replies import message, message_error, message_events
 
 __all__ = ["Call", "Match", "RecordedRequest", "Reply", "ScriptedEndpoint"]
+
+
+class _Api(NamedTuple):
+    """How one API words an answer, in events and as a whole, and an error."""
+
+    events: Callable[[RecordedRequest, Reply], Iterator[Json]]
+    whole: Callable[[RecordedRequest, Reply], Json]
+    error: Callable[[Reply], Json]
+
+
+_APIS = {
+    "/chat/completions": _Api(chunks, completion, error),
+    "/responses": _Api(response_events, response, error),
+    "/messages": _Api(message_events, message, message_error),
+}
+
+
+def _api(path: str) -> _Api:
+    return next(api for name, api in _APIS.items() if path.partition("?")[0].endswith(name))
 
 
 class ScriptedEndpoint:
@@ -116,7 +137,7 @@ class ScriptedEndpoint:
             return await _send(writer, 200, self._control(path, body))
         if method == "GET":
             return await _send(writer, 200, {"object": "list", "data": [{"id": "scripted", "object": "model"}]})
-        if not path.partition("?")[0].endswith(("/chat/completions", "/responses")):
+        if not path.partition("?")[0].endswith(tuple(_APIS)):
             return await _send(writer, 404, {"error": {"message": f"no such path: {path}"}})
         request = RecordedRequest(path, headers, body)
         self.requests.append(request)
@@ -157,16 +178,7 @@ class ScriptedEndpoint:
         if rule.drop == "before":
             return False
         request.status = rule.status
-        cut = rule.drop == "middle"
-        if rule.status != 200:
-            error = {"message": rule.message, "type": "scripted", "code": rule.code}
-            return await _send(writer, rule.status, {"error": error}, rule.headers)
-        responses = request.path.partition("?")[0].endswith("/responses")
-        if request.body.get("stream"):
-            events = list(response_events(request, rule) if responses else chunks(request, rule))
-            return await _stream(writer, events, cut=cut)
-        whole = response(request, rule) if responses else completion(request, rule)
-        return await _send(writer, 200, whole, rule.headers, cut=cut)
+        return await _reply(writer, request, rule)
 
     def restart(self, rules: list[Reply]) -> None:
         """Answer by these rules from now on; what was asked before is forgotten."""
@@ -182,14 +194,22 @@ class ScriptedEndpoint:
         return {"requests": len(self.requests), "max": self.max_in_flight, "mean": self.mean_in_flight()}
 
 
-async def _stream(writer: asyncio.StreamWriter, events: list[Json], *, cut: bool) -> bool:
+async def _reply(writer: asyncio.StreamWriter, request: RecordedRequest, rule: Reply) -> bool:
+    api, cut = _api(request.path), rule.drop == "middle"
+    if rule.status != 200:
+        return await _send(writer, rule.status, rule.body or api.error(rule), rule.headers)
+    if isinstance(rule.raw, dict):
+        return await _send(writer, 200, rule.raw)
+    if rule.raw or request.body.get("stream"):
+        return await _stream(writer, rule.raw or list(api.events(request, rule)), cut=cut)
+    return await _send(writer, 200, api.whole(request, rule), rule.headers, cut=cut)
+
+
+async def _stream(writer: asyncio.StreamWriter, events: Sequence[Json | str], *, cut: bool) -> bool:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-    lines = [json.dumps(event) for event in events]
-    if "type" not in events[0]:
-        lines.append("[DONE]")
-    for line, event in zip(lines, [*events, {}], strict=False):
-        name = f"event: {event['type']}\n" if "type" in event else ""
-        data = f"{name}data: {line}\n\n".encode()
+    done = [] if "type" in events[0] else ["data: [DONE]\n\n"]
+    for event in [*events, *done]:
+        data = (event if isinstance(event, str) else _line(event)).encode()
         writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
         if cut:
             await writer.drain()
@@ -197,6 +217,11 @@ async def _stream(writer: asyncio.StreamWriter, events: list[Json], *, cut: bool
     writer.write(b"0\r\n\r\n")
     await writer.drain()
     return True
+
+
+def _line(event: Json) -> str:
+    name = f"event: {event['type']}\n" if "type" in event else ""
+    return f"{name}data: {json.dumps(event)}\n\n"
 
 
 async def _send(
