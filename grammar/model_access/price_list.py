@@ -44,21 +44,21 @@ def listed_price(model: str, url: str, now: datetime) -> Price | None:
     """
     from genai_prices import Usage, calc_price  # slow to load
 
-    def one(**tokens: float) -> "PriceCalculation":
+    def billed(**tokens: float) -> "PriceCalculation":
         return calc_price(Usage(**tokens), model, provider_api_url=url, genai_request_timestamp=now)
 
     try:
-        read = one(input_tokens=1)
+        read = billed(input_tokens=1)
     except LookupError:
         return None
     if read.model_price.input_mtok is None or read.model_price.output_mtok is None:
         return None  # the model is listed, without what its tokens cost
     return Price(
         input=float(read.input_price * _TOKENS),
-        cached=float(one(input_tokens=1, cache_read_tokens=1).input_price * _TOKENS),
-        cache_write=float(one(input_tokens=1, cache_write_tokens=1).input_price * _TOKENS),
-        output=float(one(output_tokens=1).output_price * _TOKENS),
-        reasoning=float(one(output_tokens=1, output_reasoning_tokens=1).output_price * _TOKENS),
+        cached=float(billed(input_tokens=1, cache_read_tokens=1).input_price * _TOKENS),
+        cache_write=float(billed(input_tokens=1, cache_write_tokens=1).input_price * _TOKENS),
+        output=float(billed(output_tokens=1).output_price * _TOKENS),
+        reasoning=float(billed(output_tokens=1, output_reasoning_tokens=1).output_price * _TOKENS),
         estimated=True,
     )
 

@@ -44,7 +44,7 @@ def park(desk: Desk, scripted: Scripted) -> None:
     endpoint = scripted([Reply(when=Match(prompt="Say 3"), status=400, message="no"), Reply(text="I say: $PROMPT")])
     parked = desk.run("-t", "flow.yaml", "--id", "night", "--quiet")
     assert (parked.code, parked.err) == (1, ""), "with --quiet there is the result alone"
-    assert parked.out.splitlines()[1].split() == ["task", "status", "branches", "time", "tokens"]
+    assert parked.out.splitlines()[1].split() == ["task", "status", "branches", "time", "input", "output"]
     assert "\nparked in " in parked.out
     assert "▶" not in parked.out
     endpoint.rules = [Reply(text="I say: $PROMPT")]

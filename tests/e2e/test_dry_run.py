@@ -63,7 +63,7 @@ def test_the_wiring_is_seen_at_no_cost(desk: Desk, flow: Path) -> None:
         "✓ item 2 of 2 brief: ▷ Judge name 2 of path 1 with ⟦",
         "bash: ▷ touch ran; echo 12",
         "✓ item 2 of 2 brief: ▷ name 2 is good at 10",
-        "0 tokens, 0 model requests",
+        "0 model requests, 0 tokens in, 0 out",
     ):
         assert line in told
     assert SECRET not in ended.out + ended.err
