@@ -13,7 +13,7 @@ ROOMS := temporal_taskflow grammar workflows activities runtime console pictures
 # Hundreds of processes would compile the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check fix bench fuzz lock audit pin mutations replay docs pictures compare chaos scale dist clean
+.PHONY: help demo test check fix bench fuzz lock audit pin mutations replay docs pictures compare chaos budgets scale dist clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ compare: .venv/ready  ## the engine that these files were written for and ours, 
 
 chaos: .venv/ready  ## 100 runs while servers, workers, tools and the endpoint fail (about 20 minutes; SEEDS=10 for fewer)
 	@$(BIN)/python -m tests.chaos --seeds $(SEEDS)
+
+budgets: .venv/ready  ## 20 runs with budgets while servers and workers are killed (about 20 minutes; SEEDS=10 for fewer)
+	@$(BIN)/python -m tests.budgets --seeds $(if $(filter file,$(origin SEEDS)),20,$(SEEDS))
 
 scale: .venv/ready  ## 10,000 items with a worker killed in the middle, a 100 MB list, a 20 MB tool result (about 10 minutes)
 	@$(BIN)/python -m benchmarks.scale

@@ -33,6 +33,7 @@ from commands import (
     options,
     pause,
     prune,
+    raise_budget,
     reencrypt,
     reject,
     report,
@@ -81,8 +82,8 @@ COMMANDS: dict[str, dict[str, Callable[..., int]]] = {
     },
     options.DECISIONS: {
         "resume": resume.resume, "retry": retry.retry, "skip": skip.skip, "set-output": set_output.set_output,
-        "abort": abort.abort, "approve": approve.approve, "reject": reject.reject, "pause": pause.pause,
-        "unpause": unpause.unpause, "cancel": cancel.cancel,
+        "abort": abort.abort, "raise": raise_budget.raise_budget, "approve": approve.approve, "reject": reject.reject,
+        "pause": pause.pause, "unpause": unpause.unpause, "cancel": cancel.cancel,
     },
     options.FLOWS: {
         "lint": lint.lint, "inspect": inspect.inspect, "estimate": estimate.estimate, "graph": graph.graph,

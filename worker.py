@@ -28,6 +28,7 @@ from typer._click.exceptions import UsageError  # not among what typer exports
 from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
 from activities.agents.model_clients import ModelClients
+from activities.count_usage import CountUsageActivity
 from activities.gather import GatherActivity
 from activities.guardian.client import GUARDIAN
 from activities.prepare import PrepareActivity
@@ -129,11 +130,13 @@ async def activity_workers(backend: Backend, limits: Limits = Limits()) -> Async
     pool = ServerPool(sandboxes=fences)
     background = Background(partial(runs.wait_closed, backend.client))
     signing = WorkerSigning(backend.signer)
+    journals = journal_store(backend)
     activities = signing.activities(
         PrepareActivity(renderer, documents).prepare,
-        AgentActivity(renderer, models, CompletionBatching(), pool, journal_store(backend), documents).run_agent,
+        AgentActivity(renderer, models, CompletionBatching(), pool, journals, documents).run_agent,
         ShellActivity(renderer, documents, background, fences).run_shell,
         GatherActivity(documents).gather,
+        CountUsageActivity(journals).count_usage,
     )
 
     def worker(task_queue: str) -> Worker:

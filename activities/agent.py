@@ -17,13 +17,13 @@ from activities.process.transcript import Transcript
 from activities.process.working_directory import working_directory
 from activities.storage.documents import Documents, store_if_large
 from activities.storage.journal_heartbeat import HeartbeatJournal
-from activities.storage.journal_store import JournalStore
+from activities.storage.journal_store import JournalStore, journal_key
 from activities.toolboxes.pool import ServerPool
 from activities.toolboxes.toolboxes import Toolboxes
 from grammar.errors import TaskError
 from grammar.messages import names
 from grammar.messages.activity_requests import AgentRequest
-from grammar.messages.activity_results import BranchResult
+from grammar.messages.activity_results import BranchResult, Usage
 from grammar.preparing import preparation
 from grammar.preparing.server_params import ResolvedServer
 
@@ -62,26 +62,26 @@ class AgentActivity:
             transcript.doing = "starting"
             carried = HeartbeatJournal(lines_of_last_attempt() or request.recorded)
             async with heartbeats(transcript.progress, lambda: carried.lines):
-                result = await _with_entries(self._run(request, secrets, transcript, carried), transcript)
+                # A dry run pays for nothing, and its rules count attempts.
+                store = HeartbeatJournal([]) if request.rehearsal else self._journals or carried
+                running = self._run(request, secrets, transcript, store)
+                result = await _with_what_it_cost(running, request, secrets, transcript, store)
+                result = _carrying(result, carried)
                 result = await store_if_large(result, self._documents, request.kept)
                 await self._batching.wait()
                 return result.model_copy(update={"attempts": activity.info().attempt})
 
     async def _run(
-        self, request: AgentRequest, secrets: Secrets, transcript: Transcript, carried: HeartbeatJournal
+        self, request: AgentRequest, secrets: Secrets, transcript: Transcript, store: JournalStore
     ) -> BranchResult:
         resolved = await self._resolve(request, secrets)
-        # A dry run pays for nothing, and its rules count attempts.
-        store = HeartbeatJournal([]) if request.rehearsal else self._journals or carried
         async with self._toolboxes.servers(resolved, request) as servers:
             await load()
             from activities.agents.agent_run import AgentRun
 
             run = AgentRun(request, secrets, transcript, self._renderer, self._models, self._dry_run_answers)
             result = await run.run(servers, store, _journal_key(request))
-        warnings = [*_warnings(request, resolved), *result.warnings]
-        leg = result.leg and result.leg.model_copy(update={"recorded": carried.lines})
-        return result.model_copy(update={"warnings": warnings, "leg": leg})
+        return result.model_copy(update={"warnings": [*_warnings(request, resolved), *result.warnings]})
 
     async def _resolve(self, request: AgentRequest, secrets: Secrets) -> list[ResolvedServer]:
         process = dict(os.environ)
@@ -100,13 +100,36 @@ class AgentActivity:
         return await self._renderer(preparation.environment, request.surroundings, process)
 
 
-async def _with_entries(running: Awaitable[BranchResult], transcript: Transcript) -> BranchResult:
-    """Return the result; a TaskError leaves with the transcript's entries, and with the model's name."""
+async def _with_what_it_cost(
+    running: Awaitable[BranchResult],
+    request: AgentRequest,
+    secrets: Secrets,
+    transcript: Transcript,
+    store: JournalStore,
+) -> BranchResult:
+    """Return the result; a TaskError leaves with the transcript's entries, the model's name, and what was used."""
     try:
         return await running
     except TaskError as error:
         error.said, error.model = transcript.entries, transcript.asked[1]
+        if error.usage is None:  # it failed before its conversation began: earlier attempts may have asked the model
+            error.usage = await _paid_before(request, secrets, store)
         raise
+
+
+async def _paid_before(request: AgentRequest, secrets: Secrets, store: JournalStore) -> Usage:
+    from activities.storage.journal import Journal
+
+    journal = Journal(store, _journal_key(request), secrets)
+    await journal.read()
+    before = request.allowance.since if request.leg and request.allowance else Usage()
+    return before + journal.usage
+
+
+def _carrying(result: BranchResult, carried: HeartbeatJournal) -> BranchResult:
+    """Return the result with the journal's lines, where no storage keeps them."""
+    leg = result.leg and result.leg.model_copy(update={"recorded": carried.lines})
+    return result.model_copy(update={"leg": leg})
 
 
 def _warnings(request: AgentRequest, resolved: list[ResolvedServer]) -> list[str]:
@@ -117,8 +140,6 @@ def _warnings(request: AgentRequest, resolved: list[ResolvedServer]) -> list[str
 
 
 def _journal_key(request: AgentRequest) -> str:
-    """Return `run/activity`: the run, which may have several histories, and the activity that began the journal."""
     info = activity.info()
     assert info.workflow_id
-    run = names.journal_folder(info.workflow_id, request.surroundings.key)
-    return f"{run}/{request.journal or info.activity_id}"
+    return journal_key(info.workflow_id, request.surroundings.key, request.journal or info.activity_id)

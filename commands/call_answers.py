@@ -29,7 +29,8 @@ class CallAnswer:
 def give(run_id: str, call: str | None, answer: CallAnswer, screen: Screen, json: bool) -> int:
     """Tell the run. `call` None: about its only open call. Return the exit code. Raises NotWaiting, InvalidFlow."""
     approval, served = asyncio.run(_give(run_id, call, answer))
-    told = printable(f"run {run_id}: {approval.id}, a call of {approval.tool}, is {_verdict(approval, answer)}")
+    what = approval.arguments if approval.kind == "fan_out" else f"a call of {approval.tool}"
+    told = printable(f"run {run_id}: {approval.id}, {what}, is {_verdict(approval, answer)}")
     screen.out.print(Text(told))
     if not served:
         told = f"no worker serves the run; to go on with it: {next_steps.command('resume', run_id)}"
@@ -55,7 +56,7 @@ def chosen(run_id: str, call: str | None, calls: list[Approval]) -> Approval:
     found = [approval for approval in calls if call in (None, approval.id)]
     if len(found) == 1:
         return found[0]
-    listed = ", ".join(f"{approval.id} ({approval.tool})" for approval in calls)
+    listed = ", ".join(f"{approval.id} ({approval.tool or approval.task})" for approval in calls)
     if not calls:
         raise NotWaiting(f"no call of run {run_id} waits for an answer")
     if call is None:
@@ -64,7 +65,9 @@ def chosen(run_id: str, call: str | None, calls: list[Approval]) -> Approval:
 
 
 def check(approval: Approval, answer: CallAnswer) -> None:
-    """Raise InvalidFlow for what means nothing for a call that was interrupted."""
+    """Raise InvalidFlow for what means nothing for a call that was interrupted, or for what is no call."""
+    if approval.kind == "fan_out" and answer.always:
+        raise wrong("--always", f"{approval.id} is no call of a tool; `run --yes` asks of no fan-out")
     if approval.kind == "unknown_outcome" and (answer.always or answer.reason):
         option = "--always" if answer.always else "--reason"
         raise wrong(option, f"{approval.id} was interrupted: it is repeated or left out, once and without a reason")

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from commands import options
+from commands.run import unpriced_problems
 from console.problems import print_excerpt, print_json
 from console.screen import open_screen
 from grammar.exit_codes import ExitCode
@@ -35,6 +37,7 @@ def lint(
     found = Findings()
     for flow in flows:
         found = found.plus(linting.lint(flow, asked))
+    found = found.plus(Findings(tuple(chain.from_iterable(map(unpriced_problems, found.limited)))))
     told = list(_told(found))
     code = ExitCode.BAD_INPUT if found.problems else ExitCode.DONE
     if json:

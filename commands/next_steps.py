@@ -16,6 +16,7 @@ from grammar.program import program
 if TYPE_CHECKING:  # it loads Temporal's client
     from runtime.backend import Backend
 
+_RAISE = ("raise", "UNIT=AMOUNT", "add to the budget: usd, tokens, requests or time")
 _DECISIONS = (
     ("retry", "", "run again what failed"),
     ("skip", "", "go on without it"),
@@ -50,7 +51,10 @@ def temporal_command(backend: Backend, run_id: str, name: str) -> str:
 
 def answer(run_id: str, call: Approval) -> str:
     """Return what waits for an answer, and the command that says yes: all to the end of the line."""
-    if call.kind == "approval":
+    if call.kind == "fan_out":
+        size = printable_name(f"{call.task} asks before it starts: {call.arguments}")
+        told = f"{size} (`reject` leaves it out)"
+    elif call.kind == "approval":
         told = f"{call.tool} waits for approval (`reject` refuses it, `approve --always` allows all calls of this tool)"
     else:
         told = f"a call of {call.tool} was interrupted, and is repeated once approved (`reject` leaves it out)"
@@ -59,9 +63,10 @@ def answer(run_id: str, call: Approval) -> str:
 
 def print_parked(console: Console, backend: Backend, run_id: str, parked: Parked) -> None:
     """Print what the run waits for, and how to decide."""
-    console.print(Text(f"parked: {printable_name(parked.task)} failed; nothing that succeeded is run again", "bold"))
+    console.print(Text(f"parked: {printable_name(parked.headline)}; nothing that succeeded is run again", "bold"))
     console.print(Text("go on with one of"))
-    lines = {f"{command(name, run_id)} {value}".rstrip(): meaning for name, value, meaning in _DECISIONS}
+    decisions = [*([_RAISE] if parked.is_at_budget else []), *_DECISIONS]
+    lines = {f"{command(name, run_id)} {value}".rstrip(): meaning for name, value, meaning in decisions}
     width = max(map(len, lines))
     for line, meaning in lines.items():
         console.print(Text(f"  {line:{width}}  {meaning}"), soft_wrap=True)

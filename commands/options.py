@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from grammar.documents.budget import B, Budget, parse_amounts
 from grammar.errors import InvalidFlow
 from grammar.loading.bundle import LoadOptions
 from grammar.problems import Problem
@@ -37,8 +38,15 @@ Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The p
 TaskName = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Decide only if this task is parked.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not follow the run: leave it to a worker.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Hold the embedded server and its Web UI open until Ctrl-C.")]
+Budgets = Annotated[
+    list[str] | None,
+    typer.Option("--budget", metavar="UNIT=AMOUNT", help="What the run may use up: usd, tokens, requests or time."),
+]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Go on where a worker is not set up as the run is started: do not ask.")
+]
+YesToAll = Annotated[
+    bool, typer.Option("--yes", help="Do not ask: neither of a worker that is set up otherwise, nor before a fan-out.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print nothing but one JSON result on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only: no progress, no advice.")]
@@ -58,9 +66,15 @@ def load_options(
     model_config: str | None = None,
     paths: list[Path] | None = None,
     strict: bool = False,
+    budgets: list[str] | None = None,
+    confirmed: bool = False,
 ) -> LoadOptions:
     """Return what the command line says of the files to load. Raises InvalidFlow."""
-    return LoadOptions(flow, overrides(globals_ or []), model_config, tuple(paths or []), strict)
+    paths_ = tuple(paths or [])
+    budget = amounts(Budget, budgets, "--budget") if budgets else None
+    return LoadOptions(
+        flow, overrides(globals_ or []), model_config, paths_, strict, budget=budget, confirmed=confirmed
+    )
 
 
 def only(words: list[str] | None, what: str) -> str:
@@ -82,3 +96,11 @@ def overrides(given: list[str]) -> dict[str, str]:
             raise wrong("-g", f"{text!r}: write KEY=VALUE")
         pairs[key.strip()] = value.strip()
     return pairs
+
+
+def amounts(kind: type[B], given: list[str], option: str) -> B:
+    """Return the budget of UNIT=AMOUNT, one or several. `option`: what they stand after. Raises InvalidFlow."""
+    try:
+        return parse_amounts(kind, given)
+    except ValueError as error:
+        raise wrong(option, str(error)) from None

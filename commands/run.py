@@ -15,10 +15,12 @@ from commands.command_group import IS_MEANT
 from console.problems import print_warnings
 from console.screen import Screen, open_screen
 from grammar.documents.references import SearchPath, is_path
+from grammar.errors import InvalidFlow
 from grammar.loading import bundle
 from grammar.loading.bundle import Loaded, LoadOptions
 from grammar.messages.run_bundle import Bundle
-from grammar.model_access import price_list
+from grammar.model_access import needed_prices, price_list
+from grammar.problems import Problem
 from grammar.program import program
 
 if TYPE_CHECKING:  # it loads Temporal's client
@@ -42,7 +44,8 @@ def run(
     task_queue: options.TaskQueue = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, and leave it to a worker.")] = False,
     keep: options.Keep = False,
-    yes: options.Yes = False,
+    budget: options.Budgets = None,
+    yes: options.YesToAll = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Run it on scripted answers and placeholders: no model, no scripts.")
     ] = False,
@@ -67,10 +70,12 @@ def run(
         raise options.wrong("--from-task", "goes with --from ID")
     if words and not personality and context.meta.get(IS_MEANT):
         _check_first_word(words[0], path or [], context)
-    asked = options.load_options(_word(words, personality), globals_, model_config, path, strict)
+    asked = options.load_options(_word(words, personality), globals_, model_config, path, strict, budget, yes)
     loaded = load(personality, asked)
     if dry_run:
         loaded = dry.as_dry_run(loaded, asked, personality, rules)
+    else:
+        check_prices(loaded)
     print_warnings(screen, loaded.warnings)
     from commands.session import RunOptions  # loads Temporal's client
 
@@ -113,3 +118,17 @@ def _check_first_word(word: str, paths: list[Path], context: typer.Context) -> N
 def load(personality: str | None, asked: LoadOptions) -> Loaded:
     """Return the bundle of FLOW, or of one agent and its prompt. Raises InvalidFlow."""
     return bundle.from_personality(personality, asked.flow, asked) if personality else bundle.load(asked)
+
+
+def check_prices(loaded: Loaded) -> None:
+    """Raise InvalidFlow where dollars are limited, and what a model costs is not known."""
+    if problems := unpriced_problems(loaded):
+        raise InvalidFlow(problems, loaded.warnings)
+
+
+def unpriced_problems(loaded: Loaded) -> list[Problem]:
+    """Return a problem for each limit in dollars that cannot be kept, with the endpoint that is configured here."""
+    if not loaded.prices:
+        return []
+    unpriced = needed_prices.without_price(loaded.prices, with_prices(loaded.bundle).config, os.environ)
+    return needed_prices.missing_prices(loaded.prices, unpriced)

@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from commands import next_steps, options
-from commands.run import load, with_prices
+from commands.run import check_prices, load, with_prices
 from console import run_tables
 from console.problems import print_json, print_warnings
 from console.screen import Screen, open_screen
@@ -42,7 +42,8 @@ def add(
     model_config: options.ModelConfigName = None,
     path: options.Paths = None,
     strict: options.Strict = False,
-    yes: options.Yes = False,
+    budget: options.Budgets = None,
+    yes: options.YesToAll = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -51,7 +52,8 @@ def add(
     if cron is None:
         raise options.wrong("--cron", f"when should runs start? {schedule.SHAPE}")
     schedule.check(cron)
-    loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict))
+    loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict, budget, yes))
+    check_prices(loaded)
     screen = open_screen(json, quiet)
     print_warnings(screen, loaded.warnings)
     shown = schedule_id or flow_names.shown(loaded.bundle)

@@ -13,13 +13,18 @@ from rich.text import Text
 
 from console import keyboard
 from console.printable import first_line, printable, printable_name
-from grammar.messages.reports import Action, Approval, Decision, Parked
+from grammar.documents.budget import parse_amounts
+from grammar.messages.budgets import BudgetRaise
+from grammar.messages.reports import Action, Approval, ApprovalKind, Decision, Parked
 
 Answer = Literal["yes", "no", "always", "detach", "cancel"]
-_ACTIONS: dict[str, Action] = {"retry": "retry", "skip": "skip", "set-output": "set_output", "abort": "abort"}
+_ACTIONS: dict[str, Action] = {
+    "retry": "retry", "skip": "skip", "set-output": "set_output", "abort": "abort", "raise": "raise_budget",
+}  # fmt: skip
 # How a command begins that somebody types at a question, and the answers that go by another name there.
 _PROGRAM = re.compile(r"^(?:\S*python[\d.]* )?\S*(?:starter\.py|taskflow) ")
 _COMMANDS = {"approve": "yes", "reject": "no"}
+_RAISE = ("raise", "add to the budget, and go on")
 _MEANINGS = (
     ("retry", "run again what failed"),
     ("skip", "go on without it"),
@@ -27,6 +32,11 @@ _MEANINGS = (
     ("abort", "end the run as failed"),
     ("leave", "decide later: it stays parked, and costs nothing"),
 )
+
+
+_QUESTIONS: dict[ApprovalKind, str] = {
+    "approval": "allow it?", "unknown_outcome": "repeat it?", "fan_out": "start it?"
+}  # fmt: skip
 
 
 class Questioner(Protocol):
@@ -77,13 +87,14 @@ async def about_call(questioner: Questioner, approval: Approval) -> tuple[Answer
 
     `always`: this one, and each other call of the tool in this run. End of input: `detach`, nobody is there.
     """
-    question = "allow it?" if approval.kind == "approval" else "repeat it?"
+    question = _QUESTIONS[approval.kind]
     with questioner.asking(_call_line(approval)):
         choices = _tell_call(questioner, approval)
         try:
             answer = await _choice(questioner, question, choices)
-            is_told = answer == "no" and approval.kind == "approval"
-            reason = await questioner.read("why not (told to the agent): ") if is_told else ""
+            is_told = answer == "no" and approval.kind != "unknown_outcome"
+            whom = " (told to the agent)" if approval.kind == "approval" else ""
+            reason = await questioner.read(f"why not{whom}: ") if is_told else ""
         except EOFError:
             return "detach", ""
     return cast(Answer, answer), reason.strip()
@@ -92,14 +103,18 @@ async def about_call(questioner: Questioner, approval: Approval) -> tuple[Answer
 async def about_parked(questioner: Questioner, parked: Parked) -> Decision | None:
     """Ask what is to become of a parked run; None leaves it parked, and so does the end of input."""
     with questioner.asking(first_line(f"{parked.task} is parked: {parked.failure.message}")):
-        told = printable_name(f"parked: {parked.task} failed; nothing that succeeded is run again")
+        told = printable_name(f"parked: {parked.headline}; nothing that succeeded is run again")
         questioner.tell(Text(f"\n{told}", "bold yellow"))
-        for name, meaning in _MEANINGS:
+        meanings = [*([_RAISE] if parked.is_at_budget else []), *_MEANINGS]
+        for name, meaning in meanings:
             questioner.tell(Text(f"  {name:12}{meaning}"))
         try:
-            answer = await _choice(questioner, "what now?", [name for name, _ in _MEANINGS])
+            answer = await _choice(questioner, "what now?", [name for name, _ in meanings])
             if answer == "leave":
                 return None
+            if answer == "raise":
+                more = await _amounts(questioner, "by how much, as usd=3 or tokens=500k: ")
+                return Decision(action="raise_budget", budget=more)
             value = await _json(questioner, "its output, as JSON: ") if answer == "set-output" else None
         except EOFError:
             return None
@@ -123,6 +138,15 @@ async def _json(questioner: Questioner, prompt: str) -> JsonValue:
             return json.loads(await questioner.read(prompt))  # type: ignore[no-any-return]
         except ValueError as error:
             questioner.tell(Text(f"not JSON ({error}); a text needs quotes", "red"))
+
+
+async def _amounts(questioner: Questioner, prompt: str) -> BudgetRaise:
+    """Return the amounts that are typed. Raises EOFError."""
+    while True:
+        try:
+            return parse_amounts(BudgetRaise, (await questioner.read(prompt)).split())
+        except ValueError as error:
+            questioner.tell(Text(str(error), "red"))
 
 
 def about_workers(console: Console, differences: list[str]) -> bool:
@@ -159,6 +183,9 @@ def _tell_call(questioner: Questioner, approval: Approval) -> list[str]:
     if approval.kind == "approval":
         what = f"the agent wants to call {approval.tool} of {approval.toolbox} with"
         choices = ["yes", "no", "always", "detach", "cancel"]
+    elif approval.kind == "fan_out":
+        questioner.tell(Text(f"\n{printable_name(f'{approval.task}: {approval.arguments}')}", "bold yellow"))
+        return ["yes", "no", "detach", "cancel"]
     else:
         what = f"a call of {approval.tool} was interrupted, and may have had an effect; it was made with"
         choices = ["yes", "no", "detach", "cancel"]
@@ -170,6 +197,8 @@ def _tell_call(questioner: Questioner, approval: Approval) -> list[str]:
 
 
 def _call_line(approval: Approval) -> str:
+    if approval.kind == "fan_out":
+        return first_line(f"{approval.task}: {approval.arguments}")
     return first_line(f"{_branch(approval)}: {approval.tool}({approval.arguments})")
 
 

@@ -100,7 +100,7 @@ class EventFormatter:
             self._add_rate_limit(event)
         elif event.kind == "fallback":
             self._add_fallback(event)
-        elif event.kind in ("parked", "decided", "paused", "unpaused"):
+        elif event.kind in ("parked", "decided", "paused", "unpaused", "budget_raised"):
             self._add_run_state(event)
         elif event.approval:
             self._add_approval(event, event.approval)
@@ -201,6 +201,8 @@ class EventFormatter:
             self._add_line(Text(f"⏸ {event.task} parked: {first_line(event.note)}", style="bold red"))
         elif event.kind == "decided":
             self._add_line(Text(f"  {event.task}: {event.status}, by a person", style="yellow"))
+        elif event.kind == "budget_raised":
+            self._add_line(Text(printable(f"  raised by a person: {event.note}"), style="yellow"))
         else:
             text = "paused: no new branch starts" if event.kind == "paused" else "goes on"
             self._add_line(Text(text, style="yellow"))
@@ -215,6 +217,8 @@ class EventFormatter:
             if approval.kind == "unknown_outcome":
                 what = "was interrupted, and may have had an effect: repeat it?"
             text = f"  ? {label}{call} {what}"
+            if approval.kind == "fan_out":
+                text = printable(f"  ? {event.task} asks before it starts: {approval.arguments}")
             self._add_line(Text(f"{text}: {approval.id}", style="bold yellow"))
         else:
             reason = f": {event.note}" if event.note else ""

@@ -79,8 +79,9 @@ def _header(view: RunView, width: int) -> Text:
 def _footer(view: RunView, width: int, height: int, advice: str) -> list[Text]:
     """Time, tokens, cost; and, where there is room, what can be done, and the address in the Web UI."""
     approvals = f"{view.approvals} waiting for you" if view.approvals else ""
+    budget = f"budget {view.budget}" if view.budget else ""
     texts = [
-        " · ".join(filter(None, [view.state, rough(view.seconds), tokens, view.cost, approvals]))
+        " · ".join(filter(None, [view.state, rough(view.seconds), tokens, view.cost, budget, approvals]))
         for tokens in (tokens_told(view.usage), f"{view.usage.tokens:,} tokens")
     ]
     text = texts[0] if cell_len(texts[0]) <= width else texts[1]
@@ -138,6 +139,7 @@ def _task_line(task: TaskView, name_width: int) -> Text:
     sign, style = _TASK_SIGNS[task.status]
     name = f"{task.number} {set_cell_size(task.name, name_width)}"
     parts = [_duration(task), _branch_counts(task), f"{task.tokens:,} tokens" if task.tokens else ""]
+    parts += [f"budget {task.budget}" if task.budget else ""]
     parts += [task.note] if task.note and task.status != "running" else []
     parts += [task.status] if task.status in ("skipped", "parked", "cancelled") else []
     rest = " · ".join(filter(None, parts))

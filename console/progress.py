@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from console.printable import first_line, printable, printable_name
-from console.throughput import Throughput, with_waits
+from console.throughput import Throughput, seconds_between, with_waits
+from grammar.budgets import told
 from grammar.documents.models import Task
 from grammar.messages.activity_results import Progress, Usage
 from grammar.messages.asked_models import AskedModel
-from grammar.messages.events import PendingActivity, RunChanges, RunEvent, TaskProgress
-from grammar.messages.history import BranchPosition, position_of
+from grammar.messages.budgets import BudgetReport
+from grammar.messages.events import PendingActivity, RateLimitWait, RunChanges, RunEvent, TaskProgress
+from grammar.messages.history import BranchPosition, branch_label, position_of
 from grammar.messages.reports import Approval, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import spelled
@@ -48,7 +50,7 @@ class TaskView:
 
     `seconds`: how long it took, or has run; None before it starts. `total`, `done`, `failed`: branches.
     `rate`: branches per second; `seconds_left`: until all have ended; both None where it is too early to say.
-    `rows`: the branches in flight.
+    `rows`: the branches in flight. `budget`: how much of it is spent; empty where there is none.
     """
 
     number: int
@@ -63,6 +65,7 @@ class TaskView:
     rate: float | None = None
     seconds_left: float | None = None
     rows: Sequence[BranchRow] = ()
+    budget: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class RunView:
 
     `url`: it in the Web UI. `usage`, `cost`: of what has ended, and of what is in flight as far as it has told; `cost`
     is empty without prices. `state`: `starting` or how it stands; empty where it is just running. `approvals`: how many
-    calls wait for a person.
+    calls wait for a person. `budget`: how much of it is spent.
     """
 
     run_id: str
@@ -82,14 +85,7 @@ class RunView:
     cost: str = ""
     state: str = ""
     approvals: int = 0
-
-
-@dataclass(frozen=True)
-class _RateLimit:
-    """A branch waits for the endpoint."""
-
-    until: datetime
-    note: str
+    budget: str = ""
 
 
 @dataclass
@@ -101,11 +97,12 @@ class RunProgress:
     url: str | None = None
     _tasks: list[TaskProgress] = field(default_factory=list)
     _activities: dict[BranchPosition, PendingActivity] = field(default_factory=dict)
-    _rate_limits: dict[BranchPosition, _RateLimit] = field(default_factory=dict)
+    _rate_limits: dict[BranchPosition, RateLimitWait] = field(default_factory=dict)
     _approvals: dict[BranchPosition, Approval] = field(default_factory=dict)
     _throughputs: dict[int, Throughput] = field(default_factory=dict)
     _started: datetime | None = None
     _status: RunStatus = "running"
+    _budget: BudgetReport | None = None
 
     def update(self, now: datetime, changes: RunChanges) -> None:
         """Take in what is new. Where `changes` has no tasks, no worker answered: what was known of them is kept."""
@@ -115,10 +112,11 @@ class RunProgress:
             self._approvals = _calls_by_position(changes.approvals)
         self._started = self._started or changes.started
         self._status = changes.status
+        self._budget = changes.budget or self._budget
         for event in changes.entries:
             self._add_event(event)
         for wait in changes.rate_limits:  # who joins late has not heard of them
-            self._add_rate_limit(wait.activity, _RateLimit(wait.until, wait.note))
+            self._add_rate_limit(wait)
         for position in self._activities:
             self._rate_limits.pop(position, None)
         self._record_throughput(now)
@@ -131,11 +129,12 @@ class RunProgress:
             run_id=printable_name(self.run_id),
             url=self.url,
             tasks=tasks,
-            seconds=_seconds_between(self._started, now) or 0,
+            seconds=seconds_between(self._started, now) or 0,
             usage=sum((entry.usage for entry in used), Usage()),
             cost=cost_told(cost_of(self.bundle.config, used)) if self.bundle.config.prices else "",
             state=self._state(),
             approvals=len(self._approvals),
+            budget=told.spent_of(self._budget),
         )
 
     def _state(self) -> str:
@@ -145,13 +144,13 @@ class RunProgress:
 
     def _add_event(self, event: RunEvent) -> None:
         if event.kind == "rate_limited" and event.until:
-            self._add_rate_limit(event.activity or "", _RateLimit(event.until, event.note))
+            self._add_rate_limit(RateLimitWait(activity=event.activity or "", until=event.until, note=event.note))
         elif event.kind == "branch_ended" and (position := position_of(event.activity or "")):
             self._rate_limits.pop(position, None)
 
-    def _add_rate_limit(self, activity_id: str, limit: _RateLimit) -> None:
-        if position := position_of(activity_id):
-            self._rate_limits[position] = limit
+    def _add_rate_limit(self, wait: RateLimitWait) -> None:
+        if position := position_of(wait.activity):
+            self._rate_limits[position] = wait
 
     def _record_throughput(self, now: datetime) -> None:
         """Take a sample of each task that runs. What ended before a rest says nothing of what comes after it."""
@@ -177,7 +176,7 @@ class RunProgress:
             number=index + 1,
             name=first_line(task.name or f"task-{index + 1}"),
             status=progress.status,
-            seconds=_seconds_between(progress.started, progress.ended or now),
+            seconds=seconds_between(progress.started, progress.ended or now),
             total=progress.total,
             done=progress.done,
             failed=progress.failed,
@@ -186,22 +185,21 @@ class RunProgress:
             rate=throughput.rate(now) if throughput else None,
             seconds_left=_seconds_left(throughput.seconds_left(now, progress.total), rows) if throughput else None,
             rows=rows,
+            budget=told.spent_of(progress.budget),
         )
 
     def _branch_rows(self, index: int, task: Task, now: datetime) -> list[BranchRow]:
         """What is in flight: what needs a person first, then what is held up, then in order."""
         found: dict[BranchPosition, BranchRow] = {}
         for position, limit in self._rate_limits.items():
-            seconds = _seconds_between(now, limit.until)
+            seconds = seconds_between(now, limit.until)
             found[position] = BranchRow(
                 branch_label(position, task), "rate_limited", seconds, text=first_line(limit.note)
             )
         for position, activity in self._activities.items():
             found[position] = _activity_row(branch_label(position, task), task, activity, now)
         for position, call in self._approvals.items():
-            text = first_line(f"{call.tool}({call.arguments})")
-            seconds = _seconds_between(call.since, now)
-            found[position] = BranchRow(branch_label(position, task), "waiting_approval", seconds, text=text)
+            found[position] = _approval_row(branch_label(position, task), call, now)
         states = get_args(BranchState)
         mine = [(states.index(row.state), position) for position, row in found.items() if position.task == index]
         return [found[position] for _, position in sorted(mine)]
@@ -232,23 +230,18 @@ def _by_position(activities: Mapping[str, PendingActivity]) -> dict[BranchPositi
 
 
 def _calls_by_position(approvals: Sequence[Approval]) -> dict[BranchPosition, Approval]:
+    """A task as a whole has the item before the first one."""
     calls = ((position_of(call.id.partition("-call-")[0]), call) for call in approvals)
-    return {position: call for position, call in calls if position}
-
-
-def branch_label(position: BranchPosition, task: Task) -> str:
-    """Return what people call a branch of the task: `item 3 on gpt-4.1`; empty where it has only one."""
-    named = task.choices[position.choice] if position.choice < len(task.choices) else None
-    item = f"item {position.item + 1}" if task.repeats else ""
-    model = named.model if named and len(task.choices) > 1 else ""
-    return " on ".join(filter(None, [item, printable_name(model)]))
+    return {
+        position._replace(item=-1) if call.kind == "fan_out" else position: call for position, call in calls if position
+    }
 
 
 def _activity_row(label: str, task: Task, activity: PendingActivity, now: datetime) -> BranchRow:
     if activity.retry_at and activity.retry_at > now:
         text = f"{_attempt(activity)} after {first_line(activity.last_failure)}"
-        return BranchRow(label, "retrying", _seconds_between(now, activity.retry_at), text=text)
-    seconds = _seconds_between(activity.since, now)
+        return BranchRow(label, "retrying", seconds_between(now, activity.retry_at), text=text)
+    seconds = seconds_between(activity.since, now)
     if activity.queued:
         return BranchRow(label, "queued", seconds, text="" if activity.attempt == 1 else _attempt(activity))
     progress = activity.progress or Progress(doing="starting")
@@ -264,6 +257,13 @@ def _activity_row(label: str, task: Task, activity: PendingActivity, now: dateti
     )
 
 
+def _approval_row(label: str, call: Approval, now: datetime) -> BranchRow:
+    seconds = seconds_between(call.since, now)
+    if call.kind == "fan_out":
+        return BranchRow("", "waiting_approval", seconds, text=first_line(call.arguments))
+    return BranchRow(label, "waiting_approval", seconds, text=first_line(f"{call.tool}({call.arguments})"))
+
+
 def _attempt(activity: PendingActivity) -> str:
     return f"attempt {activity.attempt}" + (f" of {activity.attempts}" if activity.attempts else "")
 
@@ -273,8 +273,3 @@ def _current_action(progress: Progress) -> str:
     if progress.doing.startswith("tool ") and progress.said and progress.said[-1].kind == "tool_call":
         return f"→ {first_line(progress.said[-1].text)}"
     return "" if progress.tail.strip() else first_line(progress.doing)
-
-
-def _seconds_between(start: datetime | None, end: datetime | None) -> float | None:
-    """None where either is not known, and never negative: the clocks of two machines may differ."""
-    return max(0.0, (end - start).total_seconds()) if start and end else None

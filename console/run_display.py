@@ -13,12 +13,12 @@ from console import keyboard, live_view
 from console.event_formatter import EventFormatter
 from console.keyboard import TypedLine
 from console.live_view import OpenQuestion
-from console.progress import RunProgress, RunView, TaskView, branch_label
+from console.progress import RunProgress, RunView, TaskView
 from console.screen import Screen
 from console.throughput import format_rate
 from grammar.documents.durations import rough
 from grammar.messages.events import RunChanges
-from grammar.messages.history import position_of
+from grammar.messages.history import branch_label, position_of
 from grammar.messages.run_bundle import Bundle
 from grammar.model_access.prices import tokens_told
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from console.printable import first_line, printable, printable_name
+from grammar.budgets import told
 from grammar.documents.durations import spoken
 from grammar.exit_codes import ExitCode
 from grammar.loading.hints import hint
@@ -40,7 +41,9 @@ def print_summary(console: Console, report: RunReport, took: timedelta, run_id: 
     print_failures(console, report)
     status = Text(spelled(report.status), _STYLES[report.status])
     print_models(console, report)
-    console.print(Text.assemble(status, f" in {spoken(took)}, {used_told(report.usage, report.cost)}"))
+    spent = told.spent_of(report.budget)
+    budget = f"; of the budget {spent}" if spent else ""
+    console.print(Text.assemble(status, f" in {spoken(took)}, {used_told(report.usage, report.cost)}{budget}"))
     console.print(Text(f"run {printable_name(run_id)}" + (f"  {url}" if url else ""), "dim"))
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from console.printable import printable, printable_name
 from console.run_summary import print_failures, print_models, summary_table, usage_columns, used_told
+from grammar.budgets import told
 from grammar.documents.durations import spoken
 from grammar.messages.reports import BranchReport, Manifest, RunLine, RunReport
 from grammar.messages.run_status import spelled
@@ -84,9 +85,18 @@ def print_report(console: Console, run_id: str, report: RunReport) -> None:
     used = f", {used_told(report.usage, report.cost)}" if report.usage.requests else ""
     stands = f"run {printable_name(run_id)}: {spelled(report.status)}{used}{_advice(run_id, report.status)}"
     console.print(Text(stands, "bold"))
+    print_budgets(console, report)
     for call in report.approvals:
-        asked = f"{call.kind.replace('_', ' ')} of {call.tool}({call.arguments}): {call.id}"
+        what = f"{call.task}, {call.arguments}" if call.kind == "fan_out" else f"{call.tool}({call.arguments})"
+        asked = f"{call.kind.replace('_', ' ')} of {what}: {call.id}"
         console.print(Text(printable_name(f"  waits: {asked}")))
+
+
+def print_budgets(console: Console, report: RunReport) -> None:
+    """Print how much of each budget is spent; nothing where there is none."""
+    for name, budget in (("the run", report.budget), *((task.name, task.budget) for task in report.tasks)):
+        if spent := told.spent_of(budget):
+            console.print(Text(printable_name(f"budget of {name}: {spent}")))
 
 
 def print_workers(console: Console, workers: Sequence[str]) -> None:
@@ -148,6 +158,7 @@ def print_manifest(console: Console, manifest: Manifest) -> None:
         error = (branch.error or "").partition("\n")[0]
         _add(table, *_branch_cells(branch), *(cells[number] for cells in figures.values()), error)
     console.print(table)
+    print_budgets(console, manifest.report)
 
 
 def _waits(line: RunLine) -> Sequence[str]:

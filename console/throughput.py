@@ -70,3 +70,8 @@ def format_rate(rate: float) -> str:
             break
     number = rate * seconds
     return f"{number:.0f}/{unit}" if number >= 10 else f"{number:.1f}/{unit}"
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """Return the seconds; None where either is not known. Never negative: the clocks of two machines may differ."""
+    return max(0.0, (end - start).total_seconds()) if start and end else None

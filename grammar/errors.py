@@ -30,6 +30,9 @@ TaskflowError
     ├── ValueTooLarge            final: what a task produced does not fit into the history
     ├── SandboxRefused           final, ends the run: the worker can make no such sandbox, or may not
     ├── NotSigned                final: it comes from somebody who does not have the worker's signing key
+    ├── BudgetReached            final: a budget is used up, and somebody may raise it
+    ├── NotConfirmed             final: a person refused a fan-out of that size
+    ├── TooManyFailures          final, ends the run: `stop_after` says that no further branch starts
     ├── ModelAccess              final, ends the run: 401, 403, 404
     │   ├── RegionRefused        final, ends the run: it is not served where the worker is
     │   └── QuotaExhausted       final, ends the run: there is no money left, and waiting brings none
@@ -118,10 +121,10 @@ class TaskError(TaskflowError):
     """Whether the conversation itself led here: to go on from where it ended would end the same way."""
     usage: object = None
     """Of an agent run, its Usage by then; None: not known."""
-    said: object = None
-    """Of an agent run, what was said, as a list of TranscriptEntry; None: not known."""
     model: str = ""
     """Of an agent run, the provider's id of its model; empty: not known."""
+    said: object = None
+    """Of an agent run, what was said, as a list of TranscriptEntry; None: not known."""
 
 
 class ModelUnavailable(TaskError):
@@ -221,6 +224,20 @@ class SandboxRefused(TaskError):
 
 class NotSigned(TaskError):
     """What a worker was given does not come from its owner: it has no signature by the key of the worker."""
+
+
+class BudgetReached(TaskError):
+    """A budget is used up: no request more is made. The branches that were under way go on from their journals."""
+
+
+class NotConfirmed(TaskError):
+    """A person refused a fan-out of that size or cost."""
+
+
+class TooManyFailures(TaskError):
+    """So many branches of a task failed that no further one starts."""
+
+    ends_run = True
 
 
 class ModelAccess(TaskError):

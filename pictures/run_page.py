@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 
+from grammar.budgets import told
 from grammar.documents.durations import spoken
 from grammar.documents.models import ModelConfig
 from grammar.loading.graph import graph
@@ -92,6 +93,9 @@ class RunPage:
         yield "tokens in", f"{used.input_tokens:,}", f"{used.cached_tokens:,} cached" if used.cached_tokens else ""
         reasoning = f"{used.reasoning_tokens:,} reasoning" if used.reasoning_tokens else ""
         yield "tokens out", f"{used.output_tokens:,}", reasoning
+        for name, budget in (("budget", self.report.budget), *((task.name, task.budget) for task in self.report.tasks)):
+            if spent := told.spent_of(budget):
+                yield name if name == "budget" else f"budget of {name}", spent, ""
         cost = self.cost.cost
         yield "cost", self.cost.dollars or "–", "no prices" if cost.unpriced and not cost.usd else ""
 

@@ -1,6 +1,7 @@
 """The activities of a task: what each is asked, and how Temporal retries it (specification section 8).
 
-A deployment is one activity that runs a branch, or its next leg. The others prepare a task and gather its results.
+A deployment is one activity that runs a branch, or its next leg. The others prepare a task, gather its results, and
+count what was used.
 """
 
 from datetime import timedelta
@@ -20,12 +21,13 @@ from grammar.messages.activity_requests import (
     KEPT_OF_TASK,
     AgentRequest,
     AgentSpec,
+    CountUsageRequest,
     GatherRequest,
     PrepareRequest,
     ShellRequest,
     TemplateContext,
 )
-from grammar.messages.activity_results import Branch, BranchResult, Page
+from grammar.messages.activity_results import Branch, BranchResult, Page, Usage
 from grammar.messages.names import activity_id
 from grammar.messages.run_bundle import Bundle
 from grammar.model_access import model_choice
@@ -104,6 +106,19 @@ async def gather(task: Task, request: GatherRequest) -> Value:
         summary=f"gather {task.name}"[:200],
     )
     return value
+
+
+async def count_usage(task: Task, request: CountUsageRequest) -> Usage:
+    """Return what an agent run has used, by its journal. Raises ActivityError."""
+    usage: Usage = await workflow.execute_activity(
+        names.COUNT_USAGE,
+        request,
+        result_type=Usage,
+        start_to_close_timeout=PREPARE_TIMEOUT,
+        retry_policy=_QUICK,
+        summary=f"count what {task.name} used"[:200],
+    )
+    return usage
 
 
 async def deploy(

@@ -8,10 +8,11 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 
+from grammar.documents.budget import OnBudget
 from grammar.documents.models import Task
 from grammar.failure_policy import ends_run, is_mendable
 from grammar.messages.activity_results import FailureDetails
-from grammar.messages.reports import Failure
+from grammar.messages.reports import BUDGET_REACHED, Failure
 from workflows.records.task_record import TaskRecord
 
 _TIMEOUTS = {
@@ -59,15 +60,22 @@ def details(error: ActivityError) -> FailureDetails:
     return FailureDetails.model_validate(given[0]) if given and isinstance(given[0], dict) else FailureDetails()
 
 
-def blocking(record: TaskRecord) -> Failure | None:
-    """Return the failure that the run cannot go on after, if any: one that ends the run, or one of a required task."""
+def blocking(record: TaskRecord, on_budget: OnBudget) -> Failure | None:
+    """Return the failure that the run cannot go on after, if any: one that ends the run, or one of a required task.
+
+    `on_budget`: what a budget that is used up does.
+    """
     failures = record.failures
     found = next((failure for failure in failures if ends_run(failure.type)), None)
+    if found is None and on_budget != "finish":
+        found = next((failure for failure in failures if failure.type == BUDGET_REACHED), None)
     if found is None and record.task.must_complete and failures:
         return failures[0]
     return found
 
 
-def parks(task: Task, failure: Failure) -> bool:
+def parks(task: Task, failure: Failure, on_budget: OnBudget) -> bool:
     """Return whether a person is to decide what happens now. A fault of the file itself ends the run: it is pinned."""
+    if failure.type == BUDGET_REACHED and on_budget != "finish":
+        return on_budget == "park"
     return task.on_failure == "park" and is_mendable(failure.type)

@@ -1,14 +1,14 @@
 """The legs of one branch: each is one deployment, and is followed by another one where it was left off.
 
-It is left off where a call waits for a person, where the endpoint asks to wait, and where its worker is told to stop;
-and, where the branch has a fallback, when the endpoint fails (docs/decisions/0027). What it has paid for goes along: in
-its journal (docs/decisions/0006), or as its state.
+It is left off where a call waits for a person, where the endpoint asks to wait, where its worker is told to stop, where
+it has used up what it may spend; and, where the branch has a fallback, when the endpoint fails (docs/decisions/0027).
+What it has paid for goes along: in its journal (docs/decisions/0006), or as its state.
 """
 
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from grammar.failure_policy import falls_back
 from grammar.messages.activity_requests import AgentRequest, ShellRequest
@@ -16,6 +16,7 @@ from grammar.messages.activity_results import BranchResult, Leg
 from grammar.messages.reports import Approval, ApprovalDecision, Failure
 from grammar.model_access import rate_limit
 from workflows import deployment, failures, summary
+from workflows.allowances import Allowances
 from workflows.failures import BranchFailed
 from workflows.fallbacks import BranchModels
 from workflows.records.branch_record import BranchRecord
@@ -32,6 +33,7 @@ class Legs:
         self._record = record
         self._task = record.task
         self._branch = branch
+        self._allowances = Allowances(context, record, branch)
         self._deadline = workflow.now() + timedelta(seconds=self._task.schedule_to_close_timeout)
         self._models = BranchModels(self._task, context.bundle.config, context.cooldowns, branch)
         self._fruitless_attempts = 0
@@ -40,7 +42,11 @@ class Legs:
         self._progress = record.progress
 
     async def run(self, request: AgentRequest | ShellRequest, slots: Slots) -> BranchResult:
-        """Return what the branch gives in the end. Raises ActivityError, BranchFailed, StillWaiting."""
+        """Return what the branch gives in the end. Raises ActivityError, BranchFailed, BudgetUsedUp, StillWaiting."""
+        with self._allowances.working():
+            return await self._run(request, slots)
+
+    async def _run(self, request: AgentRequest | ShellRequest, slots: Slots) -> BranchResult:
         if (waiting := self._branch.waiting) and isinstance(request, AgentRequest):
             activity = self._record.activity_id(self._branch.index, self._branch.leg - 1)
             request = await self._next_request(request, activity, waiting.leg, slots)
@@ -56,6 +62,8 @@ class Legs:
             self._context.publish_overview()
 
     async def _deploy(self, request: AgentRequest | ShellRequest, activity: str) -> BranchResult:
+        if isinstance(request, AgentRequest):
+            await self._wait_for_share(activity)
         self._models.choose()
         request = self._to_its_model(request)
         line = summary.of_leg(self._record, self._branch, self._context.bundle.config)
@@ -64,16 +72,28 @@ class Legs:
             result = await deployment.deploy(self._task, request, activity, line, left)
         except ActivityError as error:
             self._models.note(None)
+            if isinstance(request, AgentRequest) and not is_cancelled_exception(error):
+                await self._allowances.count_failure(activity, request, error)
             return self._left_off(error)
         self._models.note(result)
+        self._allowances.count(activity, result.usage, result.model)
         self._context.secrets.update(result.secrets)
         return result
 
+    async def _wait_for_share(self, activity: str) -> None:
+        """Wait until the leg may spend, however long: the branch's deadline moves on meanwhile. Raises BudgetUsedUp."""
+        since = workflow.now()
+        await self._allowances.reserve(activity)
+        self._deadline += workflow.now() - since
+
     def _to_its_model(self, request: AgentRequest | ShellRequest) -> AgentRequest | ShellRequest:
-        if isinstance(request, ShellRequest) or not self._models.are_several:
+        if isinstance(request, ShellRequest):
             return request
         branch, bundle = self._branch.branch, self._context.bundle
-        return deployment.with_model(request, self._task, self._record.index, branch, bundle, self._branch.model)
+        if self._models.are_several:
+            number = self._branch.model
+            request = deployment.with_model(request, self._task, self._record.index, branch, bundle, number)
+        return self._allowances.limited(request)
 
     def _left_off(self, error: ActivityError) -> BranchResult:
         """Return the leg of an activity whose attempts are used up, where another model goes on. Else raises the error.
@@ -110,10 +130,11 @@ class Legs:
         approvals = self._approvals(leg)
         self._branch.wait(leg, approvals)
         self._context.publish_overview()
-        async with slots.released():
-            decisions = await self._context.record.approvals.wait_for_decisions(
-                approvals, leg, leave=self._continue_as_new_is_due
-            )
+        with self._allowances.resting():
+            async with slots.released():
+                decisions = await self._context.record.approvals.wait_for_decisions(
+                    approvals, leg, leave=self._continue_as_new_is_due
+                )
         self._deadline += workflow.now() - since
         self._context.publish_overview()
         return decisions

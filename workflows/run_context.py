@@ -5,9 +5,11 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, TypedSearchAttributes
 
+from grammar.documents.budget import OnBudget
 from grammar.documents.models import Task
 from grammar.documents.values import ToolResult
 from grammar.messages.activity_requests import TemplateContext
+from grammar.messages.budgets import BudgetOf
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, STATUS_ATTRIBUTE
 from grammar.messages.reports import RunOverview
@@ -43,6 +45,10 @@ class RunContext:
     def template_context(self, task: Task) -> TemplateContext:
         """Return what the task's templates may read on the worker, besides values of other tasks."""
         return TemplateContext(globals=self.bundle.globals, env=task.env, key=self._key)
+
+    def on_budget(self, of: BudgetOf, task: Task) -> OnBudget:
+        """Return what happens where that budget is used up. `task`: the one that runs."""
+        return self.bundle.on_budget if of == "run" else task.on_budget
 
     async def wait_until_unpaused(self) -> None:
         """Wait as long as the run is paused."""
@@ -92,6 +98,7 @@ class RunContext:
             granted=sorted(self.record.approvals.granted),
             cooldowns=self.cooldowns.carried(),
             standing=self._overview,
+            budget=self.record.budgets.carried,
         )
         workflow.continue_as_new(self.bundle.model_copy(update={"carried": carried}))
 

@@ -6,13 +6,15 @@ Each message is a signal, which is ignored where it does not fit, and an update,
 from pydantic import JsonValue
 from temporalio import workflow
 
+from grammar.messages.budgets import BudgetRaise
 from grammar.messages.reports import Action, ApprovalDecision, Decision, Rejection
+from workflows.records.approvals import GRANTED, INTERRUPTED
 from workflows.records.run_record import RunRecord
 
 _DESCRIPTIONS = {
-    "approve": "Make the call. Input: its id, as text",
+    "approve": "Make the call, or start the branches. Input: its id, as text",
     "approve_always": "Make the call, and every later one of its tool in this run. Input: the call's id, as text",
-    "reject": 'Refuse the call. Input: its id, as text, or {"id": ..., "reason": ...}, which the agent is told',
+    "reject": 'Refuse it. Input: its id, as text, or {"id": ..., "reason": ...}, which the agent is told',
     "retry_call": "Repeat the call that was interrupted. Input: its id, as text",
     "skip_call": "Leave out the call that was interrupted. Input: its id, as text",
     "retry": "Run again what failed of the parked task. Input: nothing, or the task's name",
@@ -20,6 +22,7 @@ _DESCRIPTIONS = {
     "set_output": "Go on with a value in the parked task's place. Input: the value, and perhaps the task's name",
     "abort": "End the parked run as failed. Input: nothing, or the task's name",
     "decide": 'Decide about the parked task. Input: {"action": "retry", "skip", "set_output" or "abort", ...}',
+    "raise_budget": 'Add to a budget; a run that is parked at it goes on. Input: {"usd": 3}, or tokens, requests, time',
     "pause": "Start no new branch; what runs goes on. Input: nothing",
     "unpause": "Start branches again. Input: nothing",
 }
@@ -49,12 +52,12 @@ class Steering:
     @workflow.signal(description=_DESCRIPTIONS["retry_call"])
     def retry_call(self, call: str) -> None:
         """Let the agent repeat the call of that id, which was interrupted."""
-        self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=True), INTERRUPTED)
 
     @workflow.signal(description=_DESCRIPTIONS["skip_call"])
     def skip_call(self, call: str) -> None:
         """Tell the agent that the call of that id was interrupted, and do not repeat it."""
-        self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=False), INTERRUPTED)
 
     @workflow.signal(description=_DESCRIPTIONS["retry"])
     def retry(self, task: str | None = None) -> None:
@@ -75,6 +78,20 @@ class Steering:
     def abort(self, task: str | None = None) -> None:
         """End the parked run as failed."""
         self._decide("abort", task)
+
+    @workflow.signal(name="raise_budget", description=_DESCRIPTIONS["raise_budget"])
+    def raise_budget_later(self, more: BudgetRaise) -> None:
+        """Do as the update `raise_budget` does. Ignored where there is no such budget."""
+        self._record.raise_budget(more)
+
+    @workflow.update(description=_DESCRIPTIONS["raise_budget"])
+    def raise_budget(self, more: BudgetRaise) -> None:
+        """Add to a budget. Refused where there is no such budget, or where the run would stay parked at it."""
+        self._record.raise_budget(more)
+
+    @raise_budget.validator
+    def _check_raise_budget(self, more: BudgetRaise) -> None:
+        self._record.budgets.check(more)
 
     @workflow.signal(description=_DESCRIPTIONS["pause"])
     def pause(self) -> None:
@@ -102,7 +119,7 @@ class Steering:
 
     @approve_always_now.validator
     def _check_approve_always(self, call: str) -> None:
-        self._record.approvals.check(call)
+        self._record.approvals.check(call, GRANTED)
 
     @workflow.update(name="reject", description=_DESCRIPTIONS["reject"])
     def reject_now(self, call: str | Rejection) -> None:
@@ -116,20 +133,20 @@ class Steering:
     @workflow.update(name="retry_call", description=_DESCRIPTIONS["retry_call"])
     def retry_call_now(self, call: str) -> None:
         """Do as the signal `retry_call` does. Refused where no such call was interrupted."""
-        self._record.approvals.decide(ApprovalDecision(id=call, approved=True), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=True), INTERRUPTED)
 
     @retry_call_now.validator
     def _check_retry_call(self, call: str) -> None:
-        self._record.approvals.check(call, "unknown_outcome")
+        self._record.approvals.check(call, INTERRUPTED)
 
     @workflow.update(name="skip_call", description=_DESCRIPTIONS["skip_call"])
     def skip_call_now(self, call: str) -> None:
         """Do as the signal `skip_call` does. Refused where no such call was interrupted."""
-        self._record.approvals.decide(ApprovalDecision(id=call, approved=False), "unknown_outcome")
+        self._record.approvals.decide(ApprovalDecision(id=call, approved=False), INTERRUPTED)
 
     @skip_call_now.validator
     def _check_skip_call(self, call: str) -> None:
-        self._record.approvals.check(call, "unknown_outcome")
+        self._record.approvals.check(call, INTERRUPTED)
 
     @workflow.signal(name="decide", description=_DESCRIPTIONS["decide"])
     def decide_later(self, decision: Decision) -> None:

@@ -2,7 +2,9 @@
 
 import re
 
+from grammar.budgets import told
 from grammar.documents.models import ModelConfig
+from grammar.messages.budgets import BudgetReport
 from grammar.messages.reports import Approval, Parked
 from grammar.messages.run_status import ENDED, spelled
 from grammar.model_access import model_choice
@@ -28,6 +30,7 @@ _QUESTIONS = {
         "wait for approval",
         "`approve` (`approve_always`: all of this tool) or `reject`",
     ),
+    "fan_out": ("fan-out asks whether it may start", "fan-outs ask whether they may start", "`approve` or `reject`"),
     "unknown_outcome": (
         "was interrupted, and may have had an effect",
         "were interrupted, and may have had an effect",
@@ -68,7 +71,9 @@ def of_run(record: RunRecord, state: str) -> str:
     """Return a Markdown table of the tasks, and what the run waits for. `state`: of its RunOverview."""
     rows = [_row(task) for task in record.tasks]
     head = _line("status", "task", "branches", "note")
-    lines = [f"**{spelled(state)}**", "", head, "|---|---|---|---|", *rows]
+    spent = told.spent_of(record.budgets.report(record.budgets.run))
+    budget = ["", f"Budget: {spent}"] if spent else []
+    lines = [f"**{spelled(state)}**", *budget, "", head, "|---|---|---|---|", *rows]
     if state not in ENDED:
         lines += [*_parked(record.parking.current), *_paused(record), *_waiting(record.approvals.open)]
     return "\n".join(lines)
@@ -78,8 +83,9 @@ def _parked(parked: Parked | None) -> list[str]:
     """Return what happened, and how to decide."""
     if parked is None:
         return []
-    what = f"**Parked: {_cell(parked.task)} failed**, {_cell(parked.failure.message)}"
-    how = (
+    what = f"**Parked: {_cell(parked.headline)}**, {_cell(parked.failure.message)}"
+    more = 'Add to the budget with `raise_budget`, its input such as `{"usd": 3}`. ' if parked.is_at_budget else ""
+    how = more + (
         "Decide with the signal or update `retry` (what failed), `skip`, `set_output` (with the value as its input) "
         "or `abort`."
     )
@@ -96,8 +102,9 @@ def _waiting(approvals: list[Approval]) -> list[str]:
     for kind, (one, several, answers) in _QUESTIONS.items():
         waiting = [approval for approval in approvals if approval.kind == kind]
         if waiting:
-            how = f"Answer with the signal or update {answers}, with the call's id as its input, in quotes."
-            what = f"1 call {one}" if len(waiting) == 1 else f"{len(waiting)} calls {several}"
+            how = f"Answer with the signal or update {answers}, with its id as its input, in quotes."
+            noun = "" if kind == "fan_out" else "call " if len(waiting) == 1 else "calls "
+            what = f"{len(waiting)} {noun}{one if len(waiting) == 1 else several}"
             lines += ["", f"**{what}.** {how}"]
             lines += [line for call in waiting[:SHOWN] for line in _call(call)]
             more = len(waiting) - SHOWN
@@ -111,6 +118,8 @@ def _call(call: Approval) -> list[str]:
     missing = len(arguments) - SHOWN_OF_CALL
     # Longer than any fence in the text, so that nothing in it ends the block.
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", arguments)), default=0))
+    if call.kind == "fan_out":
+        return ["", f"`{call.id}`: {_cell(call.task)}, {_cell(call.arguments)}"]
     origin = f" of {_cell(call.toolbox)}" if call.toolbox else ""
     lines = ["", f"`{call.id}`: {_cell(call.tool)}{origin}", "", fence, arguments[:SHOWN_OF_CALL], fence]
     return lines + ([f"**{missing:,} more characters are not shown here.** {ELSEWHERE}"] if missing > 0 else [])
@@ -121,6 +130,8 @@ def _row(task: TaskRecord) -> str:
     items = f"{task.done}/{task.total}" if fans_out else ""
     if fans_out and task.failed:
         items += f", {task.failed} failed"
+    if spent := told.spent_of(BudgetReport(limit=task.limits.account.limit, spent=task.limits.account.spent)):
+        items = ", ".join(filter(None, [items, spent]))
     note = task.note or (task.failures[0].message.splitlines()[0] if task.failures else "")
     return _line(f"{_SIGNS[task.status]}{_NO_BREAK}{task.status}", _cell(task.name), items, _cell(note))
 

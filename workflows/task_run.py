@@ -14,8 +14,10 @@ from grammar.messages import fan_out
 from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest
 from grammar.messages.activity_results import Branch, Page
 from grammar.messages.continue_as_new import FinishedBranch
-from grammar.messages.reports import Decision, Failure
+from grammar.messages.reports import BUDGET_REACHED, Decision, Failure
 from workflows import deployment, failures, worker_log
+from workflows.allowances import BudgetUsedUp
+from workflows.brakes import Brakes
 from workflows.failures import BranchFailed, RunFailed
 from workflows.legs import Legs
 from workflows.records import task_report
@@ -32,6 +34,7 @@ class TaskRun:
         self._index = index
         self._task = task
         self._record = context.record.tasks[index]
+        self._brakes = Brakes(context, self._record, index)
         self._source = source
 
     async def run(self) -> None:
@@ -43,16 +46,16 @@ class TaskRun:
             self._say("started")
         self._context.publish_overview()
         await self._run_remaining()
-        while failure := failures.blocking(self._record):
+        while failure := failures.blocking(self._record, self._brakes.on_budget):
             decision = await self._decision(failure)
             if decision.action == "abort":
                 await self._publish_failed()
                 self._record.close()
                 raise RunFailed(failure)
-            if decision.action != "retry":
+            if decision.action not in ("retry", "raise_budget"):
                 await self._apply(decision)
                 break
-            self._record.reopen()
+            self._record.reopen(BUDGET_REACHED if decision.action == "raise_budget" else "")
             self._context.cooldowns.clear()
             await self._run_remaining()
         self._record.close()
@@ -66,7 +69,7 @@ class TaskRun:
 
     async def _decision(self, failure: Failure) -> Decision:
         """Return what becomes of a task that the run cannot go on after. Where nobody is asked, that is `abort`."""
-        if not (failures.parks(self._task, failure) and workflow.patched("parking")):
+        if not (failures.parks(self._task, failure, self._brakes.on_budget) and workflow.patched("parking")):
             return Decision(action="abort")
         self._context.record.park(self._record, failure)
         self._say(f"parked: {failure.type}")
@@ -109,10 +112,12 @@ class TaskRun:
         if page.total == 0:
             record.note = "nothing to do: no items"
         await sliding_window(self._jobs(page), self._task.concurrency)
+        while self._brakes.settle():
+            await sliding_window(self._jobs(page), self._task.concurrency)
         # Earlier versions published here what was reopened and had no result yet.
         if record.has_remaining or (record.has_reopened and workflow.patched("reopened-left-over")):
             self._context.continue_as_new_if_due(self._index, self._source)
-        if failures.blocking(record) is None:
+        if failures.blocking(record, self._brakes.on_budget) is None:
             await self._publish()
 
     async def _jobs(self, page: Page) -> AsyncIterator[Job]:
@@ -124,6 +129,8 @@ class TaskRun:
                     continue
                 await self._context.wait_until_unpaused()
                 if record.stopped or workflow.info().is_continue_as_new_suggested():
+                    return
+                if not await self._brakes.release():
                     return
                 yield partial(self._run_branch, branch)
             item = record.next_item(page.branches[-1].index + 1 if page.branches else 0)
@@ -166,10 +173,13 @@ class TaskRun:
             self._record.fail_branch(branch_record, failure, failures.details(error))
         except BranchFailed as failed:
             self._record.fail_branch(branch_record, failed.failure)
+        except BudgetUsedUp as used_up:
+            self._brakes.leave_off(branch_record, used_up.of)
         except StillWaiting:
             return
         else:
             self._record.finish_branch(branch_record, result)
+        self._brakes.after_failure(branch_record)
         self._context.publish_overview()
 
     async def _publish(self) -> None:

@@ -15,6 +15,7 @@ from activities.agents.model_clients import ModelClients, settings
 from activities.agents.output_validation import validate
 from activities.agents.recorded_model import RecordedModel
 from activities.agents.scripted_model import dry_run_model
+from activities.agents.spending import Spending
 from activities.agents.structured_output import output_type
 from activities.agents.tool_outputs import ImagePlace
 from activities.process.render import Renderer
@@ -53,19 +54,22 @@ class AgentRun:
         `servers`: by the toolbox's reference.
         """
         request = self.request
-        journal = Journal(store, journal_key, self.secrets, request.outcomes, request.model_number)
+        typical = request.allowance.typical if request.allowance else None
+        journal = Journal(store, journal_key, self.secrets, request.outcomes, request.model_number, typical)
         await journal.open()
         transfers = handoff_names([spec.name for spec in self.request.agents[1:]])
         seen = {**(self.request.leg.tools if self.request.leg else {}), **journal.tools}
         offered = OfferedTools(servers, self.request.blocked_tools, transfers, seen)
         server_views = list(views(servers, offered, self.request, journal))
         warnings: list[str] = []
-        agent, model = await self._agent(server_views, transfers, journal, offered, warnings)
+        spending = Spending(self.request.allowance, journal)
+        agent = await self._agent(server_views, transfers, journal, offered, spending, warnings)
         validator = partial(validate, self.renderer, self.request.outputs)
         conversation = Conversation(agent, self.request, self.secrets, self.transcript, validator, journal, offered)
+        spending.used = lambda: conversation.usage
         await conversation.run()
         warnings += (warning for view in server_views for warning in view.warnings)
-        return self._result(conversation, model, warnings)
+        return self._result(conversation, spending.model, warnings)
 
     async def _agent(
         self,
@@ -73,15 +77,16 @@ class AgentRun:
         transfers: Sequence[str],
         journal: Journal,
         offered: OfferedTools,
+        spending: Spending,
         warnings: list[str],
-    ) -> tuple[Agent, str]:
-        """Make the primary agent, with the others as its handoff targets; return it, and the model's name.
+    ) -> Agent:
+        """Make the primary agent, with the others as its handoff targets, and return it.
 
-        `transfers`: the names of the handoff tools.
+        `transfers`: the names of the handoff tools. `spending`: is told which model it is.
         """
         request = self.request
-        model, name, tools = await self._model(journal, offered, warnings)
-        model_settings = settings(_as_asked(request.model, name), with_tools=bool(servers))
+        model, spending.model, tools = await self._model(journal, offered, spending, warnings)
+        model_settings = settings(_as_asked(request.model, spending.model), with_tools=bool(servers))
         hints = [toolbox.server_prompt for toolbox in request.toolboxes.values()]
         several = len(request.agents) > 1
         agents = []
@@ -102,10 +107,10 @@ class AgentRun:
         agents[0].handoffs = [
             handoff(agent, tool_name_override=name) for agent, name in zip(agents[1:], transfers, strict=True)
         ]
-        return agents[0], name
+        return agents[0]
 
     async def _model(
-        self, journal: Journal, offered: OfferedTools, warnings: list[str]
+        self, journal: Journal, offered: OfferedTools, spending: Spending, warnings: list[str]
     ) -> tuple[Model, str, list[Tool]]:
         """Return the model, its name for the record, and the tools that it brings along. `warnings`: are added to."""
         if self.request.rehearsal:
@@ -120,7 +125,16 @@ class AgentRun:
         leg = self.request.leg
         mixed = MixedConversation(leg is not None and leg.model != self.request.model_number)
         recorded = RecordedModel(
-            model, journal, activity.is_worker_shutdown, is_value, warnings, offered, images, is_embedded(name), mixed
+            model,
+            journal,
+            activity.is_worker_shutdown,
+            is_value,
+            warnings,
+            offered,
+            spending,
+            images,
+            is_embedded(name),
+            mixed,
         )
         return recorded, name, []
 

@@ -103,7 +103,7 @@ class Conversation:
     @property
     def usage(self) -> Usage:
         """Return the usage of all legs and repairs."""
-        return self._used + _usage_of(self._result) + self._journal.unusable
+        return self._used + _usage_of(self._result) + self._journal.unusable + self._journal.lost
 
     def value(self) -> tuple[bool, JsonValue]:
         """Return whether the run produced a value, and the value."""
@@ -119,8 +119,8 @@ class Conversation:
         turns = self._journal.turns
         if unknown := self._journal.unknown:
             return Leg(reason="unknown_outcome", calls=[self._shown(unknown)], turns=turns)
-        if self._journal.stopping:
-            return Leg(reason="stopped", turns=turns)
+        if reason := self._journal.left_off:
+            return Leg(reason=reason, turns=turns)
         if isinstance(error, RateLimited) and self._request.rehearsal is None:
             return Leg(
                 reason="rate_limited", turns=turns, delay=error.retry_after, message=self._secrets.told(str(error))
@@ -147,7 +147,7 @@ class Conversation:
             state=hide(state),
             calls=[self._shown(_pending(item, self._told_name)) for item in self._result.interruptions],
             tool_results=[ToolResult.model_validate(hide(result.model_dump())) for result in self._earlier],
-            usage=self._used + self._journal.unusable,
+            usage=self._used + self._journal.unusable + self._journal.lost,
             repairs=self._repairs,
             tools=self._offered.seen,
             model=self._request.model_number,

@@ -11,6 +11,7 @@ from openai.types.responses import Response, ResponseCompletedEvent, ResponseUsa
 
 from activities.agents import tool_outputs
 from activities.agents.mixed_conversation import MixedConversation
+from activities.agents.spending import Spending
 from activities.agents.tool_outputs import ImagePlace
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.foreign_json import plain_arguments
@@ -38,7 +39,7 @@ class RecordedModel(Model):
     task's value, so that it may not be empty, nor cut. `warnings`: takes what a person should know of them.
     `offered`: the tools; it is told which are called. `images`: where the model's API takes images of tools. `is_toy`:
     it is the embedded model, whose answers count where they are cut, too: it is no model that could say more. `mixed`:
-    what of the conversation it gets, where another model has answered before.
+    what of the conversation it gets, where another model has answered before. `spending`: what it may spend.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class RecordedModel(Model):
         is_value: bool,
         warnings: list[str],
         offered: OfferedTools,
+        spending: Spending,
         images: ImagePlace = "nowhere",
         is_toy: bool = False,
         mixed: MixedConversation | None = None,
@@ -59,6 +61,7 @@ class RecordedModel(Model):
         self._is_value = is_value
         self._warnings = warnings
         self._offered = offered
+        self._spending = spending
         self._images = images
         self._is_toy = is_toy
         self._mixed = mixed or MixedConversation()
@@ -78,7 +81,7 @@ class RecordedModel(Model):
             yield ResponseCompletedEvent(type="response.completed", response=recorded, sequence_number=0)
             return
         if self._stopping():
-            self._journal.stop()
+            self._journal.leave_off("stopped")
         if not tools and not handoffs:  # endpoints refuse settings about tools where there are none
             settings = replace(settings, tool_choice=None, parallel_tool_calls=None)
         rest = (settings, tools, schema, handoffs, *args)
@@ -99,12 +102,13 @@ class RecordedModel(Model):
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Yield an answer of the model, once it is written down. Raises TaskError for one of no use, which is noted."""
         taken = self._mixed.as_sent(tool_outputs.as_taken(given, self._images))
-        with awaiting(_call_ids(given)) as answer:
-            async for event in self._model.stream_response(instructions, taken, *rest, **kwargs):
-                if isinstance(event, ResponseCompletedEvent):
-                    event.response.usage = event.response.usage or NOTHING_COUNTED
-                    await self._take(event.response, answer)
-                yield event
+        async with self._spending.request():
+            with awaiting(_call_ids(given)) as answer:
+                async for event in self._model.stream_response(instructions, taken, *rest, **kwargs):
+                    if isinstance(event, ResponseCompletedEvent):
+                        event.response.usage = event.response.usage or NOTHING_COUNTED
+                        await self._take(event.response, answer)
+                    yield event
 
     async def _take(self, response: Response, answer: Answer) -> None:
         for item in response.output:

@@ -6,6 +6,8 @@ asked for again. Each line is JSON, without secrets:
     {"by": "x1"}                                           an attempt takes over: what others write from here is void
     {"by": "x1", "answer": 0, "response": {...}}           the model's response; with "model": 1, that of a fallback
     {"by": "x1", "unusable": 0, "why": "...", "usage": {}} that answer is of no use, and is asked for anew
+    {"by": "x1", "asked": 0}                               where there is a budget: the model is about to be asked
+    {"by": "x1", "unasked": 0}                             the endpoint refused the request: it costs nothing
     {"by": "x1", "call": 0, "tool": "t", "arguments": {}}  a tool is about to be called
     {"by": "x1", "result": 0, "content": {...}}            the call's result; or "refused": its error, for the agent
     {"by": "x1", "tools": {"t_1": {...}}}                  tools that servers have added meanwhile
@@ -17,32 +19,31 @@ has servers of its own, which may list other tools.
 import json
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from agents import UserError
 from mcp.types import CallToolResult
 from openai.types.responses import Response
-from pydantic import TypeAdapter, ValidationError
 
 from activities.process.secrets import Secrets
+from activities.storage.journal_lines import (
+    RecordedCall,
+    calls_in,
+    dumped,
+    is_result,
+    is_whole,
+    noted_usage,
+    parsed,
+    response_of,
+    tools_of,
+    usage_in,
+)
 from activities.storage.journal_store import JournalStore
 from activities.storage.token_usage import usage_of
 from grammar.errors import ModelUnavailable, ToolboxFailed
-from grammar.messages.activity_results import PendingCall, SeenTool, Usage
+from grammar.messages.activity_results import LegReason, PendingCall, SeenTool, Usage
 
 SKIPPED = "The call was interrupted, and whether it had any effect is not known. A person decided not to repeat it."
-_SEEN_TOOLS = TypeAdapter(dict[str, SeenTool])
-
-
-@dataclass
-class _RecordedCall:
-    """A tool call of an earlier attempt. Without `content` and `refused`, its outcome is not known."""
-
-    tool: str
-    arguments: dict[str, Any]
-    content: dict[str, Any] | None = None
-    refused: str | None = None
 
 
 class Journal:
@@ -50,9 +51,10 @@ class Journal:
 
     `outcomes`: a person's decisions on interrupted calls, by number: whether to repeat the call.
     `tools`: those that the model may mean, by the names that it has seen. `model`: which of the branch's models is
-    asked now, from 0.
-    `unknown`: the interrupted call for which such a decision is needed. `stopping`: the worker is stopping. Where
-    either is set, the leg ends without a failure.
+    asked now, from 0. `typical`: what one request uses, as far as is known: an estimate for those whose answers were
+    lost on their way.
+    `unknown`: the interrupted call for which such a decision is needed. `left_off`: why the leg ends before its agent
+    does: the worker is stopping, or the allowance used up. Where either is set, the leg ends without a failure.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Journal:
         secrets: Secrets,
         outcomes: Mapping[int, bool] | None = None,
         model: int = 0,
+        typical: Usage | None = None,
     ) -> None:
         self._store = store
         self._key = key
@@ -71,26 +74,35 @@ class Journal:
         self._models: dict[int, int] = {}
         self._writer = uuid.uuid4().hex[:8]
         self._responses: dict[int, dict[str, Any]] = {}
-        self._calls: dict[int, _RecordedCall] = {}
-        self._lost: list[_RecordedCall] = []
+        self._calls: dict[int, RecordedCall] = {}
+        self._lost: list[RecordedCall] = []
         self._nameless: set[int] = set()
         self._asked = 0
         self._called = 0
         self.tools: dict[str, SeenTool] = {}
         self.unusable = Usage()
         self.unknown: PendingCall | None = None
-        self.stopping = False
+        self.left_off: LegReason | None = None
+        self._typical = typical or Usage()
+        self._lost_answers = Usage()
+        self._unanswered = 0
 
     async def open(self) -> None:
         """Take over from earlier attempts: void what they still write, and read what they wrote."""
         await self._write()
+        await self.read()
+
+    async def read(self) -> None:
+        """Read what earlier attempts wrote."""
         writer = None
         for line in await self._store.read(self._key):
-            entry = _parsed(line)
+            entry = parsed(line)
             if set(entry) == {"by"} and isinstance(entry["by"], str):
                 writer = entry["by"]
             elif entry.get("by") == writer:
                 self._apply(self._secrets.reveal(entry))
+            else:
+                self._apply_void(entry)
 
     @property
     def turns(self) -> int:
@@ -106,35 +118,62 @@ class Journal:
         """Return whether the response of this turn is that of another model than is asked now."""
         return self.model_of(self._asked - 1) != self._model
 
+    @property
+    def usage(self) -> Usage:
+        """Return what all that is recorded cost."""
+        answered = sum((usage_in(response_of(found)) for found in self._responses.values()), Usage())
+        return answered + self.unusable + self.lost
+
+    @property
+    def lost(self) -> Usage:
+        """Return what answers cost that were lost on their way, by an estimate.
+
+        One counts as much as the answer that came in its place; until there is one, as is typical.
+        """
+        unknown = self._typical.model_copy(update={"requests": 1})
+        return sum([unknown] * self._unanswered, self._lost_answers)
+
     def next_response(self) -> Response | None:
         """Return the recorded response of this turn, and move on to the next; None where the model has to be asked."""
         self._asked += 1
         found = self._responses.get(self._asked - 1)
-        return _response(found) if found else None
+        return response_of(found) if found else None
 
     async def record_response(self, response: Response, tools: Mapping[str, SeenTool] | None = None) -> None:
         """Record what the model answered in this turn. `tools`: those that it calls, by the names that it saw."""
         self._forget_from(self._asked - 1)
         self._responses[self._asked - 1] = recorded = response.model_dump(mode="json", exclude_unset=True)
         self._models[self._asked - 1] = self._model
-        more: dict[str, Any] = {"tools": _dumped(tools)} if tools else {}
+        self._count_answer(usage_in(response))
+        more: dict[str, Any] = {"tools": dumped(tools)} if tools else {}
         more |= {"model": self._model} if self._model else {}
         await self._write(answer=self._asked - 1, response=recorded, **more)
 
     async def record_tools(self, tools: Mapping[str, SeenTool]) -> None:
         """Record tools that servers have added, by the names that the model sees."""
-        await self._write(tools=_dumped(tools))
+        await self._write(tools=dumped(tools))
 
     async def record_unusable(self, response: Response, why: str) -> None:
         """Record that a response is of no use: it is paid for, and whoever goes on asks anew."""
         self.unusable += usage_of(response.usage)
+        self._count_answer(usage_of(response.usage))
         await self._write_unusable(response, why)
+
+    async def note_request(self) -> None:
+        """Record that the model is about to be asked: where the answer is lost on its way, it is paid for."""
+        self._unanswered += 1
+        await self._write(asked=self._asked - 1)
+
+    async def note_refusal(self) -> None:
+        """Record that the endpoint refused that request."""
+        self._unanswered -= 1
+        await self._write(unasked=self._asked - 1)
 
     async def discard_last(self, why: str) -> None:
         """Record that the last response turned out to be of no use. In this attempt the SDK has counted its usage."""
         self._models.pop(self._asked - 1, None)
         if recorded := self._responses.pop(self._asked - 1, None):
-            await self._write_unusable(_response(recorded), why)
+            await self._write_unusable(response_of(recorded), why)
 
     async def _write_unusable(self, response: Response, why: str) -> None:
         await self._write(unusable=self._asked - 1, why=why, usage=usage_of(response.usage).model_dump())
@@ -156,7 +195,7 @@ class Journal:
         given = arguments or {}
         recorded = self._calls.get(number)
         if recorded is None and ask_to_repeat and self._may_have_been_made(number, tool, given):
-            recorded = _RecordedCall(tool, given)
+            recorded = RecordedCall(tool, given)
         if recorded and (recorded.tool, recorded.arguments) != (tool, given):
             raise ToolboxFailed(f"the run took another way than before at its call {number + 1}, of {tool}")
         if recorded and recorded.refused is not None:
@@ -168,10 +207,10 @@ class Journal:
             raise UserError(SKIPPED)
         return await self._record_call(number, tool, given, make)
 
-    def stop(self) -> None:
-        """Set `stopping`, and raise ModelUnavailable, which ends the turn."""
-        self.stopping = True
-        raise ModelUnavailable("the worker is stopping")
+    def leave_off(self, reason: LegReason) -> NoReturn:
+        """Set `left_off`, and raise ModelUnavailable, which ends the turn."""
+        self.left_off = reason
+        raise ModelUnavailable(f"the leg ends here: {reason}")
 
     async def _record_call(
         self, number: int, tool: str, arguments: dict[str, Any], make: Callable[[], Awaitable[CallToolResult]]
@@ -185,7 +224,7 @@ class Journal:
         await self._write(result=number, content=result.model_dump(mode="json", by_alias=True, exclude_none=True))
         return result
 
-    def _may_repeat(self, number: int, call: _RecordedCall) -> bool:
+    def _may_repeat(self, number: int, call: RecordedCall) -> bool:
         """Return a person's decision. Raises ToolboxFailed, which ends the leg, where there is none yet."""
         if number not in self._outcomes:
             arguments = json.dumps(call.arguments, ensure_ascii=False)
@@ -200,7 +239,7 @@ class Journal:
         """
         self._responses = {number: found for number, found in self._responses.items() if number < turn}
         self._models = {number: model for number, model in self._models.items() if number < turn}
-        made = sum(map(_calls_in, self._responses.values()))
+        made = sum(map(calls_in, self._responses.values()))
         for number in [number for number in self._calls if number >= made]:
             self._lost.append(self._calls.pop(number))
 
@@ -208,23 +247,48 @@ class Journal:
         """Return whether a call was made before, as far as a damaged journal tells."""
         return number in self._nameless or any((lost.tool, lost.arguments) == (tool, arguments) for lost in self._lost)
 
+    def _count_answer(self, usage: Usage) -> None:
+        """Count those as lost that were asked for before, and did not come."""
+        self._lost_answers = sum([usage] * (self._unanswered - 1), self._lost_answers)
+        self._unanswered, self._typical = 0, usage
+
+    def _apply_void(self, entry: dict[str, Any]) -> None:
+        """Count what was paid for by an attempt that was thought dead: its answers are of no use, but were given."""
+        match entry:
+            case {"asked": int()}:
+                self._unanswered += 1
+            case {"unasked": int()}:
+                self._unanswered -= 1
+            case {"answer": int(), "response": dict(response)} if is_whole(response):
+                self._lost_answers += usage_in(response_of(response))
+                self._unanswered = max(0, self._unanswered - 1)
+            case {"unusable": int()}:
+                self._lost_answers += noted_usage(entry.get("usage"))
+                self._unanswered = max(0, self._unanswered - 1)
+
     def _apply(self, entry: dict[str, Any]) -> None:
         """Take over a line; one of another shape is damaged, and left out: its answer is asked for anew."""
-        self.tools |= _tools(entry.get("tools"))
+        self.tools |= tools_of(entry.get("tools"))
         match entry:
-            case {"answer": int(number), "response": dict(response)} if _is_whole(response):
+            case {"answer": int(number), "response": dict(response)} if is_whole(response):
                 self._forget_from(number)
                 self._responses[number] = response
                 self._models[number] = model if isinstance(model := entry.get("model", 0), int) else 0
+                self._count_answer(usage_in(response_of(response)))
             case {"unusable": int(number)}:
                 self._responses.pop(number, None)
                 self._models.pop(number, None)
-                self.unusable += _usage(entry.get("usage"))
+                self.unusable += (usage := noted_usage(entry.get("usage")))
+                self._count_answer(usage)
+            case {"asked": int()}:
+                self._unanswered += 1
+            case {"unasked": int()}:
+                self._unanswered -= 1
             case {"call": int(number), "tool": str(tool), "arguments": dict(arguments)}:
-                self._calls[number] = _RecordedCall(tool, arguments)
+                self._calls[number] = RecordedCall(tool, arguments)
             case {"result": int(number), "refused": str(refused)} if number in self._calls:
                 self._calls[number].refused = refused
-            case {"result": int(number), "content": dict(content)} if number in self._calls and _is_result(content):
+            case {"result": int(number), "content": dict(content)} if number in self._calls and is_result(content):
                 self._calls[number].content = content
             case {"result": int(number)} if number not in self._calls:
                 self._nameless.add(number)
@@ -232,53 +296,3 @@ class Journal:
     async def _write(self, **entry: Any) -> None:
         hidden = self._secrets.hide({"by": self._writer, **entry})
         await self._store.append(self._key, json.dumps(hidden, ensure_ascii=False, separators=(",", ":")))
-
-
-def _response(found: dict[str, Any]) -> Response:
-    """What was written down, as it was taken from the endpoint: what it left out is left out here."""
-    return Response.construct(**found)
-
-
-def _is_whole(found: dict[str, Any]) -> bool:
-    """Return whether a recorded response is one: the SDK goes by the types of its items."""
-    output = _response(found).output if isinstance(found.get("output"), list) else None
-    return output is not None and all(hasattr(item, "type") for item in output)
-
-
-def _calls_in(response: dict[str, Any]) -> int:
-    return sum(item.type == "function_call" for item in _response(response).output)
-
-
-def _is_result(content: dict[str, Any]) -> bool:
-    try:
-        CallToolResult.model_validate(content)
-    except ValidationError:
-        return False
-    return True
-
-
-def _dumped(tools: Mapping[str, SeenTool]) -> dict[str, Any]:
-    return {name: tool.model_dump() for name, tool in tools.items()}
-
-
-def _tools(found: Any) -> dict[str, SeenTool]:
-    try:
-        return _SEEN_TOOLS.validate_python(found or {})
-    except ValidationError:
-        return {}
-
-
-def _usage(found: Any) -> Usage:
-    try:
-        return Usage.model_validate(found or {})
-    except ValidationError:
-        return Usage()
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    """Return the entry; an empty one for a line that was cut off when its process died."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return entry if isinstance(entry, dict) else {}

@@ -14,7 +14,7 @@ class Flooded(Exception):
     """Say that a server has sent too much."""
 
 
-class Allowance:
+class ServerAllowance:
     """Count what a server sends over one connection. To be made in a running event loop.
 
     `exceeded`: done once it was too much; nothing is read from then on.

@@ -13,7 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CONNECTION_CLOSED, REQUEST_TIMEOUT, CallToolResult, Tool, ToolListChangedNotification
 
 from activities.sandbox.sandboxes import Sandboxes, check_begun
-from activities.toolboxes.allowance import Allowance
+from activities.toolboxes.allowance import ServerAllowance
 from activities.toolboxes.foreign_messages import repairing
 from activities.toolboxes.server_process import ServerLog, start_stdio
 from activities.toolboxes.server_spec import ServerSpec
@@ -54,7 +54,7 @@ class Connection:
     """
 
     def __init__(self, spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes) -> None:
-        self._allowance = Allowance()
+        self._allowance = ServerAllowance()
         transport = repairing(_transport(spec, log, sandboxes, self._allowance))
         self._client = Client(
             transport, cache=None, read_timeout_seconds=spec.request_timeout, message_handler=self._take_message
@@ -228,7 +228,7 @@ def _retrieve_exception(task: asyncio.Task[Any]) -> None:
 
 
 def _transport(
-    spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes, allowance: Allowance
+    spec: ServerSpec, log: ServerLog, sandboxes: Sandboxes, allowance: ServerAllowance
 ) -> AbstractAsyncContextManager[Any]:
     params = spec.params
     if params.kind == "stdio":
@@ -241,7 +241,7 @@ def _transport(
 
 
 @asynccontextmanager
-async def _streamable(params: ServerParams, allowance: Allowance) -> AsyncIterator[Any]:
+async def _streamable(params: ServerParams, allowance: ServerAllowance) -> AsyncIterator[Any]:
     most = TOOL_OUTPUT.value
     async with (
         _http_client(params, allowance) as client,
@@ -250,7 +250,7 @@ async def _streamable(params: ServerParams, allowance: Allowance) -> AsyncIterat
         yield streams
 
 
-def _http_client(params: ServerParams, allowance: Allowance) -> httpx2.AsyncClient:
+def _http_client(params: ServerParams, allowance: ServerAllowance) -> httpx2.AsyncClient:
     """Make a client that follows no redirect: the transport does, within one origin only; headers stay with a host."""
     # No limit on reading: a stream of events is silent while nothing happens. Each request has its own limit.
     timeout = httpx2.Timeout(params.timeout or HTTP_TIMEOUT, read=None)

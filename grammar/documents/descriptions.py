@@ -1,5 +1,6 @@
 """What each field means, in a line: what an editor shows beside it (specification sections 1, 3 and 8)."""
 
+from grammar.documents.budget import Budget, ConfirmOver, StopAfter
 from grammar.documents.document import Document
 from grammar.documents.models import (
     ModelChoice,
@@ -21,6 +22,10 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "model_config": "The model config that the tasks' model names come from: a dotted name or a path.",
         "taskflow": "The tasks, in the order in which they run.",
         "defaults": "Task fields that every task has unless it sets them itself.",
+        "budget": "What the whole run may use up. `--budget` on the command line wins.",
+        "on_budget": "What happens where that is used up: `park` the run until a person decides, `fail` it, or "
+        "`finish`: start no new branch, complete what runs, and do the rest of the flow.",
+        "confirm_over": "A fan-out that is larger or dearer than this asks a person first.",
     },
     Task: {
         "name": "What people call the task; `task-<number>` unless set.",
@@ -63,8 +68,29 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "schedule_to_close_timeout": "How long all attempts may take together. Unless set, `24h`.",
         "heartbeat_timeout": "No sign of life for so long: the worker is lost. Unless set, `60s`.",
         "on_failure": "What a failure that ends the run does: `park` it until a person decides, or `fail`.",
+        "budget": "What all branches of the task may use up together.",
+        "item_budget": "What each branch may use up: one item on one model.",
+        "on_budget": "What happens where `budget` or `item_budget` is used up: `park` the run, `fail` it, or `finish`: "
+        "go on without what is left.",
+        "stop_after": "After which failures no further branch starts, and the run is parked. Unless set: five of the "
+        "same, one after the other, before any branch has succeeded.",
         "sandbox": "What holds its script, and the processes of its toolboxes that name no other: `workspace` (its "
         "folder, no network), `offline` (no network), or a policy. Unless set, nothing does.",
+    },
+    Budget: {
+        "usd": "US dollars, by the prices that are known of the models.",
+        "tokens": "Tokens that models read and write: `500k`, `2M`, or a number.",
+        "requests": "Answers of models.",
+        "time": "Time of work: `30m`, `2h`, or seconds. While the run waits for a person, none passes.",
+    },
+    StopAfter: {
+        "failures": "So many branches have failed.",
+        "in_a_row": "So many branches have failed one after the other.",
+        "share": "This share of the branches that have ended have failed, of at least 10: `0.5`.",
+    },
+    ConfirmOver: {
+        "items": "More items than this.",
+        "usd": "Likely to cost more US dollars than this, once a few branches have ended.",
     },
     SandboxChoice: {
         "preset": "What holds where the rest says nothing. `workspace`: the run's folder may be written, the system "

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, ValidationInfo, field_validator, model_validator
 
+from grammar.documents.budget import Budget, ConfirmOver, OnBudget, StopAfter
 from grammar.documents.document import Document
 from grammar.documents.durations import LONGEST
 from grammar.documents.field_types import Identifier, Schema, Seconds, Text
@@ -116,6 +117,10 @@ class Task(Document):
     schedule_to_close_timeout: Seconds = 24 * 3600.0
     heartbeat_timeout: Seconds = 60.0
     on_failure: Literal["park", "fail"] = "park"
+    budget: Budget | None = None
+    item_budget: Budget | None = None
+    on_budget: OnBudget = "park"
+    stop_after: StopAfter | None = None
     sandbox: SandboxChoice | None = None
 
     TURNS: ClassVar[int] = 50
@@ -155,6 +160,9 @@ class Taskflow(Document):
     model_config_: str | None = Field(default=None, alias="model_config")
     taskflow: tuple[Task, ...] = Field(min_length=1)
     defaults: dict[str, JsonValue] = {}
+    budget: Budget | None = None
+    on_budget: OnBudget = "park"
+    confirm_over: ConfirmOver | None = None
 
 
 class Personality(Document):

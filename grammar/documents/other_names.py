@@ -27,6 +27,8 @@ _TASK = {
     "`name`": "title label",
     "`headless: true`": "auto_approve",
     "`blocked_tools`": "exclude_tools denied_tools disallowed_tools",
+    "`budget`, with `usd` or `tokens`": "max_cost cost_limit max_usd max_budget token_budget max_total_tokens",
+    "`stop_after`": "max_failures fail_after circuit_breaker",
 }
 _TASK_ADVICE = {
     **dict.fromkeys(
@@ -49,6 +51,8 @@ _TASKFLOW = {
     "`taskflow`, a list of `- task:`": "tasks steps jobs flow workflow stages",
     "`globals`": "vars variables env environment inputs params parameters",
     "`model_config`": "models model_settings",
+    "`budget`, with `usd` or `tokens`": "max_cost cost_limit max_usd max_budget max_budget_usd limits",
+    "`confirm_over`": "confirm max_items",
 }
 _PERSONALITY = {
     "`personality`": "system system_prompt prompt instructions description role persona",

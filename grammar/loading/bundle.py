@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import JsonValue
 
+from grammar.documents.budget import Budget
 from grammar.documents.models import ModelConfig, Task, Taskflow
 from grammar.documents.references import Found, FoundDocument, SearchPath, is_path, short_name
 from grammar.documents.values import encodable
@@ -21,6 +22,7 @@ from grammar.loading.source import Source, display, read
 from grammar.loading.tasks import TaskSource
 from grammar.messages.run_bundle import MEANING, Bundle
 from grammar.model_access import model_choice
+from grammar.model_access.needed_prices import NeededPrice
 from grammar.problems import Problem, first
 from grammar.templating import task_templates
 
@@ -41,6 +43,10 @@ class LoadOptions:
     """Whether unknown fields are errors, not warnings."""
     only_lint: bool = False
     """Whether nothing is to run: then globals, and what a task uses this one for, may come from elsewhere."""
+    budget: Budget | None = None
+    """The budget given with --budget: what it limits counts in place of the file's; None: none is given."""
+    confirmed: bool = False
+    """Whether no fan-out asks a person first."""
     all_globals: bool = False
     """With `only_lint`, whether no other globals are to come: but for a single task that has none, and may be used."""
 
@@ -55,6 +61,8 @@ class Loaded:
     """What may be wrong; at most 1,000, and a last one that says that there are more."""
     needs: list[NeededVariable] = field(default_factory=list)
     """The environment variables that its templates need."""
+    prices: list[NeededPrice] = field(default_factory=list)
+    """The prices that its limits in dollars need."""
     documents: list[FoundDocument] = field(default_factory=list)
     """The files that it consists of, each once for each kind, in the order in which they were found."""
 
@@ -83,8 +91,9 @@ def load(options: LoadOptions) -> Loaded:
         flow_check.check(task_sources, flow, globals_, config, library)
     _warn_unread(options, [*_texts(task_sources, flow, library), *_server_templates(library)], library)
     library.raise_problems()
-    bundle = _bundle(path, source, flow, globals_, config, library)
-    return Loaded(bundle, first(library.warnings), library.needs, library.documents)
+    bundle = _bundle(path, source, flow, globals_, config, library, options)
+    prices = flow_check.needed_prices(task_sources, bundle, _limit_of_run(bundle, source, options))
+    return Loaded(bundle, first(library.warnings), library.needs, prices, library.documents)
 
 
 def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
@@ -103,8 +112,11 @@ def from_personality(name: str, prompt: str, options: LoadOptions) -> Loaded:
         library.problems.append(referrer.problem(("-m",), message))
     _warn_unread(options, _server_templates(library), library)
     library.raise_problems()
-    bundle = _bundle(Path(short_name(name)), referrer, flow, {**options.overrides, "prompt": prompt}, config, library)
-    return Loaded(bundle, first(library.warnings), documents=library.documents)
+    globals_: dict[str, JsonValue] = {**options.overrides, "prompt": prompt}
+    bundle = _bundle(Path(short_name(name)), referrer, flow, globals_, config, library, options)
+    source = TaskSource(referrer, (), {})
+    prices = flow_check.needed_prices([source], bundle, _limit_of_run(bundle, referrer, options))
+    return Loaded(bundle, first(library.warnings), prices=prices, documents=library.documents)
 
 
 def find(options: LoadOptions) -> Found:
@@ -209,7 +221,9 @@ def _bundle(
     globals_: dict[str, JsonValue],
     config: ModelConfig,
     library: Library,
+    options: LoadOptions,
 ) -> Bundle:
+    given = options.budget
     bundle = Bundle(
         name=encodable(path.stem),
         source=encodable(source.label),
@@ -219,12 +233,27 @@ def _bundle(
         toolboxes=library.toolboxes,
         prompts=library.prompts,
         config=config,
+        budget=flow.budget.replaced_by(given) if flow.budget and given else given or flow.budget,
+        on_budget=flow.on_budget,
+        confirm_over=None if options.confirmed else flow.confirm_over,
         meaning=MEANING,
     )
     return bundle.model_copy(update={"hash": content_hash(bundle)})
 
 
+def _limit_of_run(bundle: Bundle, source: Source, options: LoadOptions) -> Problem | None:
+    """Where dollars of the whole run are limited, as a problem without a message; None: they are not."""
+    if options.budget and options.budget.usd is not None:
+        return command_line().problem(("--budget",), "")
+    if bundle.budget and bundle.budget.usd is not None:
+        return source.problem(("budget", "usd"), "")
+    asks_by_cost = bundle.confirm_over and bundle.confirm_over.usd is not None
+    return source.problem(("confirm_over", "usd"), "") if asks_by_cost else None
+
+
 def content_hash(bundle: Bundle) -> str:
-    """Return the SHA-256, in hex, of the bundle's content: not of where files lie, nor of what models cost."""
-    content = bundle.model_dump(mode="json", exclude={"hash": True, "source": True, "config": {"prices"}})
+    """Return the SHA-256, in hex, of the bundle's content: not of where files lie, what models cost, who is asked."""
+    content = bundle.model_dump(
+        mode="json", exclude={"hash": True, "source": True, "config": {"prices"}, "confirm_over": True}
+    )
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -11,7 +11,10 @@ from grammar.documents.sandbox import UNREACHABLE
 from grammar.loading import data_flow
 from grammar.loading.library import Library
 from grammar.loading.tasks import TaskSource
+from grammar.messages.run_bundle import Bundle
 from grammar.model_access import model_choice
+from grammar.model_access import needed_prices as needed
+from grammar.model_access.needed_prices import NeededPrice
 from grammar.preparing import outputs
 from grammar.problems import Problem
 from grammar.templating import literal_templates
@@ -48,6 +51,23 @@ def check(
         ids |= {task.id} if task.id else set()
     _check_outputs(task_sources, flow.taskflow, library)
     data_flow.check(task_sources, flow.taskflow, globals_, library)
+
+
+def needed_prices(
+    task_sources: Sequence[TaskSource], bundle: Bundle, limit_of_run: Problem | None
+) -> list[NeededPrice]:
+    """Return the prices that limits in dollars need. `limit_of_run`: where that of the run stands, if there is one."""
+    found = []
+    for task_source, task in zip(task_sources, bundle.tasks, strict=True):
+        if where := next(_limits_in_dollars(task_source, task), limit_of_run):
+            found += needed.needed_prices(task, bundle.config, where)
+    return found
+
+
+def _limits_in_dollars(task_source: TaskSource, task: Task) -> Iterator[Problem]:
+    for name, budget in (("budget", task.budget), ("item_budget", task.item_budget)):
+        if budget and budget.usd is not None:
+            yield task_source.problem("", name, "usd")
 
 
 def _unsupported_models(task_source: TaskSource, task: Task, config: ModelConfig) -> Iterator[Problem]:

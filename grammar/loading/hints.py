@@ -24,6 +24,10 @@ _HINTS = {
     "ValueTooLarge": "give less, or set TASKFLOW_PAYLOAD_DIR or TASKFLOW_PAYLOAD_S3, where large values are kept",
     "SandboxRefused": "put the worker right as it says, or have another worker serve the run, and retry",
     "NotSigned": "start it with PROGRAM, as the user of the worker, or with the TASKFLOW_SIGNING_KEY of the worker",
+    "BudgetReached": "add to what is used up, as with PROGRAM raise ID usd=AMOUNT, or ask for less",
+    "TooManyFailures": "mend what they have in common, then retry: what failed and what is left is run then; "
+    "`stop_after` says when a task is stopped",
+    "NotConfirmed": "repeat over fewer items, or raise `confirm_over`",
     "ModelAccess": "see which key and which model are used: PROGRAM models FLOW",
     "RegionRefused": "take another `model` or endpoint, or have a worker in a region that is served serve the run",
     "QuotaExhausted": "add to the account's credit, raise its limit or wait until it is renewed, then retry",

@@ -6,7 +6,7 @@ from pathlib import Path
 from grammar.documents.references import SearchPath, is_path
 from grammar.errors import InvalidFlow
 from grammar.loading import bundle
-from grammar.loading.bundle import LoadOptions
+from grammar.loading.bundle import Loaded, LoadOptions
 from grammar.loading.library import Library, NeededVariable
 from grammar.loading.source import display, read
 from grammar.problems import Problem, first
@@ -22,6 +22,8 @@ class Findings:
     """What may be wrong."""
     needs: tuple[NeededVariable, ...] = ()
     """The environment variables that templates need."""
+    limited: tuple[Loaded, ...] = ()
+    """The flows among them that limit dollars, and so need prices."""
 
     def plus(self, other: "Findings") -> "Findings":
         """Return the findings of both, each once: documents share what they refer to."""
@@ -29,6 +31,7 @@ class Findings:
             tuple(dict.fromkeys((*self.problems, *other.problems))),
             tuple(dict.fromkeys((*self.warnings, *other.warnings))),
             tuple(dict.fromkeys((*self.needs, *other.needs))),
+            (*self.limited, *other.limited),
         )
 
 
@@ -43,7 +46,7 @@ def lint(document: str, options: LoadOptions) -> Findings:
         source = read(path, label=options.flow if is_path(options.flow) else display(path))
         if source.filetype in (None, "taskflow"):
             loaded = bundle.load(options)
-            return Findings((), tuple(loaded.warnings), tuple(loaded.needs))
+            return Findings((), tuple(loaded.warnings), tuple(loaded.needs), (loaded,) if loaded.prices else ())
         return _part(source.filetype, path, options)
     except InvalidFlow as invalid:
         return Findings(tuple(invalid.problems), tuple(invalid.warnings))

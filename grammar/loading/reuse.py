@@ -103,7 +103,8 @@ def _what_counts(bundle: Bundle, task: Task) -> dict[str, Any]:
 # What people read, and how failures are met: neither changes what a task gives.
 _HARMLESS = {
     "name", "description", "retry", "start_to_close_timeout", "schedule_to_close_timeout", "heartbeat_timeout",
-    "on_failure", "must_complete", "async_", "async", "async_limit", "model_concurrency", "fallback", "fallback_after",
+    "on_failure", "must_complete", "budget", "item_budget", "on_budget", "stop_after", "fallback", "fallback_after",
+    "async_", "async", "async_limit", "model_concurrency",
 }  # fmt: skip
 
 

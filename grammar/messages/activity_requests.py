@@ -1,4 +1,4 @@
-"""What the workflow asks of its activities `prepare`, `run_agent`, `run_shell` and `gather`: their arguments."""
+"""What the workflow asks of its activities, one request for each: their arguments."""
 
 from typing import Literal
 
@@ -9,6 +9,7 @@ from grammar.documents.models import Personality, SandboxChoice, Task, Toolbox
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import StoredDocument, ToolResult, Value
 from grammar.messages.activity_results import Leg, StoredPage
+from grammar.messages.budgets import Allowance
 from grammar.messages.reports import ApprovalDecision
 from grammar.messages.run_bundle import Meaning
 
@@ -131,6 +132,8 @@ class AgentRequest(BaseModel):
     """Where the processes of toolboxes run, if the worker has it: the folder the run was started in. Empty: its own."""
     sandbox: SandboxChoice | None = None
     """What holds the processes of toolboxes that say nothing of it themselves; None: nothing."""
+    allowance: Allowance | None = None
+    """What the leg may spend; None: as much as there is need for."""
 
 
 class ShellRequest(BaseModel):
@@ -180,3 +183,14 @@ class GatherRequest(BaseModel):
     """The items, by number from 0; empty where `pages` has them."""
     meaning: Meaning = 1
     """The `meaning` of the run's Bundle."""
+
+
+class CountUsageRequest(BaseModel):
+    """Asks `count_usage` what an agent run has used. It answers with a Usage."""
+
+    key: str
+    """What marks the run's references to variables: the `key` of its TemplateContext."""
+    journal: str
+    """The journal: the id of the activity that began it."""
+    secrets: list[str] = []
+    """Names of the variables that `env()` has handed out so far in the run."""

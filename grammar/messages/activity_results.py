@@ -141,7 +141,7 @@ class SeenTool(BaseModel):
     """The name that its server has for it."""
 
 
-LegReason = Literal["approval", "unknown_outcome", "rate_limited", "stopped", "unavailable"]
+LegReason = Literal["approval", "unknown_outcome", "rate_limited", "stopped", "unavailable", "budget"]
 
 
 class Leg(BaseModel):
@@ -154,7 +154,7 @@ class Leg(BaseModel):
     """`approval`: `calls` wait for a person's yes. `unknown_outcome`: the only one of `calls` was interrupted.
 
     `rate_limited`: the endpoint asked to wait. `stopped`: the worker was told to stop. `unavailable`: the endpoint
-    failed otherwise, as `error` says, and the branch has another model.
+    failed otherwise, as `error` says, and the branch has another model. `budget`: what it may spend is used up.
     """
     state: dict[str, JsonValue] = {}
     """With `approval`, the SDK's RunState as JSON; else empty."""

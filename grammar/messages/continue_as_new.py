@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, JsonValue
 
+from grammar.documents.budget import Budget
 from grammar.documents.values import StoredDocument, ToolResult
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.asked_models import AskedModel
+from grammar.messages.budgets import BudgetReport, ConfirmedBy, Spent
 from grammar.messages.events import RunEvent
 from grammar.messages.reports import Approval, ApprovalDecision, Failure, Grant, RunOverview, TaskReport
 from grammar.messages.run_bundle import Bundle
@@ -73,6 +75,19 @@ class WaitingBranch(BaseModel):
     """What was said of them so far, by the ids of `asked`."""
 
 
+class FailureStreak(BaseModel):
+    """How many branches of a task failed one after the other, with none that succeeded between them."""
+
+    failed: int = 0
+    """How many."""
+    alike: int = 0
+    """How many of these, the newest, failed by the same type and message."""
+    type: str = ""
+    """The type of the newest failure; empty: there is none."""
+    message: str = ""
+    """Its message."""
+
+
 class CarriedBranch(BaseModel):
     """A branch that has begun, and has no result yet. One without a `failure` has to run again."""
 
@@ -100,6 +115,12 @@ class CarriedBranch(BaseModel):
     """Which of its models it asks, from 0: those after the first are fallbacks."""
     asked: list[AskedModel] = []
     """The models that it asked so far; each `usage` is that of the branch as a whole when it went on to the next."""
+    counted: Usage = Usage()
+    """What its agent run has used in earlier legs, as far as they said so: it counts in budgets."""
+    spent: Spent = Spent()
+    """What it spent of its budget: of conversations, too, that were given up for a new one."""
+    assumed: Spent = Spent()
+    """How much more of that is assumed, until it is known what was used."""
 
 
 class Cooldown(BaseModel):
@@ -138,6 +159,14 @@ class CarriedTask(BaseModel):
     """The branches that gave their result."""
     branches: list[CarriedBranch] = []
     """The other branches that have begun."""
+    budget: BudgetReport = BudgetReport()
+    """Its budget, and what was spent of it."""
+    item_budget: Budget | None = None
+    """The budget of each of its branches, with what was added to it; None: there is none."""
+    streak: FailureStreak = FailureStreak()
+    """Its branches that failed last."""
+    confirmed: list[ConfirmedBy] = []
+    """What a person said yes to of its size and cost."""
 
 
 class CarryOverChange(BaseModel):
@@ -176,6 +205,8 @@ class CarriedRun(BaseModel):
     """Whether the run is paused."""
     cooldowns: list[Cooldown] = []
     """The models that are not asked for a while; empty for a new run, which asks them."""
+    budget: BudgetReport | None = None
+    """The budget of the run, and what was spent of it; None in what runs of older versions carry."""
     granted: list[Grant] = []
     """The tools that need no approval any more; empty for a new run, which asks again."""
     standing: RunOverview = RunOverview()

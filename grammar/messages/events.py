@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from grammar.messages.activity_results import Progress, TranscriptEntry, Usage
 from grammar.messages.asked_models import AskedModel
+from grammar.messages.budgets import BudgetReport
 from grammar.messages.reports import Approval, Parked, RunStatus, TaskStatus
 
 
@@ -53,6 +54,7 @@ class RunEvent(BaseModel):
         "decided",
         "paused",
         "unpaused",
+        "budget_raised",
     ]
     """What happened."""
     branch: int | None = None
@@ -100,6 +102,8 @@ class TaskProgress(BaseModel):
     """When it ended; None: it has not."""
     usage_by_model: list[AskedModel] = []
     """What the branches that have ended used, for each model, before it is put on prices."""
+    budget: BudgetReport | None = None
+    """What it spent, of its budget if it has one; None: nothing in the run has a budget."""
 
     @property
     def usage(self) -> Usage:
@@ -133,6 +137,8 @@ class RunEvents(BaseModel):
     """The branches that wait for the endpoint."""
     next: int = 0
     """The number to ask for next."""
+    budget: BudgetReport | None = None
+    """What the run spent, of its budget if it has one; None: nothing in the run has a budget."""
 
 
 @dataclass
@@ -157,3 +163,5 @@ class RunChanges:
     """How the run stands."""
     rate_limits: list[RateLimitWait] = field(default_factory=list)
     """The branches that wait for the endpoint; empty also where no worker answered."""
+    budget: BudgetReport | None = None
+    """What the run spent, of its budget if it has one; None also where no worker answered."""

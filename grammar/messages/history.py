@@ -18,6 +18,7 @@ from grammar.messages.activity_results import LegReason, TranscriptEntry, Usage
 from grammar.messages.asked_models import AskedModel
 from grammar.messages.reports import BranchReport, Manifest
 from grammar.messages.run_bundle import Bundle
+from grammar.printable import printable_name
 
 _ACTIVITY = re.compile(r"task-(\d+)(?:-item-(\d+))?(?:-model-(\d+))?(?:-leg-(\d+))?")
 
@@ -37,6 +38,14 @@ def position_of(activity: str) -> BranchPosition | None:
     """Return the branch that an activity's id names: the inverse of `activity_id`. None: it names no branch."""
     found = _ACTIVITY.fullmatch(activity)
     return BranchPosition(*(int(found[group] or 1) - 1 for group in (1, 2, 3))) if found else None
+
+
+def branch_label(position: BranchPosition, task: Task) -> str:
+    """Return what people call a branch of the task: `item 3 on gpt-4.1`; empty where it has only one."""
+    named = task.choices[position.choice] if position.choice < len(task.choices) else None
+    item = f"item {position.item + 1}" if task.repeats else ""
+    model = named.model if named and len(task.choices) > 1 else ""
+    return " on ".join(filter(None, [item, printable_name(model)]))
 
 
 class DeploymentInput(BaseModel):

@@ -8,6 +8,7 @@ PREPARE = "prepare"
 RUN_AGENT = "run_agent"
 RUN_SHELL = "run_shell"
 GATHER = "gather"
+COUNT_USAGE = "count_usage"
 
 # Search attributes, set where the namespace has them. All keywords.
 STATUS_ATTRIBUTE = "TaskflowStatus"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, JsonValue
 from grammar.documents.values import StoredDocument
 from grammar.messages.activity_results import Usage
 from grammar.messages.asked_models import AskedModel, Cost
+from grammar.messages.budgets import BudgetRaise, BudgetReport
 
 
 class Grant(NamedTuple):
@@ -19,23 +20,30 @@ class Grant(NamedTuple):
     """The tool's name."""
 
 
+ApprovalKind = Literal["approval", "unknown_outcome", "fan_out"]
+"""What waits for a person's yes."""
+
+
 class Approval(BaseModel):
-    """A tool call that waits for a person."""
+    """A tool call, or a fan-out, that waits for a person."""
 
     id: str
     """What an answer names it by: the branch's activity id and the number of the call, from 1."""
-    kind: Literal["approval", "unknown_outcome"] = "approval"
-    """`approval`: to `approve` or `reject`. `unknown_outcome`: it was interrupted; to `retry_call` or `skip_call`."""
+    kind: ApprovalKind = "approval"
+    """`approval`: to `approve` or `reject`. `unknown_outcome`: it was interrupted; to `retry_call` or `skip_call`.
+
+    `fan_out`: no call, but a task with more branches than may start unasked; to `approve` or `reject`.
+    """
     task: str
     """The name of the task."""
     branch: str = ""
     """The branch, as `item 3 of 50 on gpt-4.1`; empty where the task has only one."""
     tool: str
-    """The tool's name."""
+    """The tool's name; empty for a fan-out."""
     toolbox: str
     """The name of its toolbox; empty: not known."""
     arguments: str
-    """The arguments as JSON text."""
+    """The arguments as JSON text; of a fan-out, how large it is, as people read it."""
     since: datetime
     """When it began to wait."""
 
@@ -100,7 +108,7 @@ class Failure(BaseModel):
     """What happened, for people."""
 
 
-Action = Literal["retry", "skip", "set_output", "abort"]
+Action = Literal["retry", "skip", "set_output", "abort", "raise_budget"]
 
 
 class Decision(BaseModel):
@@ -112,6 +120,13 @@ class Decision(BaseModel):
     """The name of the task that it is for; None: whichever is parked."""
     value: JsonValue = None
     """With `set_output`, the task's value; else None."""
+    budget: BudgetRaise | None = None
+    """With `raise_budget`, what is added; else None."""
+
+
+BUDGET_REACHED = "BudgetReached"
+"""The type of the failure of a run that is parked at a budget."""
+_HEADLINES = {BUDGET_REACHED: "the budget is used up, in {}", "TooManyFailures": "too much of {} failed"}
 
 
 class Parked(BaseModel):
@@ -125,6 +140,16 @@ class Parked(BaseModel):
     """How many of its branches failed."""
     since: datetime
     """When the run was parked."""
+
+    @property
+    def headline(self) -> str:
+        """Return what holds the run up, in a few words: `scan failed`."""
+        return _HEADLINES.get(self.failure.type, "{} failed").format(self.task)
+
+    @property
+    def is_at_budget(self) -> bool:
+        """Return whether a budget is used up: `raise` adds to it."""
+        return self.failure.type == BUDGET_REACHED
 
 
 class TaskReport(BaseModel):
@@ -160,6 +185,8 @@ class TaskReport(BaseModel):
     """What failed, the first few."""
     warnings: list[str] = []
     """What a person should hear of, a line each."""
+    budget: BudgetReport | None = None
+    """What it spent, of its budget if it has one; None: nothing in the run has a budget."""
 
 
 class RunReport(BaseModel):
@@ -191,6 +218,8 @@ class RunReport(BaseModel):
     """What it waits for a decision of; None: it is not parked."""
     paused: bool = False
     """Whether it starts no new branches until it is unpaused."""
+    budget: BudgetReport | None = None
+    """What it spent, of its budget if it has one; None: nothing in the run has a budget."""
 
 
 class RunOverview(BaseModel):

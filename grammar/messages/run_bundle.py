@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
+from grammar.documents.budget import Budget, ConfirmOver, OnBudget
 from grammar.documents.models import ModelConfig, Personality, Task, Toolbox
 from grammar.documents.rules import DryRunScript
 
@@ -38,10 +39,22 @@ class Bundle(BaseModel):
     """The model config; the default one where neither the flow nor the command line names one."""
     script: DryRunScript | None = None
     """What answers in place of models and scripts; None: the run is no dry run."""
+    budget: Budget | None = None
+    """What the run may use up; None: as much as there is need for."""
+    on_budget: OnBudget = "park"
+    """What happens where that is used up."""
+    confirm_over: ConfirmOver | None = None
+    """Over which size or cost a fan-out asks a person first; None: it does not ask."""
     meaning: Meaning = 1
     """What the flow's words mean; 1 also for bundles that older versions made, which do not say."""
     hash: str = ""
-    """SHA-256, in hex, of all but `source`, prices and itself. Empty only until it has been computed."""
+    """SHA-256, in hex, of all but `source`, prices, `confirm_over` and itself. Empty only until it is computed."""
+
+    @property
+    def has_budget(self) -> bool:
+        """Return whether anything in the run has a budget, or asks by its cost."""
+        tasks = any(task.budget or task.item_budget for task in self.tasks)
+        return bool(self.budget or tasks or (self.confirm_over and self.confirm_over.usd))
 
     @property
     def most_at_once(self) -> int:

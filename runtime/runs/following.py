@@ -96,7 +96,8 @@ async def _follow(
             status = "parked"
         live = _without_ended(await live_of(client, description), journal.entries)
         recorded = (journal.entries, journal.tasks, journal.approvals, journal.parked)
-        on_changes(RunChanges(*recorded, live, _is_stuck(description), started, status, journal.rate_limits))
+        stuck = _is_stuck(description)
+        on_changes(RunChanges(*recorded, live, stuck, started, status, journal.rate_limits, journal.budget))
         if closed or journal.parked:
             return
         await asyncio.wait({ending}, timeout=min(max(POLL, PAUSES * (clock() - polled)), LONGEST_PAUSE))

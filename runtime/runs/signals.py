@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import NotWaiting
-from grammar.messages.reports import Approval, ApprovalDecision, Decision, Rejection
+from grammar.messages.reports import Action, Approval, ApprovalDecision, Decision, Rejection
 from runtime.runs import finding
 from runtime.runs.runs import QUERY_TIMEOUT, Handle
 
@@ -26,7 +26,7 @@ async def cancel(client: Client, run_id: str) -> None:
 
 async def answer(handle: Handle, approval: Approval, decision: ApprovalDecision) -> None:
     """Send what a person decided about a call. Raises NotWaiting where the run does not wait for it."""
-    yes, no = ("approve", "reject") if approval.kind == "approval" else ("retry_call", "skip_call")
+    yes, no = ("retry_call", "skip_call") if approval.kind == "unknown_outcome" else ("approve", "reject")
     refused: object = Rejection(id=decision.id, reason=decision.reason) if no == "reject" else decision.id
     await _send(handle, yes if decision.approved else no, [decision.id if decision.approved else refused])
 
@@ -37,9 +37,12 @@ async def grant(handle: Handle, call: str) -> None:
 
 
 async def decide(handle: Handle, decision: Decision) -> None:
-    """Send a person's decision to a parked run. Raises NotWaiting where it, or that task, is not parked."""
-    arguments: list[object] = [decision.value, decision.task] if decision.action == "set_output" else [decision.task]
-    await _send(handle, decision.action, arguments)
+    """Send a person's decision to a run. Raises NotWaiting where it does not fit, as where nothing is parked."""
+    arguments: dict[Action, list[object]] = {
+        "set_output": [decision.value, decision.task],
+        "raise_budget": [decision.budget],
+    }
+    await _send(handle, decision.action, arguments.get(decision.action, [decision.task]))
 
 
 async def _open(client: Client, run_id: str) -> None:

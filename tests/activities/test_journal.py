@@ -220,11 +220,11 @@ async def test_a_run_that_takes_another_way_is_refused() -> None:
         await call(await opened(lines), "of u", tool="u")
 
 
-async def test_stop() -> None:
+async def test_what_leaves_off_ends_the_turn() -> None:
     journal = await opened(HeartbeatJournal([]))
     with pytest.raises(ModelUnavailable):
-        journal.stop()
-    assert journal.stopping
+        journal.leave_off("stopped")
+    assert journal.left_off == "stopped"
 
 
 async def test_what_is_too_large_is_not_carried() -> None:

@@ -22,9 +22,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class RunProcesses:
-    """Run a server with its database, and a worker, in a folder of their own. Use it as a context manager."""
+    """Run a server with its database, and workers, in a folder of their own. Use it as a context manager.
 
-    def __init__(self, folder: Path, endpoint: str) -> None:
+    `workers`: how many there are. What is done to one is done to the one that is oldest.
+    """
+
+    def __init__(self, folder: Path, endpoint: str, workers: int = 1) -> None:
         self.folder = folder
         self._ports = free_port(0), free_port(0)
         self.server = DevServer(
@@ -40,15 +43,17 @@ class RunProcesses:
         }
         self._log = (folder / "worker.log").open("ab")
         self._server: subprocess.Popen[bytes] | None = None
-        self._worker: subprocess.Popen[bytes] | None = None
+        self._workers: list[subprocess.Popen[bytes]] = []
+        self._count = workers
 
     def __enter__(self) -> "RunProcesses":
         self.start_server()
-        self.start_worker()
+        for _ in range(self._count):
+            self.start_worker()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in (self._worker, self._server):
+        for process in (*self._workers, self._server):
             if process:
                 process.kill()
                 process.communicate()
@@ -59,10 +64,11 @@ class RunProcesses:
 
     def start_worker(self) -> None:
         command = [sys.executable, str(ROOT / "worker.py"), "--graceful-shutdown-timeout", "5", "--processes", "2"]
-        self._worker = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=self._log, stderr=self._log)
+        process = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=self._log, stderr=self._log)
+        self._workers.append(process)
 
-    def starter(self, flow: str, run_id: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, str(ROOT / "starter.py"), flow, "--id", run_id, "--json"]
+    def starter(self, *words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(ROOT / "starter.py"), *words, "--json"]
         with (self.folder / "result.json").open("wb") as out, (self.folder / "starter.log").open("wb") as err:
             return subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=out, stderr=err)
 
@@ -86,20 +92,26 @@ class RunProcesses:
         self._server.communicate()
 
     def kill_worker(self) -> None:
-        assert self._worker
-        self._worker.kill()
-        self._worker.communicate()
+        worker = self._workers.pop(0)
+        worker.kill()
+        worker.communicate()
+
+    def restart_ended_workers(self) -> None:
+        """Start those anew that have ended, as an orchestrator does: who finds no server at its start does not wait."""
+        ended = [worker for worker in self._workers if worker.poll() is not None]
+        self._workers = [worker for worker in self._workers if worker not in ended]
+        for _ in ended:
+            self.start_worker()
 
     def stop_worker(self) -> None:
         """Stop the worker by SIGTERM, as an orchestrator does."""
-        assert self._worker
-        self._worker.send_signal(signal.SIGTERM)
-        self._worker.communicate(timeout=60)
+        worker = self._workers.pop(0)
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate(timeout=60)
 
     def kill_member(self, of_workflows: bool) -> None:
         """Kill the worker's process for workflow tasks, or one of those for activities; its parent replaces it."""
-        assert self._worker
-        for member in psutil.Process(self._worker.pid).children():
+        for member in psutil.Process(self._workers[0].pid).children():
             with contextlib.suppress(psutil.Error):
                 if bool(member.children()) != of_workflows:  # activities have a guardian
                     member.kill()
@@ -114,8 +126,7 @@ class RunProcesses:
         self._kill_first(lambda process: "guardian.program" in " ".join(_parent(process).cmdline()))
 
     def _kill_first(self, is_meant: Callable[[psutil.Process], bool]) -> None:
-        assert self._worker
-        for child in psutil.Process(self._worker.pid).children(recursive=True):
+        for child in psutil.Process(self._workers[0].pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):  # it, or its parent, has ended
                 if "mcp_server.py" in " ".join(child.cmdline()) and is_meant(child):
                     child.kill()

@@ -115,7 +115,7 @@ def play(seed: int, many: int) -> SeedResult:
 
 
 def _play(planned: list[tuple[float, Fault]], processes: RunProcesses, endpoint: ScriptedEndpoint) -> list[str]:
-    starter = processes.starter("flow.yaml", "run")
+    starter = processes.starter("flow.yaml", "--id", "run")
     until(lambda: processes.has_run("run"), 60)  # a starter that finds no server starts nothing, as it should
     with _approving(processes):
         inject(planned, processes, endpoint)

@@ -53,6 +53,12 @@ def test_a_call_that_was_interrupted_takes_no_reason(answer: CallAnswer) -> None
         call_answers.check(call(1, kind="unknown_outcome"), answer)
 
 
+def test_a_fan_out_is_no_tool_that_is_always_allowed() -> None:
+    call_answers.check(call(1, kind="fan_out"), CallAnswer(False, reason="no"))
+    with pytest.raises(InvalidFlow, match="task-1-call-1 is no call of a tool"):
+        call_answers.check(call(1, kind="fan_out"), CallAnswer(True, always=True))
+
+
 @pytest.mark.parametrize(
     ("kind", "answer", "update", "said"),
     [
@@ -61,6 +67,8 @@ def test_a_call_that_was_interrupted_takes_no_reason(answer: CallAnswer) -> None
         ("approval", CallAnswer(False, reason="no"), "reject", Rejection(id="task-1-call-1", reason="no")),
         ("unknown_outcome", CallAnswer(True), "retry_call", "task-1-call-1"),
         ("unknown_outcome", CallAnswer(False), "skip_call", "task-1-call-1"),
+        ("fan_out", CallAnswer(True), "approve", "task-1-call-1"),
+        ("fan_out", CallAnswer(False, reason="no"), "reject", Rejection(id="task-1-call-1", reason="no")),
     ],
 )
 async def test_the_update_fits_the_kind_of_call(kind: str, answer: CallAnswer, update: str, said: object) -> None:

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from console import ask
 from console.ask import spoken_choice
-from grammar.messages.reports import Approval, Failure, Parked
+from grammar.messages.budgets import BudgetRaise
+from grammar.messages.reports import Approval, Decision, Failure, Parked
 from tests.console.runs import NOW
 
 PARKED = ["retry", "skip", "set-output", "abort", "leave"]
@@ -110,6 +111,23 @@ async def test_about_a_parked_run(words: tuple[str, ...], action: str, value: ob
     decision = await ask.about_parked(Scripted(*words), PARKED_TASK)
     assert decision
     assert (decision.action, decision.task, decision.value) == (action, "sum up", value)
+
+
+async def test_about_a_run_that_is_parked_at_its_budget() -> None:
+    failure = Failure(task="sum up", type="BudgetReached", message="$2.10 of $2.00")
+    asked = Scripted("raise", "3", "usd=3 tokens=500k")
+    decision = await ask.about_parked(asked, Parked(task="sum up", failure=failure, since=NOW))
+    assert decision == Decision(action="raise_budget", budget=BudgetRaise(usd=3, tokens=500_000))
+    assert asked.told[0] == "\nparked: the budget is used up, in sum up; nothing that succeeded is run again"
+    assert "'3': write usd=AMOUNT, tokens=AMOUNT, requests=AMOUNT or time=AMOUNT" in asked.told
+
+
+async def test_about_a_large_fan_out() -> None:
+    asked = Scripted("always", "no", "too many")
+    size = call(kind="fan_out", tool="", toolbox="", arguments="350 items, and confirm_over is 200")
+    assert await ask.about_call(asked, size) == ("no", "too many")
+    assert asked.told[0] == "\ntidy up: 350 items, and confirm_over is 200"
+    assert "please answer with one of: yes, no, detach, cancel" in asked.told
 
 
 @pytest.mark.parametrize("words", [("leave",), ("set-output",), ()])

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from pydantic.fields import FieldInfo
 
+from grammar.documents.budget import Budget, ConfirmOver, StopAfter
 from grammar.documents.document import Document
 from grammar.documents.durations import parse_duration
 from grammar.documents.models import (
@@ -44,6 +45,9 @@ TABLES: dict[str, type[Document]] = {
     "field of an entry of `prices`": Price,
     "field of a prompt": Prompt,
     "field of `sandbox`": SandboxChoice,
+    "field of a budget": Budget,
+    "field of `stop_after`": StopAfter,
+    "field of `confirm_over`": ConfirmOver,
 }
 # Defaults that hold only as long as something else does not say more: told in words.
 WORDS = {
@@ -83,7 +87,7 @@ def test_tables_have_every_field_once(heading: str, model: type[Document]) -> No
 
 
 def test_no_kind_of_document_is_left_out() -> None:
-    parts = {ModelChoice, Price, Retry, SandboxChoice, ServerParams, Task}
+    parts = {Budget, ConfirmOver, ModelChoice, Price, Retry, SandboxChoice, ServerParams, StopAfter, Task}
     assert set(TABLES.values()) == {*KINDS.values(), *parts}
     assert {row[0].strip("`") for row in table("kind", PAGE)} == set(KINDS)
 

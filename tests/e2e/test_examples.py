@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
+from grammar.documents.budget import Budget, ConfirmOver, StopAfter
 from grammar.documents.document import Document
 from grammar.documents.models import KINDS, ModelChoice, Retry, ServerParams, Task
 from grammar.dry_run import dry_run_bundle
@@ -170,6 +171,20 @@ def test_conditions(stage: ExampleStage) -> None:
         "There are 3 apples, no more than 10. What do I cook?",
         "Write a shopping list for: a pie\n",
     ]
+
+
+def test_budget(stage: ExampleStage) -> None:
+    """At $0.40 a request, two items use up the budget of their task, and the rest of the flow is done."""
+    told = stage.json("budget", rules=[Reply(text="known", usage=(0, 250_000))], code=4)
+    assert statuses(told) == ["done", "failed", "done"]
+    assert [(one["value"], one["result"]) for one in told["outputs"]["described"]] == [
+        ("Lima", "known"),
+        ("Oslo", "known"),
+    ]
+    (failure,) = told["tasks"][1]["failures"]
+    assert failure["message"].startswith("the budget of describe each is used up: $0.80 of $0.50. ")
+    assert "left to do: 4 of 6 branches of describe each, sum up" in failure["message"]
+    assert (len(stage.requests), told["budget"]["spent"]["usd"]) == (3, 2.8)
 
 
 def test_schema(stage: ExampleStage) -> None:
@@ -448,7 +463,7 @@ def test_every_example_is_run_by_a_test(path: Path) -> None:
     assert f"def test_{name}" in Path(__file__).read_text(encoding="utf-8")
 
 
-PARTS: tuple[type[Document], ...] = (Task, Retry, ModelChoice, ServerParams)
+PARTS: tuple[type[Document], ...] = (Task, Retry, ModelChoice, ServerParams, Budget, StopAfter, ConfirmOver)
 
 
 def used() -> dict[type[Document], set[str]]:
@@ -465,9 +480,12 @@ def used() -> dict[type[Document], set[str]]:
         for task in (*tasks, document.get("defaults", {})):
             take(Task, task)
             take(Retry, task.get("retry", {}))
+            take(StopAfter, task.get("stop_after", {}))
             for choice in task.get("models", ()):
                 take(ModelChoice, choice if isinstance(choice, dict) else {})
         take(ServerParams, document.get("server_params", {}))
+        take(Budget, document.get("budget", {}))
+        take(ConfirmOver, document.get("confirm_over", {}))
     return found
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from grammar.documents.budget import Budget
 from grammar.errors import InvalidFlow
 from grammar.loading.bundle import Loaded, LoadOptions, from_personality, load
+from grammar.model_access.needed_prices import missing_prices, without_price
 
 HEADER = 'seclab-taskflow-agent: {version: "1.0", filetype: %s}\n'
 
@@ -215,3 +217,63 @@ def test_model_config(here: Path) -> None:
     assert flow(here, text, model_config="other").bundle.config.models == {"fast": "other"}
     write(here, "models.yaml", "models: {}\nmodel_settings: {fast: {}}\n")
     assert "model_settings for fast, which `models` does not name" in problems(here, text)[0]
+
+
+# Budgets
+
+PRICED = """
+model_config: ./config.yaml
+budget: {usd: 5, tokens: 2M}
+on_budget: finish
+confirm_over: {items: 10}
+taskflow:
+  - task: {agents: [who], user_prompt: hi, model: fast}
+"""
+CONFIG = HEADER % "model_config" + "models: {fast: a, dear: b}\nprices: {fast: {input: 1, output: 2}}\n"
+
+
+def test_a_budget_of_the_command_line(here: Path) -> None:
+    """It takes the place of what the file says, unit by unit; who confirms beforehand starts the same flow."""
+    write(here, "config.yaml", CONFIG)
+    written = flow(here, PRICED).bundle
+    assert written.budget and written.confirm_over
+    assert (written.budget.units, written.on_budget) == ({"usd": 5, "tokens": 2_000_000}, "finish")
+    given = flow(here, PRICED, budget=Budget(usd=1, time=60), confirmed=True).bundle
+    assert given.budget and given.budget.units == {"usd": 1, "tokens": 2_000_000, "time": 60}
+    assert given.confirm_over is None
+    assert flow(here, PRICED, confirmed=True).bundle.hash == written.hash != given.hash
+    alone = flow(here, "taskflow: [{task: {run: ls}}]", budget=Budget(requests=1)).bundle
+    assert alone.budget == Budget(requests=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "task", "budget", "expected"),
+    [
+        ("budget: {usd: 5}", "model: fast", None, []),
+        ("budget: {usd: 5}", "model: dear", None, [("flow.yaml:3: budget.usd", "dear")]),
+        ("budget: {tokens: 5}", "model: dear", None, []),
+        ("", "model: dear, budget: {usd: 1}", None, [("flow.yaml:5: taskflow[0].task.budget.usd", "dear")]),
+        ("", "model: dear, item_budget: {usd: 1}", None, [("flow.yaml:5: taskflow[0].task.item_budget.usd", "dear")]),
+        ("confirm_over: {usd: 5}", "model: dear", None, [("flow.yaml:3: confirm_over.usd", "dear")]),
+        ("", "model: dear", Budget(usd=1), [("command line: --budget", "dear")]),
+        ("budget: {usd: 5}", "models: [fast, dear]", None, [("flow.yaml:3: budget.usd", "dear")]),
+        ("budget: {usd: 5}", "name: any", None, [("flow.yaml:3: budget.usd", "gpt-4.1")]),
+    ],
+)
+def test_dollars_need_prices(
+    here: Path, fields: str, task: str, budget: Budget | None, expected: list[tuple[str, str]]
+) -> None:
+    """Where no endpoint is configured, the embedded model answers, which costs nothing."""
+    write(here, "config.yaml", CONFIG)
+    text = f"""
+model_config: ./config.yaml
+{fields}
+taskflow:
+  - task: {{agents: [who], user_prompt: hi, {task}}}
+"""
+    loaded = flow(here, text, budget=budget)
+    config = loaded.bundle.config
+    unpriced = without_price(loaded.prices, config, {"AI_API_ENDPOINT": "http://models.example/v1"})
+    found = [str(problem).replace(f"{here}/", "") for problem in missing_prices(loaded.prices, unpriced)]
+    assert [(one.partition(": what ")[0], one.partition(": what ")[2].split()[0]) for one in found] == expected
+    assert without_price(loaded.prices, config, {}) == set()

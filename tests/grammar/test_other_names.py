@@ -5,10 +5,11 @@ import re
 import pytest
 
 from grammar.documents import other_names
+from grammar.documents.budget import Budget
 from grammar.documents.document import Document
 from grammar.documents.models import KINDS, Retry, ServerParams, Task
 
-MODELS: list[type[Document]] = [*KINDS.values(), Task, ServerParams, Retry]
+MODELS: list[type[Document]] = [*KINDS.values(), Task, ServerParams, Retry, Budget]
 KNOWN = {name for model in MODELS for name in model.known_fields()} | {"endpoint", "token", "agents"}
 
 

@@ -8,6 +8,7 @@ from agents.models.interface import ModelTracing
 from openai.types.responses import Response, ResponseCompletedEvent
 
 from activities.agents.recorded_model import RecordedModel
+from activities.agents.spending import Spending
 from activities.agents.tool_outputs import as_taken
 from activities.process.secrets import Secrets
 from activities.storage.journal import Journal
@@ -40,8 +41,9 @@ class Attempts:
 
     async def ask(self, answers: Model, journal: Journal, given: Any = "Hello") -> Response:
         recorded = RecordedModel(
-            answers, journal, lambda: False, self.is_value, self.warnings, OfferedTools({}, ()), is_toy=self.is_toy
-        )
+            answers, journal, lambda: False, self.is_value, self.warnings, OfferedTools({}, ()),
+            Spending(None, journal), is_toy=self.is_toy,
+        )  # fmt: skip
         last: object = None
         events = recorded.stream_response(
             None, given, ModelSettings(tool_choice="auto", include_usage=True), [], None, [], ModelTracing.DISABLED,

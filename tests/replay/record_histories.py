@@ -102,6 +102,32 @@ taskflow:
       toolboxes: [./careful.yaml]
       user_prompt: "{{ 'for long' if result else 'call echo_tool' }}"
 """,
+    "budget_raised": """
+budget: {requests: 3}
+taskflow:
+  - task:
+      over: "[0, 1]"
+      agents: [taskflows.personalities.assistant]
+      toolboxes: [./careful.yaml]
+      headless: true
+      user_prompt: call echo_tool {{ result }}
+""",
+    "budget_finished": """
+budget: {requests: 1}
+on_budget: finish
+taskflow:
+  - task: {over: "[0, 1]", agents: [taskflows.personalities.assistant], user_prompt: "{{ result }}"}
+  - task: {run: echo after}
+""",
+    "stopped_alike": """
+taskflow:
+  - task: {over: "range(6)", agents: [taskflows.personalities.assistant], user_prompt: broken}
+""",
+    "confirmed": """
+confirm_over: {items: 1}
+taskflow:
+  - task: {over: "[0, 1]", agents: [taskflows.personalities.assistant], user_prompt: "{{ result }}"}
+""",
     "rate_limited": """
 taskflow:
   - task: {agents: [taskflows.personalities.assistant], user_prompt: limited}
@@ -136,6 +162,9 @@ STEERED: dict[str, tuple[str, str, list[Any]]] = {
     "parked_skip": ("parked", "skip", []),
     "parked_set_output": ("parked", "set_output", [[7]]),
     "parked_abort": ("parked", "abort", []),
+    "budget_raised": ("parked", "raise_budget", [{"requests": 3}]),
+    "stopped_alike": ("parked", "skip", []),
+    "confirmed": ("waiting_approval", "approve", ["task-1-call-1"]),
     "call_approve": ("waiting_approval", "approve", ["task-1-call-1"]),
     "call_approve_always": ("waiting_approval", "approve_always", ["task-1-call-1"]),
     "call_cancel": ("waiting_approval", CANCEL, []),

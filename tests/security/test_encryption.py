@@ -122,7 +122,7 @@ async def test_a_task_whose_request_cannot_be_read_says_which_key_is_missing() -
     error.__cause__ = await converter.decode_failure(failure)
     found = failures.of_activity("task", None, error)
     assert (found.type, found.message) == ("MissingKey", "the key 'k1' is missing")
-    assert failures.parks(Task(run="true"), found)
+    assert failures.parks(Task(run="true"), found, "park")
 
 
 # Journals

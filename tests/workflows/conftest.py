@@ -19,8 +19,14 @@ from temporalio.worker import Worker
 from grammar.documents.models import ModelConfig, Personality, Task
 from grammar.documents.values import ToolResult, Value
 from grammar.messages import names
-from grammar.messages.activity_requests import AgentRequest, GatherRequest, PrepareRequest, ShellRequest
-from grammar.messages.activity_results import Branch, BranchResult, Page
+from grammar.messages.activity_requests import (
+    AgentRequest,
+    CountUsageRequest,
+    GatherRequest,
+    PrepareRequest,
+    ShellRequest,
+)
+from grammar.messages.activity_results import Branch, BranchResult, Page, Usage
 from grammar.messages.reports import RunReport
 from grammar.messages.run_bundle import MEANING, Bundle, Meaning
 from runtime.sandbox import workflow_runner
@@ -47,6 +53,8 @@ class Fakes:
     gather_fails: str = ""
     prepared: list[PrepareRequest] = field(default_factory=list)
     gathered: list[GatherRequest] = field(default_factory=list)
+    journaled: Usage | None = None
+    counted: list[CountUsageRequest] = field(default_factory=list)
     deployed: list[str] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
@@ -83,6 +91,13 @@ class Fakes:
         finally:
             self.running -= 1
 
+    @activity.defn(name=names.COUNT_USAGE)
+    async def count_usage(self, request: CountUsageRequest) -> Usage:
+        self.counted.append(request)
+        if self.journaled is None:
+            raise ApplicationError("no journal", type="StorageFailed", non_retryable=True)
+        return self.journaled
+
     @activity.defn(name=names.RUN_SHELL)
     async def run_shell(self, request: ShellRequest) -> BranchResult:
         self.deployed.append(request.script)
@@ -91,7 +106,7 @@ class Fakes:
 
 @dataclass
 class FlowRunner:
-    """Run tasks through the real workflow, with faked activities."""
+    """Run tasks through the real workflow, with faked activities. `flow`: other fields of the bundle."""
 
     env: WorkflowEnvironment
     fakes: Fakes
@@ -100,6 +115,7 @@ class FlowRunner:
     meaning: Meaning = MEANING
     memo: dict[str, Any] = field(default_factory=dict)
     config: ModelConfig = field(default_factory=ModelConfig)
+    flow: dict[str, Any] = field(default_factory=dict)
     handle: WorkflowHandle[Any, RunReport] | None = None
 
     async def start(self, *tasks: Task) -> WorkflowHandle[Any, RunReport]:
@@ -108,9 +124,9 @@ class FlowRunner:
             source="flow.yaml",
             tasks=list(tasks),
             personalities={"who": Personality()},
-            config=self.config,
             meaning=self.meaning,
             hash="h",
+            **{"config": self.config, **self.flow},
         )
         self.handle = await self.env.client.start_workflow(
             names.WORKFLOW,
@@ -158,7 +174,7 @@ async def flow_runner(env: WorkflowEnvironment) -> AsyncIterator[FlowRunner]:
         env.client,
         task_queue=queue,
         workflows=[TaskflowWorkflow],
-        activities=[fakes.prepare, fakes.run_agent, fakes.run_shell, fakes.gather],
+        activities=[fakes.prepare, fakes.run_agent, fakes.run_shell, fakes.gather, fakes.count_usage],
         workflow_runner=workflow_runner(),
     ):
         yield FlowRunner(env, fakes, queue)

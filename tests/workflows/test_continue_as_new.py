@@ -15,6 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from grammar.documents.budget import Budget, ConfirmOver
 from grammar.messages.activity_requests import AgentRequest
 from grammar.messages.activity_results import Branch, BranchResult, Leg, PendingCall, Usage
 from grammar.messages.continue_as_new import CarriedTask
@@ -23,6 +24,8 @@ from grammar.messages.reports import Manifest, Rejection, RunReport
 from runtime.runs import history_reader, runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, flow_runner, said
+from tests.workflows.test_budgets import agents, fan_out
+from tests.workflows.test_parking import parked
 from workflows.records import task_report
 from workflows.records.task_record import TaskRecord
 
@@ -249,3 +252,26 @@ async def test_a_report_tells_of_all_histories(short: FlowRunner) -> None:
     times = [(leg.begun, leg.ended) for one in (*first, *each) for leg in one.deployments]
     assert len(times) == 61
     assert all(ended and story.started <= begun <= ended <= story.until for begun, ended in times)
+
+
+async def test_a_budget_is_spent_over_all_histories(short: FlowRunner) -> None:
+    """What was spent, what was added, and what a person confirmed goes along."""
+    made = agents(short, turns=2, items=60, budget=Budget(requests=70), confirm_over=ConfirmOver(items=50))
+    handle = await short.start(fan_out(budget=Budget(tokens="900M"), item_budget=Budget(requests=3)))
+
+    async def asked() -> bool:
+        return bool((await handle.query("status", result_type=RunReport)).approvals)
+
+    await until_async(asked)
+    await handle.signal("approve", "task-1-call-1")
+    await handle.signal("raise_budget", {"requests": 10})
+    report = await parked(handle)
+    assert len(await histories(short)) > 1
+    assert made.requests.total() == 80
+    assert report.budget and (report.budget.spent.requests, report.budget.limit) == (80, Budget(requests=80))
+    await handle.execute_update("raise_budget", {"requests": 100})
+    report = await handle.result()
+    assert (report.status, set(made.requests.values())) == ("completed", {2})
+    task = report.tasks[0].budget
+    assert task and task.spent.requests == 120
+    assert report.budget and report.budget.limit == Budget(requests=180)

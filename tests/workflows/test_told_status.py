@@ -11,9 +11,10 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
+from grammar.documents.budget import Budget, ConfirmOver
 from grammar.documents.models import Personality, Task
 from grammar.messages.activity_requests import AgentRequest
-from grammar.messages.activity_results import BranchResult, Leg, PendingCall
+from grammar.messages.activity_results import BranchResult, Leg, PendingCall, Usage
 from grammar.messages.names import STATUS_ATTRIBUTE
 from grammar.messages.reports import RunStatus
 from grammar.messages.run_bundle import Bundle
@@ -47,6 +48,10 @@ def fails(request: AgentRequest) -> BranchResult:
 
 def works(request: AgentRequest) -> BranchResult:
     return said("done")
+
+
+def spends(request: AgentRequest) -> BranchResult:
+    return said("dear").model_copy(update={"usage": Usage(requests=5)})
 
 
 AGENTS: dict[RunStatus, Callable[[AgentRequest], Any]] = {
@@ -115,6 +120,22 @@ async def test_each_state(served: FlowRunner, status: RunStatus) -> None:
     await check(served, handle, status)
     if status in ("running", "rate_limited", "waiting_approval", "paused", "parked"):
         await handle.terminate()
+
+
+@pytest.mark.parametrize(
+    ("status", "flow"),
+    [("parked", {"budget": Budget(requests=1)}), ("waiting_approval", {"confirm_over": ConfirmOver(items=1)})],
+    ids=["at its budget", "before a fan-out"],
+)
+async def test_one_that_is_held_up_by_its_cost(served: FlowRunner, status: RunStatus, flow: dict[str, Any]) -> None:
+    served.fakes.agent, served.fakes.items["each"] = spends, [1, 2, 3]
+    bundle = Bundle(
+        name="flow", source="flow.yaml", tasks=[ask("each", over="x")], personalities={"who": Personality()}, hash="h",
+        **flow,
+    )  # fmt: skip
+    handle = await runs.start(served.env.client, bundle, served.queue, served.queue)
+    await check(served, handle, status)
+    await handle.terminate()
 
 
 @pytest.mark.parametrize("before", ["rate_limited", "waiting_approval", "parked"])

@@ -1,16 +1,20 @@
 """Tool calls that wait for a person, and what was decided (specification sections 6 and 9)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
 
 from temporalio import workflow
 
 from grammar.messages.activity_results import Leg, PendingCall
 from grammar.messages.continue_as_new import WaitingBranch
-from grammar.messages.reports import Approval, ApprovalDecision, Grant
+from grammar.messages.reports import Approval, ApprovalDecision, ApprovalKind, Grant
 
-Kind = Literal["approval", "unknown_outcome"]
+YES_OR_NO: tuple[ApprovalKind, ...] = ("approval", "fan_out")
+"""What is answered by `approve` and `reject`."""
+INTERRUPTED: tuple[ApprovalKind, ...] = ("unknown_outcome",)
+"""What is answered by `retry_call` and `skip_call`."""
+GRANTED: tuple[ApprovalKind, ...] = ("approval",)
+"""What is answered by `approve_always` too."""
 
 
 class StillWaiting(Exception):
@@ -40,7 +44,7 @@ class Approvals:
 
     def ask(self, leg: Leg, activity_id: str, task: str, branch: str) -> list[Approval]:
         """Open every call of the leg, and return them. `branch`: its label; `activity_id`: of its first leg."""
-        kind: Kind = "unknown_outcome" if leg.reason == "unknown_outcome" else "approval"
+        kind: ApprovalKind = "unknown_outcome" if leg.reason == "unknown_outcome" else "approval"
         return [self._ask(activity_id, task, branch, call, kind) for call in leg.calls]
 
     def ask_again(self, waiting: WaitingBranch) -> None:
@@ -75,10 +79,23 @@ class Approvals:
             decision.model_copy(update={"id": call.id}) for decision, call in zip(decisions, leg.calls, strict=True)
         ]
 
-    def decide(self, decision: ApprovalDecision, kind: Kind = "approval") -> None:
+    def ask_size(self, activity_id: str, task: str, size: str) -> Approval:
+        """Open the question whether a task is to have so many branches, and return it. `size`: as people read it."""
+        asked = Approval(id="", kind="fan_out", task=task, tool="", toolbox="", arguments=size, since=self._now())
+        return self._opened(activity_id, asked)
+
+    async def answer(self, approval: Approval) -> ApprovalDecision:
+        """Return what a person decides about it, as soon as that is known."""
+        try:
+            await workflow.wait_condition(lambda: approval.id in self._decisions)
+        finally:
+            self._open.pop(approval.id, None)
+        return self._decisions[approval.id]
+
+    def decide(self, decision: ApprovalDecision, kinds: Sequence[ApprovalKind] = YES_OR_NO) -> None:
         """Take in what a person decided. Ignored where no such call is open."""
         approval = self._open.get(decision.id)
-        if approval is None or approval.kind != kind:
+        if approval is None or approval.kind not in kinds:
             return
         del self._open[decision.id]
         self._decisions[decision.id] = decision
@@ -93,17 +110,16 @@ class Approvals:
         for waiting in self.open:
             self._decide_if_granted(waiting)
 
-    def check(self, call: str, kind: Kind = "approval") -> None:
+    def check(self, call: str, kinds: Sequence[ApprovalKind] = YES_OR_NO) -> None:
         """Raise ValueError where no such call is open."""
-        known = [approval.id for approval in self.open if approval.kind == kind]
+        known = [approval.id for approval in self.open if approval.kind in kinds]
         if call not in known:
-            what = "waits for approval" if kind == "approval" else "was interrupted"
+            what = "was interrupted" if kinds == INTERRUPTED else "waits for approval"
             raise ValueError(f"no call {call!r} {what} (open: {', '.join(known) or 'none'})")
 
-    def _ask(self, activity_id: str, task: str, branch: str, call: PendingCall, kind: Kind) -> Approval:
-        number = self._call_numbers[activity_id] = self._call_numbers.get(activity_id, 0) + 1
-        approval = Approval(
-            id=f"{activity_id}-call-{number}",
+    def _ask(self, activity_id: str, task: str, branch: str, call: PendingCall, kind: ApprovalKind) -> Approval:
+        asked = Approval(
+            id="",
             kind=kind,
             task=task,
             branch=branch,
@@ -112,9 +128,16 @@ class Approvals:
             arguments=call.arguments,
             since=self._now(),
         )
+        approval = self._opened(activity_id, asked)
+        self._decide_if_granted(approval)
+        return approval
+
+    def _opened(self, activity_id: str, asked: Approval) -> Approval:
+        """Give it an id, and open it."""
+        number = self._call_numbers[activity_id] = self._call_numbers.get(activity_id, 0) + 1
+        approval = asked.model_copy(update={"id": f"{activity_id}-call-{number}"})
         self._open[approval.id] = approval
         self._changed(approval, None)
-        self._decide_if_granted(approval)
         return approval
 
     def _decide_if_granted(self, approval: Approval) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from grammar.budgets.account import Account
 from grammar.failure_policy import is_spent
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, Usage
 from grammar.messages.asked_models import AskedModel
+from grammar.messages.budgets import Spent
 from grammar.messages.continue_as_new import CarriedBranch, FinishedBranch, WaitingBranch
 from grammar.messages.events import RateLimitWait
 from grammar.messages.reports import Approval, ApprovalDecision, BranchStatus, Failure
@@ -28,7 +30,8 @@ class BranchRecord:
     None where it runs. `failure_details`: what that cost. `waiting`: what it asks people; None where it asks nothing.
     `rate_limit`: the endpoint's request to wait; None where it does not wait for that. `model`: which of its models it
     asks, from 0: those after the first are fallbacks. `asking`: that one; None where there are no fallbacks. `asked`:
-    those that it has asked, each with the branch's usage by then.
+    those that it has asked, each with the branch's usage by then. `counted`: what of its conversation counts in
+    budgets. `assumed`: what counts besides, until it is known what was used. `account`: its own budget.
     """
 
     branch: Branch
@@ -46,6 +49,9 @@ class BranchRecord:
     model: int = 0
     asking: AskedModel | None = None
     asked: list[AskedModel] = field(default_factory=list)
+    counted: Usage = field(default_factory=Usage)
+    account: Account = field(default_factory=Account)
+    assumed: Spent = field(default_factory=Spent)
 
     @classmethod
     def from_carried(cls, carried: CarriedBranch) -> "BranchRecord":
@@ -63,6 +69,9 @@ class BranchRecord:
             ended=carried.ended,
             model=carried.model,
             asked=list(carried.asked),
+            counted=carried.counted,
+            account=Account(spent=carried.spent),
+            assumed=carried.assumed,
         )
 
     def carried(self, decisions: Callable[[list[Approval]], list[ApprovalDecision]]) -> CarriedBranch:
@@ -80,6 +89,9 @@ class BranchRecord:
             journal=self.journal,
             model=self.model,
             asked=self.asked,
+            counted=self.counted,
+            spent=self.account.spent,
+            assumed=self.assumed,
         )
 
     @property
@@ -111,7 +123,8 @@ class BranchRecord:
     def fail(self, failure: Failure, details: FailureDetails, activity: str, now: datetime) -> None:
         """Record that it failed, for good or until a person has it retried. `activity`: the id of its activity."""
         self.failure, self.status, self.ended, self.rate_limit = failure, "failed", now, None
-        self.failure_details = details.model_copy(update={"said": []})
+        known = {} if details.usage.requests else {"usage": self.counted}
+        self.failure_details = details.model_copy(update={"said": [], **known})
         self._count_attempts(details.attempts)
         self._count_usage(details.usage, details.model)
         self.journal = self.journal or activity
@@ -124,6 +137,7 @@ class BranchRecord:
         assert self.failure
         is_lost = is_spent(self.failure.type)
         self.journal = "" if is_lost else self.journal
+        self.counted, self.assumed = (Usage(), Spent()) if is_lost else (self.counted, self.assumed)
         self.failure, self.failure_details, self.status, self.ended = None, FailureDetails(), "running", None
         self.leg += 1
         self.model = 0

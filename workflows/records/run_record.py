@@ -7,6 +7,7 @@ from datetime import datetime
 from temporalio import workflow
 
 from grammar.messages.activity_results import Usage
+from grammar.messages.budgets import BudgetRaise
 from grammar.messages.continue_as_new import CarriedRun, CarriedTask
 from grammar.messages.events import RunEvent, RunEvents
 from grammar.messages.reports import (
@@ -24,6 +25,7 @@ from grammar.messages.run_status import ENDED
 from grammar.model_access import prices
 from workflows.records import task_report
 from workflows.records.approvals import Approvals
+from workflows.records.budgets import Budgets
 from workflows.records.parking import Parking
 from workflows.records.published import PublishedOutputs
 from workflows.records.task_record import TaskRecord
@@ -33,7 +35,11 @@ EVENTS_CARRIED = 200
 WAITS_SHOWN = 10
 WAIT_LENGTH = 200
 
-_DECIDED = {"approval": ("approved", "rejected"), "unknown_outcome": ("to be repeated", "not to be repeated")}
+_DECIDED = {
+    "approval": ("approved", "rejected"),
+    "unknown_outcome": ("to be repeated", "not to be repeated"),
+    "fan_out": ("approved", "rejected"),
+}
 
 
 class RunRecord:
@@ -62,6 +68,7 @@ class RunRecord:
         self.tasks = [
             TaskRecord(index, task, now, self._emit_of_task, bundle.meaning) for index, task in enumerate(bundle.tasks)
         ]
+        self.budgets = Budgets(bundle, self.tasks, self.parking, now)
         if carried:
             self._take_over(carried)
 
@@ -74,6 +81,7 @@ class RunRecord:
         self._events.extend(carried.entries)
         self._count, self.paused = carried.count, carried.paused
         self.approvals.granted = set(carried.granted)
+        self.budgets.take_over(carried.budget)
         self.outputs = PublishedOutputs(carried.outputs, carried.stored)
         for task, known in zip(self.tasks, carried.tasks, strict=True):
             task.take_over(known)
@@ -96,9 +104,23 @@ class RunRecord:
 
     def decide(self, decision: Decision) -> None:
         """Take in what a person decides of the parked task, and emit `decided`. Ignored where it is not parked."""
+        if decision.action == "raise_budget":
+            self.raise_budget(decision.budget)
+            return
         parked = self.parking.current
         if self.parking.decide(decision) and parked:
             self._emit(task=parked.task, kind="decided", status=decision.action)
+
+    def raise_budget(self, more: BudgetRaise | None) -> None:
+        """Add to a budget, and emit `budget_raised`; a run that is parked at it goes on. Ignored where it fits none."""
+        try:
+            told = self.budgets.add(more) if more else ""
+        except ValueError:
+            return
+        self._emit(task="", kind="budget_raised", note=told)
+        parked = self.parking.current
+        if parked and parked.is_at_budget and self.budgets.can_go_on(self._parked_task()):
+            self.parking.decide(Decision(action="raise_budget"))
 
     def overview(self) -> RunOverview:
         """Return where the run stands, and what it waits for."""
@@ -129,8 +151,8 @@ class RunRecord:
 
     def _waits(self) -> list[str]:
         if parked := self.parking.current:
-            return [f"{parked.task} failed: {parked.failure.message.splitlines()[0][:WAIT_LENGTH]}"]
-        return [f"{approval.kind} of {approval.tool}: {approval.id}" for approval in self.approvals.open]
+            return [f"{parked.headline}: {parked.failure.message.splitlines()[0][:WAIT_LENGTH]}"]
+        return [_wait(approval) for approval in self.approvals.open]
 
     def complete(self) -> RunReport:
         """Set the final status of a run that came to its end, and return the report: no success if anything failed."""
@@ -151,7 +173,7 @@ class RunRecord:
 
     def report(self) -> RunReport:
         """Return how the run went so far, as the `status` query and the run's result have it."""
-        tasks = [task_report.report(task) for task in self.tasks]
+        tasks = [task_report.report(task, self.budgets.report(task.limits.account)) for task in self.tasks]
         report = RunReport(
             name=self._bundle.name,
             bundle=self._bundle.hash,
@@ -164,6 +186,7 @@ class RunRecord:
             approvals=self.approvals.open,
             parked=self.parking.current,
             paused=self.paused,
+            budget=self.budgets.report(self.budgets.run),
         )
         return prices.priced_report(self._bundle.config, report)
 
@@ -179,11 +202,12 @@ class RunRecord:
         """Return the events from a number on, as far as they are still kept, and how far each task is."""
         return RunEvents(
             entries=[event for event in self._events if event.number >= after],
-            tasks=[task_report.progress(task) for task in self.tasks],
+            tasks=[task_report.progress(task, self.budgets.report(task.limits.account)) for task in self.tasks],
             approvals=self.approvals.open,
             parked=self.parking.current,
             rate_limits=[wait for task in self.tasks for wait in task.rate_limits],
             next=self._count,
+            budget=self.budgets.report(self.budgets.run),
         )
 
     def _approval_changed(self, approval: Approval, decision: ApprovalDecision | None) -> None:
@@ -194,9 +218,18 @@ class RunRecord:
             status = _DECIDED[approval.kind][not decision.approved]
             self._emit(kind="approval_given", status=status, note=decision.reason, **fields)
 
+    def _parked_task(self) -> TaskRecord:
+        return next(task for task in self.tasks if task.status == "parked")
+
     def _emit_of_task(self, task: TaskRecord, kind: str, **fields: object) -> None:
         self._emit(task=task.name, kind=kind, total=task.total, **fields)
 
     def _emit(self, **fields: object) -> None:
         self._events.append(RunEvent.model_validate({"number": self._count, **fields}))
         self._count += 1
+
+
+def _wait(approval: Approval) -> str:
+    if approval.kind == "fan_out":
+        return f"approval of {approval.task}, {approval.arguments}: {approval.id}"
+    return f"{approval.kind} of {approval.tool}: {approval.id}"

@@ -13,7 +13,9 @@ from grammar.messages.events import RateLimitWait
 from grammar.messages.names import activity_id
 from grammar.messages.reports import Failure, TaskStatus
 from grammar.messages.run_bundle import Meaning
+from workflows.records.branch_names import item_number, model_name
 from workflows.records.branch_record import BranchRecord, finished_branch
+from workflows.records.task_limits import TaskLimits
 from workflows.records.usage_by_model import UsageByModel
 
 
@@ -23,8 +25,8 @@ class TaskRecord:
     `index`: its number in the run, from 0. `branches`: those that have begun and have no result, by index; `finished`:
     those that have one. `items`: how many there are, 1 until `items_known`; `total`: how many branches. `used`: by each
     model, less what failed branches used. `task_failures`: of the task as a whole. `stopped`: a failure ends the run,
-    and no further branch starts. `emit`: called with the record, the kind of an event and its fields. `meaning`: that
-    of the run's bundle.
+    and no further branch starts. `limits`: its budget, and what may stop it. `emit`: called with the record, the kind
+    of an event and its fields. `meaning`: that of the run's bundle.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class TaskRecord:
         self.task_failures: list[Failure] = []
         self.warnings: list[str] = []
         self.used = UsageByModel()
+        self.limits = TaskLimits(task)
         self.index = index
         self._turns = 0
         self._now = now
@@ -70,11 +73,13 @@ class TaskRecord:
         self.items_known, self.task_failures, self.pages = carried.expected, list(carried.whole), carried.pages
         self.started, self.ended = report.started, report.ended
         self.finished = {branch.number: branch for branch in carried.done}
+        self.limits.take_over(carried)
         for known in carried.branches:
             if known.deployed:
                 self.finished[known.branch.index] = finished_branch(known.branch, known.deployed, known.leg)
             else:
-                self.branches[known.branch.index] = BranchRecord.from_carried(known)
+                self.branches[known.branch.index] = record = BranchRecord.from_carried(known)
+                record.account.limit = self.limits.item_budget
         self.stopped = any(ends_run(failure.type) for failure in self.branch_failures)
 
     def start(self) -> None:
@@ -97,13 +102,14 @@ class TaskRecord:
         """Set how the task ends by a person's decision; `note` is shown to people."""
         self.status, self.note = status, note
 
-    def reopen(self) -> None:
-        """Make run again what failed. An agent goes on from its journal, unless its conversation was spent."""
+    def reopen(self, only: str = "") -> None:
+        """Make run again what failed, or what failed by one type. Agents go on from journals that are not spent."""
         for branch in self.branches.values():
-            if branch.failure:
+            if branch.failure and only in ("", branch.failure.type):
                 used = branch.used(self.named_model(branch.index))
                 self.used.add(used if branch.reopen() else [])
         self.task_failures.clear()
+        self.limits.reopen()
         self.stopped = False
         self.status = "running"
 
@@ -142,7 +148,12 @@ class TaskRecord:
             record.branch = kept
         else:
             record = self.branches[branch.index] = BranchRecord(kept, started=self._now())
+            record.account.limit = self.limits.item_budget
         return record
+
+    def drop_branch(self, branch: BranchRecord) -> None:
+        """Forget that a branch was to run: it has not begun."""
+        del self.branches[branch.index]
 
     def finish_branch(self, branch: BranchRecord, result: BranchResult) -> None:
         """Record the result of a branch, and emit `branch_ended`."""
@@ -153,14 +164,16 @@ class TaskRecord:
         finished = self.finished[branch.index] = branch.finish(result, self._now())
         alone = AskedModel(named=self.named_model(branch.index), model=result.model, usage=result.usage)
         self.used.add(finished.asked or [alone])
+        self.limits.note_success()
 
     def fail_branch(self, branch: BranchRecord, failure: Failure, details: FailureDetails | None = None) -> None:
         """Record that a branch failed, for good or until a person has it retried, and emit `branch_ended`."""
         details = details or FailureDetails()
-        which = {"item": self.item_number(branch.index), "model": self.model_name(branch.index)}
+        which = {"item": item_number(self.task, branch.index), "model": model_name(self.task, branch.index)}
         failure = failure.model_copy(update=which)
         branch.fail(failure, details, self.activity_id(branch.index, branch.leg), self._now())
         self.stopped = self.stopped or ends_run(failure.type)
+        self.limits.note_failure(failure)
         fields = {"note": failure.message, "error": failure.type, "said": details.said, "first": details.first}
         self._emit_branch("branch_ended", branch, branch.leg, status="failed", **fields)
 
@@ -271,16 +284,7 @@ class TaskRecord:
     def label(self, index: int) -> str:
         """Return what people call the branch: `item 3 of 50 on gpt-4.1`; empty where it is the only one."""
         item = f"item {index // self.models + 1} of {self.items}" if self.items > 1 else ""
-        return " on ".join(filter(None, [item, self.model_name(index)]))
-
-    def item_number(self, index: int) -> int | None:
-        """Return the number of the branch's item, from 1; None where the task has no items."""
-        return index // self.models + 1 if self.task.repeats else None
-
-    def model_name(self, index: int) -> str:
-        """Return the branch's model, as the file names it; empty where the task has only one."""
-        choice = self.task.choices[index % self.models]
-        return (choice.model or "") if choice and self.models > 1 else ""
+        return " on ".join(filter(None, [item, model_name(self.task, index)]))
 
     def named_model(self, index: int) -> str:
         """Return the branch's model, as the file names it; empty where it names none."""

@@ -8,9 +8,11 @@ from grammar.documents.values import Value
 from grammar.messages.activity_requests import GatheredBranch
 from grammar.messages.activity_results import Usage
 from grammar.messages.asked_models import AskedModel
+from grammar.messages.budgets import BudgetReport
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.events import TaskProgress
 from grammar.messages.reports import Approval, ApprovalDecision, BranchReport, TaskReport
+from workflows.records.branch_names import item_number
 from workflows.records.branch_record import BranchRecord
 from workflows.records.task_record import TaskRecord
 from workflows.records.usage_by_model import UsageByModel
@@ -19,8 +21,8 @@ from workflows.records.usage_by_model import UsageByModel
 FAILURES_LISTED = 20
 
 
-def report(task: TaskRecord) -> TaskReport:
-    """Return how the task went so far, as the `status` query and the run's result have it."""
+def report(task: TaskRecord, budget: BudgetReport | None = None) -> TaskReport:
+    """Return how the task went so far, as the `status` query and the run's result have it. `budget`: as it has it."""
     used = usage_by_model(task)
     return TaskReport(
         name=task.name,
@@ -37,11 +39,12 @@ def report(task: TaskRecord) -> TaskReport:
         usage_by_model=used,
         failures=task.failures[:FAILURES_LISTED],
         warnings=task.warnings,
+        budget=budget,
     )
 
 
-def progress(task: TaskRecord) -> TaskProgress:
-    """Return how far the task is, in figures, as the `journal` query has it."""
+def progress(task: TaskRecord, budget: BudgetReport | None) -> TaskProgress:
+    """Return how far the task is, in figures, as the `journal` query has it. `budget`: as it has it."""
     return TaskProgress(
         status=task.status,
         note=task.note,
@@ -51,6 +54,7 @@ def progress(task: TaskRecord) -> TaskProgress:
         started=task.started,
         ended=task.ended,
         usage_by_model=usage_by_model(task),
+        budget=budget,
     )
 
 
@@ -107,6 +111,10 @@ def carried(
         pages=task.pages,
         done=list(task.finished.values()),
         branches=[branch.carried(decisions) for branch in task.branches.values()],
+        budget=BudgetReport(limit=task.limits.account.limit, spent=task.limits.account.spent),
+        item_budget=task.limits.item_budget,
+        streak=task.limits.streak,
+        confirmed=sorted(task.limits.confirmed),
     )
 
 
@@ -114,7 +122,7 @@ def _finished_report(task: TaskRecord, branch: FinishedBranch) -> BranchReport:
     return BranchReport(
         task=task.name,
         index=branch.number,
-        item=task.item_number(branch.number),
+        item=item_number(task.task, branch.number),
         label=task.label(branch.number),
         status="done",
         legs=branch.legs,
@@ -131,7 +139,7 @@ def _branch_report(task: TaskRecord, branch: BranchRecord) -> BranchReport:
     return BranchReport(
         task=task.name,
         index=branch.index,
-        item=task.item_number(branch.index),
+        item=item_number(task.task, branch.index),
         label=task.label(branch.index),
         status=branch.status,
         model=branch.failure_details.model,
