@@ -197,7 +197,7 @@ async def test_outputs_constrain_the_answer(bench: Bench, endpoint: ScriptedEndp
 
 
 ERRORS = [
-    (Reply(status=529, code="overloaded_error", message="Overloaded"), "ModelUnavailable"),
+    (Reply(status=500, code="api_error", message="Internal server error"), "ModelUnavailable"),
     (Reply(status=400, message="Your credit balance is too low to access the API"), "QuotaExhausted"),
     (Reply(status=400, message="prompt is too long: 210000 tokens > 200000 maximum"), "ContextTooLong"),
     (Reply(status=413, code="request_too_large"), "ContextTooLong"),
@@ -208,6 +208,12 @@ ERRORS = [
     (Reply(stop="max_tokens"), "AnswerCut"),
     (Reply(stop="pause_turn"), "AnswerCut"),
 ]
+
+
+async def test_an_overloaded_endpoint_is_waited_for(bench: Bench, endpoint: ScriptedEndpoint) -> None:
+    endpoint.rules = [Reply(status=529, code="overloaded_error", message="Overloaded")]
+    result = await bench.agent(capture="response", model=claude())
+    assert (result.leg and result.leg.reason, len(endpoint.requests)) == ("rate_limited", 1)
 
 
 @pytest.mark.parametrize(("rule", "kind"), ERRORS)

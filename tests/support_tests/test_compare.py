@@ -13,6 +13,14 @@ from grammar.documents.models import ModelConfig, Personality, Prompt, ServerPar
 NEW = {
     *("defaults", "lifetime", "preload", "outputs_retries", "retry", "on_failure", "prices", "sandbox"),
     *("start_to_close_timeout", "schedule_to_close_timeout", "heartbeat_timeout"),
+    "budget",
+    "item_budget",
+    "on_budget",
+    "confirm_over",
+    "stop_after",
+    "fallback",
+    "fallback_after",
+    "priority",
 }
 
 
