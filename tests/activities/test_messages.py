@@ -222,8 +222,9 @@ async def test_what_the_endpoint_refuses(bench: Bench, endpoint: ScriptedEndpoin
     assert (await failure(bench, capture="response", model=claude())).type == kind
 
 
-async def test_a_rate_limit_ends_the_leg(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Reply(status=429, code="rate_limit_error", headers={"retry-after": "7"}, message="slow down")]
+@pytest.mark.parametrize(("status", "code"), [(429, "rate_limit_error"), (529, "overloaded_error")])
+async def test_a_limit_ends_the_leg(bench: Bench, endpoint: ScriptedEndpoint, status: int, code: str) -> None:
+    endpoint.rules = [Reply(status=status, code=code, headers={"retry-after": "7"}, message="slow down")]
     leg = (await bench.agent(model=claude())).leg
     assert leg
     assert (leg.reason, leg.delay) == ("rate_limited", 7)

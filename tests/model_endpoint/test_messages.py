@@ -34,8 +34,8 @@ NOT_WHOLE = {
     "nothing at all": ([], "no message_stop"),
     "no message_start": (WHOLE[1:], "before message_start"),
     "an error in the middle": (
-        [*WHOLE[:5], {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}],
-        "Overloaded",
+        [*WHOLE[:5], {"type": "error", "error": {"type": "api_error", "message": "Internal server error"}}],
+        "Internal server error",
     ),
     "a block that is none": (changed(1, content_block="x"), "a block that is none"),
     "a nameless call": (spoken(CALL | {"name": None}), "without a name"),

@@ -12,6 +12,7 @@ from grammar.documents.models import ModelConfig, Personality, Prompt, ServerPar
 
 NEW = {
     *("defaults", "lifetime", "preload", "outputs_retries", "retry", "on_failure", "prices", "sandbox"),
+    *("fallback", "fallback_after"),
     *("start_to_close_timeout", "schedule_to_close_timeout", "heartbeat_timeout"),
     "budget",
     "item_budget",
