@@ -155,5 +155,14 @@ async def test_an_error_of_a_script_shows_no_key(bench: Bench, monkeypatch: pyte
     assert caught.value.message == "exit code 1: ⟦env:ASKED⟧ ⟦env:ASKED⟧"
 
 
+async def test_an_error_of_a_scripts_variable_shows_no_secret(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is known that this run has asked for it."""
+    monkeypatch.setenv("ASKED", "hunter2-long")
+    with pytest.raises(ApplicationError) as caught:
+        await bench.shell("true", TOKEN="{{ globals[env('ASKED')].x }}")
+    assert "⟦env:ASKED⟧" in caught.value.message
+    assert "hunter2" not in caught.value.message
+
+
 def test_what_people_read_has_no_key() -> None:
     assert mask("⟦env:A:0123456789ab⟧ ⟦env:B|base64url-2:0123456789ab⟧", {}) == "⟦env:A⟧ ⟦env:B⟧"

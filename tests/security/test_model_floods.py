@@ -35,18 +35,19 @@ def repeated(piece: bytes) -> Iterator[bytes]:
 
 
 BEGUN = event(call(0, "c", "t", ""))
-FLOODS: dict[str, Iterable[bytes]] = {
-    "text": repeated(event(chunk({"content": "A" * 8000}))),
-    "thoughts": repeated(event(chunk({"reasoning_content": "A" * 8000}))),
-    "arguments": itertools.chain([BEGUN], repeated(event(call(0, None, None, "A" * 8000)))),
-    "calls": numbered(),
-    "a call that begins again": itertools.chain([BEGUN], repeated(event(call(0, None, "t", '"')))),
-    "what nobody reads": repeated(event({"choices": [], "junk": "A" * 8000})),
-    "a line": itertools.chain([b"data: "], repeated(b"A" * 65536)),
-    "a line of a name": itertools.chain([b"data"], repeated(b"A" * 65536)),
-    "lines": itertools.chain([b"data: {\n"], repeated((b"data: " + b"A" * 1000 + b"\n") * 60)),
-    "a comment": itertools.chain([b": "], repeated(b"A" * 65536)),
-    "comments": repeated((b": " + b"hello" * 1000 + b"\n\n") * 20),
+SAID, EVENT, STREAM = "said more in one answer than", "sent one event of more than 4 times", "sent more than 16 times"
+FLOODS: dict[str, tuple[str, Iterable[bytes]]] = {
+    "text": (SAID, repeated(event(chunk({"content": "A" * 8000})))),
+    "thoughts": (SAID, repeated(event(chunk({"reasoning_content": "A" * 8000})))),
+    "arguments": (SAID, itertools.chain([BEGUN], repeated(event(call(0, None, None, "A" * 8000))))),
+    "calls": (SAID, numbered()),
+    "a call that begins again": (SAID, itertools.chain([BEGUN], repeated(event(call(0, None, "t", '"'))))),
+    "what nobody reads": (STREAM, repeated(event({"choices": [], "junk": "A" * 8000}))),
+    "a line": (EVENT, itertools.chain([b"data: "], repeated(b"A" * 65536))),
+    "a line of a name": (EVENT, itertools.chain([b"data"], repeated(b"A" * 65536))),
+    "lines": (EVENT, itertools.chain([b"data: {\n"], repeated((b"data: " + b"A" * 1000 + b"\n") * 60))),
+    "a comment": (EVENT, itertools.chain([b": "], repeated(b"A" * 65536))),
+    "comments": (STREAM, repeated((b": " + b"hello" * 1000 + b"\n\n") * 20)),
 }
 
 
@@ -62,22 +63,22 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKFLOW_LIMIT_ANSWER", "1M")
 
 
-@pytest.mark.parametrize("pieces", FLOODS.values(), ids=FLOODS)
-async def test_a_flood(bench: Bench, monkeypatch: pytest.MonkeyPatch, pieces: Iterable[bytes]) -> None:
+@pytest.mark.parametrize(("told", "pieces"), FLOODS.values(), ids=FLOODS)
+async def test_a_flood(bench: Bench, monkeypatch: pytest.MonkeyPatch, told: str, pieces: Iterable[bytes]) -> None:
     async with answering(pieces) as url:
         error = await failure(bench, monkeypatch, url)
     assert error.type == "ModelUnavailable"
-    assert "1M; to allow more, set TASKFLOW_LIMIT_ANSWER where the worker runs" in error.message
+    assert f"{told} 1M; to allow more, set TASKFLOW_LIMIT_ANSWER where the worker runs" in error.message
 
 
-@pytest.mark.parametrize("name", ["text", "a line"])
-async def test_a_flood_of_responses(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(("name", "told"), [("text", STREAM), ("a line", EVENT)], ids=["text", "a line"])
+async def test_a_flood_of_responses(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, told: str) -> None:
     delta = {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0}
     text = repeated(event({**delta, "delta": "A" * 8000}))
     pieces = text if name == "text" else itertools.chain([b"data: "], repeated(b"A" * 65536))
     async with answering(pieces) as url:
         error = await failure(bench, monkeypatch, url, model={"api_type": "responses"})
-    assert "TASKFLOW_LIMIT_ANSWER" in error.message
+    assert f"{told} 1M; to allow more, set TASKFLOW_LIMIT_ANSWER" in error.message
 
 
 GROWING = {
