@@ -210,12 +210,6 @@ ERRORS = [
 ]
 
 
-async def test_an_overloaded_endpoint_is_waited_for(bench: Bench, endpoint: ScriptedEndpoint) -> None:
-    endpoint.rules = [Reply(status=529, code="overloaded_error", message="Overloaded")]
-    result = await bench.agent(capture="response", model=claude())
-    assert (result.leg and result.leg.reason, len(endpoint.requests)) == ("rate_limited", 1)
-
-
 @pytest.mark.parametrize(("rule", "kind"), ERRORS)
 async def test_what_the_endpoint_refuses(bench: Bench, endpoint: ScriptedEndpoint, rule: Reply, kind: str) -> None:
     endpoint.rules = [rule]
