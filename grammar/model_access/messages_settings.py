@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
+from grammar.messages.activity_requests import ModelSpec
+
 MAX_TOKENS = 16_384
 """What an answer may have at most, unless the file says otherwise: the API wants a limit with each request."""
 CACHE = "prompt_caching"
@@ -45,6 +47,11 @@ def parameters(settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     lifetime = _LIFETIMES[given.pop(CACHE, "5m")]
     thought = _thinking(given.pop("reasoning", None) or {})
     return {"max_tokens": MAX_TOKENS, CACHE: lifetime, **thought, **given}
+
+
+def is_cached_for_an_hour(spec: ModelSpec) -> bool:
+    """Return whether the endpoint is asked to keep what it caches for an hour, which it bills for."""
+    return spec.api_type == "messages" and spec.settings.get(CACHE) == "1h"
 
 
 def _thinking(reasoning: JsonValue) -> dict[str, JsonValue]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from grammar.documents.models import Price
 from grammar.errors import UserError
+from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.run_bundle import Bundle
-from grammar.model_access import endpoint
+from grammar.model_access import endpoint, messages_settings
 from grammar.model_access.model_choice import asked_models
 from grammar.model_access.prices import price_of
 
@@ -27,8 +28,10 @@ def with_estimates(bundle: Bundle, environ: Mapping[str, str], now: datetime) ->
     `environ`: the starter's, which says where models are asked that name no endpoint.
     """
     estimates: dict[str, Price] = {}
-    for name, model, url in _unpriced(bundle, environ):
-        if name not in estimates and (price := listed_price(model, url, now)):
+    for name, spec, url in _unpriced(bundle, environ):
+        hour = messages_settings.is_cached_for_an_hour(spec)
+        model = endpoint.model_name(spec, environ)
+        if name not in estimates and (price := listed_price(model, url, now, hour)):
             estimates[name] = price
     if not estimates:
         return bundle
@@ -36,11 +39,11 @@ def with_estimates(bundle: Bundle, environ: Mapping[str, str], now: datetime) ->
     return bundle.model_copy(update={"config": bundle.config.model_copy(update={"prices": prices})})
 
 
-def listed_price(model: str, url: str, now: datetime) -> Price | None:
+def listed_price(model: str, url: str, now: datetime, cached_for_an_hour: bool = False) -> Price | None:
     """Return the price of a provider's model at that time; None where the list does not know both.
 
-    `url`: the base URL of the endpoint, which says which provider it is. Of prices that rise with the length of a
-    prompt, it is that of short ones.
+    `url`: the base URL of the endpoint, which says which provider it is. `cached_for_an_hour`: what is written to its
+    cache stays there so long, which some bill for. Where prices rise with the length of a prompt, it is the lowest.
     """
     from genai_prices import Usage, calc_price  # slow to load
 
@@ -53,18 +56,19 @@ def listed_price(model: str, url: str, now: datetime) -> Price | None:
         return None
     if read.model_price.input_mtok is None or read.model_price.output_mtok is None:
         return None  # the model is listed, without what its tokens cost
+    hour = {"cache_write_1h_tokens": 1} if cached_for_an_hour else {}
     return Price(
         input=float(read.input_price * _TOKENS),
         cached=float(billed(input_tokens=1, cache_read_tokens=1).input_price * _TOKENS),
-        cache_write=float(billed(input_tokens=1, cache_write_tokens=1).input_price * _TOKENS),
+        cache_write=float(billed(input_tokens=1, cache_write_tokens=1, **hour).input_price * _TOKENS),
         output=float(billed(output_tokens=1).output_price * _TOKENS),
         reasoning=float(billed(output_tokens=1, output_reasoning_tokens=1).output_price * _TOKENS),
         estimated=True,
     )
 
 
-def _unpriced(bundle: Bundle, environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield the name to price, the provider's id and the endpoint of each model without a price."""
+def _unpriced(bundle: Bundle, environ: Mapping[str, str]) -> Iterator[tuple[str, ModelSpec, str]]:
+    """Yield the name to price, the model and the URL of its endpoint, of each model without a price."""
     for logical, spec in asked_models(bundle):
         model = endpoint.model_name(spec, environ)
         try:
@@ -72,4 +76,4 @@ def _unpriced(bundle: Bundle, environ: Mapping[str, str]) -> Iterator[tuple[str,
         except UserError:  # the run says so
             continue
         if url and price_of(bundle.config, logical, model) is None:
-            yield logical or model, model, url
+            yield logical or model, spec, url

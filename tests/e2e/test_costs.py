@@ -10,11 +10,13 @@ from tests.e2e.test_pictures import words
 from tests.support.scripted_endpoint import Reply
 
 MODELS = """
-models: {talk: gpt-x, respond: gpt-y}
+models: {talk: gpt-x, respond: gpt-y, write: claude-z}
 model_settings:
   respond: {api_type: responses}
+  write: {api_type: messages}
 prices:
   talk: {input: 2, cached: 1, output: 8}
+  write: {input: 4, cached: 2, output: 16}
   gpt-y: {input: 4, cached: 1, output: 16, reasoning: 20, estimated: true}
 """
 FLOW = """
@@ -22,13 +24,14 @@ model_config: ./models.yaml
 taskflow:
   - task: {name: chat, model: talk, agents: [./brief.yaml], user_prompt: hi, capture: response}
   - task: {name: responses, model: respond, agents: [./brief.yaml], user_prompt: hi, capture: response}
+  - task: {name: messages, model: write, agents: [./brief.yaml], user_prompt: hi, capture: response}
   - task: {name: held, run: "while [ ! -e go ]; do sleep 0.05; done"}
 """
 # 900 of 1,000 tokens come from the cache, 150 of 200 are thoughts.
 COUNTED = Reply(usage=(1_000, 200), cached=900, reasoning=150)
-# Per million: 100 * 2 + 900 * 1 + 200 * 8, and 100 * 4 + 900 * 1 + 50 * 16 + 150 * 20.
-CHAT, RESPONSES = 0.0027, 0.0051
-USED = "2,000 tokens in (1,800 cached), 400 out (300 reasoning)"
+# Per million: 100 * 2 + 900 * 1 + 200 * 8; 100 * 4 + 900 * 1 + 50 * 16 + 150 * 20; 100 * 4 + 900 * 2 + 200 * 16.
+CHAT, RESPONSES, MESSAGES = 0.0027, 0.0051, 0.0054
+USED = "3,000 tokens in (2,700 cached), 600 out (450 reasoning)"
 
 
 def test_cached_tokens_cost_the_same_wherever_it_is_told(served: ServedDesk) -> None:
@@ -36,26 +39,32 @@ def test_cached_tokens_cost_the_same_wherever_it_is_told(served: ServedDesk) -> 
     served.write("flow.yaml", FLOW)
     served.answer([COUNTED])
     with terminal(served, "flow.yaml", "--id", served.run_id, width=120) as screen:
-        screen.shows(f"{USED} · $0.0078 estimated")  # the live view, while the last task is held
+        screen.shows(f"{USED} · $0.013 estimated")  # the live view, while the last task is held
         served.write("go", "")
         ended = screen.ended()
     assert ended.code == 0, ended.out
-    assert f"2 model requests, {USED}, $0.0078 estimated" in ended.out.rpartition("completed in")[2]
+    assert f"3 model requests, {USED}, $0.013 estimated" in ended.out.rpartition("completed in")[2]
     status = served.run("status", served.run_id, "--json")
-    assert f"completed, 2 model requests, {USED}, $0.0078 estimated" in " ".join(status.err.split())
-    assert status.json["cost"] == {"usd": 0.0078, "estimated": True, "unpriced": []}
+    assert f"completed, 3 model requests, {USED}, $0.013 estimated" in " ".join(status.err.split())
+    assert status.json["cost"] == {"usd": 0.0132, "estimated": True, "unpriced": []}
     costs = [(task["name"], task["cost"]["usd"], task["cost"]["estimated"]) for task in status.json["tasks"]]
-    assert costs == [("chat", CHAT, False), ("responses", RESPONSES, True), ("held", 0, False)]
+    assert costs == [
+        ("chat", CHAT, False),
+        ("responses", RESPONSES, True),
+        ("messages", MESSAGES, False),
+        ("held", 0, False),
+    ]
     told = [(used["named"], used["model"], used["usage"]["cached_tokens"]) for used in status.json["usage_by_model"]]
-    assert told == [("talk", "gpt-x", 900), ("respond", "gpt-y", 900)]
+    assert told == [("talk", "gpt-x", 900), ("respond", "gpt-y", 900), ("write", "claude-z", 900)]
     manifest = served.run("manifest", served.run_id, "--json")
-    assert [branch["cost"]["usd"] for branch in manifest.json["branches"]] == [CHAT, RESPONSES, 0]
+    assert [branch["cost"]["usd"] for branch in manifest.json["branches"]] == [CHAT, RESPONSES, MESSAGES, 0]
     assert re.search(r"gpt-y .* 1,000 +900 +200 +150 +\$0\.0051 estimated", manifest.err)
     assert served.run("report", served.run_id, "--html", "it.html").code == 0
     page = words((served.folder / "it.html").read_text())
-    assert "tokens in 2,000 1,800 cached tokens out 400 300 reasoning cost $0.0078 estimated" in page
+    assert "tokens in 3,000 2,700 cached tokens out 600 450 reasoning cost $0.013 estimated" in page
     assert "talk (gpt-x) 1 1 1,000 900 200 150 $0.0027" in page
     assert "respond (gpt-y) 1 1 1,000 900 200 150 $0.0051 estimated" in page
+    assert "write (claude-z) 1 1 1,000 900 200 150 $0.0054" in page
 
 
 PLANNED = """

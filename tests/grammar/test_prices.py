@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from genai_prices import Usage as ListedUsage
 from genai_prices import calc_price
+from pydantic import JsonValue
 
 from grammar.documents.models import ModelConfig, Price, Task
 from grammar.documents.rules import DryRunScript
@@ -68,6 +69,24 @@ def test_the_list_bills_the_same(model: str, url: str) -> None:
     listed = ListedUsage(input_tokens=1_000, cache_read_tokens=900, cache_write_tokens=50, output_tokens=200)
     expected = calc_price(listed, model, provider_api_url=url, genai_request_timestamp=NOW).total_price
     assert cost(ModelConfig(prices={model: price}), None, model, USED) == pytest.approx(float(expected))
+
+
+def test_what_is_cached_for_an_hour_costs_more() -> None:
+    settings: dict[str, JsonValue] = {"api_type": "messages", "prompt_caching": "1h"}
+    config = ModelConfig(models={"short": "claude-sonnet-4-5", "long": "claude-sonnet-4-5"},
+                         model_settings={"short": {"api_type": "messages"}, "long": settings})  # fmt: skip
+    tasks = [Task(agents=("who",), user_prompt="x", model=name) for name in config.models]
+    environ = {"ANTHROPIC_API_KEY": "a key"}
+    prices = with_estimates(flow(config, *tasks), environ, NOW).config.prices
+    listed = ListedUsage(input_tokens=1_000, cache_write_tokens=1_000, cache_write_1h_tokens=1_000)
+    url = "https://api.anthropic.com"
+    expected = calc_price(listed, "claude-sonnet-4-5", provider_api_url=url, genai_request_timestamp=NOW)
+    written = Usage(requests=1, input_tokens=1_000, cache_write_tokens=1_000)
+    costs = [cost(ModelConfig(prices=prices), name, "claude-sonnet-4-5", written) for name in ("short", "long")]
+    assert costs[1] == pytest.approx(float(expected.total_price))
+    assert costs[0] is not None
+    assert costs[1] is not None
+    assert costs[0] < costs[1]
 
 
 @pytest.mark.parametrize(
