@@ -15,7 +15,7 @@ from activities.agents.model_clients import ModelClients, settings
 from activities.agents.output_validation import validate
 from activities.agents.recorded_model import RecordedModel
 from activities.agents.scripted_model import dry_run_model
-from activities.agents.spending import Spending
+from activities.agents.spending import AllowedSpending
 from activities.agents.structured_output import output_type
 from activities.agents.tool_outputs import ImagePlace
 from activities.process.render import Renderer
@@ -62,7 +62,7 @@ class AgentRun:
         offered = OfferedTools(servers, self.request.blocked_tools, transfers, seen)
         server_views = list(views(servers, offered, self.request, journal))
         warnings: list[str] = []
-        spending = Spending(self.request.allowance, journal)
+        spending = AllowedSpending(self.request.allowance, journal)
         agent = await self._agent(server_views, transfers, journal, offered, spending, warnings)
         validator = partial(validate, self.renderer, self.request.outputs)
         conversation = Conversation(agent, self.request, self.secrets, self.transcript, validator, journal, offered)
@@ -77,7 +77,7 @@ class AgentRun:
         transfers: Sequence[str],
         journal: Journal,
         offered: OfferedTools,
-        spending: Spending,
+        spending: AllowedSpending,
         warnings: list[str],
     ) -> Agent:
         """Make the primary agent, with the others as its handoff targets, and return it.
@@ -110,7 +110,7 @@ class AgentRun:
         return agents[0]
 
     async def _model(
-        self, journal: Journal, offered: OfferedTools, spending: Spending, warnings: list[str]
+        self, journal: Journal, offered: OfferedTools, spending: AllowedSpending, warnings: list[str]
     ) -> tuple[Model, str, list[Tool]]:
         """Return the model, its name for the record, and the tools that it brings along. `warnings`: are added to."""
         if self.request.rehearsal:

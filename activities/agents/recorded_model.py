@@ -11,7 +11,7 @@ from openai.types.responses import Response, ResponseCompletedEvent, ResponseUsa
 
 from activities.agents import tool_outputs
 from activities.agents.mixed_conversation import MixedConversation
-from activities.agents.spending import Spending
+from activities.agents.spending import AllowedSpending
 from activities.agents.tool_outputs import ImagePlace
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.foreign_json import plain_arguments
@@ -50,7 +50,7 @@ class RecordedModel(Model):
         is_value: bool,
         warnings: list[str],
         offered: OfferedTools,
-        spending: Spending,
+        spending: AllowedSpending,
         images: ImagePlace = "nowhere",
         is_toy: bool = False,
         mixed: MixedConversation | None = None,

@@ -15,7 +15,7 @@ from grammar.messages.activity_results import Usage
 from grammar.messages.budgets import Allowance
 
 
-class Spending:
+class AllowedSpending:
     """Hold an agent run to its allowance; None: it has none, and nothing is noted.
 
     `used`: returns what it has used so far, in all legs. `model`: the provider's id of its model.

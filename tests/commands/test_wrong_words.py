@@ -24,7 +24,7 @@ from tests.support.dev_server import DevServer
 USE_EXISTING = WorkflowIDConflictPolicy.USE_EXISTING
 WITH_RUN = [
     *("status", "manifest", "logs", "report", "resume", "retry", "skip", "abort", "approve", "reject", "pause"),
-    *("unpause", "cancel", "set-output ID 1", "run flow.yaml --from"),
+    *("unpause", "cancel", "set-output ID 1", "raise ID usd=1", "run flow.yaml --from"),
 ]
 WITH_ID = [*WITH_RUN, "run flow.yaml --id", "schedule remove", "schedule add flow.yaml --cron @daily --id"]
 # What they say needs no bundle.

@@ -8,7 +8,7 @@ from agents.models.interface import ModelTracing
 from openai.types.responses import Response, ResponseCompletedEvent
 
 from activities.agents.recorded_model import RecordedModel
-from activities.agents.spending import Spending
+from activities.agents.spending import AllowedSpending
 from activities.agents.tool_outputs import as_taken
 from activities.process.secrets import Secrets
 from activities.storage.journal import Journal
@@ -42,7 +42,7 @@ class Attempts:
     async def ask(self, answers: Model, journal: Journal, given: Any = "Hello") -> Response:
         recorded = RecordedModel(
             answers, journal, lambda: False, self.is_value, self.warnings, OfferedTools({}, ()),
-            Spending(None, journal), is_toy=self.is_toy,
+            AllowedSpending(None, journal), is_toy=self.is_toy,
         )  # fmt: skip
         last: object = None
         events = recorded.stream_response(

@@ -25,6 +25,7 @@ from grammar.messages.run_status import ENDED
 from grammar.model_access import prices
 from workflows.records import task_report
 from workflows.records.approvals import Approvals
+from workflows.records.branch_names import named_model
 from workflows.records.budgets import Budgets
 from workflows.records.parking import Parking
 from workflows.records.published import PublishedOutputs
@@ -193,7 +194,7 @@ class RunRecord:
     def branches(self) -> list[BranchReport]:
         """Return the manifest's lines: one per branch of all tasks."""
         return [
-            prices.priced_branch(self._bundle.config, task.named_model(branch.index), branch)
+            prices.priced_branch(self._bundle.config, named_model(task.task, branch.index), branch)
             for task in self.tasks
             for branch in task_report.branch_reports(task)
         ]

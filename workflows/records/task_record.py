@@ -13,7 +13,7 @@ from grammar.messages.events import RateLimitWait
 from grammar.messages.names import activity_id
 from grammar.messages.reports import Failure, TaskStatus
 from grammar.messages.run_bundle import Meaning
-from workflows.records.branch_names import item_number, model_name
+from workflows.records.branch_names import item_number, model_name, named_model
 from workflows.records.branch_record import BranchRecord, finished_branch
 from workflows.records.task_limits import TaskLimits
 from workflows.records.usage_by_model import UsageByModel
@@ -67,7 +67,7 @@ class TaskRecord:
         """Go on from what the history before knew: the other end of `task_report.carried`."""
         report = carried.report
         self.status, self.note, self.total = report.status, report.note, report.total
-        self.used = UsageByModel.of_carried(carried, self.named_model(0) if self.models == 1 else None)
+        self.used = UsageByModel.of_carried(carried, named_model(self.task, 0) if self.models == 1 else None)
         self.warnings = list(report.warnings)
         self.items, self.model, self.took_source = carried.items, carried.model, carried.took_source
         self.items_known, self.task_failures, self.pages = carried.expected, list(carried.whole), carried.pages
@@ -106,7 +106,7 @@ class TaskRecord:
         """Make run again what failed, or what failed by one type. Agents go on from journals that are not spent."""
         for branch in self.branches.values():
             if branch.failure and only in ("", branch.failure.type):
-                used = branch.used(self.named_model(branch.index))
+                used = branch.used(named_model(self.task, branch.index))
                 self.used.add(used if branch.reopen() else [])
         self.task_failures.clear()
         self.limits.reopen()
@@ -162,7 +162,7 @@ class TaskRecord:
         self._emit_branch("branch_ended", branch, branch.leg, status="done", said=result.said, first=result.first)
         del self.branches[branch.index]
         finished = self.finished[branch.index] = branch.finish(result, self._now())
-        alone = AskedModel(named=self.named_model(branch.index), model=result.model, usage=result.usage)
+        alone = AskedModel(named=named_model(self.task, branch.index), model=result.model, usage=result.usage)
         self.used.add(finished.asked or [alone])
         self.limits.note_success()
 
@@ -285,11 +285,6 @@ class TaskRecord:
         """Return what people call the branch: `item 3 of 50 on gpt-4.1`; empty where it is the only one."""
         item = f"item {index // self.models + 1} of {self.items}" if self.items > 1 else ""
         return " on ".join(filter(None, [item, model_name(self.task, index)]))
-
-    def named_model(self, index: int) -> str:
-        """Return the branch's model, as the file names it; empty where it names none."""
-        choice = self.task.choices[index % self.models]
-        return (choice.model if choice else self.task.model) or ""
 
     def _has_succeeded(self, index: int) -> bool:
         """Return whether any branch gave a result; in runs of older versions, any of the item of that branch."""

@@ -12,7 +12,7 @@ from grammar.messages.budgets import BudgetReport
 from grammar.messages.continue_as_new import CarriedTask, FinishedBranch
 from grammar.messages.events import TaskProgress
 from grammar.messages.reports import Approval, ApprovalDecision, BranchReport, TaskReport
-from workflows.records.branch_names import item_number
+from workflows.records.branch_names import item_number, named_model
 from workflows.records.branch_record import BranchRecord
 from workflows.records.task_record import TaskRecord
 from workflows.records.usage_by_model import UsageByModel
@@ -62,7 +62,7 @@ def usage_by_model(task: TaskRecord) -> list[AskedModel]:
     """Return what each model was used for by all branches, the failed ones too, before it is put on prices."""
     used = UsageByModel(task.used.listed())
     for index, branch in task.branches.items():
-        used.add(branch.used(task.named_model(index)))
+        used.add(branch.used(named_model(task.task, index)))
     return used.listed()
 
 
@@ -82,7 +82,9 @@ def gathered_branches(task: TaskRecord) -> list[GatheredBranch]:
     for index, branch in task.branches.items():
         entries[index] = (Value(), task.model, branch.failure.message if branch.failure else None)
     return [
-        GatheredBranch(item=index // task.models, model=task.named_model(index) or model, result=result, error=error)
+        GatheredBranch(
+            item=index // task.models, model=named_model(task.task, index) or model, result=result, error=error
+        )
         for index, (result, model, error) in sorted(entries.items())
     ]
 
