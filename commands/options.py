@@ -34,6 +34,10 @@ Strict = Annotated[bool, typer.Option("--strict", help="Refuse a file that has a
 TaskQueue = Annotated[
     str | None, typer.Option("--task-queue", metavar="NAME", help="The task queue whose workers do the work.")
 ]
+Priority = Annotated[
+    int | None,
+    typer.Option("--priority", metavar="N", min=1, max=5, help="Which runs go first where workers are busy: 1 to 5."),
+]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="The page to write.")]
 TaskName = Annotated[str | None, typer.Option("--task", metavar="NAME", help="Decide only if this task is parked.")]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not follow the run: leave it to a worker.")]

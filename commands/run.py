@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -42,6 +43,7 @@ def run(
         str | None, typer.Option("--id", metavar="ID", help="The run's id. An open run of that id is joined.")
     ] = None,
     task_queue: options.TaskQueue = None,
+    priority: options.Priority = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the run, and leave it to a worker.")] = False,
     keep: options.Keep = False,
     budget: options.Budgets = None,
@@ -71,7 +73,7 @@ def run(
     if words and not personality and context.meta.get(IS_MEANT):
         _check_first_word(words[0], path or [], context)
     asked = options.load_options(_word(words, personality), globals_, model_config, path, strict, budget, yes)
-    loaded = load(personality, asked)
+    loaded = load(personality, asked, priority)
     if dry_run:
         loaded = dry.as_dry_run(loaded, asked, personality, rules)
     else:
@@ -115,9 +117,15 @@ def _check_first_word(word: str, paths: list[Path], context: typer.Context) -> N
         raise options.wrong("", f"there is no command and no taskflow {word!r}; {meant}")
 
 
-def load(personality: str | None, asked: LoadOptions) -> Loaded:
-    """Return the bundle of FLOW, or of one agent and its prompt. Raises InvalidFlow."""
-    return bundle.from_personality(personality, asked.flow, asked) if personality else bundle.load(asked)
+def load(personality: str | None, asked: LoadOptions, priority: int | None = None) -> Loaded:
+    """Return the bundle of FLOW, or of one agent and its prompt. Raises InvalidFlow.
+
+    `priority`: of the command line, over that of the file; None: it names none.
+    """
+    loaded = bundle.from_personality(personality, asked.flow, asked) if personality else bundle.load(asked)
+    if priority is None:
+        return loaded
+    return replace(loaded, bundle=loaded.bundle.model_copy(update={"priority": priority}))
 
 
 def check_prices(loaded: Loaded) -> None:

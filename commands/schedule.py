@@ -37,6 +37,7 @@ def add(
         str | None, typer.Option("--id", metavar="ID", help="The schedule's id; the flow's name unless given.")
     ] = None,
     task_queue: options.TaskQueue = None,
+    priority: options.Priority = None,
     personality: options.Personality = None,
     globals_: options.Globals = None,
     model_config: options.ModelConfigName = None,
@@ -52,7 +53,8 @@ def add(
     if cron is None:
         raise options.wrong("--cron", f"when should runs start? {schedule.SHAPE}")
     schedule.check(cron)
-    loaded = load(personality, options.load_options(flow, globals_, model_config, path, strict, budget, yes))
+    asked = options.load_options(flow, globals_, model_config, path, strict, budget, yes)
+    loaded = load(personality, asked, priority)
     check_prices(loaded)
     screen = open_screen(json, quiet)
     print_warnings(screen, loaded.warnings)

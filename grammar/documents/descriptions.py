@@ -26,6 +26,7 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "on_budget": "What happens where that is used up: `park` the run until a person decides, `fail` it, or "
         "`finish`: start no new branch, complete what runs, and do the rest of the flow.",
         "confirm_over": "A fan-out that is larger or dearer than this asks a person first.",
+        "priority": "Which runs go first where workers are busy: 1 first, 5 last. Unless set, 3.",
     },
     Task: {
         "name": "What people call the task; `task-<number>` unless set.",

@@ -163,6 +163,7 @@ class Taskflow(Document):
     budget: Budget | None = None
     on_budget: OnBudget = "park"
     confirm_over: ConfirmOver | None = None
+    priority: int | None = Field(default=None, ge=1, le=5)
 
 
 class Personality(Document):

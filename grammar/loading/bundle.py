@@ -237,6 +237,7 @@ def _bundle(
         on_budget=flow.on_budget,
         confirm_over=None if options.confirmed else flow.confirm_over,
         meaning=MEANING,
+        priority=flow.priority,
     )
     return bundle.model_copy(update={"hash": content_hash(bundle)})
 
@@ -252,8 +253,7 @@ def _limit_of_run(bundle: Bundle, source: Source, options: LoadOptions) -> Probl
 
 
 def content_hash(bundle: Bundle) -> str:
-    """Return the SHA-256, in hex, of the bundle's content: not of where files lie, what models cost, who is asked."""
-    content = bundle.model_dump(
-        mode="json", exclude={"hash": True, "source": True, "config": {"prices"}, "confirm_over": True}
-    )
+    """Return the SHA-256, in hex, of the content: not of places, prices, who is asked, and which run is first."""
+    left_out: dict[str, bool | set[str]] = dict.fromkeys(("hash", "source", "priority", "confirm_over"), True)
+    content = bundle.model_dump(mode="json", exclude={**left_out, "config": {"prices"}})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

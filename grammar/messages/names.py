@@ -10,6 +10,9 @@ RUN_SHELL = "run_shell"
 GATHER = "gather"
 COUNT_USAGE = "count_usage"
 
+# Temporal's limit.
+FAIRNESS_KEY_BYTES = 64
+
 # Search attributes, set where the namespace has them. All keywords.
 STATUS_ATTRIBUTE = "TaskflowStatus"
 NAME_ATTRIBUTE = "TaskflowName"
@@ -18,6 +21,11 @@ BUNDLE_ATTRIBUTE = "TaskflowBundle"
 # The memo keys of a run's RunOverview, and of its starter's ProcessSetup.
 OVERVIEW_MEMO = "standing"
 SETUP_MEMO = "started_with"
+
+
+def fairness_key(run_id: str) -> str:
+    """Return the key of a run, or of a schedule, by which Temporal gives each of them its turn; at most 64 bytes."""
+    return run_id if len(run_id.encode()) <= FAIRNESS_KEY_BYTES else hashlib.sha256(run_id.encode()).hexdigest()
 
 
 def journal_folder(run_id: str, key: str) -> str:

@@ -47,8 +47,10 @@ class Bundle(BaseModel):
     """Over which size or cost a fan-out asks a person first; None: it does not ask."""
     meaning: Meaning = 1
     """What the flow's words mean; 1 also for bundles that older versions made, which do not say."""
+    priority: int | None = None
+    """Which runs go first where workers are busy: from 1, the first ones, to 5; None: 3."""
     hash: str = ""
-    """SHA-256, in hex, of all but `source`, prices, `confirm_over` and itself. Empty only until it is computed."""
+    """SHA-256, in hex, of all but `source`, `priority`, `confirm_over`, prices and itself. Empty only until then."""
 
     @property
     def has_budget(self) -> bool:

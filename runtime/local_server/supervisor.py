@@ -48,9 +48,12 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=FULL")
 SETTINGS = {
     # Events that come while a workflow task is open: beyond 100, it would be closed by force, and all replayed.
     "history.maximumBufferedEventsBatch": 2000,
-    # Without both, fairness keys do nothing.
+    # Without it, fairness keys do nothing. `matching.autoEnableV2` would do, too, and holds up the first task of each
+    # queue for 10 s and more.
     "matching.enableFairness": True,
-    "matching.autoEnableV2": True,
+    # Tasks are dealt out fairly within a partition of their queue. More partitions than one are for clusters; there are
+    # as many as ever to read from, since an older server may have left tasks in them.
+    "matching.numTaskqueueWritePartitions": 1,
 }
 """Temporal's dynamic configuration, where the dev server's own does not do."""
 

@@ -14,14 +14,14 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from grammar.errors import BUG, NotSigned, NotWaiting, RunConflict
 from grammar.messages.continue_as_new import CarriedRun, RunInput
 from grammar.messages.events import RunEvents
-from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW
+from grammar.messages.names import OVERVIEW_MEMO, SETUP_MEMO, WORKFLOW, fairness_key
 from grammar.messages.reports import Manifest, RunOverview, RunReport, RunStatus
 from grammar.messages.run_bundle import Bundle
 from grammar.messages.run_status import manifest_with_status, report_with_status, spelled
@@ -66,6 +66,7 @@ async def start(
             static_details=details(bundle),
             memo=memo(bundle),
             search_attributes=await search_attributes.of_run(client, bundle),
+            priority=priority(bundle, run_id),
         )
     except WorkflowAlreadyStartedError:
         return await _join(client, bundle, run_id)
@@ -81,6 +82,14 @@ def memo(bundle: Bundle) -> dict[str, object]:
     fields: dict[str, object] = {"bundle": bundle.hash, "flow": bundle.source, OVERVIEW_MEMO: RunOverview()}
     fields[SETUP_MEMO] = this_process.setup()
     return fields | ({"dry_run": True} if bundle.script else {})
+
+
+def priority(bundle: Bundle, run_id: str) -> Priority:
+    """Return whose tasks Temporal gives to workers first: by priority, and then to each run in turn.
+
+    `run_id`: the run's, or its schedule's. The activities of a run inherit it.
+    """
+    return Priority(priority_key=bundle.priority, fairness_key=fairness_key(run_id))
 
 
 def summary(bundle: Bundle) -> str:

@@ -90,6 +90,7 @@ async def _action(client: Client, bundle: Bundle, schedule_id: str, task_queue: 
         static_details=runs.details(bundle),
         memo=runs.memo(bundle),
         typed_search_attributes=await search_attributes.of_run(client, bundle),
+        priority=runs.priority(bundle, schedule_id),
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from runtime.local_server.supervisor import SETTINGS
+
 COMPOSE: dict[str, Any] = yaml.safe_load(Path("docker-compose.temporal.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 KEYS = (
@@ -115,7 +117,9 @@ def test_the_namespace_is_registered_once(is_there: bool, tmp_path: Path) -> Non
 def test_the_server_finds_the_settings_that_it_reads(tmp_path: Path) -> None:
     (config,) = SERVICES["temporal"]["configs"]
     assert config["target"] == SERVICES["temporal"]["environment"]["DYNAMIC_CONFIG_FILE_PATH"]
-    assert yaml.safe_load(COMPOSE["configs"][config["source"]]["content"]) == {}
+    settings = yaml.safe_load(COMPOSE["configs"][config["source"]]["content"])
+    assert settings == {name: [{"value": SETTINGS[name]}] for name in settings}  # as the embedded server has them
+    assert "matching.enableFairness" in settings
 
 
 def test_every_port_is_bound_to_this_machine() -> None:

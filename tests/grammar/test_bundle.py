@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from commands.run import load as load_for_run
 from grammar.documents.budget import Budget
 from grammar.errors import InvalidFlow
 from grammar.loading.bundle import Loaded, LoadOptions, from_personality, load
@@ -196,6 +197,16 @@ def test_hash_is_of_the_content_not_of_the_place(here: Path) -> None:
     assert load(LoadOptions(str(write(here, "elsewhere/flow.yaml", text)))).bundle.hash == first
     assert flow(here, text.replace("ls", "pwd")).bundle.hash != first
     assert flow(here, text, overrides={"a": "b"}).bundle.hash != first
+
+
+def test_priority(here: Path) -> None:
+    text = "taskflow:\n  - task: {run: ls}\n"
+    first = flow(here, f"priority: 1\n{text}").bundle
+    assert (first.priority, flow(here, text).bundle.priority) == (1, None)
+    assert flow(here, text).bundle.hash == first.hash
+    assert load_for_run(None, LoadOptions(str(write(here, "flow.yaml", text))), 4).bundle.priority == 4
+    with pytest.raises(InvalidFlow, match="priority"):
+        flow(here, f"priority: 6\n{text}")
 
 
 def test_no_environment_in_a_bundle(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
