@@ -13,7 +13,7 @@ ROOMS := temporal_taskflow grammar workflows activities runtime console pictures
 # Hundreds of processes would compile the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check fix bench fuzz lock audit pin mutations replay docs pictures compare chaos budgets scale fairness dist clean
+.PHONY: help demo test check fix bench fuzz lock audit pin mutations replay docs pictures compare chaos budgets scale limits fairness dist clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,8 @@ scale: .venv/ready  ## 10,000 items with a worker killed in the middle, a 100 MB
 
 mutations: .venv/ready  ## take out one defence after the other, and see tests red (most of an hour; ONLY=test_sandbox.py)
 	@$(BIN)/python -m tests.security.mutations $(ONLY)
+limits: .venv/ready  ## 3 workers, 60 requests a minute, 200 items, and one 429 in the middle (4 minutes)
+	@$(BIN)/python -m benchmarks.limits
 
 fairness: .venv/ready  ## how long 10 items take beside 1,000 on a worker that has too much to do (half a minute)
 	@$(BIN)/python -m benchmarks.fairness

@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import typer
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 from typer._click.exceptions import UsageError  # not among what typer exports
 
 from activities.agent import AgentActivity
 from activities.agents.local_model import LocalModel
 from activities.agents.model_clients import ModelClients
 from activities.count_usage import CountUsageActivity
+from activities.endpoint_limits.endpoint_queues import EndpointQueues
 from activities.gather import GatherActivity
 from activities.guardian.client import GUARDIAN
 from activities.prepare import PrepareActivity
@@ -51,7 +52,7 @@ from console.screen import open_screen
 from grammar.documents.sandbox import RequiredPreset
 from grammar.exit_codes import ExitCode
 from grammar.limits import check as check_limits
-from grammar.messages.names import TASK_QUEUE
+from grammar.messages.names import TASK_QUEUE, limiter_queue
 from grammar.model_access import endpoint
 from grammar.printable import printable
 from runtime import dot_env, logs, stopping, streams, this_process
@@ -66,9 +67,11 @@ from runtime.worker_family.activity_process import Serve
 from runtime.worker_family.at_once import activities_at_once, memory
 from runtime.worker_family.family import Family, Role
 from runtime.worker_family.member import ParentLink
+from runtime.worker_family.workflow_process import WorkflowWorkers
 from temporal_taskflow.launch import make_private
 from workflows import worker_log
 from workflows.allowed_flows import AllowedFlows
+from workflows.limiter import EndpointLimiter
 from workflows.taskflow import TaskflowWorkflow
 
 # Live progress, and a crash loses no more than this.
@@ -102,19 +105,31 @@ class Limits:
 @asynccontextmanager
 async def workflow_worker(backend: Backend, task_queue: str, limits: Limits = Limits()) -> AsyncIterator[Worker]:
     """Run what serves the workflow tasks of a task queue, for the length of the block."""
-    signing = WorkerSigning(backend.signer)
+    allowed = [AllowedFlows(limits.flows)] if limits.flows else []
+    worker = _serving(backend, task_queue, TaskflowWorkflow, limits.workflow_tasks, allowed)
+    async with worker:
+        yield worker
+
+
+def limiter_worker(backend: Backend) -> Worker:
+    """Return what serves the limiters of model endpoints, which all workers have in common."""
+    return _serving(backend, limiter_queue(backend.scope), EndpointLimiter, Limits.workflow_tasks)
+
+
+def _serving(
+    backend: Backend, task_queue: str, workflow: type, at_once: int, interceptors: Sequence[Interceptor] = ()
+) -> Worker:
     worker = Worker(
         backend.client,
         task_queue=task_queue,
-        workflows=[TaskflowWorkflow],
-        interceptors=[AllowedFlows(limits.flows)] if limits.flows else [],
-        workflow_runner=signing.workflow_runner(),
+        workflows=[workflow],
+        interceptors=interceptors,
+        workflow_runner=WorkerSigning(backend.signer).workflow_runner(),
         identity=this_process.worker_identity(),
-        max_concurrent_workflow_tasks=limits.workflow_tasks,
+        max_concurrent_workflow_tasks=at_once,
     )
     set_deadlock_timeout(worker)
-    async with worker:
-        yield worker
+    return worker
 
 
 @asynccontextmanager
@@ -125,7 +140,7 @@ async def activity_workers(backend: Backend, limits: Limits = Limits()) -> Async
     if documents:
         await asyncio.to_thread(documents.tidy)
     renderer = Renderer()
-    models = ModelClients(LocalModel())
+    models = ModelClients(LocalModel(), EndpointQueues(backend.client, backend.scope))
     fences = sandboxes.Sandboxes(limits.sandbox, [*backend.private_folders, *dot_env.files_read()])
     pool = ServerPool(sandboxes=fences)
     background = Background(partial(runs.wait_closed, backend.client))
@@ -169,7 +184,7 @@ async def running_worker(backend: Backend, task_queue: str, limits: Limits = Lim
     """Run a whole worker in this process, for the length of the block."""
     await preloading.load()  # before any workflow runs: their sandbox swaps `sys.modules`
     workflows = workflow_worker(backend, task_queue, limits)
-    async with activity_workers(backend, limits) as serve, serve(task_queue), workflows:
+    async with activity_workers(backend, limits) as serve, serve(task_queue), workflows, limiter_worker(backend):
         yield
 
 
@@ -240,7 +255,7 @@ def command(
         asyncio.run(workflow_process.answer_queries(workflow_worker, task_queue))
         return ExitCode.DONE
     limits = Limits(*times, flows, require_sandbox, processes or usual_processes())
-    serve = partial(workflow_worker, limits=limits)
+    serve = WorkflowWorkers(partial(workflow_worker, limits=limits), limiter_worker)
     if run_id:
         first = partial(workflow_process.serve_run, serve=serve, run_id=run_id, task_queue=task_queue)
     else:

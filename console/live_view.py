@@ -218,7 +218,8 @@ def _action(row: BranchRow, room: int) -> Text:
     """What it does, or why it does not; of what it says, the end."""
     soon = f"in {rough(row.seconds)}" if row.seconds else "now"
     if row.state == "rate_limited":
-        return Text(f"⏸ rate limited, goes on {soon}: {row.text}", "yellow")
+        limited = f"rate limited, goes on {soon}: {row.text}"
+        return Text(f"⏸ {'waits for its turn at the endpoint' if row.seconds is None else limited}", "yellow")
     if row.state == "retrying":
         return Text(f"↻ {soon}: {row.text}", "yellow")
     if row.state == "waiting_approval":

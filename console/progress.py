@@ -9,7 +9,7 @@ from console.printable import first_line, printable, printable_name
 from console.throughput import Throughput, seconds_between, with_waits
 from grammar.budgets import told
 from grammar.documents.models import Task
-from grammar.messages.activity_results import Progress, Usage
+from grammar.messages.activity_results import WAITING, Progress, Usage
 from grammar.messages.asked_models import AskedModel
 from grammar.messages.budgets import BudgetReport
 from grammar.messages.events import PendingActivity, RateLimitWait, RunChanges, RunEvent, TaskProgress
@@ -247,8 +247,8 @@ def _activity_row(label: str, task: Task, activity: PendingActivity, now: dateti
     progress = activity.progress or Progress(doing="starting")
     return BranchRow(
         label,
-        "running",
-        seconds,
+        "rate_limited" if progress.doing == WAITING else "running",
+        None if progress.doing == WAITING else seconds,
         turn=progress.turn,
         turns=task.turns if task.run is None else 0,
         tokens=progress.tokens,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -68,6 +69,15 @@ class Backend:
         with suppress(OSError, RuntimeError):  # there is no home folder to keep state in
             folders.append(state_path())
         return folders
+
+    @property
+    def scope(self) -> str:
+        """Return what tells its workers from those that could not read what they write, or would not believe it.
+
+        Workers of one scope share the limiters of model endpoints. Empty: nothing is signed or encrypted.
+        """
+        told = [self.signer.keys[0] if self.signer else b"", self.encryption.name.encode()]
+        return hashlib.sha256(b"\n".join(told)).hexdigest()[:12] if any(told) else ""
 
     def run_url(self, run_id: str) -> str | None:
         """Return the URL of the run in the Web UI; None where that is not known."""

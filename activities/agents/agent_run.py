@@ -16,6 +16,7 @@ from activities.agents.output_validation import validate
 from activities.agents.recorded_model import RecordedModel
 from activities.agents.scripted_model import dry_run_model
 from activities.agents.spending import AllowedSpending
+from activities.agents.stream_events import ASKING
 from activities.agents.structured_output import output_type
 from activities.agents.tool_outputs import ImagePlace
 from activities.process.render import Renderer
@@ -29,7 +30,7 @@ from activities.toolboxes.server_view import ServerView, views
 from activities.toolboxes.tool_names import handoff_names
 from grammar.documents.values import ToolResult
 from grammar.messages.activity_requests import AgentRequest, ModelSpec
-from grammar.messages.activity_results import BranchResult
+from grammar.messages.activity_results import WAITING, BranchResult
 from grammar.model_access.prices import is_embedded
 from grammar.preparing.system_prompt import system_prompt
 
@@ -124,6 +125,7 @@ class AgentRun:
         images: ImagePlace = "after_results" if spec.api_type == "chat_completions" else "in_result"
         leg = self.request.leg
         mixed = MixedConversation(leg is not None and leg.model != self.request.model_number)
+        queue = self.models.queue(self.request.model, self._tell_wait)
         recorded = RecordedModel(
             model,
             journal,
@@ -135,8 +137,12 @@ class AgentRun:
             images,
             is_embedded(name),
             mixed,
+            queue,
         )
         return recorded, name, []
+
+    def _tell_wait(self, waits: bool) -> None:
+        self.transcript.doing = WAITING if waits else ASKING
 
     def _result(self, conversation: Conversation, model: str, warnings: list[str]) -> BranchResult:
         """Return what the run produced, or the leg's end with what the next leg needs."""

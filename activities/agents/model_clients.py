@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from activities.agents.local_model import LocalModel
+from activities.endpoint_limits.endpoint_queue import Waits
+from activities.endpoint_limits.endpoint_queues import EndpointQueues, ModelQueue
 from activities.model_endpoint.client import connect
 from grammar.errors import BadRequest, ModelAccess, UserError
 from grammar.messages.activity_requests import ModelSpec
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
 class ModelClients:
     """Make models on clients that are kept open. One per worker."""
 
-    def __init__(self, local: LocalModel) -> None:
+    def __init__(self, local: LocalModel, queues: EndpointQueues | None = None) -> None:
         self._local = local
+        self._queues = queues or EndpointQueues()
         self._clients: dict[tuple[Endpoint, bool], AsyncOpenAI] = {}
 
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
@@ -47,8 +50,18 @@ class ModelClients:
         kind = OpenAIResponsesModel if api_type == "responses" else OpenAIChatCompletionsModel
         return kind(name, client), name
 
+    def queue(self, spec: ModelSpec, waits: Waits) -> ModelQueue | None:
+        """Return where requests to the model wait for their turn; None for the embedded one. Raises as `model` does.
+
+        `waits`: is told that one waits, and that it does not any more.
+        """
+        name = endpoint.model_name(spec, os.environ)
+        queue = self._queues.of(_chosen(spec), spec, name)
+        return ModelQueue(queue, name, waits) if queue else None
+
     async def close(self) -> None:
         """Close all clients, and stop the embedded model."""
+        await self._queues.close()
         for client in self._clients.values():
             await client.close()
         self._local.close()

@@ -1,6 +1,7 @@
 """A model whose answers are written down, and not asked for again; and of which only a usable answer counts."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,16 +10,17 @@ from agents import Model, ModelResponse, ModelSettings
 from agents.items import TResponseStreamEvent
 from openai.types.responses import Response, ResponseCompletedEvent, ResponseUsage
 
-from activities.agents import tool_outputs
+from activities.agents import model_errors, tool_outputs
 from activities.agents.mixed_conversation import MixedConversation
 from activities.agents.spending import AllowedSpending
 from activities.agents.tool_outputs import ImagePlace
+from activities.endpoint_limits.endpoint_queues import ModelQueue
 from activities.model_endpoint.answer import Answer, awaiting
 from activities.model_endpoint.foreign_json import plain_arguments
 from activities.model_endpoint.token_counts import TokenCounts
 from activities.storage.journal import Journal
 from activities.toolboxes.offered_tools import OfferedTools
-from grammar.errors import AnswerCut, BadRequest, EmptyAnswer, ModelRefused, TaskError
+from grammar.errors import AnswerCut, BadRequest, EmptyAnswer, ModelRefused, RateLimited, TaskError
 
 CUT = {
     "max_tokens": "the model's answer was cut off at its limit of tokens: raise `max_tokens` in `model_settings` "
@@ -28,6 +30,7 @@ CUT = {
 TOY_CUT = "the toy model's answer was cut off; it is taken as it is, as what a toy says is to try a flow with"
 # Of an answer whose endpoint told no usage: the SDK counts the request all the same, now and from the journal.
 NOTHING_COUNTED = ResponseUsage.model_validate(TokenCounts().as_response_usage())
+CHARACTERS_OF_TOKEN = 4
 # Statuses of a request that cannot be taken as it is. Others count where they speak of images: OpenRouter says 404.
 REFUSALS = (400, 413, 415, 422)
 
@@ -40,6 +43,7 @@ class RecordedModel(Model):
     `offered`: the tools; it is told which are called. `images`: where the model's API takes images of tools. `is_toy`:
     it is the embedded model, whose answers count where they are cut, too: it is no model that could say more. `mixed`:
     what of the conversation it gets, where another model has answered before. `spending`: what it may spend.
+    `queue`: where requests wait for their turn; None: nowhere.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class RecordedModel(Model):
         images: ImagePlace = "nowhere",
         is_toy: bool = False,
         mixed: MixedConversation | None = None,
+        queue: ModelQueue | None = None,
     ) -> None:
         self._model = model
         self._journal = journal
@@ -65,6 +70,7 @@ class RecordedModel(Model):
         self._images = images
         self._is_toy = is_toy
         self._mixed = mixed or MixedConversation()
+        self._queue = queue
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Raise RuntimeError: all runs are streamed."""
@@ -102,15 +108,32 @@ class RecordedModel(Model):
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Yield an answer of the model, once it is written down. Raises TaskError for one of no use, which is noted."""
         taken = self._mixed.as_sent(tool_outputs.as_taken(given, self._images))
-        async with self._spending.request():
-            with awaiting(_call_ids(given)) as answer:
+        with awaiting(_call_ids(given)) as answer:
+            async with self._in_turn(instructions, taken, answer), self._spending.request():
                 async for event in self._model.stream_response(instructions, taken, *rest, **kwargs):
                     if isinstance(event, ResponseCompletedEvent):
                         event.response.usage = event.response.usage or NOTHING_COUNTED
                         await self._take(event.response, answer)
                     yield event
 
+    @asynccontextmanager
+    async def _in_turn(self, instructions: str | None, given: Any, answer: Answer) -> AsyncIterator[None]:
+        """Ask the endpoint in the block, when it is this request's turn, and tell the others what it says of limits."""
+        if self._queue is None:
+            yield
+            return
+        tokens = _tokens(instructions, given) if self._queue.counts_tokens else 0.0
+        async with self._queue.place(tokens):
+            try:
+                yield
+            except (*model_errors.EXPECTED, TaskError) as error:
+                if isinstance(told := model_errors.from_exception(error), RateLimited):
+                    self._queue.refused(told.retry_after, answer.headers)
+                raise
+            self._queue.answered(answer.headers, tokens, answer.tokens)
+
     async def _take(self, response: Response, answer: Answer) -> None:
+        answer.tokens = response.usage.total_tokens if response.usage else 0
         for item in response.output:
             if item.type == "function_call" and (arguments := plain_arguments(item.arguments)) != item.arguments:
                 item.arguments = arguments
@@ -151,6 +174,11 @@ class RecordedModel(Model):
     def _warn(self, warning: str) -> None:
         if warning not in self._warnings:
             self._warnings.append(warning)
+
+
+def _tokens(instructions: str | None, given: Any) -> float:
+    """Return about how many tokens a request reads: a token has some four characters."""
+    return (len(instructions or "") + len(str(given))) / CHARACTERS_OF_TOKEN
 
 
 def _call_ids(given: Any) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """What is learnt of one answer of a model while it is streamed, and the SDK does not hand on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -13,12 +13,14 @@ class Answer:
 
     `taken`: the ids of the conversation's tool calls so far. `cut`: why the model stopped before it had said all,
     such as `max_tokens`; empty where it had. `repairs`: what was understood although the API has it otherwise, a phrase
-    each.
+    each. `headers`: those of the response, with names in small letters. `tokens`: how many it took; 0: not told.
     """
 
     taken: set[str] = field(default_factory=set)
     cut: str = ""
     repairs: list[str] = field(default_factory=list)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tokens: int = 0
 
     def repaired(self, what: str) -> None:
         """Note that something was understood although it was not as the API says."""

@@ -39,6 +39,8 @@ class Cleaner(Protocol):
 async def check(response: httpx2.Response) -> None:
     """Check a response: for `event_hooks={"response": [check]}` of a client."""
     answer = awaited()
+    if answer:
+        answer.headers = {name.lower(): value for name, value in response.headers.items()}
     if response.status_code != 200 or answer is None:
         replace_body(response, _beginning)
         return

@@ -2,6 +2,7 @@
 
 from grammar.documents.budget import Budget, ConfirmOver, StopAfter
 from grammar.documents.document import Document
+from grammar.documents.model_reach import EndpointLimits
 from grammar.documents.models import (
     ModelChoice,
     ModelConfig,
@@ -147,6 +148,12 @@ FIELDS: dict[type[Document], dict[str, str]] = {
         "models": "Logical name -> the provider's id of the model.",
         "model_settings": "Logical name -> settings. They go to the model, but for those that say how it is reached.",
         "prices": "Name of a model, logical or the provider's -> what it costs. It goes to no model.",
+        "limits": "What each endpoint takes of all who ask it with one key: all workers keep to it together.",
+    },
+    EndpointLimits: {
+        "requests_per_minute": "How many requests it takes in any minute.",
+        "tokens_per_minute": "How many tokens it reads and writes in any minute.",
+        "concurrency": "How many requests it takes at once.",
     },
     Price: {
         "input": "US dollars per million tokens that the model reads.",
@@ -175,4 +182,5 @@ SETTINGS = {
     "fallback": "Models that go on, in their order, where its endpoint fails.",
     "fallback_after": "How long its endpoint may fail before the next model goes on: `30s`, `5m`. Unless set, until "
     "attempts are used up.",
+    "limits": "What its endpoint takes of this model alone, instead of those of the model config.",
 }

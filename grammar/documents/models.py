@@ -9,7 +9,7 @@ from grammar.documents.budget import Budget, ConfirmOver, OnBudget, StopAfter
 from grammar.documents.document import Document
 from grammar.documents.durations import LONGEST
 from grammar.documents.field_types import Identifier, Schema, Seconds, Text
-from grammar.documents.model_reach import ConfigSettings, Settings
+from grammar.documents.model_reach import ConfigSettings, EndpointLimits, Settings
 from grammar.documents.sandbox import PRESETS, UNREACHABLE, Addresses, Policy, PolicyPath, Preset, Size
 
 
@@ -258,6 +258,7 @@ class ModelConfig(Document):
     models: dict[str, str] = {}
     model_settings: dict[str, ConfigSettings] = {}
     prices: dict[str, Price] = {}
+    limits: EndpointLimits | None = None
 
     @field_validator("model_settings", mode="before")
     @classmethod

@@ -76,6 +76,9 @@ _MODEL_CONFIG = {
     "`endpoint`, in `model_settings`": "endpoint base_url url api_base",
     "`token`, in `model_settings`: the name of the variable with the key": "token api_key key",
     "`prices`": "price cost costs",
+    "`limits`": "limit rate_limit rate_limits rpm tpm requests_per_minute tokens_per_minute concurrency",
+    "`fallback`, in `model_settings`": "fallback fallbacks failover",
+    "`fallback_after`, in `model_settings`": "fallback_after",
 }
 _RETRY = {
     "`maximum_attempts`": "attempts max_attempts max retries count limit",

@@ -253,7 +253,7 @@ def _limit_of_run(bundle: Bundle, source: Source, options: LoadOptions) -> Probl
 
 
 def content_hash(bundle: Bundle) -> str:
-    """Return the SHA-256, in hex, of the content: not of places, prices, who is asked, and which run is first."""
+    """Return the SHA-256, in hex, of the content: not of places, prices, limits, who is asked, or who is first."""
     left_out: dict[str, bool | set[str]] = dict.fromkeys(("hash", "source", "priority", "confirm_over"), True)
-    content = bundle.model_dump(mode="json", exclude={**left_out, "config": {"prices"}})
+    content = bundle.model_dump(mode="json", exclude={**left_out, "config": {"prices", "limits"}})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

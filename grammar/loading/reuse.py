@@ -95,7 +95,7 @@ def _what_counts(bundle: Bundle, task: Task) -> dict[str, Any]:
     found |= {f"prompt {name}": bundle.prompts[name] for name in included(task, bundle.prompts)}
     if task.run is None:
         specs = [model_choice.choose(task, bundle.config, index) for index in range(len(task.choices))]
-        found["model"] = [spec.model_dump(mode="json") for spec in specs]
+        found["model"] = [spec.model_dump(mode="json", exclude={"limits", "limits_are_its_own"}) for spec in specs]
     templates = [text for box in boxes.values() for _, text in box.server_params.templates()]
     return found | _globals(bundle, task, templates)
 

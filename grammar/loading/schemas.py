@@ -9,7 +9,7 @@ from grammar.documents.descriptions import FIELDS, SETTINGS
 from grammar.documents.descriptions import KINDS as DESCRIPTIONS
 from grammar.documents.document import Document
 from grammar.documents.field_types import SUPPORTED
-from grammar.documents.model_reach import ModelReach
+from grammar.documents.model_reach import EndpointLimits, ModelReach
 from grammar.documents.models import KINDS, Task
 from grammar.documents.sandbox import Preset
 from grammar.loading.source import HEADER
@@ -82,6 +82,7 @@ def _nullable(value: SchemaMap) -> SchemaMap:
 def _settings(value: SchemaMap) -> SchemaMap:
     """Settings, or a map of them: the keys that are ours. All others go to the model."""
     typed = {name: _field(name, part, False) for name, part in ModelReach.model_json_schema()["properties"].items()}
+    typed["limits"] = {**_described(EndpointLimits.model_json_schema(), EndpointLimits), "type": ["object", "null"]}
     ours: SchemaMap = {
         name: {**typed.get(name, {"type": "string"}), "description": text} for name, text in SETTINGS.items()
     }

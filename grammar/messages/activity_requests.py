@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, JsonValue
 
 from grammar.documents.field_types import Schema
+from grammar.documents.model_reach import EndpointLimits
 from grammar.documents.models import Personality, SandboxChoice, Task, Toolbox
 from grammar.documents.rules import BranchScript
 from grammar.documents.values import StoredDocument, ToolResult, Value
@@ -30,6 +31,10 @@ class ModelSpec(BaseModel):
     """The base URL to ask; None: the one that the worker's environment configures."""
     token: str | None = None
     """The name of the variable that holds the key, never the key; None: the worker chooses by the endpoint."""
+    limits: EndpointLimits | None = None
+    """What the endpoint takes of all who ask it with that key; None: nothing is said of it."""
+    limits_are_its_own: bool = False
+    """Whether `limits` are of this model alone; else of all that are asked at the endpoint with that key."""
     settings: dict[str, JsonValue] = {}
     """Settings that are handed on to the model, such as `temperature`."""
 

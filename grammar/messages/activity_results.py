@@ -94,6 +94,10 @@ class TranscriptEntry(BaseModel):
     """What was said, called or given."""
 
 
+WAITING = "waiting for the endpoint"
+"""What an agent does whose request is not yet in turn, in its Progress."""
+
+
 class Progress(BaseModel):
     """What an activity does now: its heartbeat details."""
 

@@ -9,6 +9,9 @@ RUN_AGENT = "run_agent"
 RUN_SHELL = "run_shell"
 GATHER = "gather"
 COUNT_USAGE = "count_usage"
+LIMITER = "EndpointLimiter"
+SHARE = "share"
+HOLD = "hold"
 
 # Temporal's limit.
 FAIRNESS_KEY_BYTES = 64
@@ -26,6 +29,11 @@ SETUP_MEMO = "started_with"
 def fairness_key(run_id: str) -> str:
     """Return the key of a run, or of a schedule, by which Temporal gives each of them its turn; at most 64 bytes."""
     return run_id if len(run_id.encode()) <= FAIRNESS_KEY_BYTES else hashlib.sha256(run_id.encode()).hexdigest()
+
+
+def limiter_queue(scope: str) -> str:
+    """Return the task queue of the limiters of model endpoints. `scope`: of the workers that serve it; may be empty."""
+    return "-".join(filter(None, ["taskflow-limits", scope]))
 
 
 def journal_folder(run_id: str, key: str) -> str:

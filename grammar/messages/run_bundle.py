@@ -50,7 +50,7 @@ class Bundle(BaseModel):
     priority: int | None = None
     """Which runs go first where workers are busy: from 1, the first ones, to 5; None: 3."""
     hash: str = ""
-    """SHA-256, in hex, of all but `source`, `priority`, `confirm_over`, prices and itself. Empty only until then."""
+    """SHA-256, in hex, of all but `source`, `priority`, `confirm_over`, prices, limits and itself. Empty at first."""
 
     @property
     def has_budget(self) -> bool:

@@ -18,11 +18,14 @@ def choose(task: Task, config: ModelConfig, index: int = 0, number: int = 0) -> 
     the choice's; of the task's, a fallback gets those that are for the model.
     """
     name, settings = _name_and_settings(task, config, index, number)
+    own = reach(settings).limits
     return ModelSpec(
         name=config.models.get(name, name) if name else None,
         api_type=_api_type(settings),
         endpoint=settings.get("endpoint"),
         token=settings.get("token"),
+        limits=own or config.limits,
+        limits_are_its_own=own is not None,
         settings={key: value for key, value in settings.items() if key not in ModelReach.SETTINGS},
     )
 

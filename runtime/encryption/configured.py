@@ -15,10 +15,14 @@ from runtime.encryption.keys import CODEC, SOURCES, EncryptionKeys
 
 @dataclass(frozen=True)
 class Encryption:
-    """How what is kept is encoded. `is_on`: False where it is kept as it is; what is encrypted is told as such."""
+    """How what is kept is encoded. `is_on`: False where it is kept as it is; what is encrypted is told as such.
+
+    `name`: what tells it from another one; empty where it is off.
+    """
 
     codec: PayloadCodec = field(default_factory=lambda: EncryptionCodec(EncryptionKeys()))
     is_on: bool = False
+    name: str = ""
 
 
 class TeamCodec(PayloadCodec):
@@ -50,10 +54,10 @@ def configured() -> Encryption:
     name = os.environ.get(CODEC)
     if name is None or not name.strip():
         keys = EncryptionKeys.configured()
-        return Encryption(EncryptionCodec(keys), bool(keys))
+        return Encryption(EncryptionCodec(keys), bool(keys), keys.newest if keys else "")
     if source := next((source for source in SOURCES if os.environ.get(source)), None):
         raise UserError(f"{CODEC} and {source} are both set: one of them encrypts, set one")
-    return Encryption(TeamCodec(_loaded(name), name), True)
+    return Encryption(TeamCodec(_loaded(name), name), True, name)
 
 
 def _loaded(name: str) -> PayloadCodec:

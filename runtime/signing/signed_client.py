@@ -17,6 +17,7 @@ from temporalio.client import (
     SignalWorkflowInput,
     StartWorkflowInput,
     StartWorkflowUpdateInput,
+    StartWorkflowUpdateWithStartInput,
     WorkflowHandle,
     WorkflowUpdateHandle,
 )
@@ -24,6 +25,7 @@ from temporalio.common import RawValue
 from temporalio.converter import PayloadConverter
 
 from grammar.errors import NotTakenOver
+from grammar.messages.names import WORKFLOW
 from runtime.signing import signed_signals, subjects
 from runtime.signing.signature import Signer, Subject
 
@@ -57,8 +59,18 @@ class _SignedCalls(OutboundInterceptor):
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:  # noqa: A002 (the SDK's)
         """Sign the run's input, together with what its memo says of its starter."""
         subject = subjects.run(self._namespace, input.workflow, input.id, self._memo(input.memo))
-        input.args = self._signed(input.args, subject)
+        input.args = self._signed(input.args, subject, may_require=input.workflow == WORKFLOW)
         return await super().start_workflow(input)
+
+    async def start_update_with_start_workflow(
+        self,
+        input: StartWorkflowUpdateWithStartInput,  # noqa: A002 (the SDK's)
+    ) -> WorkflowUpdateHandle[Any]:
+        """Sign the input of the workflow, which is no run: it takes messages of any worker's."""
+        start = input.start_workflow_input
+        subject = subjects.run(self._namespace, start.workflow, start.id, self._memo(start.memo))
+        start.args = self._signed(start.args, subject, may_require=False)
+        return await super().start_update_with_start_workflow(input)
 
     async def create_schedule(self, input: CreateScheduleInput) -> ScheduleHandle:  # noqa: A002 (the SDK's)
         """Sign the input of the schedule's runs."""
@@ -92,10 +104,12 @@ class _SignedCalls(OutboundInterceptor):
         (value,) = self._converter.from_payloads([answer.payload], [wanted] if wanted else None)
         return value
 
-    def _signed(self, arguments: Sequence[Any], subject: Subject) -> list[RawValue]:
+    def _signed(self, arguments: Sequence[Any], subject: Subject, may_require: bool = True) -> list[RawValue]:
+        """Return the arguments, signed. `may_require`: signed messages may be asked for."""
         payloads = self._converter.to_payloads(arguments)
         for payload in payloads:
-            signed_signals.require(payload)
+            if may_require:
+                signed_signals.require(payload)
             self._signer.sign(payload, subject)
         return [RawValue(payload) for payload in payloads]
 

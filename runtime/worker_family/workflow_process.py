@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import NamedTuple
 
 from temporalio.client import Client
 
@@ -20,21 +21,31 @@ Serve = Callable[[Backend, str], AbstractAsyncContextManager[object]]
 """Serves the workflow tasks of a task queue for the length of a block."""
 
 
-async def serve_queue(parent: ParentLink, serve: Serve, task_queue: str) -> None:
+class WorkflowWorkers(NamedTuple):
+    """What serves workflow tasks, each for the length of a block."""
+
+    runs: Serve
+    """Those of a task queue of runs."""
+    limiters: Callable[[Backend], AbstractAsyncContextManager[object]]
+    """Those of the limiters of model endpoints, which all workers serve."""
+
+
+async def serve_queue(parent: ParentLink, serve: WorkflowWorkers, task_queue: str) -> None:
     """Serve the task queue, and runs of the embedded server that nobody serves, until SIGTERM."""
     stop = stopping.on_signals(signal.SIGTERM)
     await stopping.first(stop.wait(), _serve_queue(parent, serve, task_queue))
 
 
-async def _serve_queue(parent: ParentLink, serve: Serve, task_queue: str) -> None:
+async def _serve_queue(parent: ParentLink, serve: WorkflowWorkers, task_queue: str) -> None:
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(open_backend(ui=True))
         if backend.embedded:
             stack.callback(worker_locks.serve_as_worker().release)
-        await stack.enter_async_context(_served_by_all(parent, serve, backend, task_queue))
+        await stack.enter_async_context(_served_by_all(parent, serve.runs, backend, task_queue))
         parent.ready(_serving(backend, task_queue))
+        await stack.enter_async_context(serve.limiters(backend))
         if backend.embedded:
-            await adopt_runs(backend.client, partial(_served_by_all, parent, serve, backend))
+            await adopt_runs(backend.client, partial(_served_by_all, parent, serve.runs, backend))
         await asyncio.Event().wait()
 
 
@@ -56,7 +67,7 @@ def _serving(backend: Backend, task_queue: str) -> str:
     return printable(f"serving task queue {task_queue} at {backend.address}; {model}{ui}")
 
 
-async def serve_run(parent: ParentLink, serve: Serve, run_id: str, task_queue: str) -> None:
+async def serve_run(parent: ParentLink, serve: WorkflowWorkers, run_id: str, task_queue: str) -> None:
     """Serve one run until it has ended, and whoever started this process has closed its stdin; or until SIGTERM."""
     stop = stopping.on_signals(signal.SIGTERM)
     unfollowed = asyncio.create_task(stopping.stdin_closed())
@@ -66,9 +77,10 @@ async def serve_run(parent: ParentLink, serve: Serve, run_id: str, task_queue: s
         if lock is None:
             return
         try:
-            async with _served_by_all(parent, serve, backend, task_queue):
+            async with _served_by_all(parent, serve.runs, backend, task_queue):
                 parent.ready()
-                await over
+                async with serve.limiters(backend):
+                    await over
         finally:
             lock.release()
 

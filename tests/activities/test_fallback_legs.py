@@ -59,6 +59,9 @@ class ScriptedModels:
     async def model(self, spec: ModelSpec) -> tuple[Model, str]:
         return self.models[spec.name or ""], f"{spec.name}-id"
 
+    def queue(self, spec: ModelSpec, waits: object) -> None:
+        """There is none."""
+
     def got(self, name: str) -> list[list[dict[str, Any]]]:
         """What the model was sent, request by request; an item by its type, role or both."""
         return [list(call.input) for call in self.models[name].calls]

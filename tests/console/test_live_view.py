@@ -8,6 +8,7 @@ from rich.console import Console, Group
 
 from console.live_view import render
 from console.progress import BranchRow, RunProgress, RunView, TaskView
+from grammar.messages.activity_results import WAITING
 from grammar.messages.events import RunEvent
 from tests.console.runs import FLOW, NOW, ago, changes, retrying, running, says, used_by
 
@@ -45,6 +46,13 @@ def test_in_80_columns() -> None:
         "1 min 3 s · 5,700 tokens in, 100 out · $0.0067          Ctrl-C: detach or cancel",
         "http://localhost:8233/night",
     ]
+
+
+def test_who_waits_for_its_turn_at_the_endpoint() -> None:
+    progress = RunProgress(FLOW, "night")
+    progress.update(NOW, changes({"task-2-item-3": running(doing=WAITING)}))
+    (line,) = [line for line in drawn(progress.view(NOW), 80, 16) if "item 3" in line]
+    assert "⏸ waits for its turn at the endpoint" in line
 
 
 def test_in_200_columns_more_is_told() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from console.progress import RunProgress, RunView
 from grammar.documents.models import ModelChoice, Price, Task
+from grammar.messages.activity_results import WAITING
 from grammar.messages.events import PendingActivity, RateLimitWait, RunChanges, RunEvent
 from grammar.messages.reports import Approval, RunStatus
 from tests.console.runs import (
@@ -163,6 +164,11 @@ def test_who_joins_late_sees_why_branches_wait() -> None:
     new.rate_limits = [RateLimitWait(activity="task-2-item-3", until=ago(-12), note="429 no")]
     (row,) = seen(new).tasks[1].rows
     assert (row.label, row.state, row.seconds, row.text) == ("item 3", "rate_limited", 12, "429 no")
+
+
+def test_an_agent_whose_request_is_not_in_turn_waits_for_the_endpoint() -> None:
+    (row,) = seen(changes({"task-2-item-3": running(doing=WAITING)})).tasks[1].rows
+    assert (row.label, row.state, row.seconds) == ("item 3", "rate_limited", None)
 
 
 def test_while_a_run_rests_nothing_is_foretold() -> None:

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from grammar.documents.budget import Budget, ConfirmOver, StopAfter
 from grammar.documents.document import Document
 from grammar.documents.durations import parse_duration
+from grammar.documents.model_reach import EndpointLimits
 from grammar.documents.models import (
     KINDS,
     ModelChoice,
@@ -43,6 +44,7 @@ TABLES: dict[str, type[Document]] = {
     "field of `server_params`": ServerParams,
     "field of a model config": ModelConfig,
     "field of an entry of `prices`": Price,
+    "field of `limits`": EndpointLimits,
     "field of a prompt": Prompt,
     "field of `sandbox`": SandboxChoice,
     "field of a budget": Budget,
@@ -87,7 +89,18 @@ def test_tables_have_every_field_once(heading: str, model: type[Document]) -> No
 
 
 def test_no_kind_of_document_is_left_out() -> None:
-    parts = {Budget, ConfirmOver, ModelChoice, Price, Retry, SandboxChoice, ServerParams, StopAfter, Task}
+    parts = {
+        Budget,
+        ConfirmOver,
+        EndpointLimits,
+        ModelChoice,
+        Price,
+        Retry,
+        SandboxChoice,
+        ServerParams,
+        StopAfter,
+        Task,
+    }
     assert set(TABLES.values()) == {*KINDS.values(), *parts}
     assert {row[0].strip("`") for row in table("kind", PAGE)} == set(KINDS)
 

@@ -682,3 +682,19 @@ def test_a_misspelt_fallback_is_warned_of(here: Path) -> None:
     )
     (warning,) = found(here, flow).warnings
     assert "did you mean 'large'?" in warning.message
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("limits: {requests_per_minute: 0}", "limits.requests_per_minute: "),
+        ("limits: {request_per_minute: 60}", "limits.request_per_minute: unknown field, and none is ignored here"),
+        ("limits: 60", "limits: must be a map"),
+        ("model_settings: {small: {limits: {concurrency: few}}}", "small: limits.concurrency: must be a whole number"),
+        ("model_settings: {small: {limits: {rpm: 1}}}", "small: limits.rpm: unknown field, and none is ignored here"),
+    ],
+)
+def test_wrong_limits(here: Path, config: str, says: str) -> None:
+    flow = "model_config: models\ntaskflow:\n  - task: {agents: [who], user_prompt: x, model: small}\n"
+    (told,) = errors(here, flow, models=f"models: {{small: gpt-x}}\n{config}\n")
+    assert says in told

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from grammar import messages
+from grammar.documents.model_reach import EndpointLimits
 from grammar.documents.models import ModelConfig, Price, Task
 from grammar.errors import InvalidFlow
-from grammar.loading.bundle import Loaded, LoadOptions, load
+from grammar.loading.bundle import Loaded, LoadOptions, content_hash, load
 from grammar.messages.activity_requests import ModelSpec
 from grammar.messages.activity_results import Usage
+from grammar.messages.run_bundle import Bundle
 from grammar.model_access import endpoint, model_choice
 from grammar.model_access.endpoint import ANTHROPIC, COPILOT, OPENAI
 from grammar.model_access.prices import cost
@@ -186,3 +188,18 @@ def test_fallbacks() -> None:
     several = Task(models=(choice, "b"))
     assert [model_choice.names(several, config, index) for index in (0, 1)] == [("a", "x"), ("b", "c")]
     assert [spec.settings for spec in model_choice.chain(several, config)] == [{"temperature": 2, "top_p": 0.5}, {}]
+
+
+def test_limits() -> None:
+    limits, own = EndpointLimits(requests_per_minute=60), EndpointLimits(concurrency=2)
+    config = ModelConfig(
+        models={"a": "gpt-a", "b": "gpt-b"}, model_settings={"b": {"limits": {"concurrency": 2}}}, limits=limits
+    )
+    shared, alone = (model_choice.choose(Task(model=name), config) for name in ("a", "b"))
+    assert (shared.limits, shared.limits_are_its_own) == (limits, False)
+    assert (alone.limits, alone.limits_are_its_own, alone.settings) == (own, True, {})
+    assert model_choice.choose(Task(model="a"), ModelConfig()).limits is None
+    bundle = Bundle(name="f", source="f", tasks=[Task(run="ls")], config=config)
+    assert content_hash(bundle) == content_hash(
+        bundle.model_copy(update={"config": config.model_copy(update={"limits": None})})
+    )

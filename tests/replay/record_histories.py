@@ -16,8 +16,11 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError, Wor
 from temporalio.testing import WorkflowEnvironment
 
 import worker
+from activities.endpoint_limits.limiter_client import LimiterClient, limiter_id
+from grammar.documents.model_reach import EndpointLimits
 from grammar.loading.bundle import LoadOptions, load
-from grammar.messages.names import TASK_QUEUE
+from grammar.messages.limiter import ShareRequest
+from grammar.messages.names import TASK_QUEUE, limiter_queue
 from runtime.backend import Backend
 from runtime.exit import leave
 from runtime.runs import runs, standing
@@ -176,6 +179,7 @@ STEERED: dict[str, tuple[str, str, list[Any]]] = {
 }
 # What is said after that.
 THEN: dict[str, list[tuple[str, list[Any]]]] = {"call_pause": [("unpause", []), ("approve", ["task-1-call-1"])]}
+LIMITER_CASE = "limiter"
 LONG = ["--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=120"]
 
 RULES = [
@@ -215,6 +219,8 @@ async def record() -> None:
             for name, path in _cases(Path(folder)).items():
                 if not (HISTORIES / f"{name}.json").exists():
                     await _record(env, name, path)
+            if not (HISTORIES / f"{LIMITER_CASE}.json").exists():
+                await _record_limiter(env)
 
 
 def here(env: WorkflowEnvironment, folder: Path) -> Backend:
@@ -246,6 +252,18 @@ async def _record(env: WorkflowEnvironment, name: str, path: Path) -> None:
     await _write(name, env.client.get_workflow_handle(name, run_id=first))
     if (await handle.describe()).run_id != first:
         await _write(f"{name}_then", env.client.get_workflow_handle(name))
+
+
+async def _record_limiter(env: WorkflowEnvironment) -> None:
+    """A limiter that two processes ask, and that everybody has to wait for; until it begins anew."""
+    limiter, limits = LimiterClient(env.client, LIMITER_CASE, limiter_queue("")), EndpointLimits(requests_per_minute=60)
+    first = ""
+    while not first or (await env.client.get_workflow_handle(limiter_id(LIMITER_CASE)).describe()).run_id == first:
+        for process in ("a", "b"):
+            await limiter.ask(ShareRequest(process=process, limits=limits, waiting=3))
+        await limiter.hold(1)
+        first = first or (await env.client.get_workflow_handle(limiter_id(LIMITER_CASE)).describe()).run_id
+    await _write(LIMITER_CASE, env.client.get_workflow_handle(limiter_id(LIMITER_CASE), run_id=first))
 
 
 async def _steer(handle: runs.Handle, name: str) -> None:

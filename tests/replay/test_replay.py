@@ -12,6 +12,7 @@ from grammar.messages.names import WORKFLOW
 from grammar.messages.reports import RunReport
 from runtime.sandbox import workflow_runner
 from runtime.storage.converter import data_converter
+from workflows.limiter import EndpointLimiter
 from workflows.taskflow import TaskflowWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
@@ -26,7 +27,7 @@ def replayer(kind: type) -> Replayer:
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_replays(path: Path) -> None:
     history = WorkflowHistory.from_json(path.stem, path.read_text())
-    await replayer(TaskflowWorkflow).replay_workflow(history)
+    await replayer(EndpointLimiter if path.stem == "limiter" else TaskflowWorkflow).replay_workflow(history)
 
 
 def test_every_example_has_a_history() -> None:
