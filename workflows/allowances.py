@@ -81,9 +81,12 @@ class Allowances:
 
     def limited(self, request: AgentRequest) -> AgentRequest:
         """Return the request of the next leg with what is reserved for it."""
+        seconds = self._seconds()
+        if not self._reserved and seconds is None:
+            return request.model_copy(update={"allowance": None})
         config, used = self._context.bundle.config, self._branch.counted
         done = sum((entry.usage for entry in self._record.used.listed()), Usage())
-        given = allowance.allowance(self._reserved, self._seconds(), used, done, config, self._named)
+        given = allowance.allowance(self._reserved, seconds, used, done, config, self._named)
         return request.model_copy(update={"allowance": given})
 
     def count(self, activity: str, used: Usage, model: str) -> None:

@@ -41,7 +41,9 @@ class Account:
 
     def left(self, now: datetime) -> Amounts:
         """Return what is left of each unit that is limited, handed out or not; nothing where more was spent."""
-        spent, units = self.spent_by(now), self.limit.units if self.limit else {}
+        if self.limit is None:
+            return {}
+        spent, units = self.spent_by(now), self.limit.units
         return {unit: max(0.0, round(limit - spent.of(unit), _NANODOLLARS)) for unit, limit in units.items()}
 
     def used_up(self, units: Iterable[Unit], now: datetime) -> Unit | None:

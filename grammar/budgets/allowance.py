@@ -18,14 +18,12 @@ def spent(config: ModelConfig, logical: str | None, provider: str, usage: Usage)
 
 def allowance(
     amounts: Amounts, seconds: float | None, since: Usage, task: Usage, config: ModelConfig, logical: str | None
-) -> Allowance | None:
-    """Return what a leg may spend; None where nothing limits it.
+) -> Allowance:
+    """Return what a leg may spend.
 
     `seconds`: until its time is used up. `since`: what the agent run has used. `task`: what the branches of its task
     that are done have. `logical`: the name of its model.
     """
-    if not amounts and seconds is None:
-        return None
     usd, tokens, requests = (amounts.get(unit) for unit in ("usd", "tokens", "requests"))
     return Allowance(
         usd=usd,

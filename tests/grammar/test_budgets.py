@@ -138,7 +138,6 @@ def test_an_allowance_has_prices_where_it_needs_them() -> None:
     typical = Usage(requests=1, input_tokens=45_000, output_tokens=5_000)
     assert given == Allowance(usd=0.5, tokens=10, time=60, since=USED, typical=typical, prices=PRICES, model="big")
     assert allowance.allowance({"requests": 1}, None, Usage(), Usage(), config, None) == Allowance(requests=1)
-    assert allowance.allowance({}, None, Usage(), Usage(), config, None) is None
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,26 @@ async def test_a_leg_waits_for_what_others_give_back(runner: FlowRunner) -> None
     assert (report.status, made.requests["each 0"], made.legs["each 0"]) == ("completed", 8, 2)
 
 
+async def test_each_leg_counts_at_the_price_of_its_model(runner: FlowRunner) -> None:
+    """A fallback goes on with the conversation, and is paid for what it adds to it."""
+
+    def answer(request: AgentRequest) -> BranchResult:
+        if request.model.name == "dear":
+            assert request.allowance and request.allowance.usd == 5
+            down = Leg(reason="unavailable", error="QuotaExhausted", message="no money", turns=1)
+            return BranchResult(leg=down, model="dear", usage=times(1))
+        assert request.allowance and request.allowance.usd == 4
+        assert request.allowance.since == times(1)
+        return said("done").model_copy(update={"usage": times(3), "model": "cheap"})
+
+    prices = {"dear": Price(input=10, output=10), "cheap": Price(input=1, output=1)}
+    agents(runner, budget=Budget(usd=5), config=ModelConfig(prices=prices))
+    runner.fakes.agent = answer
+    report = await runner.run(ask("one", model="dear", fallback=("cheap",)))
+    assert report.budget and report.budget.spent.usd == pytest.approx(1.2)
+    assert report.budget.spent.requests == 3
+
+
 async def test_raised_while_it_runs(runner: FlowRunner) -> None:
     """Before it is used up, nothing is parked; an unknown budget is refused, as a signal it is ignored."""
 
