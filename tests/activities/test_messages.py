@@ -35,7 +35,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedEndpoint]:
         monkeypatch.setenv("ANTHROPIC_API_KEY", "the-key-of-the-tests")
         yield endpoint
         for asked in endpoint.requests:
-            raise_if_no_message_request(asked)
+            if asked.path == "/v1/messages":
+                raise_if_no_message_request(asked)
 
 
 def raise_if_no_message_request(asked: RecordedRequest) -> None:
@@ -165,6 +166,31 @@ async def test_thoughts_go_along_in_a_handoff(bench: Bench, endpoint: ScriptedEn
     first, second = endpoint.requests
     assert (first.tools, second.tools) == (["transfer_to_second"], [])
     assert sent_back(second) == [thoughts(0)]
+
+
+@pytest.mark.parametrize(
+    "apis", [("messages", "chat_completions"), ("chat_completions", "messages"), ("messages",) * 2]
+)
+async def test_a_model_of_another_api_goes_on(
+    bench: Bench, endpoint: ScriptedEndpoint, tmp_path: Path, apis: tuple[str, str]
+) -> None:
+    bench.journals = JournalFiles(tmp_path)
+    gone = Reply(when=Match(model="first", turn=1), status=402, message="no money left")
+    endpoint.rules = [gone, *thinking(one_by_one(LOOKUP, LOOKUP))]
+    specs = [
+        ModelSpec(name=name, api_type=api, endpoint=endpoint.url, token="ANTHROPIC_API_KEY")
+        for name, api in zip(("first", "second"), apis, strict=True)
+    ]
+    fields: dict[str, Any] = {"toolboxes": shared_box(), "models": ["first", "second"]}
+    leg = recorded(await bench.agent(**fields, model=specs[0]))
+    assert leg.reason == "unavailable"
+    result = await bench.agent(**fields, model=specs[1], model_number=1)
+    assert [tool_result.tool_name for tool_result in result.tool_results] == ["lookup", "lookup"]
+    last = endpoint.requests[-1]
+    assert (last.body["model"], last.turn) == ("second", 2)
+    assert "signature-0" not in json.dumps(last.body)
+    if apis[1] == "messages":
+        assert sent_back(last) == [[], thoughts(1)]
 
 
 async def test_images_are_seen_within_the_results(bench: Bench, endpoint: ScriptedEndpoint) -> None:
