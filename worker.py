@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import signal
 import socket
 import sys
@@ -53,7 +52,6 @@ from grammar.documents.sandbox import RequiredPreset
 from grammar.exit_codes import ExitCode
 from grammar.limits import check as check_limits
 from grammar.messages.names import TASK_QUEUE, limiter_queue
-from grammar.model_access import endpoint
 from grammar.printable import printable
 from runtime import dot_env, logs, stopping, streams, this_process
 from runtime.backend import Backend
@@ -64,7 +62,7 @@ from runtime.signing import keys
 from runtime.signing.worker_signing import WorkerSigning
 from runtime.worker_family import activity_process, workflow_process
 from runtime.worker_family.activity_process import Serve
-from runtime.worker_family.at_once import activities_at_once, memory
+from runtime.worker_family.at_once import activities_at_once, memory, usual_processes
 from runtime.worker_family.family import Family, Role
 from runtime.worker_family.member import ParentLink
 from runtime.worker_family.workflow_process import WorkflowWorkers
@@ -272,11 +270,6 @@ def health(task_queue: options.TaskQueue = TASK_QUEUE, env_file: options.EnvFile
     code, told = asyncio.run(worker_health.health(task_queue))
     print(printable(told))
     return code
-
-
-def usual_processes() -> int:
-    """Return how many processes run activities: one core is left to the rest. The embedded model is there once."""
-    return 1 if endpoint.is_embedded(os.environ) else max(1, (os.cpu_count() or 1) - 1)
 
 
 def execute() -> int:

@@ -4,6 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from grammar.model_access import endpoint
+
 # Of control groups, version 2 and version 1: as a container sees its own.
 _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 _GROUPS = Path("/sys/fs/cgroup")
@@ -28,3 +30,8 @@ def activities_at_once(available: int) -> int:
     From FEWEST to MOST. The other half is for the server, scripts, and whatever else is on the machine.
     """
     return max(FEWEST, min(MOST, available // 2 // _OF_ONE))
+
+
+def usual_processes() -> int:
+    """Return how many processes run activities: one core is left to the rest. The embedded model is there once."""
+    return 1 if endpoint.is_embedded(os.environ) else max(1, (os.cpu_count() or 1) - 1)

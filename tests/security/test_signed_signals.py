@@ -30,6 +30,7 @@ SECOND = Task(name="second", run="second", must_complete=True)
 MESSAGES: dict[str, list[Any]] = {
     "retry": [], "skip": [], "set_output": ["forged"], "decide": [{"action": "skip"}], "approve": ["x"], "unpause": [],
     "approve_always": ["x"], "reject": ["x"], "retry_call": ["x"], "skip_call": ["x"],
+    "raise_budget": [{"usd": 1}],
 }  # fmt: skip
 
 
