@@ -122,10 +122,16 @@ class Allowances:
     def _used_up(self) -> BudgetOf | None:
         """Return whose budget ends the branch; None: it may go on. With `finish`, what has begun is completed."""
         for of, account in self._accounts.items():
-            completes = of != "item" and self._context.on_budget(of, self._record.task) == "finish"
+            completes = of != "item" and self._is_to_complete(of)
             if not completes and self._is_used_up(account):
                 return of
         return None
+
+    def _is_to_complete(self, of: BudgetOf) -> bool:
+        """Return whether the branch goes on without a budget: it has begun, or belongs to the rest of the flow."""
+        has_begun = self._branch.leg > 1 or bool(self._branch.journal)
+        is_meant = has_begun or not self._record.task.fans_out
+        return is_meant and self._context.on_budget(of, self._record.task) == "finish"
 
     def _shares(self) -> Amounts:
         """Return what the next leg may spend; of what others hold all that is left of, nothing for now."""

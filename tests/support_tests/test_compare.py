@@ -22,6 +22,7 @@ NEW = {
     "fallback",
     "fallback_after",
     "priority",
+    "limits",
 }
 
 
