@@ -126,5 +126,6 @@ class Brakes:
         return self._budgets.run if of == "run" else self._record.limits.account
 
     def _stop(self, kind: str, message: str) -> None:
-        self._record.task_failures.append(Failure(task=self._record.name, type=kind, message=message))
+        others = [failure for failure in self._record.task_failures if failure.type != kind]
+        self._record.task_failures = [*others, Failure(task=self._record.name, type=kind, message=message)]
         self._record.stopped = True

@@ -9,7 +9,7 @@ from grammar.documents.budget import Budget
 from grammar.documents.values import StoredDocument, ToolResult
 from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, StoredPage, Usage
 from grammar.messages.asked_models import AskedModel
-from grammar.messages.budgets import BudgetReport, ConfirmedBy, Spent
+from grammar.messages.budgets import BudgetOf, BudgetReport, ConfirmedBy, Spent
 from grammar.messages.events import RunEvent
 from grammar.messages.reports import Approval, ApprovalDecision, Failure, Grant, RunOverview, TaskReport
 from grammar.messages.run_bundle import Bundle
@@ -163,6 +163,8 @@ class CarriedTask(BaseModel):
     """Its budget, and what was spent of it."""
     item_budget: Budget | None = None
     """The budget of each of its branches, with what was added to it; None: there is none."""
+    reached: BudgetOf | None = None
+    """Whose budget was used up, so that no further branch starts; None: there is some left."""
     streak: FailureStreak = FailureStreak()
     """Its branches that failed last."""
     confirmed: list[ConfirmedBy] = []

@@ -44,6 +44,7 @@ class RunProcesses:
         self._log = (folder / "worker.log").open("ab")
         self._server: subprocess.Popen[bytes] | None = None
         self._workers: list[subprocess.Popen[bytes]] = []
+        self._starters: list[subprocess.Popen[bytes]] = []
         self._count = workers
 
     def __enter__(self) -> "RunProcesses":
@@ -53,7 +54,7 @@ class RunProcesses:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in (*self._workers, self._server):
+        for process in (*self._starters, *self._workers, self._server):
             if process:
                 process.kill()
                 process.communicate()
@@ -70,7 +71,9 @@ class RunProcesses:
     def starter(self, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, str(ROOT / "starter.py"), *words, "--json"]
         with (self.folder / "result.json").open("wb") as out, (self.folder / "starter.log").open("wb") as err:
-            return subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=out, stderr=err)
+            process = subprocess.Popen(command, cwd=self.folder, env=self.env, stdout=out, stderr=err)
+        self._starters.append(process)
+        return process
 
     def temporal(self, *arguments: str) -> list[str]:
         """Return a command line of Temporal's own CLI, for this server."""

@@ -17,10 +17,11 @@ from temporalio.testing import WorkflowEnvironment
 
 from grammar.documents.budget import Budget, ConfirmOver
 from grammar.messages.activity_requests import AgentRequest
-from grammar.messages.activity_results import Branch, BranchResult, Leg, PendingCall, Usage
+from grammar.messages.activity_results import Branch, BranchResult, FailureDetails, Leg, PendingCall, Usage
+from grammar.messages.budgets import Spent
 from grammar.messages.continue_as_new import CarriedTask
 from grammar.messages.events import RunEvents
-from grammar.messages.reports import Manifest, Rejection, RunReport
+from grammar.messages.reports import Failure, Manifest, Rejection, RunReport
 from runtime.runs import history_reader, runs
 from tests.support.waiting import until_async
 from tests.workflows.conftest import FlowRunner, ask, flow_runner, said
@@ -275,3 +276,28 @@ async def test_a_budget_is_spent_over_all_histories(short: FlowRunner) -> None:
     task = report.tasks[0].budget
     assert task and task.spent.requests == 120
     assert report.budget and report.budget.limit == Budget(requests=180)
+
+
+async def test_what_stops_a_task_goes_along() -> None:
+    """A branch that waits for a person may be all that is left of it."""
+    task = ask("each", over="x", item_budget=Budget(requests=3))
+
+    def record() -> TaskRecord:
+        return TaskRecord(0, task, lambda: datetime.now(UTC), lambda *_, **__: None, 2)
+
+    first = record()
+    first.set_items(9)
+    branch = first.start_branch(Branch(index=0))
+    first.fail_branch(branch, Failure(task="each", type="BadRequest", message="no"), FailureDetails(attempts=1))
+    assert first.has_remaining
+    first.task_failures.append(Failure(task="each", type="TooManyFailures", message="all alike"))
+    first.limits.reached, first.limits.confirmed = "run", {"items"}
+    first.limits.account.settle("leg", Spent(requests=5))
+    second = record()
+    second.take_over(CarriedTask.model_validate_json(task_report.carried(first).model_dump_json()))
+    assert (second.stopped, second.has_remaining, second.limits.reached) == (True, False, "run")
+    assert (second.limits.streak.alike, second.limits.confirmed) == (1, {"items"})
+    assert second.limits.account.spent.requests == 5
+    assert second.branches[0].account.limit == Budget(requests=3)
+    second.reopen()
+    assert (second.stopped, second.limits.reached, second.limits.streak.alike) == (False, None, 0)

@@ -26,7 +26,7 @@ class TaskLimits:
         """Go on from what the history before knew. Runs of older versions carry nothing of it."""
         self.account = Account(carried.budget.limit or self.account.limit, carried.budget.spent)
         self.item_budget = carried.item_budget or self.item_budget
-        self.streak, self.confirmed = carried.streak, set(carried.confirmed)
+        self.reached, self.streak, self.confirmed = carried.reached, carried.streak, set(carried.confirmed)
 
     def note_success(self) -> None:
         """Record that a branch gave its result."""

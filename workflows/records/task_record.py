@@ -80,7 +80,7 @@ class TaskRecord:
             else:
                 self.branches[known.branch.index] = record = BranchRecord.from_carried(known)
                 record.account.limit = self.limits.item_budget
-        self.stopped = any(ends_run(failure.type) for failure in self.branch_failures)
+        self.stopped = bool(self.task_failures) or any(ends_run(failure.type) for failure in self.branch_failures)
 
     def start(self) -> None:
         """Set the task running, and emit `task_started`."""

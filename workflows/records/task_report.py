@@ -115,6 +115,7 @@ def carried(
         branches=[branch.carried(decisions) for branch in task.branches.values()],
         budget=BudgetReport(limit=task.limits.account.limit, spent=task.limits.account.spent),
         item_budget=task.limits.item_budget,
+        reached=task.limits.reached,
         streak=task.limits.streak,
         confirmed=sorted(task.limits.confirmed),
     )
