@@ -152,6 +152,28 @@ async def test_what_a_used_up_budget_does(
         assert report.failure and report.failure.type == "BudgetReached"
 
 
+async def test_with_finish_a_branch_that_waits_for_its_first_share_does_not_start(runner: FlowRunner) -> None:
+    made, held = agents(runner, items=3), asyncio.Event()
+
+    async def agent(request: AgentRequest) -> BranchResult:
+        if request.prompt == "each 1":
+            await held.wait()
+        return made(request)
+
+    runner.fakes.agent = agent
+    task = fan_out(budget=Budget(requests=2), on_budget="finish").model_copy(update={"async_limit": 2})
+    handle = await runner.start(task)
+
+    async def first_is_done() -> bool:
+        report: RunReport = await handle.query("status", result_type=RunReport)
+        return report.tasks[0].done == 1
+
+    await until_async(first_is_done)
+    held.set()
+    report: RunReport = await handle.result()
+    assert (report.tasks[0].done, made.requests["each 2"]) == (2, 0)
+
+
 async def test_time_passes_while_the_run_works_alone(runner: FlowRunner) -> None:
     """A run that is parked, or waits for a person, spends none."""
 
