@@ -174,17 +174,17 @@ def test_conditions(stage: ExampleStage) -> None:
 
 
 def test_budget(stage: ExampleStage) -> None:
-    """At $0.40 a request, two items use up the budget of their task, and the rest of the flow is done."""
-    told = stage.json("budget", rules=[Reply(text="known", usage=(0, 250_000))], code=4)
+    """At $0.80 a request, the first item uses up the budget; the one beside it is completed, and the rest is done."""
+    told = stage.json("budget", rules=[Reply(text="known", usage=(0, 500_000))], code=4)
     assert statuses(told) == ["done", "failed", "done"]
     assert [(one["value"], one["result"]) for one in told["outputs"]["described"]] == [
         ("Lima", "known"),
         ("Oslo", "known"),
     ]
     (failure,) = told["tasks"][1]["failures"]
-    assert failure["message"].startswith("the budget of describe each is used up: $0.80 of $0.50. ")
+    assert failure["message"].startswith("the budget of describe each is used up: $1.60 of $0.50. ")
     assert "left to do: 4 of 6 branches of describe each, sum up" in failure["message"]
-    assert (len(stage.requests), told["budget"]["spent"]["usd"]) == (3, 2.8)
+    assert (len(stage.requests), told["budget"]["spent"]["usd"]) == (3, 5.6)
 
 
 def test_schema(stage: ExampleStage) -> None:
