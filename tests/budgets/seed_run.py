@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from typing import Any
 from tests.chaos.processes import ROOT, RunProcesses, let_time_pass
 from tests.support.endpoint_replies import Call, Match, Reply
 from tests.support.scripted_endpoint import ScriptedEndpoint
-from tests.support.waiting import until
 
 AT_ONCE = 5
 DEADLINE = 300.0
@@ -138,7 +138,7 @@ def _until_parked(
     processes: RunProcesses, endpoint: ScriptedEndpoint, case: BudgetCase, kills: list[tuple[float, str]]
 ) -> tuple[int, list[str]]:
     starter = processes.starter("flow.yaml", "--id", "run")
-    until(lambda: bool(endpoint.requests) or starter.poll() is not None, DEADLINE)
+    _wait(processes, lambda: bool(endpoint.requests) or starter.poll() is not None)
     report = _outcome(processes, starter, kills)
     asked = len(endpoint.requests)
     wrong = [] if report.get("status") == "parked" else [f"not parked, but {str(report)[:300]}"]
@@ -154,7 +154,7 @@ def _after_raise(
     done = _done(processes)
     starter = processes.starter("raise", "run", case.more)
     # One that finds no server tells the run nothing, as it should.
-    until(lambda: len(endpoint.requests) > before or starter.poll() is not None, DEADLINE)
+    _wait(processes, lambda: len(endpoint.requests) > before or starter.poll() is not None)
     report = _outcome(processes, starter, kills)
     asked = len(endpoint.requests)
     again = {request.prompt for request in endpoint.requests[before:]} & done
@@ -181,15 +181,20 @@ def _outcome(
     for seconds, name in kills:
         let_time_pass(seconds)
         _kill(processes, name)
-    deadline = time.monotonic() + DEADLINE
-    while starter.poll() is None and time.monotonic() < deadline:
-        let_time_pass(0.2)
-        processes.restart_ended_workers()
+    _wait(processes, lambda: starter.poll() is not None)
     if starter.poll() is None:
         starter.kill()
         starter.wait()
         return {"log": (processes.folder / "starter.log").read_text()[-600:]}
     return processes.result()
+
+
+def _wait(processes: RunProcesses, condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds, or the deadline has passed, with workers that are there."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition() and time.monotonic() < deadline:
+        let_time_pass(0.2)
+        processes.restart_ended_workers()
 
 
 KILLS = ("worker", "server", "both")
