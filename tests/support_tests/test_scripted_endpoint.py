@@ -179,6 +179,7 @@ async def test_in_flight(client: AsyncOpenAI, endpoint: ScriptedEndpoint) -> Non
     endpoint.rules = [Reply(delay=1)]
     await asyncio.gather(*(ask(client) for _ in range(4)))
     await ask(client)
+    await until_async(lambda: _true(all(request.end > 0 for request in endpoint.requests)))  # noted after the answer
     assert endpoint.max_in_flight == 4
     assert 2 < endpoint.mean_in_flight() < 3  # four for one delay, then one for one delay
     assert all(request.end - request.start >= 1 for request in endpoint.requests)
