@@ -2,6 +2,7 @@
 
     python -P launch.py MODULE ARGUMENTS
     python -P launch.py worker.py ARGUMENTS
+    python -P launch.py --later worker.py        what it is to do is told on its stdin, while it loads
 
 In a checkout, the rooms (`grammar`, `activities`, ...) lie beside this package. Installed, they lie in it, in `app`,
 where nobody else's import meets them. Either way, their folder comes first on `sys.path`: before a package of
@@ -12,14 +13,17 @@ Each process of ours keeps to itself what it was started with: its environment h
 
 import ctypes
 import gc
+import json
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 PASSED_ON = ("HOME", "PATH", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
 
+_LATER = "--later"
 _SET_DUMPABLE = 4  # of prctl(2)
 _ENVIRONMENT = slice(47, 49)  # where it begins and ends, of what follows the program's name in /proc/PID/stat
 
@@ -30,13 +34,24 @@ def rooms() -> Path:
     return installed if installed.is_dir() else installed.parents[1]
 
 
-def command(module: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
+def command(module: str, *arguments: str, options: tuple[str, ...] = (), later: bool = False) -> list[str]:
     """Return the command line of a process that calls `main()` of a module of ours; `options` are Python's own.
 
     A program of ours may be named by its file, as people know it who look at processes: `worker.py`. It depends on no
-    variable and no working directory: the environment of a child is what its parent hands on.
+    variable and no working directory: the environment of a child is what its parent hands on. `later`: it waits for
+    one line on its stdin, that of `told`.
     """
-    return [sys.executable, "-P", *options, str(Path(__file__).absolute()), module, *arguments]
+    waits = [_LATER] if later else []
+    return [sys.executable, "-P", *options, str(Path(__file__).absolute()), *waits, module, *arguments]
+
+
+def told(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> bytes:
+    """Return the line that tells a process what to do that was started to do it later.
+
+    `log`: the file that it writes to from then on; it is there. Where stdin is closed before, it ends.
+    """
+    document = {"arguments": [*arguments], "environment": {**environment}, "log": str(log)}
+    return json.dumps(document).encode() + b"\n"
 
 
 def bare_environment() -> dict[str, str]:
@@ -68,12 +83,32 @@ def _clear_initial_environment() -> None:
         ctypes.memset(start, 0, end - start)
 
 
-def call(module: str) -> None:
-    """Call `main()` of a module of ours, which reads `sys.argv`."""
+def call(module: str, later: bool = False) -> None:
+    """Call `main()` of a module of ours, which reads `sys.argv`. `later`: once it was told what to do, if it is."""
     make_private()
     sys.path.insert(0, str(rooms()))
     sys.path.append(str(Path(__file__).absolute().parents[1]))  # of this package, where Python was told to leave it out
-    _load(module).main()
+    loaded = _load(module)
+    if not later or _is_told():
+        loaded.main()
+
+
+def _is_told() -> bool:
+    """Return whether stdin says what to do, and be as it says."""
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (piece := os.read(0, 65_536)):
+            return False
+        line += piece
+    document = json.loads(line)
+    sys.argv[1:] = document["arguments"]
+    os.environ.clear()
+    os.environ.update(document["environment"])
+    log = os.open(document["log"], os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
+    return True
 
 
 def _load(module: str) -> ModuleType:
@@ -103,4 +138,6 @@ def toolbox() -> None:
 
 if __name__ == "__main__":
     del sys.argv[0]
-    call(sys.argv[0].removesuffix(".py"))
+    if is_later := sys.argv[0] == _LATER:
+        del sys.argv[0]
+    call(sys.argv[0].removesuffix(".py"), is_later)

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from runtime.local_server.locks import Lock, acquire, attempt, is_held
-from runtime.state import state_dir
+from runtime.state import existing_state_dir, state_dir
 
 POLL_SECONDS = 0.1
+_WORKER_LOCK = "worker.lock"
 
 
 def _worker_lock() -> Path:
-    return state_dir() / "worker.lock"
+    return state_dir() / _WORKER_LOCK
 
 
 def serve_as_worker() -> Lock:
@@ -23,6 +24,12 @@ def serve_as_worker() -> Lock:
 def worker_present() -> bool:
     """Return whether some process has `serve_as_worker`'s lock."""
     return is_held(_worker_lock(), shared=True)
+
+
+def is_worker_known() -> bool:
+    """Return the same, and make nothing: without a state folder, there is no worker."""
+    folder = existing_state_dir()
+    return folder is not None and (folder / _WORKER_LOCK).exists() and worker_present()
 
 
 class RunLock:

@@ -7,14 +7,18 @@ ended and its stdin is closed, which happens when the starter has seen enough, o
 import asyncio
 import math
 import os
+import subprocess
 
 from grammar import limits
 from grammar.messages.run_bundle import Bundle
 from grammar.model_access.process_setup import embedded_apis
+from runtime.local_server import early_worker
 from runtime.state import state_dir
 from temporal_taskflow import launch
 
 ATTEMPTS = 5
+# Between two looks whether it has ended: while it works, and once it is about to end.
+WATCH_SECONDS, POLL_SECONDS = 0.5, 0.02
 # Branches side by side that keep one process busy.
 BRANCHES_OF_ONE = 25
 
@@ -26,9 +30,9 @@ class WorkerProcess:
     """
 
     def __init__(self, run_id: str, task_queue: str, flow: Bundle | None) -> None:
-        self._command = launch.command("worker.py", "--run", run_id, "--task-queue", task_queue)
-        self._command += ["--processes", str(processes(flow))] if flow else ["--queries-only"]
-        self._process: asyncio.subprocess.Process | None = None
+        self._arguments = ["--run", run_id, "--task-queue", task_queue]
+        self._arguments += ["--processes", str(processes(flow))] if flow else ["--queries-only"]
+        self._process: subprocess.Popen[bytes] | None = None
         self._watch: asyncio.Task[None] | None = None
         self.log = state_dir() / "worker.log"
 
@@ -43,14 +47,14 @@ class WorkerProcess:
         Raises UserError where it would not start: it could tell so nowhere but in its log.
         """
         limits.check()
-        await self._spawn()
+        self._process = self._spawned()
         self._watch = asyncio.create_task(self._replace_lost())
 
     async def stop(self) -> None:
         """Let the process go, and wait for its end: it ends when its run has."""
         self.let_go()
         if self._process:
-            await self._process.wait()
+            await _end_of(self._process, POLL_SECONDS)
 
     def let_go(self) -> None:
         """Close the process's stdin: it serves the run to its end, and then ends itself."""
@@ -59,18 +63,24 @@ class WorkerProcess:
         if self._process and self._process.stdin:
             self._process.stdin.close()
 
-    async def _spawn(self) -> None:
+    def _spawned(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             self.log.chmod(0o600)
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log
+            return early_worker.take(self._arguments, self.log) or subprocess.Popen(
+                launch.command("worker.py", *self._arguments), stdin=subprocess.PIPE, stdout=log, stderr=log
             )
 
     async def _replace_lost(self) -> None:
         for _ in range(ATTEMPTS):
             assert self._process
-            await self._process.wait()
-            await self._spawn()
+            await _end_of(self._process, WATCH_SECONDS)
+            self._process = self._spawned()
+
+
+async def _end_of(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Return when the process has ended. `seconds`: between two looks."""
+    while process.poll() is None:  # noqa: ASYNC110 - the event loop hears of the end of its own processes alone
+        await asyncio.sleep(seconds)
 
 
 def processes(flow: Bundle) -> int:

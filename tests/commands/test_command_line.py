@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_group
 
-import starter as program_module
 from commands import former_options
+from commands import program as program_module
 from grammar.errors import InvalidFlow, UserError
 from grammar.exit_codes import ExitCode
 from tests.commands.conftest import Starter

@@ -14,7 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from typer.main import get_group
 
-import starter as program_module
+from commands import program as program_module
 from commands.checked_words import LONGEST_ID
 from grammar.errors import UserError
 from grammar.exit_codes import ExitCode

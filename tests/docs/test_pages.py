@@ -18,7 +18,7 @@ from temporalio.envconfig import ClientConfigProfile
 from typer.main import get_group
 from typer.testing import CliRunner
 
-import starter
+from commands.program import app
 from grammar.exit_codes import ExitCode
 from tests.docs.examples import checked, examples
 from tests.docs.pages import (
@@ -79,7 +79,7 @@ NOT_OURS = {"MODEL_CONFIG", "HOME", "PATH", "TMPDIR", "PYTHONPATH", "TERM"}
 def help_of(program: str, *command: str) -> str:
     """What `--help` prints."""
     if program == "starter.py":
-        return CliRunner().invoke(starter.app, [*command, "--help"]).stdout
+        return CliRunner().invoke(app, [*command, "--help"]).stdout
     printed = subprocess.run(
         [sys.executable, program, "--help"],
         cwd=ROOT, env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True, check=True, timeout=60,
@@ -96,7 +96,7 @@ def options(program: str, *command: str) -> frozenset[str]:
 
 def starter_commands() -> list[tuple[str, ...]]:
     """Each command of the starter, in the words that call it."""
-    program = get_group(starter.app).commands
+    program = get_group(app).commands
     inner = [("schedule", name) for name in program["schedule"].commands]  # type: ignore[attr-defined]
     return [*((name,) for name in program if name != "schedule"), *inner]
 
