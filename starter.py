@@ -11,7 +11,7 @@ import sys
 
 from runtime import stopping, streams
 from runtime.local_server import early_worker
-from temporal_taskflow.launch import make_private
+from temporal_taskflow.launch import loading, make_private
 
 
 def main() -> None:
@@ -19,15 +19,15 @@ def main() -> None:
     streams.prepare()
     stopping.interrupt_on(signal.SIGTERM, signal.SIGHUP)
     early_worker.begin(sys.argv[1:])
-    from commands.process_edge import run_and_leave  # this one, and what `execute` imports, load beside the worker
-
-    run_and_leave(execute, json="--json" in sys.argv, debug="--debug" in sys.argv)
+    with loading():  # beside the worker
+        from commands import process_edge
+    process_edge.run_and_leave(execute, json="--json" in sys.argv, debug="--debug" in sys.argv)
 
 
 def execute() -> int:
     """Do what the command line says. Return the exit code. Raises UserError."""
-    from commands import program
-
+    with loading():
+        from commands import program
     try:
         return program.execute()
     finally:

@@ -23,6 +23,7 @@ from grammar.messages.run_bundle import Bundle
 from grammar.model_access import needed_prices, price_list
 from grammar.problems import Problem
 from grammar.program import program
+from temporal_taskflow.launch import loading
 
 if TYPE_CHECKING:  # it loads Temporal's client
     from commands.session import RunOptions
@@ -79,8 +80,8 @@ def run(
     else:
         check_prices(loaded)
     print_warnings(screen, loaded.warnings)
-    from commands.session import RunOptions  # loads Temporal's client
-
+    with loading():
+        from commands.session import RunOptions  # loads Temporal's client
     wanted = RunOptions(run_id, detach, keep, json, debug, yes=yes, task_queue=task_queue)
     return asyncio.run(_run(with_prices(loaded.bundle), from_, from_task, wanted, screen))
 

@@ -16,10 +16,10 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 
 PASSED_ON = ("HOME", "PATH", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
 
@@ -88,7 +88,8 @@ def call(module: str, later: bool = False) -> None:
     make_private()
     sys.path.insert(0, str(rooms()))
     sys.path.append(str(Path(__file__).absolute().parents[1]))  # of this package, where Python was told to leave it out
-    loaded = _load(module)
+    with loading():
+        loaded = import_module(module)
     if not later or _is_told():
         loaded.main()
 
@@ -111,11 +112,12 @@ def _is_told() -> bool:
     return True
 
 
-def _load(module: str) -> ModuleType:
-    """Load the module, with all that it needs: what is loaded stays, so there is nothing to collect, now or later."""
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load modules in the block, with all that they need: what is loaded stays, so there is nothing to collect."""
     gc.disable()
     try:
-        return import_module(module)
+        yield
     finally:
         gc.freeze()
         gc.enable()

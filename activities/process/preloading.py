@@ -5,9 +5,10 @@ it in another thread may fail.
 """
 
 import asyncio
-import gc
 from importlib import import_module
 from threading import Event, Lock, Thread
+
+from temporal_taskflow.launch import loading
 
 MODULES = (
     "activities.toolboxes.server",  # with mcp
@@ -41,11 +42,7 @@ def load_now() -> None:
     with _lock:
         if _loaded.is_set():
             return
-        gc.disable()  # what is loaded stays: nothing to collect, neither now nor later
-        try:
+        with loading():
             for module in MODULES:
                 import_module(module)
-        finally:
-            gc.freeze()
-            gc.enable()
         _loaded.set()
