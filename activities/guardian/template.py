@@ -29,6 +29,7 @@ sys.path.insert(0, sys.argv[1])
 
 from activities.guardian import module_imports, program  # noqa: E402
 from activities.guardian.messages import StartRequest  # noqa: E402
+from activities.guardian.template_end import leave  # noqa: E402
 from activities.guardian.warden import Given  # noqa: E402
 
 # As Python itself has them when a program begins.
@@ -77,7 +78,13 @@ def main() -> None:
     except program.InServer:
         pass  # with it go the frames that it left, and what they hold
     asked.close()
-    _run(arguments)
+    try:
+        _run(arguments)
+    except SystemExit as end:
+        if end.code is not None and not isinstance(end.code, int):  # Python prints it
+            raise
+        leave(end.code or 0)
+    leave(0)
 
 
 def _hide() -> None:

@@ -152,6 +152,31 @@ async def test_the_end_of_a_fork_is_as_any(bench: TemplateBench) -> None:
     assert forked[1].endswith("ValueError: why\n")
 
 
+ENDS = {
+    "a file that nobody closed": "kept = open('kept', 'a')\nkept.write('written')\nprint(open('kept').read(), end='')",
+    "a thread": "import threading, time\ndef late():\n  time.sleep(0.2)\n  open('kept', 'a').write('thread')\n"
+    "threading.Thread(target=late).start()",
+    "a text": "sys.exit('a text')",
+    "a large code": "sys.exit(300)",
+    "a handler that fails": "import atexit\natexit.register(lambda: 1 / 0)",
+    "what is left to libraries in C": "import ctypes\nctypes.CDLL(None).printf(b'printed')",
+    "a thread that does not end": "import threading, time\n"
+    "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+}
+
+
+@pytest.mark.parametrize("source", ENDS.values(), ids=ENDS)
+async def test_what_is_done_at_the_end_is_done_by_a_fork_too(bench: TemplateBench, source: str) -> None:
+    bench.write("pack/ends.py", f"import library, sys\n{source}\nprint('end')")
+    kept = bench.folder / "kept"
+    ends = []
+    for _ in range(3):
+        out, err, code = await bench.run("-m", "pack.ends")
+        ends.append((out, err.splitlines()[-1:], code, kept.read_text() if kept.exists() else ""))
+        kept.unlink(missing_ok=True)
+    assert ends[1:] == [ends[0]] * 2
+
+
 UNFIT = {
     "threads": "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
     "files": "kept = open(__file__)",
