@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 STEP = 0.03
-"""Seconds."""
-STEP_OF_MANY = 3 * STEP
-MANY = 20
+"""Seconds, where few run."""
+MANY, STEP_OF_MANY = 10, 4 * STEP
+"""From that many on, steps are longer: a multiple, so that they end together with the others."""
 
 
 def until_next_step(now: float, running: int) -> float:

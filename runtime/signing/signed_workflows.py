@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from temporalio.api.enums.v1.command_type_pb2 import COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK
 from temporalio.api.failure.v1 import ApplicationFailureInfo, Failure
 from temporalio.bridge.proto.workflow_activation import InitializeWorkflow, ResolveActivity, WorkflowActivation
 from temporalio.bridge.proto.workflow_commands import (
@@ -20,7 +21,11 @@ from temporalio.bridge.proto.workflow_commands import (
 )
 from temporalio.bridge.proto.workflow_completion import Failure as TaskFailure
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
-from temporalio.converter import SerializationContext, StorageDriverStoreContext
+from temporalio.converter import (
+    SerializationContext,
+    StorageDriverStoreContext,
+    StorageDriverWorkflowInfo,
+)
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.workflow import Info
 
@@ -64,6 +69,10 @@ class _SignedWorkflow(WorkflowInstance):
 
     def __init__(self, workflow: WorkflowInstance, signer: Signer, info: Info) -> None:
         self._workflow, self._signer, self._info = workflow, signer, info
+        stored_for = StorageDriverWorkflowInfo(
+            namespace=info.namespace, id=info.workflow_id, run_id=info.run_id, type=info.workflow_type
+        )
+        self._store_context = StorageDriverStoreContext(target=stored_for)
         self._run = (info.namespace, info.workflow_id)
         self._signals: SignedSignals | None = None
         self._activities: dict[int, tuple[str, str]] = {}
@@ -90,11 +99,16 @@ class _SignedWorkflow(WorkflowInstance):
         return completion
 
     def get_serialization_context(self, command_info: Any) -> SerializationContext | None:
-        """Return the context in which a command's payloads are converted."""
-        return self._workflow.get_serialization_context(command_info)
+        """Return None: no codec of ours asks in which context it encodes (runtime/encryption).
+
+        To ask the workflow would mean to enter its sandbox, several times for each payload.
+        """
+        return None
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
-        """Return the context in which a command's payloads are stored."""
+        """Return the context in which a command's payloads are stored: for an activity, it is its workflow's."""
+        if command_info and command_info.command_type == COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
+            return self._store_context
         return self._workflow.get_external_store_context(command_info)
 
     def get_info(self) -> Info:
