@@ -106,8 +106,8 @@ class _SignedWorkflow(WorkflowInstance):
         return None
 
     def get_external_store_context(self, command_info: Any) -> StorageDriverStoreContext:
-        """Return the context in which a command's payloads are stored: for an activity, it is its workflow's."""
-        if command_info and command_info.command_type == COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
+        """Return the context in which payloads are stored. Those of no command, and activities', are the workflow's."""
+        if command_info is None or command_info.command_type == COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK:
             return self._store_context
         return self._workflow.get_external_store_context(command_info)
 
