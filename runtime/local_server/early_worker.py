@@ -7,6 +7,7 @@ turns out that nobody needs the process, it is ended.
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from runtime.local_server import worker_locks
@@ -31,8 +32,10 @@ def is_likely(words: Sequence[str], variables: Mapping[str, str]) -> bool:
 
 def begin(words: Sequence[str]) -> None:
     """Start a worker process, if it looks as if one will be needed, and none is there."""
-    if is_likely(words, os.environ) and not worker_locks.is_worker_known():
-        command = launch.command("worker.py", later=True)
+    if not is_likely(words, os.environ) or worker_locks.is_worker_known():
+        return
+    command = launch.command("worker.py", later=True)
+    with suppress(OSError):  # what hinders it is told when it is needed
         _begun.append(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         )

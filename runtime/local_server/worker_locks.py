@@ -27,9 +27,12 @@ def worker_present() -> bool:
 
 
 def is_worker_known() -> bool:
-    """Return the same, and make nothing: without a state folder, there is no worker."""
+    """Return the same, and make nothing: without a state folder that can be used, no worker is known."""
     folder = existing_state_dir()
-    return folder is not None and (folder / _WORKER_LOCK).exists() and worker_present()
+    try:
+        return folder is not None and (path := folder / _WORKER_LOCK).exists() and is_held(path, shared=True)
+    except OSError:  # what is wrong with it is told when it is used
+        return False
 
 
 class RunLock:

@@ -91,3 +91,9 @@ def test_it_ends_with_the_process_that_began_it() -> None:
         launch.command("worker.py", later=True), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+def test_what_is_wrong_with_the_state_folder_is_told_later(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/worker.lock").mkdir()
+    assert not worker_locks.is_worker_known()
