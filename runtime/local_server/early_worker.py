@@ -34,7 +34,7 @@ def begin(words: Sequence[str]) -> None:
     """Start a worker process, if it looks as if one will be needed, and none is there."""
     if not is_likely(words, os.environ) or worker_locks.is_worker_known():
         return
-    command = launch.command("worker.py", later=True)
+    command = launch.command("worker.py", "--run", later=True)  # as other workers of one run are shown
     with suppress(OSError):  # what hinders it is told when it is needed
         _begun.append(
             subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import DescribeTaskQueueMode, TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
@@ -58,10 +58,24 @@ async def workers(client: Client, task_queue: str) -> list[WorkerIdentity]:
 
 async def _pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> list[PollerInfo]:
     """Return those that poll now. Raises RPCError."""
-    queue = TaskQueue(name=task_queue)
-    request = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=queue, task_queue_type=kind)
+    return [poller for poller in await known(client, task_queue, kind) if _polls(poller, datetime.now(UTC))]
+
+
+async def known(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> list[PollerInfo]:
+    """Return those that have polled within some minutes, as the server remembers them. Raises RPCError.
+
+    Of all partitions of the task queue: without the enhanced mode, the server tells of the first one, and each poll is
+    at one of them, by chance.
+    """
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_types=[kind],
+        api_mode=DescribeTaskQueueMode.DESCRIBE_TASK_QUEUE_MODE_ENHANCED,
+        report_pollers=True,
+    )
     description = await client.workflow_service.describe_task_queue(request)
-    return [poller for poller in description.pollers if _polls(poller, datetime.now(UTC))]
+    return [poller for version in description.versions_info.values() for poller in version.types_info[kind].pollers]
 
 
 def _polls(poller: PollerInfo, now: datetime) -> bool:

@@ -88,7 +88,11 @@ def test_one_that_nobody_takes_is_ended() -> None:
 
 def test_it_ends_with_the_process_that_began_it() -> None:
     ended = subprocess.run(
-        launch.command("worker.py", later=True), stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60
+        launch.command("worker.py", "--run", later=True),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 

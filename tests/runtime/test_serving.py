@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from temporalio import activity
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
@@ -49,13 +47,8 @@ async def test_workers_tell_what_they_run_with(
     ):
 
         async def found() -> list[WorkerIdentity]:
-            request = DescribeTaskQueueRequest(
-                namespace=client.namespace,
-                task_queue=TaskQueue(name=queue),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-            )
-            polls = (await client.workflow_service.describe_task_queue(request)).pollers
-            return await pollers.workers(client, queue) if len({poller.identity for poller in polls}) == 3 else []
+            known = await pollers.known(client, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+            return await pollers.workers(client, queue) if len({poller.identity for poller in known}) == 3 else []
 
         # Whose worker it is, its identity does not say.
         assert await until_async(found) == [mine._replace(setup=mine.setup.model_copy(update={"user": ""}))]
