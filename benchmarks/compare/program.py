@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TIMED_OUT = -1
-# In what is asked by either engine: whether a call may be made; and by ours, why not.
-QUESTIONS = (b"yes/no", b"why not")
+# In what either engine asks: whether a call may be made. In what ours says before that, each time, and asks after a no.
+QUESTION, CALL, WHY = b"yes/no", b"wants to call", b"why not"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ProgramResult:
 def run(command: list[str], env: dict[str, str], cwd: Path, seconds: float, typed: str | None = None) -> ProgramResult:
     """Run it, for at most `seconds`.
 
-    With `typed`, in a terminal: that line answers its question, and an empty one the next.
+    With `typed`, in a terminal: that line answers each question about a call, and an empty one why not.
     """
     begun = time.monotonic()
     code, output = _in_terminal(command, env, cwd, seconds, typed) if typed else _run(command, env, cwd, seconds)
@@ -55,7 +55,7 @@ def _in_terminal(command: list[str], env: dict[str, str], cwd: Path, seconds: fl
     output: list[bytes] = []
     reader = threading.Thread(target=_read_terminal, args=(master, output), daemon=True)
     reader.start()
-    answering = threading.Thread(target=_answer, args=(master, output, [typed, ""], program), daemon=True)
+    answering = threading.Thread(target=_answer, args=(master, output, typed, program), daemon=True)
     answering.start()
     code = _wait(program, seconds)
     answering.join()
@@ -64,13 +64,20 @@ def _in_terminal(command: list[str], env: dict[str, str], cwd: Path, seconds: fl
     return code, b"".join(output).decode(errors="replace")
 
 
-def _answer(master: int, output: list[bytes], lines: list[str], program: "subprocess.Popen[bytes]") -> None:
-    """Type one line after the other, each when it is asked for. What is typed before a question is no answer to it."""
-    for line, question in zip(lines, QUESTIONS, strict=True):
-        while program.poll() is None and question not in b"".join(output):
-            time.sleep(0.05)
-        if program.poll() is None:
-            os.write(master, f"{line}\n".encode())
+def _answer(master: int, output: list[bytes], typed: str, program: "subprocess.Popen[bytes]") -> None:
+    """Type an answer to each question once it is asked. What is typed before a question is no answer to it."""
+    answered = 0
+    is_told_why = False
+    while program.poll() is None:
+        told = b"".join(output)
+        asked = told.count(CALL) if CALL in told else told.count(QUESTION)
+        if answered < asked and QUESTION in told[told.rfind(CALL) + 1 :]:
+            answered += 1
+            os.write(master, f"{typed}\n".encode())
+        elif WHY in told and not is_told_why:
+            is_told_why = True
+            os.write(master, b"\n")
+        time.sleep(0.05)
 
 
 def _read_terminal(master: int, output: list[bytes]) -> None:

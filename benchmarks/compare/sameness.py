@@ -17,7 +17,7 @@ COMPLETED, WITH_FAILURES = 0, 4
 
 
 def observed(requests: list[RecordedRequest], result: ProgramResult, *, in_order: bool, peak: int | None) -> Aspects:
-    """Return the aspects of one run, each with one list entry per request."""
+    """Return the aspects of one run, each with one list entry per request; of the last ones, where there is any."""
     if not in_order:
         requests = sorted(requests, key=lambda request: (request.prompt, str(request.body.get("model")), request.turn))
     prompts = [request.prompt for request in requests]
@@ -28,8 +28,8 @@ def observed(requests: list[RecordedRequest], result: ProgramResult, *, in_order
         "tools": [[_tool(tool) for tool in request.body.get("tools") or []] for request in requests],
         "results": [request.tool_result for request in requests],
         "parameters": [_parameters(request) for request in requests],
-        "thoughts": [_thoughts(request) for request in requests],
-        "cached": [_cached(request) for request in requests],
+        "thoughts": list(filter(None, map(_thoughts, requests))),
+        "cached": list(filter(None, map(_cached, requests))),
         "ending": result.code,
         "peak": peak,
     }
