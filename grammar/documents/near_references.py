@@ -19,7 +19,9 @@ def near_name(folders: Iterable[Path], name: str) -> str | None:
 
 def near_path(path: Path) -> str | None:
     """Return the name of a document in the same folder that is almost that of the path; None: there is none."""
-    return _closest(path.name, [file.name for file in _listed(path.parent) if file.suffix in _ENDINGS])
+    names = {file.stem: file.name for file in _listed(path.parent) if file.suffix in _ENDINGS}
+    closest = _closest(path.stem, list(names))  # by the ending, all would be alike
+    return names[closest] if closest else None
 
 
 def same_last_part(package: Path, name: str) -> str | None:

@@ -236,6 +236,14 @@ def test_a_file_that_is_not_there(here: Path) -> None:
     assert told.startswith("lib.gone: no taskflow of that name (looked in TASKFLOW_PATH, --path, here)")
 
 
+def test_a_file_of_nearly_that_name_is_meant(here: Path) -> None:
+    for name in ("night.yaml", "h.yaml"):
+        (here / name).write_text("")
+    assert errors(here, "", document="nigth.yaml") == ["nigth.yaml: no such file; did you mean 'night.yaml'?"]
+    (told,) = errors(here, "", document="other.yaml")
+    assert "did you mean" not in told
+
+
 # Unknown fields
 
 
