@@ -119,7 +119,7 @@ def _play(planned: list[tuple[float, Fault]], processes: RunProcesses, endpoint:
     until(lambda: processes.has_run("run"), 60)  # a starter that finds no server starts nothing, as it should
     with _approving(processes):
         inject(planned, processes, endpoint)
-        code = starter.wait(DEADLINE) if not _is_late(starter, DEADLINE) else None
+        code = starter.wait(DEADLINE) if not _is_late(starter, processes, DEADLINE) else None
     if code != 0:
         starter.kill()
         tail = (processes.folder / "starter.log").read_text()[-300:]
@@ -153,9 +153,10 @@ def _of(started: Descendants, folder: str) -> list[str]:
     return found
 
 
-def _is_late(starter: "subprocess.Popen[bytes]", seconds: float) -> bool:
+def _is_late(starter: "subprocess.Popen[bytes]", processes: RunProcesses, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while starter.poll() is None and time.monotonic() < deadline:
+        processes.restart_ended_workers()
         let_time_pass(0.1)
     return starter.poll() is None
 
