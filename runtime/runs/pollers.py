@@ -1,6 +1,8 @@
 """Whether anybody does the work, and who: the workers that poll a task queue."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio.api.enums.v1 import DescribeTaskQueueMode, TaskQueueType
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
@@ -12,6 +14,7 @@ from grammar.model_access.process_setup import WorkerIdentity
 from runtime import this_process
 
 POLLED_WITHIN = timedelta(seconds=90)
+_ENHANCED = DescribeTaskQueueMode.DESCRIBE_TASK_QUEUE_MODE_ENHANCED
 
 
 async def has_worker(client: Client, task_queue: str) -> bool:
@@ -64,18 +67,16 @@ async def _pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueTyp
 async def known(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> list[PollerInfo]:
     """Return those that have polled within some minutes, as the server remembers them. Raises RPCError.
 
-    Of all partitions of the task queue: without the enhanced mode, the server tells of the first one, and each poll is
-    at one of them, by chance.
+    Each poll is at one of the task queue's partitions, by chance. The server tells of the first one as it is now, and
+    of all of them as they were a few seconds ago: each is asked for.
     """
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=task_queue),
-        task_queue_types=[kind],
-        api_mode=DescribeTaskQueueMode.DESCRIBE_TASK_QUEUE_MODE_ENHANCED,
-        report_pollers=True,
-    )
-    description = await client.workflow_service.describe_task_queue(request)
-    return [poller for version in description.versions_info.values() for poller in version.types_info[kind].pollers]
+    which: dict[str, Any] = {"namespace": client.namespace, "task_queue": TaskQueue(name=task_queue)}
+    first = DescribeTaskQueueRequest(**which, task_queue_type=kind)
+    everywhere = DescribeTaskQueueRequest(**which, task_queue_types=[kind], api_mode=_ENHANCED, report_pollers=True)
+    now = await client.workflow_service.describe_task_queue(first)
+    before = await client.workflow_service.describe_task_queue(everywhere)
+    by_version = [version.types_info[kind].pollers for version in before.versions_info.values()]
+    return [*now.pollers, *itertools.chain(*by_version)]
 
 
 def _polls(poller: PollerInfo, now: datetime) -> bool:
