@@ -77,7 +77,7 @@ class WhoServes:
         self._tell(workers)
         if workers or not brings_worker:  # what they do, they do without us
             self._warn(self._differences(worker.setup for worker in workers))
-        else:
+        elif not worker_locks.is_run_served(task_queue):  # by one that the server does not tell of yet: `watch` will
             self._is_told = True
             self._agree(self._differences([this_process.setup()]))
 

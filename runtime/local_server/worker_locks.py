@@ -59,6 +59,14 @@ def serve_run(task_queue: str) -> RunLock | None:
     return None
 
 
+def is_run_served(task_queue: str) -> bool:
+    """Return whether some process serves the run's own task queue."""
+    lock = serve_run(task_queue)
+    if lock:
+        lock.release()
+    return lock is None
+
+
 async def until_served(task_queue: str) -> None:
     """Return when some process serves the run's own task queue."""
     while lock := serve_run(task_queue):
