@@ -27,6 +27,7 @@ from runtime.runs import runs, standing
 from runtime.storage.converter import data_converter
 from runtime.storage.document_files import FileDocuments
 from runtime.storage.stored_documents import StoredDocuments
+from tests.replay import places
 from tests.support.scripted_endpoint import Call, Match, Reply, ScriptedEndpoint
 from tests.support.waiting import until_async
 
@@ -286,7 +287,7 @@ async def _steer(handle: runs.Handle, name: str) -> None:
 async def _write(name: str, handle: WorkflowHandle[Any, Any]) -> None:
     history = await handle.fetch_history()
     text = json.dumps(_without_machine(json.loads(history.to_json())), ensure_ascii=False)
-    (HISTORIES / f"{name}.json").write_text(text + "\n")
+    (HISTORIES / f"{name}.json").write_text(places.without(text) + "\n")
     print(f"{name}: {len(history.events)} events")
 
 

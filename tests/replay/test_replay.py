@@ -12,6 +12,7 @@ from grammar.messages.names import WORKFLOW
 from grammar.messages.reports import RunReport
 from runtime.sandbox import workflow_runner
 from runtime.storage.converter import data_converter
+from tests.replay import places
 from workflows.limiter import EndpointLimiter
 from workflows.taskflow import TaskflowWorkflow
 
@@ -22,6 +23,11 @@ EXAMPLES = sorted(path for path in FOLDER.glob("*.yaml") if not path.name.endswi
 
 def replayer(kind: type) -> Replayer:
     return Replayer(workflows=[kind], workflow_runner=workflow_runner(), data_converter=data_converter(None))
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_a_history_names_no_folder_of_a_machine(path: Path) -> None:
+    assert places.found(path.read_text(encoding="utf-8")) == set()
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
